@@ -1,0 +1,91 @@
+# The first Python that is new enough is used; `make setup PYTHON=/path/to/python3` names another.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# How many processes run the tests.
+WORKERS ?= auto
+# More for pytest: `make test ARGS='-k wp11'`.
+ARGS ?=
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Nothing of this machine's own package settings may reach a lock.
+COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_NO_INDEX -u PIP_TRUSTED_HOST \
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --no-config --upgrade \
+	--generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check format bench simulate lock wheel clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## make .venv with what the lock names, and the project in it
+
+$(VENV)/.created:
+	@found=; older=; \
+	for python in $(if $(PYTHON),'$(PYTHON)',python3 python3.14 python3.13 python3.12 python3.11); do \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then found=$$python; break; fi; \
+		older=$${older:-$$version}; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "Python 3.11 or newer is needed, and $${older:-none} was found: install it, or name it with 'make setup PYTHON=/path/to/python3'." >&2; \
+		exit 1; \
+	fi; \
+	"$$found" -m venv $(VENV) || { \
+		echo "$$found could not make $(VENV): install its venv module (on Debian, the package python3-venv) and run make setup again." >&2; \
+		exit 1; \
+	}
+	@touch $@
+
+# Wheels only: building one would fetch build tools that no lock names.
+$(VENV)/.locked: requirements-dev.lock $(VENV)/.created
+	$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.locked
+	$(PIP_INSTALL) --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## show the gateway at work, with nothing to start beforehand
+	$(BIN)/python -m gateway.demo
+
+run: setup ## run the gateway on the embedded log
+	$(BIN)/gateway run
+
+test: setup ## run the tests; with CI=true all of them
+ifeq ($(CI),true)
+	@echo 'Nothing is left out: CI=true.'
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+else
+	@echo 'Left out: tests marked slow, because they take minutes. CI=true make test runs them too.'
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow' $(ARGS)
+endif
+
+check: setup ## lint, formatting, types, and the arrows between rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## put the code in ruff's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure what benchmarks/ measures
+	$(BIN)/pytest benchmarks/ --benchmark-only $(ARGS)
+
+simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
+	$(BIN)/python -m tests.engine.simulate --schedules 100000
+
+lock: setup ## make both locks anew, with the newest versions
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## remove .venv and everything made
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

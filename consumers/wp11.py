@@ -1,0 +1,16 @@
+"""Topic jobcentre.wp11: the forms that say that a participant joins the Work Programme."""
+
+from typing import Final
+
+from consumers.keyed_by_po_number import read_keyed
+from gateway.engine.log import Record
+from gateway.rules.messages import INBOUND, Message
+from schemas.codec import Unreadable
+
+TOPIC: Final = "jobcentre.wp11"
+RECORDS: Final = frozenset(record.__name__ for record in INBOUND[TOPIC])
+
+
+def read(record: Record) -> Message | Unreadable:
+    """The message that the record holds, or why there is none. Never raises."""
+    return read_keyed(record, RECORDS)

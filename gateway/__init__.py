@@ -1,0 +1,1 @@
+"""The gateway: what is decided, and the machinery that decides it once for each message."""

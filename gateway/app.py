@@ -1,0 +1,114 @@
+"""Where the parts are put together."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Final, Literal, cast
+
+import structlog
+
+import consumers
+import producers
+from gateway.engine.log import Draft, Log, LogError, Record
+from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.engine.worker import Wiring, Worker
+from gateway.rules.events import OUTBOUND, DeadLetter, Event
+from gateway.rules.messages import Message
+from gateway.rules.policy import Policies
+from gateway.settings import Settings
+from producers import dead_letters
+from schemas.codec import Unreadable, decode
+
+Clock = Literal["wall", "log"]
+
+DISTRIBUTION: Final = "information-session-gateway"
+DEAD_LETTERS: Final = dead_letters.TOPIC
+OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND, DEAD_LETTERS)
+_RECORDS: Final = {topic: frozenset({event.__name__}) for topic, event in OUTBOUND.items()} | {
+    DEAD_LETTERS: frozenset({DeadLetter.__name__})
+}
+_FAILED: Final = Unreadable(
+    "FAILED", "The rules failed on this message twice; report it as a bug of the gateway."
+)
+
+
+def _read(record: Record) -> Message | Draft:
+    message = consumers.READERS[record.topic](record)
+    return dead_letters.draft(record, message) if isinstance(message, Unreadable) else message
+
+
+def _failed(record: Record) -> Draft:
+    return dead_letters.draft(record, _FAILED)
+
+
+WIRING: Final = Wiring(_read, _failed, producers.traceparent_of, producers.draft)
+
+
+def read_event(record: Record) -> Event | DeadLetter:
+    """The event that an outbound record holds. Raises LogError where it can't be read."""
+    event = decode(record.value, _RECORDS[record.topic])
+    if isinstance(event, Unreadable):
+        raise LogError(f"record {record.offset} of {record.topic} can't be read: {event.detail}")
+    return cast(Event | DeadLetter, event)
+
+
+async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> SqliteLog:
+    """Open the log that the settings name; `own`: to decide on it. Raises LogError or InvalidSettings."""
+    return await open_sqlite(settings.log_path(), partitions=settings.partitions, clock=clock, own=own)
+
+
+async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = None) -> int:
+    """Decide what arrives until told to stop by SIGTERM or SIGINT, or, with `until`, until all is decided.
+
+    Returns how many messages and deadlines were decided. Raises LogError, Lost or InvalidSettings.
+    """
+    policies = settings.policies()
+    log = await open_log(settings, clock=clock, own=True)
+    say = structlog.get_logger("gateway")
+    stop = asyncio.Event()
+
+    def told_to_stop(name: str) -> None:
+        say.info("gateway.stopping", signal=name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, told_to_stop, number.name)
+    try:
+        partitions = await log.partitions()
+        say.info(
+            "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
+        )
+        decided = await work(log, range(partitions), policies, stop, until=until)
+        say.info("gateway.stopped", decided=decided)
+        return decided
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+        await log.close()
+
+
+async def work(
+    log: Log,
+    partitions: Sequence[int],
+    policies: Policies,
+    stop: asyncio.Event,
+    *,
+    until: int | None = None,
+) -> int:
+    """Run a worker for each partition; the first that can't go on ends them all.
+
+    Returns how many messages and deadlines were decided.
+    """
+    workers = [Worker(log, partition, policies, WIRING, until=until) for partition in partitions]
+    tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return sum(worker.decided for worker in workers)

@@ -1,0 +1,1 @@
+"""Read, decide, commit: messages decided exactly once, on whatever log."""

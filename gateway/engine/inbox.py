@@ -1,0 +1,82 @@
+"""What has arrived and is not decided yet: merging by time, and the silence rule.
+
+Nothing is decided by silence until the inbox has been read: a record waits while an inbound topic that lags
+may still bring an earlier one, and a deadline waits until every message that arrived before it is decided.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from gateway.engine.log import INBOUND_TOPICS, Batch, Record
+
+#: Before any instant of a log.
+NEVER = -(2**62)
+
+
+class Inbox:
+    """The inbound topics of one partition, merged by (timestamp, order of topics, offset).
+
+    capacity: how many records of one topic are kept waiting at the most.
+    """
+
+    def __init__(self, positions: Mapping[str, int], capacity: int) -> None:
+        self._capacity = capacity
+        self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in INBOUND_TOPICS}
+        #: Per topic, the offset of the next record to decide.
+        self.positions: dict[str, int] = dict(positions)
+        self._reached: dict[str, int] = dict(positions)
+        self._ends: dict[str, int] | None = None
+        self._read_to: dict[str, int] = dict.fromkeys(INBOUND_TOPICS, NEVER)
+        self._quiet_at = NEVER
+
+    def room(self) -> dict[str, int]:
+        """Per topic, how many records there is room for."""
+        return {topic: self._capacity - len(waiting) for topic, waiting in self._waiting.items()}
+
+    def add(self, batch: Batch) -> None:
+        """Take in what a read found."""
+        for record in batch.records:
+            self._waiting[record.topic].append(record)
+            self._read_to[record.topic] = max(self._read_to[record.topic], record.timestamp)
+        self._reached.update(batch.reached)
+        self._ends = dict(batch.ends)
+        self._quiet_at = max(self._quiet_at, batch.quiet_at)
+        for topic, waiting in self._waiting.items():
+            if not waiting:
+                self.positions[topic] = self._reached[topic]
+
+    def first(self) -> Record | None:
+        """The record that comes next; None where there is none, or where an earlier one may still come."""
+        heads = []
+        for order, (topic, waiting) in enumerate(self._waiting.items()):
+            if waiting:
+                heads.append((waiting[0].timestamp, order, waiting[0]))
+            elif not self._at_end(topic):
+                return None
+        return min(heads, key=lambda head: head[:2])[2] if heads else None
+
+    def take(self, record: Record) -> None:
+        """The first record is being decided: it is not in the inbox any more."""
+        waiting = self._waiting[record.topic]
+        waiting.popleft()
+        self.positions[record.topic] = waiting[0].offset if waiting else self._reached[record.topic]
+
+    def quiet_until(self) -> int:
+        """A deadline at or before this instant may fall due: no message from before it is still to come."""
+        return min(self._heard_to(topic, waiting) for topic, waiting in self._waiting.items())
+
+    def drained(self) -> bool:
+        """All that the log held at the last read has been taken."""
+        return all(not waiting and self._at_end(topic) for topic, waiting in self._waiting.items())
+
+    def _at_end(self, topic: str) -> bool:
+        # The end was asked for after everything in the inbox had been read, so a topic that has reached it
+        # can bring nothing that arrived before what is waiting here.
+        return self._ends is not None and self._reached[topic] >= self._ends[topic]
+
+    def _heard_to(self, topic: str, waiting: deque[Record]) -> int:
+        if waiting:
+            return waiting[0].timestamp
+        if self._at_end(topic):
+            return max(self._read_to[topic], self._quiet_at)
+        return self._read_to[topic]

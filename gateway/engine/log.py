@@ -1,0 +1,137 @@
+"""The port: what a message log is to the engine.
+
+A log has inbound topics, outbound topics and, for each partition number, the state of the engine: the
+purchase orders' states and the read positions. All inbound topics have one partition count, and a
+purchase order's messages meet on one partition number. `tests/log/` says in code what an
+implementation must do.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.rules.messages import INBOUND
+
+#: The inbound topics in the order in which records of one instant are taken.
+INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(Struct, frozen=True):
+    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Draft(Struct, frozen=True):
+    """A record to be put on a topic. The log gives it its offset, and its timestamp where it has none."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    timestamp: int | None = None
+
+
+class Batch(Struct, frozen=True):
+    """What one read found on a partition number.
+
+    records: what came next, from any inbound topic, in order of offset within one.
+    ends: per inbound topic, the offset up to which it had been filled when the records had been read. There
+        may be offsets without a record; `reached` says how far this read has come in each.
+    quiet_at: an instant of the log's clock. All that arrived before it lies below `ends`, so where a
+        topic has been read up to its end, nothing dated before `quiet_at` can come any more.
+    """
+
+    records: Sequence[Record]
+    reached: Mapping[str, int]
+    ends: Mapping[str, int]
+    quiet_at: int
+
+
+class Restored(Struct, frozen=True):
+    """What the last committed step left: packed states by po_number, the rest as in Commit.
+
+    A partition that was never committed has no states, all positions at the first record, decided_to None.
+    """
+
+    states: dict[str, bytes]
+    positions: dict[str, int]
+    decided_to: int | None
+
+
+class Commit(Struct, frozen=True):
+    """One step of the engine: it takes effect whole or not at all.
+
+    outputs: what goes out, in order.
+    states: packed states by po_number; None: the state is forgotten.
+    positions: per inbound topic, the offset of the next record to decide.
+    decided_to: the latest instant at which something was decided; nothing is decided before it any more.
+    """
+
+    outputs: Sequence[Draft]
+    states: Mapping[str, bytes | None]
+    positions: Mapping[str, int]
+    decided_to: int
+
+
+class LogError(Exception):
+    """The log can't be used; the message says what to do."""
+
+
+class Lost(Exception):
+    """The partition has another owner now: nothing of this claim can be committed any more."""
+
+
+class Claim(Protocol):
+    """One partition number, owned. Whoever claims it next fences this owner out."""
+
+    partition: int
+
+    async def restore(self) -> Restored:
+        """What the last committed step left. Called once, first."""
+
+    async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
+        """What has arrived since the last read.
+
+        room: per topic, how many records to return at the most; a topic without room is left alone.
+        wait_s: how long to wait, in seconds, where there is nothing.
+        Raises Lost, or anything else where the log is away.
+        """
+
+    async def commit(self, step: Commit) -> None:
+        """Make the step durable, whole or not at all.
+
+        An exception says nothing about whether it took effect: the claim must be dropped, and what
+        happened is what the next claim restores. Raises Lost where another owner is known to have come.
+        """
+
+    async def release(self) -> None:
+        """Let go. Never raises; a claim that is already lost is let go as well."""
+
+
+class Log(Protocol):
+    """A message log with the state of the engine in it."""
+
+    async def partitions(self) -> int:
+        """How many partition numbers the inbound topics have."""
+
+    async def claim(self, partition: int) -> Claim:
+        """Own a partition number, and fence out whoever owned it before."""
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """Put records on their topics, all or none, and return how many. Keys choose the partition."""
+
+    def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+        """Records of the topics as they are committed; without `wait`, up to the present end."""
+
+    async def close(self) -> None:
+        """Let go of everything. Never raises."""

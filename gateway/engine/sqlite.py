@@ -1,0 +1,280 @@
+"""The embedded log: one SQLite file, for one machine.
+
+`inbound` and `outbound` hold the records, each in order of arrival, so an offset is a place among all
+records of its table, and the offsets of one topic have gaps. `state`, `position` and `ownership` hold what
+the engine commits. One step is one SQL transaction, in WAL mode with synchronous=FULL.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+from msgspec import msgpack
+
+from gateway.engine.inbox import NEVER
+from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, Draft, Headers, LogError, Lost, Record, Restored
+from gateway.engine.partitioner import partition_for
+from gateway.engine.sqlite_file import SqliteFile
+
+#: How often a reader looks for what another process has put there.
+LOOK_AGAIN_S: Final = 0.02
+
+_pack: Final = msgpack.Encoder().encode
+_headers: Final = msgpack.Decoder(Headers).decode
+_NO_HEADERS: Final = _pack(())
+
+_Row = tuple[str, int, int, int, bytes | None, bytes | None, bytes]
+
+
+def wall_clock() -> int:
+    """Now, in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class SqliteLog:
+    """A log in one file, with the clock that stamps what arrives. Made by `open_sqlite`."""
+
+    def __init__(self, file: SqliteFile, clock: Literal["wall", "log"], now: Callable[[], int]) -> None:
+        self.file = file
+        self._clock = clock
+        self._now = now
+        #: Set when this process has appended something.
+        self.arrived = asyncio.Event()
+
+    async def partitions(self) -> int:
+        """How many partition numbers the file was made with."""
+        return await self.file.run(lambda: self.file.partitions)
+
+    async def claim(self, partition: int) -> "SqliteClaim":
+        """Own a partition number; a claim that was made before can commit nothing any more."""
+
+        def raise_epoch() -> int:
+            with self.file.transaction() as db:
+                row = db.execute(
+                    "INSERT INTO ownership (partition, epoch) VALUES (?, 1)"
+                    " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
+                    (partition,),
+                ).fetchone()
+            return int(row[0])
+
+        return SqliteClaim(self, partition, await self.file.run(raise_epoch))
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """Put records on the inbound topics in one transaction, all or none.
+
+        A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
+        the newest record.
+        """
+
+        def put() -> int:
+            with self.file.transaction() as db:
+                newest = self.newest()
+                # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
+                rows = _inbound_rows(drafts, self.file.partitions, newest, max(self._now(), newest))
+                return db.executemany(_INSERT.format("inbound"), rows).rowcount
+
+        count = max(await self.file.run(put), 0)
+        self.arrived.set()
+        return count
+
+    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+        """Records of the topics in the order in which they were committed.
+
+        Raises LogError for inbound and outbound topics together, which have no common order.
+        """
+        inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
+        if inbound and len(inbound) < len(topics):
+            raise LogError("inbound and outbound topics can't be followed together; name one kind")
+        table = "inbound" if inbound else "outbound"
+        chosen = f"topic IN ({','.join('?' * len(topics))})"
+
+        def end() -> int:
+            last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
+            return last or 0
+
+        def some(after: int) -> list[Record]:
+            rows = self.file.db.execute(
+                f"{_SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT 1000",
+                (after, *topics),
+            )
+            return [_record(row) for row in rows]
+
+        after = 0 if from_start else await self.file.run(end)
+        while True:
+            records = await self.file.run(lambda: some(after))  # noqa: B023 - done before `after` changes
+            for record in records:
+                yield record
+            if records:
+                after = records[-1].offset
+            elif wait:
+                await asyncio.sleep(LOOK_AGAIN_S)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Let go of the file. Never raises."""
+        await self.file.close()
+
+    def newest(self) -> int:
+        """The timestamp of the newest inbound record; to be called in the file's thread."""
+        row = self.file.db.execute("SELECT timestamp FROM inbound ORDER BY offset DESC LIMIT 1").fetchone()
+        return NEVER if row is None else int(row[0])
+
+    def quiet_at(self, alone: bool) -> int:
+        """Up to when all has arrived that the present snapshot shows; to be called in the file's thread.
+
+        alone: no other process is in the middle of writing. Where one is, it may have stamped records that
+        it has not committed yet: what is due between the two would be decided without them.
+        """
+        newest = self.newest()
+        return max(newest, self._now()) if alone and self._clock == "wall" else newest
+
+
+async def open_sqlite(
+    path: Path,
+    *,
+    partitions: int = 1,
+    clock: Literal["wall", "log"] = "wall",
+    now: Callable[[], int] = wall_clock,
+    own: bool = False,
+) -> SqliteLog:
+    """Open the log in a file, or make it with that many partitions.
+
+    clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
+    will claim partitions, and another one that wants to is refused. Raises LogError where the file can't be
+    used.
+    """
+    file = SqliteFile(path)
+    try:
+        if own:
+            file.take_lock()
+        await file.run(lambda: file.connect(partitions))
+    except BaseException:
+        await file.close()
+        raise
+    return SqliteLog(file, clock, now)
+
+
+class SqliteClaim:
+    """One partition number of the embedded log, owned."""
+
+    def __init__(self, log: SqliteLog, partition: int, epoch: int) -> None:
+        self._log = log
+        self._file = log.file
+        self.partition = partition
+        self._epoch = epoch
+        #: Where the next read begins, and per topic where the last committed step ended.
+        self._next = 1
+        self._decided = dict.fromkeys(INBOUND_TOPICS, 1)
+
+    async def restore(self) -> Restored:
+        """States and positions of the last committed step."""
+
+        def load() -> Restored:
+            db, mine = self._file.db, (self.partition,)
+            with self._file.snapshot():
+                states = dict(db.execute("SELECT po_number, state FROM state WHERE partition = ?", mine))
+                decided = dict(db.execute("SELECT topic, offset FROM position WHERE partition = ?", mine))
+                row = db.execute("SELECT decided_to FROM ownership WHERE partition = ?", mine).fetchone()
+            return Restored(states, self._decided | decided, row[0])
+
+        restored = await self._file.run(load)
+        self._decided = dict(restored.positions)
+        self._next = min(self._decided.values())
+        return restored
+
+    async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
+        """What has arrived since the last read: a snapshot of the file, so all topics are of one moment."""
+        most = min(room.values())
+        clock = asyncio.get_running_loop().time
+        deadline_s = clock() + wait_s
+        while True:
+            self._log.arrived.clear()
+            batch = await self._file.run(lambda: self._look(most))
+            left_s = deadline_s - clock()
+            if batch.records or left_s <= 0:
+                return batch
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._log.arrived.wait(), min(left_s, LOOK_AGAIN_S))
+
+    def _look(self, most: int) -> Batch:
+        db = self._file.db
+        with self._file.snapshot() as alone:
+            self._check_owner()
+            end = db.execute("SELECT ifnull(max(offset), 0) + 1 FROM inbound").fetchone()[0]
+            quiet_at = self._log.quiet_at(alone)
+            rows = db.execute(
+                f"{_SELECT.format('inbound')} WHERE offset >= ? AND partition = ? ORDER BY offset LIMIT ?",
+                (self._next, self.partition, most),
+            ).fetchall()
+        self._next = end if len(rows) < most else rows[-1][2] + 1 if rows else self._next
+        # Reading begins where the last decided topic ended; the others may have come further.
+        records = [_record(row) for row in rows if row[2] >= self._decided[row[0]]]
+        reached = {topic: max(self._next, offset) for topic, offset in self._decided.items()}
+        return Batch(records, reached, dict.fromkeys(INBOUND_TOPICS, end), quiet_at)
+
+    async def commit(self, step: Commit) -> None:
+        """One SQL transaction: outputs, states, positions, if the partition is still owned."""
+        me = self.partition
+        outputs = [
+            (draft.topic, me, _or(draft.timestamp, step.decided_to), draft.key, draft.value, _packed(draft))
+            for draft in step.outputs
+        ]
+        kept = [(me, po_number, state) for po_number, state in step.states.items() if state is not None]
+        forgotten = [(me, po_number) for po_number, state in step.states.items() if state is None]
+        positions = [(me, topic, offset) for topic, offset in step.positions.items()]
+
+        def put() -> None:
+            with self._file.transaction() as db:
+                self._check_owner()
+                db.executemany(_INSERT.format("outbound"), outputs)
+                db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", kept)
+                db.executemany("DELETE FROM state WHERE partition = ? AND po_number = ?", forgotten)
+                db.executemany("INSERT OR REPLACE INTO position VALUES (?, ?, ?)", positions)
+                db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, me))
+
+        await self._file.run(put)
+
+    async def release(self) -> None:
+        """Nothing is held between two transactions."""
+
+    def _check_owner(self) -> None:
+        sql = "SELECT epoch FROM ownership WHERE partition = ?"
+        if self._file.db.execute(sql, (self.partition,)).fetchone()[0] != self._epoch:
+            raise Lost(f"partition {self.partition} has another owner now")
+
+
+_SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
+_INSERT: Final = "INSERT INTO {} (topic, partition, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def _inbound_rows(
+    drafts: Iterable[Draft], partitions: int, newest: int, now: int
+) -> Iterator[tuple[object, ...]]:
+    for draft in drafts:
+        stamp = _or(draft.timestamp, now)
+        if stamp < newest:
+            raise LogError(
+                "a record is older than the newest one in the log; time can't go back, so use a new log"
+            )
+        newest = stamp
+        partition = partition_for(draft.key, partitions)
+        yield draft.topic, partition, stamp, draft.key, draft.value, _packed(draft)
+
+
+def _or(stamp: int | None, otherwise: int) -> int:
+    return otherwise if stamp is None else stamp
+
+
+def _packed(draft: Draft) -> bytes:
+    return _pack(draft.headers) if draft.headers else _NO_HEADERS
+
+
+def _record(row: _Row) -> Record:
+    topic, partition, offset, timestamp, key, value, headers = row
+    return Record(
+        topic, partition, offset, timestamp, key, value, () if headers == _NO_HEADERS else _headers(headers)
+    )

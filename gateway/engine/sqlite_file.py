@@ -1,0 +1,198 @@
+"""The file of the embedded log: opening, locking, transactions, and what SQLite's errors mean.
+
+All work on the file is done in one thread of its own, off the event loop.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from gateway.engine.log import LogError
+
+T = TypeVar("T")
+
+#: 'WPIS': marks the file as a gateway log.
+APPLICATION_ID: Final = 0x57504953
+#: Of the tables; kept in the low byte of user_version, the partition count above it.
+VERSION: Final = 1
+#: How long to wait for another process that writes, such as a large feed.
+BUSY_MS: Final = 60_000
+MOST_PARTITIONS: Final = 1_000
+
+_SCHEMA: Final = """
+CREATE TABLE inbound (
+    offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+    key BLOB, value BLOB, headers BLOB NOT NULL) STRICT;
+CREATE TABLE outbound (
+    offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+    key BLOB, value BLOB, headers BLOB NOT NULL) STRICT;
+CREATE TABLE state (
+    partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL,
+    PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
+CREATE TABLE position (
+    partition INTEGER NOT NULL, topic TEXT NOT NULL, offset INTEGER NOT NULL,
+    PRIMARY KEY (partition, topic)) STRICT, WITHOUT ROWID;
+CREATE TABLE ownership (
+    partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
+"""
+
+_WHAT_TO_DO: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
+    sqlite3.SQLITE_READONLY: "the log {path} can't be written; allow it, or name another file",
+    sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name and the permissions",
+    sqlite3.SQLITE_CORRUPT: "the log {path} is damaged; restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "{path} is not a gateway log; name another file",
+    sqlite3.SQLITE_IOERR: "the log {path} can't be read or written; check the disk",
+    sqlite3.SQLITE_BUSY: "another process has been writing to the log {path} for a minute; wait for it",
+}
+
+
+class SqliteFile:
+    """One SQLite file with the tables of a log, used from one thread only.
+
+    `run` does work in that thread; everything else is for work that runs there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
+        self._lock: int | None = None
+        self._db: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do the work in the file's thread; what SQLite says of the file becomes a LogError."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._plainly, work)
+
+    async def close(self) -> None:
+        """Let go of the file and its lock. Never raises."""
+
+        def shut() -> None:
+            if self._db is not None:
+                with suppress(sqlite3.Error):
+                    self._db.close()
+                self._db = None
+
+        with suppress(RuntimeError):
+            await asyncio.get_running_loop().run_in_executor(self._thread, shut)
+        self._thread.shutdown(wait=False)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def take_lock(self) -> None:
+        """One process at a time decides on a file; the system lets go of the lock when it dies.
+
+        Raises LogError where another has it.
+        """
+        lock = self.path.with_name(self.path.name + ".lock")
+        try:
+            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LogError(
+                f"another gateway runs on the log {self.path}; stop it first, or name another log"
+            ) from None
+        except OSError as error:
+            raise LogError(
+                f"the log {self.path} can't be locked ({error.strerror}); check its folder"
+            ) from None
+
+    def connect(self, partitions: int) -> None:
+        """Open the file, or make it with that many partitions. Raises LogError where it can't be used."""
+        if not self.path.parent.is_dir():
+            raise LogError(f"there is no folder {self.path.parent} for the log; make it first")
+        if not 1 <= partitions <= MOST_PARTITIONS:
+            raise LogError(f"a log has 1 to {MOST_PARTITIONS} partitions; {partitions} can't be")
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._db = db
+        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        self._make_once(partitions)
+        if self._pragma("application_id") != APPLICATION_ID:
+            raise LogError(f"{self.path} is not a gateway log; name another file")
+        if self._pragma("user_version") & 0xFF > VERSION:
+            raise LogError(f"the log {self.path} was written by a later version; upgrade the gateway")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        # A step writes a few megabytes: copied into the main file every few steps, not within each.
+        db.execute("PRAGMA wal_autocheckpoint = 16384")
+        db.execute("PRAGMA cache_size = -65536")
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection. Raises LogError when the file was closed."""
+        if self._db is None:
+            raise LogError(f"the log {self.path} has been closed")
+        return self._db
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the file was made with."""
+        return self._pragma("user_version") >> 8
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that writes: all of it takes effect, or nothing."""
+        db = self.db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[bool]:
+        """A transaction that reads; True: while it lasts, no other process is in the middle of writing."""
+        db = self.db
+        alone = self._begin_alone(db)
+        if not alone:
+            db.execute("BEGIN")
+        try:
+            yield alone
+        finally:
+            db.execute("COMMIT")
+
+    def _begin_alone(self, db: sqlite3.Connection) -> bool:
+        db.execute("PRAGMA busy_timeout = 0")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        return True
+
+    def _pragma(self, name: str) -> int:
+        return int(self.db.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _make_once(self, partitions: int) -> None:
+        if self._pragma("application_id") or self._pragma("user_version"):
+            return
+        with self.transaction() as db:
+            if self._pragma("user_version"):
+                return  # another process has made it meanwhile
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise LogError(f"{self.path} is not a gateway log; name another file")
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {partitions << 8 | VERSION}")
+
+    def _plainly(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.Error as error:
+            what = _WHAT_TO_DO.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+            if what is None:
+                raise
+            raise LogError(what.format(path=self.path)) from error

@@ -1,0 +1,72 @@
+"""Replay: the rules under a virtual clock, with nothing kept and no log (contracts: Replay)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec.json import Encoder
+
+from gateway.engine.caseload import Caseload
+from gateway.lines import Line
+from gateway.rules.events import OUTBOUND, DeadLetter, Event
+from gateway.rules.policy import Policies
+from schemas.json import format_instant, render
+
+TOPIC_OF_EVENT: Final[dict[type, str]] = {event: topic for topic, event in OUTBOUND.items()} | {
+    DeadLetter: "gateway.dead-letters"
+}
+
+_encode: Final = Encoder().encode
+
+
+class EndsBeforeInput(ValueError):
+    """The last tick would lie before the last line: time would go back."""
+
+
+def replay(lines: Iterable[Line], policies: Policies, until: int | None = None) -> Iterator[Event]:
+    """Decide messages in the order given, and let fall due what is due before each.
+
+    until: one more tick at the end, UTC milliseconds. Events come in the order of decision. An error in
+    `lines` comes out when all that was decided before it has been given. Raises EndsBeforeInput where
+    `until` is before the last line.
+    """
+    caseload = Caseload(policies)
+    at = None
+    for line in lines:
+        at = line.at
+        yield from _fall_due(caseload, at)
+        if line.message is not None:
+            decision = caseload.decide(line.message, at)
+            caseload.keep(line.message.po_number, decision)
+            for event, _ in decision.effects:
+                yield event
+    if until is not None:
+        if at is not None and until < at:
+            raise EndsBeforeInput(f"--until is before the last line, which is at {format_instant(at)}")
+        yield from _fall_due(caseload, until)
+
+
+def _fall_due(caseload: Caseload, until: int) -> Iterator[Event]:
+    while caseload.due_by(until) is not None:
+        po_number, decision = caseload.fall_due()
+        caseload.keep(po_number, decision)
+        for event, _ in decision.effects:
+            yield event
+
+
+def to_line(event: Event | DeadLetter) -> bytes:
+    """An event as a line of replay's output. A dead letter's key that is no text is shown as null."""
+    line = {
+        "at": format_instant(event.decided_at),
+        "topic": TOPIC_OF_EVENT[type(event)],
+        "type": type(event).__name__,
+        "key": _text(event.key) if isinstance(event, DeadLetter) else event.po_number,
+        "value": render(event),
+    }
+    return _encode(line) + b"\n"
+
+
+def _text(key: bytes | None) -> str | None:
+    try:
+        return None if key is None else key.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,71 @@
+"""Attachments to the Work Programme (rulebook: P11)."""
+
+from typing import Final
+
+from gateway.rules.case import Case, Check, Row
+from gateway.rules.guidance import NOT_BEFORE_WP11, RIGHT_REFERRAL, TIME_LIMITS
+from gateway.rules.messages import AttachmentRegistered
+
+
+def _back_out(case: Case[AttachmentRegistered]) -> None:
+    case.enter_on_prap("BACK_OUT_ATTACHMENT", RIGHT_REFERRAL, "PRaP16")
+    case.instruct("BACK_OUT_ATTACHMENT", RIGHT_REFERRAL)
+
+
+def _before_wp11(case: Case[AttachmentRegistered]) -> bool:
+    issued_on = case.referral.wp11_issued_on
+    return issued_on is not None and case.message.attached_on < issued_on
+
+
+def attach(case: Case[AttachmentRegistered]) -> None:
+    """P11: the participant is on the Work Programme; an attachment in time clears T4's breach."""
+    case.update(status="ATTACHED", closed_at=case.at)
+    referral = case.referral
+    attach_by = referral.referred_on + referral.limits.attach_within_days
+    if referral.attachment_late == "RAISED" and case.message.attached_on <= attach_by:
+        case.breach("ATTACHMENT_LATE", "CLEARED", attach_by, TIME_LIMITS)
+        case.update(attachment_late="CLEARED")
+
+
+REGISTERED: Final = Row(
+    "P11",
+    AttachmentRegistered,
+    (
+        Check(
+            "P11",
+            "to INFORMATION_SESSION_REFERRAL",
+            lambda case: case.message.attached_to == "INFORMATION_SESSION_REFERRAL",
+            "ATTACHED_TO_INFORMATION_SESSION",
+            RIGHT_REFERRAL,
+            "Attachments are made to Work Programme referrals only; back this one out by PRaP16.",
+            _back_out,
+        ),
+        Check(
+            "P11",
+            "ATTACHED",
+            lambda case: case.referral.status == "ATTACHED",
+            "ALREADY_ATTACHED",
+            NOT_BEFORE_WP11,
+            "The participant has been attached already.",
+        ),
+        Check(
+            "P11",
+            "OPEN, CANCELLED or REJECTED",
+            lambda case: case.referral.status != "JOINING",
+            "NO_WP11",
+            NOT_BEFORE_WP11,
+            "No WP11 was received in time for this referral; an attachment can't be made without one.",
+        ),
+        Check(
+            "P11",
+            "`attached_on` is before the WP11's `issued_on`",
+            _before_wp11,
+            "ATTACHED_BEFORE_WP11",
+            NOT_BEFORE_WP11,
+            "The attachment is dated before the WP11 was issued.",
+        ),
+    ),
+    attach,
+    "ATTACHED",
+    TIME_LIMITS,
+)

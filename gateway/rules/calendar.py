@@ -1,0 +1,66 @@
+"""Civil days in Europe/London and working days in England and Wales.
+
+Days are counted from 1970-01-01, instants are UTC milliseconds since then.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from holidays import country_holidays
+
+LONDON: Final = ZoneInfo("Europe/London")
+DAY_MS: Final = 86_400_000
+MINUTE_MS: Final = 60_000
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+#: The last day whose midnight datetime can express; later ones count as GMT.
+_LAST_DAY: Final = date.max.toordinal() - _EPOCH_ORDINAL
+_FIRST_DAY: Final = date.min.toordinal() - _EPOCH_ORDINAL
+#: England's bank holidays are those of Wales too.
+_BANK_HOLIDAYS: Final = country_holidays("GB", subdiv="ENG")
+_SATURDAY: Final = 5
+
+
+def date_of(day: int) -> date:
+    """The date of a day."""
+    return date.fromordinal(day + _EPOCH_ORDINAL)
+
+
+def day_of(civil: date) -> int:
+    """The day of a date."""
+    return civil.toordinal() - _EPOCH_ORDINAL
+
+
+@lru_cache(maxsize=8192)
+def midnight(day: int) -> int:
+    """The instant at which a civil day begins in London."""
+    if not _FIRST_DAY < day <= _LAST_DAY:
+        return day * DAY_MS
+    civil = date_of(day)
+    offset = datetime(civil.year, civil.month, civil.day, tzinfo=LONDON).utcoffset() or timedelta()
+    return day * DAY_MS - offset // timedelta(milliseconds=1)
+
+
+def london_day(instant: int) -> int:
+    """The civil day in London at an instant."""
+    day = instant // DAY_MS
+    if instant >= midnight(day + 1):  # British Summer Time: the day began an hour before UTC's
+        return day + 1
+    if instant < midnight(day):  # before 1847 London's clocks were behind Greenwich's
+        return day - 1
+    return day
+
+
+@lru_cache(maxsize=8192)
+def add_working_days(day: int, count: int) -> int:
+    """The day that lies `count` working days after `day`: Monday to Friday but bank holidays."""
+    while count:
+        day += 1
+        if day > _LAST_DAY:
+            return day + count
+        civil = date_of(day)
+        if civil.weekday() < _SATURDAY and civil not in _BANK_HOLIDAYS:
+            count -= 1
+    return day

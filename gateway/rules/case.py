@@ -1,0 +1,246 @@
+"""One message, or one deadline, and the referral it meets: what a check looks at and an effect changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from msgspec.structs import replace
+
+from gateway.rules.calendar import london_day
+from gateway.rules.events import (
+    Breach,
+    BreachKind,
+    BreachStatus,
+    Event,
+    Instruction,
+    InstructionKind,
+    PrapAction,
+    PrapActionKind,
+)
+from gateway.rules.messages import DAY_FACTS, INSTANT_FACTS, Message, Referral
+from gateway.rules.policy import Limits, Policies
+from gateway.rules.referral import ReferralState, Session
+
+M = TypeVar("M", bound=Message)
+
+
+class Effects:
+    """The events of one decision, in the order in which they go out, each with its cause's trace context.
+
+    decided_at: UTC milliseconds. events: how many events this purchase order already had at that instant.
+    """
+
+    __slots__ = ("decided_at", "events", "out", "po_number", "trace")
+
+    def __init__(self, po_number: str, decided_at: int, events: int) -> None:
+        self.po_number = po_number
+        self.decided_at = decided_at
+        self.events = events
+        self.trace: str | None = None
+        self.out: list[tuple[Event, str | None]] = []
+
+    def next_id(self) -> str:
+        """The id of the next event: purchase order, instant and place name it for good."""
+        self.events += 1
+        return f"{self.po_number}-{self.decided_at}-{self.events}"
+
+    def add(self, event: Event) -> None:
+        """Send an event out, after those added before it."""
+        self.out.append((event, self.trace))
+
+
+class Case(Generic[M]):
+    """A message on its way through the checks of its row, with the referral that it is about.
+
+    at: when it arrived, UTC milliseconds; checks judge it by that. known: the state of the referral, None
+    where there is none yet. session: the session that the message names, where the referral has it.
+    """
+
+    __slots__ = ("advisories", "at", "effects", "known", "limits", "message", "policies", "session")
+
+    def __init__(
+        self,
+        message: M,
+        at: int,
+        known: ReferralState | None,
+        limits: Limits,
+        policies: Policies,
+        effects: Effects,
+    ) -> None:
+        self.message = message
+        self.at = at
+        self.known = known
+        self.limits = limits
+        self.policies = policies
+        self.effects = effects
+        self.advisories: tuple[str, ...] = ()
+        self.session: Session | None = None
+        if known is not None and known.sessions:
+            session_id = getattr(message, "session_id", None)
+            if session_id is not None:
+                self.session = known.session(session_id)
+
+    @property
+    def referral(self) -> ReferralState:
+        """The referral, which earlier checks have made sure of."""
+        if self.known is None:
+            raise LookupError("a check that needs a referral ran before the one that makes sure of it")
+        return self.known
+
+    @property
+    def booked(self) -> Session:
+        """The session named by the message, which earlier checks have made sure of."""
+        if self.session is None:
+            raise LookupError("a check that needs a session ran before the one that makes sure of it")
+        return self.session
+
+    def update(self, **changes: object) -> None:
+        """Change the referral."""
+        self.known = replace(self.referral, **changes)
+
+    def change_session(self, changed: Session) -> None:
+        """Change one session of the referral."""
+        self.known = self.referral.with_session(changed)
+
+    def instruct(
+        self,
+        instruction: InstructionKind,
+        rule: str,
+        *,
+        session_id: str | None = None,
+        due_on: int | None = None,
+    ) -> None:
+        """Tell the provider what to do next."""
+        effects = self.effects
+        effects.add(
+            Instruction(
+                event_id=effects.next_id(),
+                po_number=effects.po_number,
+                provider_id=self.referral.provider_id,
+                instruction=instruction,
+                session_id=session_id,
+                due_on=due_on,
+                decided_at=effects.decided_at,
+                rule=rule,
+            )
+        )
+
+    def enter_on_prap(self, action: PrapActionKind, rule: str, reason: str | None = None) -> None:
+        """Say what is to be entered on PRaP."""
+        effects = self.effects
+        effects.add(
+            PrapAction(
+                event_id=effects.next_id(),
+                po_number=effects.po_number,
+                provider_id=self.referral.provider_id,
+                action=action,
+                reason=reason,
+                decided_at=effects.decided_at,
+                rule=rule,
+            )
+        )
+
+    def breach(self, breach: BreachKind, status: BreachStatus, due_on: int, rule: str) -> None:
+        """Say that a time limit was missed, or was met after all."""
+        effects = self.effects
+        effects.add(
+            Breach(
+                event_id=effects.next_id(),
+                po_number=effects.po_number,
+                provider_id=self.referral.provider_id,
+                breach=breach,
+                status=status,
+                due_on=due_on,
+                decided_at=effects.decided_at,
+                rule=rule,
+            )
+        )
+
+    def dated_in_future(self) -> bool:
+        """A fact in the message is dated after it arrived (G4)."""
+        message = self.message
+        latest = self.at + self.limits.clock_skew_s * 1000
+        for name in INSTANT_FACTS[type(message)]:
+            instant = getattr(message, name)
+            if instant is not None and instant > latest:
+                return True
+        days = [getattr(message, name) for name in DAY_FACTS[type(message)]]
+        if isinstance(message, Referral) and message.mandation is not None:
+            days.append(message.mandation.recorded_on)
+        return bool(days) and max(days) > london_day(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Generic[M]):
+    """One condition of a row of the rulebook, and what comes of a message that meets it.
+
+    row: its name in the rulebook. when: the condition in words. code: of the refusal, '' for a duplicate.
+    rule: the guidance that says so, None where none does. detail: a sentence for a person, without
+    personal data. also: what happens beside the refusal.
+    """
+
+    row: str
+    when: str
+    test: Callable[[Case[M]], bool]
+    code: str
+    rule: str | None = None
+    detail: str | None = None
+    also: Callable[[Case[M]], None] | None = None
+
+    @property
+    def status(self) -> Literal["DUPLICATE", "REFUSED"]:
+        """What the outcome says of the message."""
+        return "REFUSED" if self.code else "DUPLICATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[M]):
+    """How one kind of message is decided: the checks from left to right, then what it does.
+
+    row, rule: of the outcome APPLIED. then: what it does, in words. then_at_once: what follows when the
+    outcome has gone out.
+    """
+
+    row: str
+    record: type[M]
+    checks: tuple[Check[M], ...]
+    apply: Callable[[Case[M]], None]
+    then: str
+    rule: str | None
+    then_at_once: Callable[[Case[M]], None] | None = None
+
+
+def closed(row: str, rule: str | None) -> Check[Any]:
+    """Nothing more can happen to a closed referral."""
+    return Check(
+        row,
+        "the referral is closed",
+        lambda case: case.referral.closed,
+        "REFERRAL_CLOSED",
+        rule,
+        "The referral is attached, cancelled or rejected; nothing more can be recorded on it.",
+    )
+
+
+def unknown_session(row: str, rule: str | None) -> Check[Any]:
+    """The referral has no session of this id."""
+    return Check(
+        row,
+        "the session is unknown",
+        lambda case: case.session is None,
+        "UNKNOWN_SESSION",
+        rule,
+        "No session of this session_id was booked for this referral; book it first.",
+    )
+
+
+def session_not_open(row: str, rule: str | None) -> Check[Any]:
+    """The session was cancelled or has an outcome."""
+    return Check(
+        row,
+        "the session is not open",
+        lambda case: not case.booked.open,
+        "SESSION_NOT_OPEN",
+        rule,
+        "The session was cancelled or has an outcome already.",
+    )

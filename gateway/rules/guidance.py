@@ -1,0 +1,111 @@
+"""The paragraphs that the rules cite, and what each says in a sentence."""
+
+from typing import Final
+
+ANNOTATION = "WP19 ¶2"
+SESSION_IN_TIME = "WP19 ¶2"
+SPECIAL_CUSTOMER = "WP19 ¶2"
+REFERRED = "WP19 ¶1"
+ACCEPTANCE = "WP19 ¶3"
+ATTENDED = "WP19 ¶5"
+WP11_RECEIVED = "WP19 ¶5"
+MANDATORY_ABSENCE = "WP19 Mandatory participant does not attend Information Session"
+VOLUNTARY_ABSENCE = "WP19 ¶6"
+VOLUNTARY_NOT_STARTED = "WP19 ¶7"
+REARRANGED = "WP19 ¶8"
+REARRANGED_TOO_LATE = "WP19 ¶9"
+NOT_BEFORE_WP11 = "WP19 ¶11"
+TIME_LIMITS = "WP19 ¶12"
+RIGHT_REFERRAL = "WP19 ¶14"
+WORK_RELATED_ACTIVITY = "WP19 ¶16"
+BECAME_MANDATORY = "WP19 ¶29"
+EXPENSES = "WP19 ¶30"
+ANNEX_A = "WP19 Annex A"
+UC_MANDATION = "UCGS What are group sessions"
+ONE_BOOKING = "UCGS Booking a claimant onto a group session"
+REQUIREMENT_TOLD = "UCGS Mandating through the Workplan"
+SUITABLE = "UCGS Identifying suitable or eligible claimants for a group session"
+CANNOT_ATTEND = "UCGS Claimant cannot attend before the mandated group session has taken place"
+FAILED = "UCGS Claimant fails to attend after the mandated group session has taken place"
+JSA_OBJECTION = "JSAGIS ¶7"
+DIRECTION = "JSAGIS ¶11-12"
+ONE_HOUR = "JSAGIS ¶18"
+GROUP_RISKS = "GSG ¶28-33"
+OBJECTION = "GSG ¶35"
+APPEAL = "WRAG"
+
+#: What each cited paragraph says, in the product's own words.
+SAYS: Final[dict[str, str]] = {
+    REFERRED: "Jobcentre Plus refers participants through PRaP; the provider then arranges the session.",
+    ANNOTATION: (
+        "The Action Plan's annotation says whether the session is mandatory or voluntary; it must take place "
+        "within 15 days of the referral, and special customers are referred clerically."
+    ),
+    ACCEPTANCE: "The provider acknowledges and accepts the referral on PRaP.",
+    ATTENDED: (
+        "Once the participant has attended, nothing more is done until a WP11 comes or 21 days have passed; "
+        "without a WP11 the referral is then cancelled as 'Did Not Start'."
+    ),
+    MANDATORY_ABSENCE: (
+        "The provider must tell Jobcentre Plus when a mandatory participant does not attend, or no sanction "
+        "can be pursued; Jobcentre Plus may ask for another session."
+    ),
+    VOLUNTARY_ABSENCE: "Jobcentre Plus need not be told when a voluntary participant does not attend.",
+    VOLUNTARY_NOT_STARTED: "After 21 days the referral of a voluntary participant is cancelled on PRaP.",
+    REARRANGED: (
+        "An alternative session is offered at the next available time; there is no new referral, so the "
+        "limits still run from the first date."
+    ),
+    REARRANGED_TOO_LATE: (
+        "A participant who decides to join after 21 days needs a new Work Programme referral, since this "
+        "one has been cancelled."
+    ),
+    NOT_BEFORE_WP11: (
+        "No attachment is made before Jobcentre Plus has sent the WP11, which it issues only to those who "
+        "come to the interview within 21 days and want to join."
+    ),
+    TIME_LIMITS: (
+        "With a WP11 the participant is attached within 28 days of the referral; after 21 days without one "
+        "the referral is cancelled as 'Did Not Start' and joining needs a new referral."
+    ),
+    RIGHT_REFERRAL: (
+        "Attachments are made to Work Programme referrals only; one made to an Information Session referral "
+        "is backed out by process PRaP16."
+    ),
+    WORK_RELATED_ACTIVITY: (
+        "Most referrals are voluntary; a work coach may mandate some by a work-related activity."
+    ),
+    BECAME_MANDATORY: "A voluntary participant who becomes mandatory is referred anew on a mandatory basis.",
+    EXPENSES: "The provider reimburses what coming to the session cost the participant.",
+    ANNEX_A: "Only the first three ESA groups can be mandated to an Information Session.",
+    UC_MANDATION: (
+        "Attendance can be mandated where it is in the Workplan, has one of three purposes and a tangible "
+        "outcome that moves the claimant closer to work."
+    ),
+    ONE_BOOKING: (
+        "A claimant is booked onto one session at a time, and one who objects to a group is offered another "
+        "form, such as a face-to-face appointment."
+    ),
+    REQUIREMENT_TOLD: (
+        "A session is mandatory once its name, time and date were discussed with the claimant; when details "
+        "change and they can't be contacted, it is cancelled."
+    ),
+    SUITABLE: "Claimants with safety measures, MAPPA arrangements or additional needs may not suit a group.",
+    CANNOT_ATTEND: (
+        "A reason given beforehand for not attending goes to a decision maker, after the time at which the "
+        "session was to take place."
+    ),
+    FAILED: (
+        "Failing to attend or take part in a mandated session is referred as 'failure to participate or "
+        "comply', with the reasons given, and never as failure to attend."
+    ),
+    JSA_OBJECTION: "Some claimants object to being dealt with in a group; alternatives are then offered.",
+    DIRECTION: (
+        "A Jobseeker's Direction can make a session mandatory only where attending assists the claimant to "
+        "find employment or improves their prospects of it."
+    ),
+    ONE_HOUR: "A presentation should last no more than an hour.",
+    GROUP_RISKS: "Customers who may not suit a group are looked at before they are invited.",
+    OBJECTION: "Customers can object to a group, and this must be respected.",
+    APPEAL: "Claimants who appeal to be placed in the Support Group are not put into the Work Programme.",
+}

@@ -1,0 +1,92 @@
+"""The limits, with the date from which each policy holds (rulebook, Words)."""
+
+import tomllib
+from bisect import bisect_right
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
+
+from msgspec import Meta, Struct, ValidationError, convert
+
+from gateway.rules.calendar import day_of
+
+Count = Annotated[int, Meta(ge=0, le=10_000)]
+Seconds = Annotated[int, Meta(ge=0, le=86_400)]
+
+
+class Limits(Struct, frozen=True, array_like=True):
+    """The limits that a referral keeps for life. Days are calendar days unless the name says otherwise."""
+
+    session_within_days: int
+    wp11_within_days: int
+    attach_within_days: int
+    accept_within_working_days: int
+    hold_unmatched_days: int
+    forget_after_days: int
+    session_minutes: int
+    group_optimum: int
+    group_invitations: int
+    clock_skew_s: int
+
+
+class PolicyError(ValueError):
+    """The policy file can't be used; the message says which line of it is wrong and how."""
+
+
+class _Entry(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}, kw_only=True):
+    """One [[policy]] of the file; a limit left out is that of the shipped policy."""
+
+    from_: date
+    session_within_days: Count = 15
+    wp11_within_days: Count = 21
+    attach_within_days: Count = 28
+    accept_within_working_days: Count = 2
+    hold_unmatched_days: Count = 28
+    forget_after_days: Count = 400
+    session_minutes: Count = 60
+    group_optimum: Count = 10
+    group_invitations: Count = 20
+    clock_skew_s: Seconds = 300
+
+    def limits(self) -> Limits:
+        return Limits(*(getattr(self, name) for name in Limits.__struct_fields__))
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    policy: Annotated[tuple[_Entry, ...], Meta(min_length=1)]
+
+
+class Policies(Struct, frozen=True):
+    """All policies, in order of the day from which each holds.
+
+    from_days: days since 1970, strictly ascending; limits: the policy of each.
+    """
+
+    from_days: tuple[int, ...]
+    limits: tuple[Limits, ...]
+
+    def on(self, day: int) -> Limits:
+        """The limits in force on a day. Before the first policy, the first holds."""
+        return self.limits[max(bisect_right(self.from_days, day) - 1, 0)]
+
+
+def parse(text: str) -> Policies:
+    """Read a policy file (TOML).
+
+    Raises PolicyError where it is not one.
+    """
+    try:
+        entries = sorted(convert(tomllib.loads(text), _File).policy, key=lambda entry: entry.from_)
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise PolicyError(f"not a policy file: {error}") from None
+    from_days = tuple(day_of(entry.from_) for entry in entries)
+    if len(set(from_days)) < len(from_days):
+        raise PolicyError("not a policy file: two policies hold from the same date; keep one of them")
+    return Policies(from_days, tuple(entry.limits() for entry in entries))
+
+
+@cache
+def shipped() -> Policies:
+    """The policies of the guidance, which are the default."""
+    return parse(files("gateway.rules").joinpath("policy.toml").read_text("utf-8"))

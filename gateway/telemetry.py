@@ -1,0 +1,106 @@
+"""Structured logs: one event name for each thing that happens, and never personal data."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+#: Ids come from outside; a longer one is cut in a log line.
+LONGEST_VALUE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """A row of the table in docs/operations.md. fields: all that a line of it may say."""
+
+    level: str
+    fields: tuple[str, ...]
+    meaning: str
+
+
+LOG_EVENTS: Final[dict[str, LogEvent]] = {
+    "gateway.started": LogEvent("info", ("version", "log", "partitions"), "The gateway begins to work."),
+    "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
+    "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
+    "partition.claimed": LogEvent(
+        "info", ("partition", "purchase_orders"), "A partition is owned, and its state restored."
+    ),
+    "partition.dropped": LogEvent(
+        "warning",
+        ("partition", "error", "again_in_s"),
+        "Something went wrong; what was not committed is dropped, and the partition claimed again.",
+    ),
+    "step.committed": LogEvent(
+        "debug", ("partition", "decided", "records_out"), "A step was decided and has been committed."
+    ),
+    "message.decided": LogEvent(
+        "debug",
+        ("partition", "message_id", "po_number", "status", "rule"),
+        "A message was a duplicate, or is held until its referral comes.",
+    ),
+    "message.refused": LogEvent(
+        "info",
+        ("partition", "message_id", "po_number", "code", "rule"),
+        "A message was refused; its outcome says so to its sender.",
+    ),
+    "message.dead_lettered": LogEvent(
+        "warning",
+        ("partition", "topic", "offset"),
+        "A record could not be decoded and went to gateway.dead-letters, which says why.",
+    ),
+    "message.failed": LogEvent(
+        "error",
+        ("partition", "topic", "offset", "error"),
+        "The rules raised on a record, twice; it went to gateway.dead-letters. This is a bug: report it.",
+    ),
+    "deadline.fell_due": LogEvent(
+        "debug", ("partition", "po_number", "events"), "A deadline of a referral has passed."
+    ),
+    "deadline.failed": LogEvent(
+        "error",
+        ("partition", "po_number", "error"),
+        "The rules raised on a deadline; it is left until the next start. This is a bug: report it.",
+    ),
+    "security.special_customer_record": LogEvent(
+        "warning",
+        ("partition", "message_id", "po_number", "rule"),
+        "A special customer record came through PRaP, where none may come; nothing of it was kept.",
+    ),
+}
+
+_ALWAYS: Final = frozenset({"event", "level", "timestamp"})
+_FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENTS.items()}
+
+
+def _only_what_is_listed(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    """Let through only the fields that LOG_EVENTS names, so that nothing else can reach a log by mistake."""
+    allowed = _FIELDS.get(event_dict["event"], _ALWAYS)
+    return {key: _short(value) for key, value in event_dict.items() if key in allowed}
+
+
+def _short(value: object) -> object:
+    return value[:LONGEST_VALUE] + "…" if isinstance(value, str) and len(value) > LONGEST_VALUE else value
+
+
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver."""
+    stream = sys.stderr if stream is None else stream
+    renderer = (
+        structlog.dev.ConsoleRenderer()
+        if stream.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _only_what_is_listed,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )

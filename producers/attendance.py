@@ -1,0 +1,14 @@
+"""Topic jobcentre.attendance: who came, for the Jobcentre."""
+
+from typing import Final
+
+from gateway.engine.log import Draft
+from gateway.rules.events import AttendanceEvent
+from producers.cloud_event import draft_keyed_by_po_number
+
+TOPIC: Final = "jobcentre.attendance"
+
+
+def draft(event: AttendanceEvent, traceparent: str | None) -> Draft:
+    """The record to put on the topic; `traceparent`: that of the message that caused the event."""
+    return draft_keyed_by_po_number(TOPIC, event, traceparent)

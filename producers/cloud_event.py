@@ -1,0 +1,45 @@
+"""What all outbound topics share: Avro values with the headers of a CloudEvent.
+
+Source: CloudEvents 1.0.2, Kafka protocol binding, "Binary content mode"; W3C Trace Context, "traceparent".
+"""
+
+from typing import Final
+
+from gateway.engine.log import Draft, Headers
+from gateway.rules.events import DeadLetter, Event
+from producers.trace import child_of
+from schemas.codec import encode
+from schemas.json import format_instant
+
+SOURCE: Final = "/work-programme/information-session-gateway"
+
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_SOURCE: Final = ("ce_source", SOURCE.encode())
+_CONTENT_TYPE: Final = ("content-type", b"application/avro")
+
+
+def draft_keyed_by_po_number(topic: str, event: Event, traceparent: str | None) -> Draft:
+    """The record of an event on a topic, stamped with the instant of its decision.
+
+    traceparent: that of the message that caused the event, as `traceparent_of` gives it.
+    """
+    key = event.po_number.encode()
+    headers = cloud_event_headers(event, key, traceparent)
+    return Draft(topic, key, encode(event), headers, event.decided_at)
+
+
+def cloud_event_headers(event: Event | DeadLetter, subject: bytes | None, traceparent: str | None) -> Headers:
+    """A CloudEvent's attributes as headers. subject: the po_number, None where there is none."""
+    headers: Headers = (
+        _SPECVERSION,
+        ("ce_id", event.event_id.encode()),
+        _SOURCE,
+        ("ce_type", type(event).__name__.encode()),
+        ("ce_time", format_instant(event.decided_at).encode()),
+        _CONTENT_TYPE,
+    )
+    if subject is not None:
+        headers += (("ce_subject", subject),)
+    if traceparent is not None:
+        headers += (("traceparent", child_of(traceparent, event.event_id)),)
+    return headers

@@ -1,0 +1,14 @@
+"""Topic prap.actions: what is to be entered on PRaP."""
+
+from typing import Final
+
+from gateway.engine.log import Draft
+from gateway.rules.events import PrapAction
+from producers.cloud_event import draft_keyed_by_po_number
+
+TOPIC: Final = "prap.actions"
+
+
+def draft(event: PrapAction, traceparent: str | None) -> Draft:
+    """The record to put on the topic; `traceparent`: that of the message that caused the event."""
+    return draft_keyed_by_po_number(TOPIC, event, traceparent)

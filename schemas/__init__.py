@@ -1,0 +1,1 @@
+"""The Avro schemas, and the codec between a record and its bytes."""

@@ -1,0 +1,206 @@
+"""Records to and from bytes: Avro's single-object encoding, by fastavro.
+
+The bytes are C3 01, the CRC-64-AVRO fingerprint of the writer's schema in parsing canonical form (8 bytes,
+little endian), and the body. Source: Avro 1.12 specification, "Single-object encoding".
+"""
+
+import sys
+from collections.abc import Callable, Container, Iterable
+from io import BytesIO
+from typing import Any, Final, Literal, cast
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+from msgspec import Struct, convert, to_builtins
+from msgspec.structs import asdict
+
+from schemas.catalogue import RECORDS, SCHEMAS, Schema, earlier_schemas
+from schemas.ranges import Ranges, ranges_of
+
+MARKER: Final = b"\xc3\x01"
+HEADER_BYTES: Final = 10
+LARGEST_BODY_BYTES: Final = 1024 * 1024
+
+UnreadableCode = Literal["UNKNOWN_SCHEMA", "UNDECODABLE", "KEY_MISMATCH", "TOO_LARGE", "FAILED"]
+
+
+class Unreadable(Struct, frozen=True):
+    """Why a record could not be read. `detail` is one sentence, without anything of the content."""
+
+    code: UnreadableCode
+    detail: str
+
+
+_TOO_LARGE: Final = Unreadable("TOO_LARGE", "The body is larger than 1 MiB.")
+_NO_VALUE: Final = Unreadable("UNDECODABLE", "The record has no value.")
+_NO_MARKER: Final = Unreadable("UNDECODABLE", "The value does not begin with Avro's single-object marker.")
+_NO_FINGERPRINT: Final = Unreadable("UNDECODABLE", "The value ends within the fingerprint of its schema.")
+_ENDS_EARLY: Final = Unreadable("UNDECODABLE", "The body ends before its record does.")
+_TRAILING: Final = Unreadable("UNDECODABLE", "The body goes on after its record.")
+_NOT_UTF8: Final = Unreadable("UNDECODABLE", "A text in the body is not valid UTF-8.")
+_NO_SUCH_CHOICE: Final = Unreadable("UNDECODABLE", "An enum or a union in the body has no such choice.")
+_OUT_OF_RANGE: Final = Unreadable("UNDECODABLE", "A number, date or instant in the body is out of range.")
+_NOT_ITS_SCHEMA: Final = Unreadable("UNDECODABLE", "The body is not what its schema says.")
+_UNKNOWN: Final = Unreadable("UNKNOWN_SCHEMA", "No schema with the value's fingerprint is known.")
+
+
+class _Current(Struct, frozen=True):
+    """What a record is written with: what its bytes begin with, its schema, and what makes a dict of it."""
+
+    header: bytes
+    schema: Schema
+    fields: Callable[[Struct], dict[str, Any]]
+
+
+class _Writer(Struct, frozen=True):
+    """A schema that bytes were written with, ready to be read.
+
+    strict: the schema in the form that takes no negative index (see `_keyed`).
+    resolved: the writer's schema and the reader's, where they differ.
+    """
+
+    name: str
+    record: type[Struct]
+    strict: Schema
+    resolved: tuple[Schema, Schema] | None
+    ranges: Ranges
+
+
+class Codec:
+    """Encodes by the current schemas; decodes what was written by these, the earlier and the given ones."""
+
+    def __init__(self, writers: Iterable[Schema] = ()) -> None:
+        """writers: further Avro schemas that bytes may have been written with.
+
+        Raises ValueError where one isn't the schema of a record that the gateway knows.
+        """
+        self._current: dict[type[Struct], _Current] = {}
+        self._writers: dict[bytes, _Writer] = {}
+        for name, schema in SCHEMAS.items():
+            record = RECORDS[name]
+            ranges = ranges_of(schema)
+            current = _Current(header_of(schema), _parsed(schema), _deeply if ranges.parts else asdict)
+            self._current[record] = current
+            self._writers[current.header] = _Writer(name, record, _keyed(schema), None, ranges)
+        for schema in (*earlier_schemas(), *writers):
+            self._writers.setdefault(header_of(schema), self._earlier(schema))
+
+    def _earlier(self, schema: Schema) -> _Writer:
+        name = str(schema.get("name")).rpartition(".")[2]
+        if name not in RECORDS:
+            raise ValueError(f"The schema {name} is of no record that is known; take it out.")
+        record = RECORDS[name]
+        resolved = (_parsed(schema), self._current[record].schema)
+        return _Writer(name, record, _keyed(schema), resolved, ranges_of(SCHEMAS[name]))
+
+    def encode(self, record: Struct) -> bytes:
+        """The bytes of a record. Raises KeyError for a class that has no schema."""
+        current = self._current[type(record)]
+        stream = BytesIO()
+        stream.write(current.header)
+        schemaless_writer(stream, current.schema, current.fields(record))
+        return stream.getvalue()
+
+    def decode(self, value: bytes | None, expected: Container[str]) -> Struct | Unreadable:
+        """The record that `value` holds, or why there is none; no bytes whatever make it raise.
+
+        expected: the names of the records that belong on the topic. A record comes in the form of the
+        current schema, whatever schema it was written with.
+        """
+        if value is None:
+            return _NO_VALUE
+        if len(value) > HEADER_BYTES + LARGEST_BODY_BYTES:
+            return _TOO_LARGE
+        writer = self._writers.get(value[:HEADER_BYTES])
+        if writer is None:
+            return _without_writer(value)
+        if writer.name not in expected:
+            return Unreadable("UNKNOWN_SCHEMA", f"The record {writer.name} does not belong on this topic.")
+        return _read(writer, value)
+
+
+def _without_writer(value: bytes) -> Unreadable:
+    if not value.startswith(MARKER):
+        return _NO_MARKER
+    return _NO_FINGERPRINT if len(value) < HEADER_BYTES else _UNKNOWN
+
+
+def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
+    stream = BytesIO(value)
+    stream.seek(HEADER_BYTES)
+    try:
+        fields: Any = schemaless_reader(stream, writer.strict, None)
+        if stream.tell() != len(value):
+            return _TRAILING
+        if writer.resolved is not None:
+            # Second, and only now: when it resolves, fastavro passes over fields that the reader lacks
+            # without looking whether their bytes are there.
+            stream.seek(HEADER_BYTES)
+            fields = schemaless_reader(stream, *writer.resolved)
+        if not writer.ranges.hold(fields):
+            return _OUT_OF_RANGE
+        record: Struct = convert(fields, writer.record)
+        return record
+    except (EOFError, IndexError):
+        return _ENDS_EARLY
+    except UnicodeDecodeError:
+        return _NOT_UTF8
+    except KeyError:
+        return _NO_SUCH_CHOICE
+    except Exception:  # noqa: BLE001 - whatever it is, these bytes made it, and they must not stop a partition
+        return _NOT_ITS_SCHEMA
+
+
+def _deeply(record: Struct) -> dict[str, Any]:
+    """A record's fields, and those of the records within it."""
+    fields: dict[str, Any] = to_builtins(record, builtin_types=(bytes,))
+    return fields
+
+
+def header_of(schema: Schema) -> bytes:
+    """What the bytes of a record of this schema begin with: marker and fingerprint."""
+    return MARKER + bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
+
+
+def _parsed(schema: Schema) -> Schema:
+    """The schema as fastavro wants it, without logical types: dates and instants stay plain numbers."""
+    return cast(Schema, parse_schema(cast(Schema, _without_logical_types(schema))))
+
+
+def _without_logical_types(schema: object) -> object:
+    if isinstance(schema, dict):
+        return {key: _without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
+    if isinstance(schema, list):
+        return [_without_logical_types(part) for part in schema]
+    # fastavro compares each type's name with its own: one object is found equal at once.
+    return sys.intern(schema) if isinstance(schema, str) else schema
+
+
+def _keyed(schema: Schema) -> Schema:
+    """The parsed schema with the choices of enums and unions keyed by their index instead of listed.
+
+    fastavro looks a choice up by whatever number the bytes hold, and in a list -1 would find the last one.
+    """
+    parsed = _parsed(schema)
+    _key_choices(parsed)
+    return parsed
+
+
+def _key_choices(schema: object) -> object:
+    if isinstance(schema, list):
+        choices: dict[object, object] = {"type": "union"}
+        choices.update((index, _key_choices(branch)) for index, branch in enumerate(schema))
+        return choices
+    if isinstance(schema, dict):
+        if schema["type"] == "enum":
+            schema["symbols"] = dict(enumerate(schema["symbols"]))
+        for field in schema.get("fields", ()):
+            field["type"] = _key_choices(field["type"])
+        for part in schema.keys() & {"items", "values"}:
+            schema[part] = _key_choices(schema[part])
+    return schema
+
+
+_CODEC: Final = Codec()
+encode = _CODEC.encode
+decode = _CODEC.decode

@@ -1,0 +1,236 @@
+"""From JSON values to records. What each field may hold is compiled from the Avro schema, once a record."""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn, TypeVar
+
+from msgspec import Struct
+
+from gateway.rules.messages import RECORD_NAMED, Message
+from schemas.catalogue import CLASSES, SCHEMA_OF, Schema
+from schemas.ranges import range_of
+from schemas.times import NotADay, NotAnInstant, parse_day, parse_instant
+
+R = TypeVar("R", bound=Struct)
+
+#: From a JSON value to a field's value; raises InvalidJson, whose field is relative to that value.
+Reader = Callable[[Any], Any]
+
+_MISSING: Final = object()
+_AVRO_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+class InvalidJson(ValueError):
+    """A JSON value is not the record that it should be; the message says which field, and what is expected.
+
+    field: a path within the record, such as `mandation.recorded_on` or `address[1]`; empty: the whole.
+    problem: what is wrong with it and what is expected, without anything of the content.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field or 'the value'} {problem}")
+        self.field = field
+        self.problem = problem
+
+    def within(self, outer: str) -> "InvalidJson":
+        """The same problem, seen from the record or list that holds the value."""
+        joint = "." if self.field and not self.field.startswith("[") else ""
+        return InvalidJson(f"{outer}{joint}{self.field}", self.problem)
+
+
+def parse(name: str, value: object) -> Message:
+    """The inbound record `name` from its JSON form, already decoded: dicts, lists, str, int, bool, None.
+
+    Raises InvalidJson; so too where `name` is no inbound record, for the field `type`.
+    """
+    if name not in RECORD_NAMED:
+        raise InvalidJson("type", "is not the name of an inbound record")
+    message: Message = _READERS[RECORD_NAMED[name]](value)
+    return message
+
+
+def parse_as(record: type[R], value: object) -> R:
+    """A record of any class that has a schema from its JSON form, already decoded. Raises InvalidJson."""
+    parsed: R = _READERS[record](value)
+    return parsed
+
+
+def _fail(problem: str) -> NoReturn:
+    # From None: what went before may tell of the content.
+    raise InvalidJson("", problem) from None
+
+
+def _read_text(value: object) -> str:
+    if type(value) is str and value.isascii():
+        return value
+    if not isinstance(value, str):
+        _fail("is not text; expected a JSON string")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        _fail("is not valid Unicode; expected text without lone surrogates")
+    return value
+
+
+def _read_boolean(value: object) -> bool:
+    if value is not True and value is not False:
+        _fail("is not a boolean; expected true or false")
+    return value
+
+
+def _read_day(value: object) -> int:
+    if type(value) is not str:
+        _fail("is not a date; expected YYYY-MM-DD, such as 2016-03-14")
+    try:
+        return parse_day(value)
+    except NotADay as error:
+        _fail(str(error))
+
+
+def _read_instant(value: object) -> int:
+    if type(value) is not str:
+        _fail("is not a timestamp; expected RFC 3339 in UTC, such as 2016-04-04T23:00:00Z")
+    try:
+        return parse_instant(value)
+    except NotAnInstant as error:
+        _fail(str(error))
+
+
+def _read_bytes(value: object) -> bytes:
+    try:
+        return b64decode(_read_text(value), validate=True)
+    except ValueError:
+        _fail("is not bytes; expected base64")
+
+
+def _number_reader(least: int, greatest: int) -> Reader:
+    def read_number(value: object) -> int:
+        if type(value) is not int:
+            _fail("is not a whole number; expected a JSON number without decimals")
+        if not least <= value <= greatest:
+            _fail(f"is out of range; expected {least} to {greatest}")
+        return value
+
+    return read_number
+
+
+def _symbol_reader(symbols: Iterable[str]) -> Reader:
+    known = {symbol: symbol for symbol in symbols}
+    expected = ", ".join(known)
+
+    def read_symbol(value: object) -> str:
+        if type(value) is not str or value not in known:
+            _fail(f"is not one of the values that it can have; expected {expected}")
+        return known[value]
+
+    return read_symbol
+
+
+def _list_reader(read_item: Reader) -> Reader:
+    def read_list(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            _fail("is not a list; expected a JSON array")
+        items: list[Any] = []
+        for item in value:
+            try:
+                items.append(read_item(item))
+            except InvalidJson as error:
+                raise error.within(f"[{len(items)}]") from None
+        return tuple(items)
+
+    return read_list
+
+
+def _map_reader(read_value: Reader) -> Reader:
+    def read_map(value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            _fail("is not an object; expected a JSON object")
+        try:
+            return {_read_text(key): read_value(item) for key, item in value.items()}
+        except InvalidJson as error:
+            # Without the key: in a map, keys are content.
+            raise InvalidJson("", f"has a value that {error.problem}") from None
+
+    return read_map
+
+
+#: Name, whether it is text, whether it may be null, whether it may be missing, and how other values are read.
+_Field = tuple[str, bool, bool, bool, Reader]
+
+
+def _field(schema: Schema) -> _Field:
+    match schema["type"]:
+        case ["null", branch]:
+            may_be_null = True
+        case branch:
+            may_be_null = False
+    return schema["name"], branch == "string", may_be_null, "default" in schema, _reader(branch)
+
+
+def _record_reader(record: type[Struct], schema: Schema) -> Reader:
+    fields = [_field(field) for field in schema["fields"]]
+    names = frozenset(field[0] for field in fields)
+
+    def read_record(value: object) -> Struct:
+        if not isinstance(value, dict):
+            _fail("is not an object; expected a JSON object")
+        found = value.copy()
+        present = len(fields)
+        for name, is_text, may_be_null, may_be_missing, read in fields:
+            item = value.get(name, _MISSING)
+            # Most values are plain text: they are let through here because a call costs more than the test.
+            if is_text and type(item) is str and item.isascii():
+                continue
+            if item is None and may_be_null:
+                continue
+            if item is not _MISSING:
+                try:
+                    found[name] = read(item)
+                except InvalidJson as error:
+                    raise error.within(name) from None
+            elif may_be_missing:
+                present -= 1
+            else:
+                raise InvalidJson(name, "is missing; it has no default")
+        if len(found) != present:
+            raise _unknown_field(next(key for key in value if key not in names))
+        return record(**found)
+
+    return read_record
+
+
+def _unknown_field(key: object) -> InvalidJson:
+    # What doesn't look like a field's name may be content that has slipped.
+    if isinstance(key, str) and _AVRO_NAME.fullmatch(key):
+        return InvalidJson(key, "is not a field of this record; take it out")
+    return InvalidJson("", "has a field whose name no record has; take it out")
+
+
+def _reader(schema: object) -> Reader:
+    """The reader for values of an Avro type."""
+    match schema:
+        case "string":
+            return _read_text
+        case "boolean":
+            return _read_boolean
+        case "bytes":
+            return _read_bytes
+        case {"logicalType": "date"}:
+            return _read_day
+        case {"logicalType": "timestamp-millis"}:
+            return _read_instant
+        case {"type": "enum", "symbols": symbols}:
+            return _symbol_reader(symbols)
+        case {"type": "array", "items": items}:
+            return _list_reader(_reader(items))
+        case {"type": "map", "values": values}:
+            return _map_reader(_reader(values))
+        case dict() as part if part["type"] == "record":
+            return _record_reader(CLASSES[part["name"]], part)
+    if limits := range_of(schema):
+        return _number_reader(*limits)
+    raise NotImplementedError(f"There is no JSON form for the Avro type {schema}; add one here.")
+
+
+_READERS: Final = {record: _record_reader(record, schema) for record, schema in SCHEMA_OF.items()}
