@@ -1,48 +1,6 @@
 """One module for each outbound topic: from an event to topic, key, headers and bytes."""
 
-from collections.abc import Callable
-from typing import Any, Final
-
-from gateway.engine.log import Draft
-from gateway.rules.events import (
-    AttendanceEvent,
-    Breach,
-    CancellationEvent,
-    Event,
-    Instruction,
-    Outcome,
-    PrapAction,
-    SanctionNotification,
-)
-from producers import (
-    attendance,
-    breaches,
-    cancellations,
-    instructions,
-    outcomes,
-    prap_actions,
-    sanction_notifications,
-)
+from producers.by_event import DRAFTS, draft
 from producers.trace import traceparent_of
 
 __all__ = ["DRAFTS", "draft", "traceparent_of"]
-
-#: What drafts the record of an event, by the event's class. Each takes its own class only, hence Any.
-DRAFTS: Final[dict[type[Event], Callable[[Any, str | None], Draft]]] = {
-    AttendanceEvent: attendance.draft,
-    CancellationEvent: cancellations.draft,
-    SanctionNotification: sanction_notifications.draft,
-    PrapAction: prap_actions.draft,
-    Instruction: instructions.draft,
-    Breach: breaches.draft,
-    Outcome: outcomes.draft,
-}
-
-
-def draft(event: Event, traceparent: str | None) -> Draft:
-    """The record to put on the event's topic.
-
-    traceparent: `traceparent_of` the headers of the message that caused the event; None: the event has no
-    cause with a valid one, and goes without.
-    """
-    return DRAFTS[type(event)](event, traceparent)

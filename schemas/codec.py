@@ -4,17 +4,17 @@ The bytes are C3 01, the CRC-64-AVRO fingerprint of the writer's schema in parsi
 little endian), and the body. Source: Avro 1.12 specification, "Single-object encoding".
 """
 
-import sys
 from collections.abc import Callable, Container, Iterable
 from io import BytesIO
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 from msgspec import Struct, convert, to_builtins
 from msgspec.structs import asdict
 
 from schemas.catalogue import RECORDS, SCHEMAS, Schema, earlier_schemas
+from schemas.prepared import keyed, parsed
 from schemas.ranges import Ranges, ranges_of
 
 MARKER: Final = b"\xc3\x01"
@@ -55,7 +55,7 @@ class _Current(Struct, frozen=True):
 class _Writer(Struct, frozen=True):
     """A schema that bytes were written with, ready to be read.
 
-    strict: the schema in the form that takes no negative index (see `_keyed`).
+    strict: the schema in the form that takes no negative index (see `keyed`).
     resolved: the writer's schema and the reader's, where they differ.
     """
 
@@ -79,9 +79,9 @@ class Codec:
         for name, schema in SCHEMAS.items():
             record = RECORDS[name]
             ranges = ranges_of(schema)
-            current = _Current(header_of(schema), _parsed(schema), _deeply if ranges.parts else asdict)
+            current = _Current(header_of(schema), parsed(schema), _deeply if ranges.parts else asdict)
             self._current[record] = current
-            self._writers[current.header] = _Writer(name, record, _keyed(schema), None, ranges)
+            self._writers[current.header] = _Writer(name, record, keyed(schema), None, ranges)
         for schema in (*earlier_schemas(), *writers):
             self._writers.setdefault(header_of(schema), self._earlier(schema))
 
@@ -90,8 +90,8 @@ class Codec:
         if name not in RECORDS:
             raise ValueError(f"The schema {name} is of no record that is known; take it out.")
         record = RECORDS[name]
-        resolved = (_parsed(schema), self._current[record].schema)
-        return _Writer(name, record, _keyed(schema), resolved, ranges_of(SCHEMAS[name]))
+        resolved = (parsed(schema), self._current[record].schema)
+        return _Writer(name, record, keyed(schema), resolved, ranges_of(SCHEMAS[name]))
 
     def encode(self, record: Struct) -> bytes:
         """The bytes of a record. Raises KeyError for a class that has no schema."""
@@ -160,45 +160,6 @@ def _deeply(record: Struct) -> dict[str, Any]:
 def header_of(schema: Schema) -> bytes:
     """What the bytes of a record of this schema begin with: marker and fingerprint."""
     return MARKER + bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
-
-
-def _parsed(schema: Schema) -> Schema:
-    """The schema as fastavro wants it, without logical types: dates and instants stay plain numbers."""
-    return cast(Schema, parse_schema(cast(Schema, _without_logical_types(schema))))
-
-
-def _without_logical_types(schema: object) -> object:
-    if isinstance(schema, dict):
-        return {key: _without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
-    if isinstance(schema, list):
-        return [_without_logical_types(part) for part in schema]
-    # fastavro compares each type's name with its own: one object is found equal at once.
-    return sys.intern(schema) if isinstance(schema, str) else schema
-
-
-def _keyed(schema: Schema) -> Schema:
-    """The parsed schema with the choices of enums and unions keyed by their index instead of listed.
-
-    fastavro looks a choice up by whatever number the bytes hold, and in a list -1 would find the last one.
-    """
-    parsed = _parsed(schema)
-    _key_choices(parsed)
-    return parsed
-
-
-def _key_choices(schema: object) -> object:
-    if isinstance(schema, list):
-        choices: dict[object, object] = {"type": "union"}
-        choices.update((index, _key_choices(branch)) for index, branch in enumerate(schema))
-        return choices
-    if isinstance(schema, dict):
-        if schema["type"] == "enum":
-            schema["symbols"] = dict(enumerate(schema["symbols"]))
-        for field in schema.get("fields", ()):
-            field["type"] = _key_choices(field["type"])
-        for part in schema.keys() & {"items", "values"}:
-            schema[part] = _key_choices(schema[part])
-    return schema
 
 
 _CODEC: Final = Codec()

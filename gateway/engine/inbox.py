@@ -25,9 +25,10 @@ class Inbox:
         #: Per topic, the offset of the next record to decide.
         self.positions: dict[str, int] = dict(positions)
         self._reached: dict[str, int] = dict(positions)
-        self._ends: dict[str, int] | None = None
+        self._ends: dict[str, int] = {}
         self._read_to: dict[str, int] = dict.fromkeys(INBOUND_TOPICS, NEVER)
         self._quiet_at = NEVER
+        self._partial = True
 
     def room(self) -> dict[str, int]:
         """Per topic, how many records there is room for."""
@@ -39,8 +40,11 @@ class Inbox:
             self._waiting[record.topic].append(record)
             self._read_to[record.topic] = max(self._read_to[record.topic], record.timestamp)
         self._reached.update(batch.reached)
-        self._ends = dict(batch.ends)
+        # A broker that was away may tell an older end; what was quiet by a newer one is so only up to that.
+        for topic, end in batch.ends.items():
+            self._ends[topic] = max(end, self._ends.get(topic, end))
         self._quiet_at = max(self._quiet_at, batch.quiet_at)
+        self._partial = batch.partial
         for topic, waiting in self._waiting.items():
             if not waiting:
                 self.positions[topic] = self._reached[topic]
@@ -67,12 +71,14 @@ class Inbox:
 
     def drained(self) -> bool:
         """All that the log held at the last read has been taken."""
-        return all(not waiting and self._at_end(topic) for topic, waiting in self._waiting.items())
+        return not self._partial and all(
+            not waiting and self._at_end(topic) for topic, waiting in self._waiting.items()
+        )
 
     def _at_end(self, topic: str) -> bool:
         # The end was asked for after everything in the inbox had been read, so a topic that has reached it
         # can bring nothing that arrived before what is waiting here.
-        return self._ends is not None and self._reached[topic] >= self._ends[topic]
+        return topic in self._ends and self._reached[topic] >= self._ends[topic]
 
     def _heard_to(self, topic: str, waiting: deque[Record]) -> int:
         if waiting:

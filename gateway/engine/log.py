@@ -49,12 +49,15 @@ class Batch(Struct, frozen=True):
         may be offsets without a record; `reached` says how far this read has come in each.
     quiet_at: an instant of the log's clock. All that arrived before it lies below `ends`, so where a
         topic has been read up to its end, nothing dated before `quiet_at` can come any more.
+    partial: `ends` and `quiet_at` are those of an earlier moment, up to which this read went; a log whose
+        topics have one order may read itself in such parts. There is more.
     """
 
     records: Sequence[Record]
     reached: Mapping[str, int]
     ends: Mapping[str, int]
     quiet_at: int
+    partial: bool = False
 
 
 class Restored(Struct, frozen=True):

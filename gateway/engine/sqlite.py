@@ -21,6 +21,8 @@ from gateway.engine.sqlite_file import SqliteFile
 
 #: How often a reader looks for what another process has put there.
 LOOK_AGAIN_S: Final = 0.02
+#: How many records of all topics one read goes past at the most.
+WINDOW: Final = 8_000
 
 _pack: Final = msgpack.Encoder().encode
 _headers: Final = msgpack.Decoder(Headers).decode
@@ -118,19 +120,21 @@ class SqliteLog:
         """Let go of the file. Never raises."""
         await self.file.close()
 
-    def newest(self) -> int:
-        """The timestamp of the newest inbound record; to be called in the file's thread."""
-        row = self.file.db.execute("SELECT timestamp FROM inbound ORDER BY offset DESC LIMIT 1").fetchone()
+    def newest(self, below: int = 2**62) -> int:
+        """The timestamp of the newest inbound record below an offset; to be called in the file's thread."""
+        row = self.file.db.execute(
+            "SELECT timestamp FROM inbound WHERE offset < ? ORDER BY offset DESC LIMIT 1", (below,)
+        ).fetchone()
         return NEVER if row is None else int(row[0])
 
-    def quiet_at(self, alone: bool) -> int:
-        """Up to when all has arrived that the present snapshot shows; to be called in the file's thread.
+    def quiet_at(self, upto: int, now: bool) -> int:
+        """Up to when all has arrived that lies below an offset; to be called in the file's thread.
 
-        alone: no other process is in the middle of writing. Where one is, it may have stamped records that
-        it has not committed yet: what is due between the two would be decided without them.
+        now: the offset is the end, and no other process is in the middle of writing. Where one is, it may
+        have stamped records that it has not committed: what is due in between would be decided without them.
         """
-        newest = self.newest()
-        return max(newest, self._now()) if alone and self._clock == "wall" else newest
+        newest = self.newest(upto)
+        return max(newest, self._now()) if now and self._clock == "wall" else newest
 
 
 async def open_sqlite(
@@ -166,9 +170,8 @@ class SqliteClaim:
         self._file = log.file
         self.partition = partition
         self._epoch = epoch
-        #: Where the next read begins, and per topic where the last committed step ended.
-        self._next = 1
-        self._decided = dict.fromkeys(INBOUND_TOPICS, 1)
+        #: Per topic, where the next read begins.
+        self._next = dict.fromkeys(INBOUND_TOPICS, 1)
 
     async def restore(self) -> Restored:
         """States and positions of the last committed step."""
@@ -179,42 +182,47 @@ class SqliteClaim:
                 states = dict(db.execute("SELECT po_number, state FROM state WHERE partition = ?", mine))
                 decided = dict(db.execute("SELECT topic, offset FROM position WHERE partition = ?", mine))
                 row = db.execute("SELECT decided_to FROM ownership WHERE partition = ?", mine).fetchone()
-            return Restored(states, self._decided | decided, row[0])
+            return Restored(states, self._next | decided, row[0])
 
         restored = await self._file.run(load)
-        self._decided = dict(restored.positions)
-        self._next = min(self._decided.values())
+        self._next = dict(restored.positions)
         return restored
 
     async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
         """What has arrived since the last read: a snapshot of the file, so all topics are of one moment."""
-        most = min(room.values())
         clock = asyncio.get_running_loop().time
         deadline_s = clock() + wait_s
         while True:
             self._log.arrived.clear()
-            batch = await self._file.run(lambda: self._look(most))
+            batch = await self._file.run(lambda: self._look(room))
             left_s = deadline_s - clock()
-            if batch.records or left_s <= 0:
+            if batch.records or batch.partial or left_s <= 0:
                 return batch
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._log.arrived.wait(), min(left_s, LOOK_AGAIN_S))
 
-    def _look(self, most: int) -> Batch:
+    def _look(self, room: Mapping[str, int]) -> Batch:
         db = self._file.db
+        records: list[Record] = []
         with self._file.snapshot() as alone:
             self._check_owner()
             end = db.execute("SELECT ifnull(max(offset), 0) + 1 FROM inbound").fetchone()[0]
-            quiet_at = self._log.quiet_at(alone)
-            rows = db.execute(
-                f"{_SELECT.format('inbound')} WHERE offset >= ? AND partition = ? ORDER BY offset LIMIT ?",
-                (self._next, self.partition, most),
-            ).fetchall()
-        self._next = end if len(rows) < most else rows[-1][2] + 1 if rows else self._next
-        # Reading begins where the last decided topic ended; the others may have come further.
-        records = [_record(row) for row in rows if row[2] >= self._decided[row[0]]]
-        reached = {topic: max(self._next, offset) for topic, offset in self._decided.items()}
-        return Batch(records, reached, dict.fromkeys(INBOUND_TOPICS, end), quiet_at)
+            # The log as it was when it had been filled up to here: all topics are in one order of arrival,
+            # so nothing above can have arrived before what is below.
+            upto = min(end, max(self._next.values()) + WINDOW)
+            quiet_at = self._log.quiet_at(upto, alone and upto == end)
+            for topic, most in room.items():
+                rows = db.execute(
+                    f"{_SELECT.format('inbound')} WHERE offset >= ? AND offset < ? AND partition = ?"
+                    " AND topic = ? ORDER BY offset LIMIT ?",
+                    (self._next[topic], upto, self.partition, topic, most),
+                ).fetchall()
+                records += [_record(row) for row in rows]
+                if len(rows) < most:
+                    self._next[topic] = upto
+                elif rows:
+                    self._next[topic] = rows[-1][2] + 1
+        return Batch(records, dict(self._next), dict.fromkeys(INBOUND_TOPICS, upto), quiet_at, upto < end)
 
     async def commit(self, step: Commit) -> None:
         """One SQL transaction: outputs, states, positions, if the partition is still owned."""

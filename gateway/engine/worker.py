@@ -134,14 +134,15 @@ class Worker:
             more = True
             while not stop.is_set():
                 # Nothing is waited for while there is something left to decide.
-                inbox.add(await claim.read(inbox.room(), 0 if more else self._wait_s))
+                batch = await claim.read(inbox.room(), 0 if more else self._wait_s)
+                inbox.add(batch)
                 step, decided_to = self._decide(inbox, caseload, decided_to)
                 if step.decided:
                     await self._commit(claim, step, inbox, caseload, decided_to)
                     self.decided += step.decided
                 elif self._until is not None and inbox.drained():
                     return True
-                more = step.decided > 0
+                more = step.decided > 0 or batch.partial
             return False
         finally:
             await claim.release()

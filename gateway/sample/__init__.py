@@ -1,7 +1,7 @@
 """A believable programme of any size: what `gateway sample` writes and `gateway replay` reads.
 
 Nothing in it is about a real person: names are invented, telephone numbers are from Ofcom's range for
-drama, mail goes to example.org, National Insurance numbers and postcodes begin with prefixes not in use.
+drama, mail goes to example.org, National Insurance numbers and postcodes begin with letters that none has.
 """
 
 from gateway.sample.programme import programme

@@ -34,7 +34,7 @@ _FAULTS: Final = Shares(
         "special customer record": 10.0,
     }
 )
-_MALFORMED: Final = ("QQ123456C", "zy123456a", "ZY 12 34 56 A", "ZY12345A", "GB123456B", "ZY1234567")
+_MALFORMED: Final = ("QQ123456C", "xx123456a", "XX 12 34 56 A", "XX12345A", "GB123456B", "XX1234567")
 
 
 def purchase_order(number: int, contract: Contract, referred_on: int, draw: Draw) -> dict[str, Any]:

@@ -177,6 +177,7 @@ class Story:
         self.ends: list[datetime] = []
         self.restricted = False
         self.revisions: list[tuple[datetime, Json, int]] = []
+        self.said_at_the_end: list[Json] = []
 
     # ------------------------------------------------------------------------------- saying things
 
@@ -486,11 +487,10 @@ class Story:
         at = max(at, earliest)
         aim = starts_at - rng.choice([MS, MS, HOUR, timedelta(0)])
         given_at = min(at, aim) if self.chance(0.85) else self.fact(at, starts_at)
-        self.send(
-            at,
-            "CannotAttend",
-            {"session_id": session_id, "reason": rng.choice(REASONS), "given_at": given_at},
-        )
+        value = {"session_id": session_id, "reason": rng.choice(REASONS), "given_at": given_at}
+        line = self.send(at, "CannotAttend", value)
+        if at == end:
+            self.said_at_the_end.append(line["value"])
         return at
 
     def change(self, session: tuple[str, datetime, datetime], at: datetime) -> tuple[str, datetime, datetime]:
@@ -573,6 +573,8 @@ class Story:
             return booked_at + HOUR
         if self.chance(0.04):
             return self.another_beside(session, booked_at)
+        if self.chance(0.06):
+            return self.told_afterwards(session, booked_at)
         if self.chance(0.12):
             at = near(rng, starts_at) if self.chance(0.25) else somewhen(rng, booked_at, starts_at)
             if self.chance(0.3):
@@ -623,6 +625,30 @@ class Story:
         if none_told and self.chance(0.5):
             self.cancel_session(session, last)
         return somewhen(rng, told_at, last) if self.chance(0.92) else booked_at + MINUTE
+
+    def told_afterwards(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
+        """The participant cannot come and does not; when they were told comes out later, or never."""
+        rng = self.rng
+        session_id, starts_at, end = session
+        said_at = max(booked_at, starts_at - rng.choice([MS, HOUR, DAY]))
+        given_at = min(said_at, starts_at - MS)
+        value = {"session_id": session_id, "reason": rng.choice(REASONS), "given_at": given_at}
+        self.send(said_at, "CannotAttend", value)
+        if end > starts_at + 30 * DAY:
+            return starts_at + HOUR
+        at = max(end, said_at) + rng.choice([timedelta(0), MS, HOUR, DAY])
+        acts: list[Callable[[datetime], None]] = [
+            lambda when: self.confirm(session, when),
+            lambda when: self.confirm(session, when),
+            lambda when: self.outcome(session, when, "AttendanceRecorded"),
+            lambda when: self.outcome(session, when, "AttendanceRecorded"),
+            lambda when: self.outcome(session, when, "AttendanceCorrected"),
+            lambda when: self.cancel_session(session, when),
+        ]
+        for _ in range(rng.randint(1, 5)):
+            rng.choice(acts)(at)
+            at += rng.choice([MS, HOUR, DAY])
+        return at
 
     def another_beside(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
         """The participant cannot come, so another is booked; both are to come when something happens."""
@@ -1043,6 +1069,7 @@ def programme(seed: int, referrals: int = 8, policies: Sequence[Json] | None = N
     base = base_day(seed)
     told: list[tuple[datetime, Json]] = []
     edges: list[datetime] = []
+    at_the_end: list[Json] = []
     for po_number in po_numbers(rng, seed, referrals):
         day0 = base + timedelta(days=rng.choice([0, 0, 0, 1, 2, 3, rng.randint(-5, 12)]))
         if rng.random() < 0.004:
@@ -1053,6 +1080,7 @@ def programme(seed: int, referrals: int = 8, policies: Sequence[Json] | None = N
             day1 = another_life(rng, story, in_force)
             edges.append(midnight(day1))
         told += story.lines
+        at_the_end += story.said_at_the_end
         edges += [story.deadline("session_within_days"), story.deadline("wp11_within_days")]
         edges += [story.deadline("attach_within_days"), story.deadline("forget_after_days")]
         edges += [end for end in story.ends if end.year < 2050]
@@ -1063,7 +1091,11 @@ def programme(seed: int, referrals: int = 8, policies: Sequence[Json] | None = N
     lines = brought_together(rng, lines)
     if lines and rng.random() < 0.12:
         # The input ends in the middle; where it can, right after a CannotAttend.
-        places = [n for n, (_, line) in enumerate(lines) if line["type"] == "CannotAttend"]
+        places = [
+            n for n, (_, line) in enumerate(lines) if any(line["value"] is value for value in at_the_end)
+        ]
+        if not places:
+            places = [n for n, (_, line) in enumerate(lines) if line["type"] == "CannotAttend"]
         lines = lines[: rng.choice(places or range(len(lines))) + 1]
         return [as_line(rng, at, line) for at, line in lines]
     ticks: list[tuple[datetime, Json]] = []

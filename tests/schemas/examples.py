@@ -1,5 +1,7 @@
 """One record of each name, with every field filled in, so that there is something everywhere to damage."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from gateway.rules.events import (
@@ -43,7 +45,13 @@ ON = 16_874
 _INBOUND = {"message_id": "M-1", "po_number": "PO-1"}
 _OF_PROVIDER = {**_INBOUND, "provider_id": "PRV01"}
 _OF_SESSION = {**_OF_PROVIDER, "session_id": "S-1"}
-_OUTBOUND = {"event_id": "E-1", "po_number": "PO-1", "provider_id": "PRV01", "decided_at": AT, "rule": "WP19 ¶12"}
+_OUTBOUND: dict[str, Any] = {
+    "event_id": "E-1",
+    "po_number": "PO-1",
+    "provider_id": "PRV01",
+    "decided_at": AT,
+    "rule": "WP19 ¶12",
+}
 
 PARTICIPANT = Participant(
     nino="QQ123456C",

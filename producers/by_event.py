@@ -1,0 +1,45 @@
+"""Which topic an event goes to: a line for each."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.engine.log import Draft
+from gateway.rules.events import (
+    AttendanceEvent,
+    Breach,
+    CancellationEvent,
+    Event,
+    Instruction,
+    Outcome,
+    PrapAction,
+    SanctionNotification,
+)
+from producers import (
+    attendance,
+    breaches,
+    cancellations,
+    instructions,
+    outcomes,
+    prap_actions,
+    sanction_notifications,
+)
+
+#: What drafts the record of an event, by the event's class. Each takes its own class only, hence Any.
+DRAFTS: Final[dict[type[Event], Callable[[Any, str | None], Draft]]] = {
+    AttendanceEvent: attendance.draft,
+    CancellationEvent: cancellations.draft,
+    SanctionNotification: sanction_notifications.draft,
+    PrapAction: prap_actions.draft,
+    Instruction: instructions.draft,
+    Breach: breaches.draft,
+    Outcome: outcomes.draft,
+}
+
+
+def draft(event: Event, traceparent: str | None) -> Draft:
+    """The record to put on the event's topic.
+
+    traceparent: `traceparent_of` the headers of the message that caused the event; None: the event has no
+    cause with a valid one, and goes without.
+    """
+    return DRAFTS[type(event)](event, traceparent)

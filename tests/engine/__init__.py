@@ -1,0 +1,1 @@
+"""The engine, on a simulated log and on the embedded one."""
