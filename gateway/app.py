@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -13,7 +14,8 @@ import consumers
 import producers
 from gateway.engine.log import Draft, Log, LogError, Record
 from gateway.engine.sqlite import SqliteLog, open_sqlite
-from gateway.engine.worker import Wiring, Worker
+from gateway.engine.step import Wiring
+from gateway.engine.worker import Worker
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
@@ -23,6 +25,7 @@ from schemas.codec import Unreadable, decode
 
 Clock = Literal["wall", "log"]
 
+SWITCH_INTERVAL_S: Final = 0.0005
 DISTRIBUTION: Final = "information-session-gateway"
 DEAD_LETTERS: Final = dead_letters.TOPIC
 OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND, DEAD_LETTERS)
@@ -65,6 +68,9 @@ async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = 
     Returns how many messages and deadlines were decided. Raises LogError, Lost or InvalidSettings.
     """
     policies = settings.policies()
+    # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
+    # only: at the default of 5 ms it would wait for most of its time.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     log = await open_log(settings, clock=clock, own=True)
     say = structlog.get_logger("gateway")
     stop = asyncio.Event()

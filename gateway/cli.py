@@ -2,23 +2,145 @@
 
 import asyncio
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Annotated, Literal, NoReturn
+from textwrap import wrap
+from typing import IO, Annotated, Final, Literal, NoReturn
 
+import structlog
 import typer
 
 from gateway import settings as gateway_settings
 from gateway import telemetry
-from gateway.app import OUTBOUND_TOPICS, open_log, read_event
+from gateway.app import DISTRIBUTION, OUTBOUND_TOPICS, open_log, read_event
 from gateway.app import run as run_gateway
-from gateway.engine.log import LogError, Lost
+from gateway.engine.log import INBOUND_TOPICS, LogError, Lost
 from gateway.lines import InvalidLine
 from gateway.replay import EndsBeforeInput, to_line
 from gateway.rules.events import DeadLetter, Event
 from gateway.settings import InvalidSettings, Settings
+
+INPUT_ERROR: Final = 2
+INTERRUPTED: Final = 128 + signal.SIGINT
+TERMINATED: Final = 128 + signal.SIGTERM
+#: In the help, where the description of a setting begins, and how wide it is at 80 columns.
+_NAMES: Final = 20
+_DESCRIPTION: Final = 57
+
+Config = Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")]
+
+
+class _Terminated(SystemExit):
+    """SIGTERM came. A SystemExit, because asyncio lets no other exception out of its loop at once."""
+
+
+def main() -> NoReturn:
+    """Run a command, and say what went wrong in one sentence; a stack trace is for --debug."""
+    _open_what_is_closed()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks is no error
+    arguments = sys.argv[1:]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in options
+    if debug:
+        arguments.remove("--debug")
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    status = _attempt(arguments, debug)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What could not be written can't be written by the interpreter's last flush either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _attempt(arguments: list[str], debug: bool) -> int:
+    """Run a command; returns the exit status."""
+    try:
+        with typer.main.get_command(app).make_context("gateway", arguments) as context:
+            context.command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as ended:
+        return ended.exit_code
+    except BrokenPipeError:
+        return 1  # whoever read the output has gone, as `head` does, and wants to hear nothing
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except _Terminated:
+        return TERMINATED
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
+        with suppress(OSError):
+            if debug:
+                traceback.print_exc()
+            elif sentence := _sentence(error):
+                print(f"gateway: {sentence}", file=sys.stderr)
+        return INPUT_ERROR if isinstance(error, _BAD_INPUT) else 1
+    return 0
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, and what to do. Nothing where it has been said already."""
+    match error:
+        case typer.TyperException():
+            return _usage(error)
+        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | LogError() | Lost():
+            return str(error)
+        case OSError():
+            where = f"{error.filename}: " if error.filename is not None else ""
+            return f"{where}{(error.strerror or type(error).__name__).lower()}; correct it and try again"
+    return f"failed unexpectedly ({type(error).__name__}); run it with --debug and report what it says"
+
+
+def _usage(error: typer.TyperException) -> str:
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    if not said:
+        return ""  # the help was asked for by naming no command, and has been printed
+    said = (
+        said.replace("Value error, ", "")
+        .replace(": Input", ": input")
+        .replace(". Did you", ", did you")
+        .removesuffix("?")
+    )
+    context = getattr(error, "ctx", None)
+    command = "gateway" if context is None else context.command_path
+    return f"{said[:1].lower()}{said[1:]}; see `{command} --help`"
+
+
+_BAD_INPUT: Final = (InvalidLine, InvalidSettings, EndsBeforeInput, typer.TyperException)
+
+
+def _on_sigterm(_: int, __: object) -> NoReturn:
+    raise _Terminated(TERMINATED)
+
+
+def _open_what_is_closed() -> None:
+    """Where a process was started without standard streams, give it such as lead nowhere.
+
+    Else the first file it opens, such as the log, would be taken for one of them.
+    """
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+
+
+def _settings_help() -> str:
+    """Each setting, its description beside its name."""
+    lines = ["[bold]Settings[/bold], from the environment, a .env file, or --config (there as log_url):", ""]
+    for name, description in gateway_settings.described():
+        first, *rest = wrap(description, _DESCRIPTION)
+        lines.append(f"[cyan]{name}[/cyan]{' ' * (_NAMES - len(name))}{first}")
+        lines += [" " * _NAMES + line for line in rest]
+    return "\n".join(lines)
+
 
 app = typer.Typer(
     name="gateway",
@@ -29,55 +151,25 @@ app = typer.Typer(
     help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
 )
 
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")]
-INPUT_ERROR = 2
 
-
-def main() -> NoReturn:
-    """Run a command, and say what went wrong in one sentence; a stack trace is for --debug."""
-    debug = "--debug" in sys.argv
-    status = 0
-    try:
-        app(standalone_mode=True)
-    except (InvalidLine, InvalidSettings, EndsBeforeInput) as error:
-        status = _failed(error, INPUT_ERROR, debug)
-    except (LogError, Lost) as error:
-        status = _failed(error, 1, debug)
-    except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does: no error, and nothing left to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    except OSError as error:
-        status = _failed(error, 1, debug)
-    except KeyboardInterrupt:
-        status = 130
-    except Exception as error:  # the last resort: a sentence, not a stack trace
-        if debug:
-            raise
-        name = type(error).__name__
-        print(
-            f"gateway: failed unexpectedly ({name}); run it with --debug and report what it says",
-            file=sys.stderr,
-        )
-        status = 1
-    sys.exit(status)
-
-
-def _failed(error: Exception, status: int, debug: bool) -> int:
-    if debug:
-        raise error
-    print(f"gateway: {error}", file=sys.stderr)
-    return status
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gateway {version(DISTRIBUTION)}")
+        raise typer.Exit
 
 
 @app.callback()
 def _common(
+    # It does nothing here: `main` takes --debug out, wherever it stands.
     debug: Annotated[bool, typer.Option("--debug", help="Show a stack trace where something fails.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     telemetry.configure("info")
 
 
-@app.command(help="Consume, decide, emit.", epilog="Settings: " + gateway_settings.described())
+@app.command(epilog=_settings_help())
 def run(
     workers: Annotated[
         int, typer.Option(min=1, help="How many processes; on the embedded log there is one.")
@@ -91,24 +183,31 @@ def run(
     until: Annotated[
         str | None,
         typer.Option(
-            help="With --clock log: decide all that is in the log, then what is due by then; exit 0."
+            help="With --clock log: decide all that is in the log, then what is due by this instant, such as "
+            "2016-04-05T00:00:00Z; then end."
         ),
     ] = None,
     config: Config = None,
 ) -> None:
-    """Consume, decide, emit."""
+    """Decide what arrives on the log, as it arrives, until told to stop."""
     settings = _settings(config)
     settings.log_path()
     if workers > 1:
         raise InvalidSettings("the embedded log is for one process; run with --workers 1")
     if until is not None and clock != "log":
-        raise InvalidSettings("--until needs --clock log")
-    asyncio.run(run_gateway(settings, clock=clock, until=_instant("--until", until)))
+        raise InvalidSettings("--until needs --clock log; name both")
+    last = _instant("--until", until)
+    if unknown := gateway_settings.unknown():
+        names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
+        structlog.get_logger("gateway").warning("settings.unknown", names=names)
+    asyncio.run(run_gateway(settings, clock=clock, until=last))
 
 
 @app.command()
 def replay(
-    file: Annotated[Path | None, typer.Argument(help="JSON lines; standard input without it.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON lines; without it or with -: standard input.")
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="One more tick at the end, such as 2016-04-05T00:00:00Z.")
     ] = None,
@@ -126,10 +225,11 @@ def replay(
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
     if diff is not None and summary:
         raise InvalidSettings("--diff and --summary can't be combined; name one of them")
+    other = None if diff is None else gateway_settings.read_policies(diff)
     last = _instant("--until", until)
     with _input(file) as stream:
-        if diff is not None:
-            replaying.print_diff(stream, policies, gateway_settings.read_policies(diff), last)
+        if other is not None:
+            replaying.print_diff(stream, policies, other, last)
         elif summary:
             replaying.print_summary(stream, policies, last)
         else:
@@ -152,7 +252,7 @@ def feed(
         log = await open_log(settings, clock="log" if keep_time else "wall")
         try:
             with (
-                _input(None if str(file) == "-" else file) as stream,
+                _input(file) as stream,
                 progress(stream, "checking") as (lines, done),
             ):
                 return await put(log, lines, keep_time=keep_time, checked=done)
@@ -160,7 +260,7 @@ def feed(
             await log.close()
 
     settings = _settings(config)
-    print(f"{asyncio.run(work())} messages put on the log {settings.log_path()}", file=sys.stderr)
+    print(f"{_count(asyncio.run(work()), 'message')} put on the log {settings.log_path()}", file=sys.stderr)
 
 
 @app.command()
@@ -193,7 +293,11 @@ def tail(
             await log.close()
 
     settings = _settings(config, must_exist=True)
-    asyncio.run(work())
+    try:
+        asyncio.run(work())
+    except (KeyboardInterrupt, _Terminated):
+        if no_follow:
+            raise
 
 
 @app.command()
@@ -202,26 +306,36 @@ def explain(
     config: Config = None,
 ) -> None:
     """Tell the decisions on one referral, each with the guidance it follows."""
-    from gateway.explain import tell
+    from consumers import READERS
+    from gateway.explain import Arrival, tell
+    from schemas.codec import Unreadable
 
-    async def work() -> list[Event | DeadLetter]:
+    async def work() -> tuple[list[Arrival], list[Event | DeadLetter]]:
         log = await open_log(settings)
+        key = os.fsencode(po_number)
         try:
-            return [
+            arrived = [
+                Arrival(record.timestamp, message)
+                async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False)
+                if record.key == key and not isinstance(message := READERS[record.topic](record), Unreadable)
+            ]
+            # Second: what is decided meanwhile is about messages that have been read, or are not told yet.
+            decided = [
                 read_event(record)
                 async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False)
-                if record.key == po_number.encode()
+                if record.key == key
             ]
         finally:
             await log.close()
+        return arrived, decided
 
     settings = _settings(config, must_exist=True)
-    events = asyncio.run(work())
-    if not events:
+    arrivals, events = asyncio.run(work())
+    if not events and not arrivals:
         raise LogError(
-            f"nothing was decided on this purchase order in {settings.log_path()}; check the number"
+            f"nothing has come for this purchase order to the log {settings.log_path()}; check its number"
         )
-    tell(events)
+    tell(po_number, events, arrivals)
 
 
 topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")
@@ -232,7 +346,7 @@ app.add_typer(topics_app, name="topics")
 def topics_create(config: Config = None) -> None:
     """Make the log with its topics, where it isn't there yet."""
     settings = _settings(config)
-    print(asyncio.run(_partitions(settings)), "partitions in", settings.log_path())
+    print(f"the log {settings.log_path()} has {_count(asyncio.run(_partitions(settings)), 'partition')}")
 
 
 @topics_app.command("check")
@@ -242,10 +356,10 @@ def topics_check(config: Config = None) -> None:
     found = asyncio.run(_partitions(settings))
     if found != settings.partitions:
         raise LogError(
-            f"the log {settings.log_path()} has {found} partitions and GATEWAY_PARTITIONS is "
+            f"the log {settings.log_path()} has {_count(found, 'partition')} and GATEWAY_PARTITIONS is "
             f"{settings.partitions}; set it to {found}, or feed a new log"
         )
-    print("the log is as the settings say:", found, "partitions")
+    print(f"the log {settings.log_path()} is as the settings say: {_count(found, 'partition')}")
 
 
 @app.command()
@@ -259,6 +373,21 @@ def sample(
     for line in programme(referrals, seed):
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+@app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Where to; made where it isn't there.")] = Path("docs"),
+) -> None:
+    """Write what describes the topics and records to other programs: AsyncAPI 3."""
+    from gateway.asyncapi import write_docs
+
+    for path in write_docs(folder):
+        print(path)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 async def _partitions(settings: Settings) -> int:
@@ -288,12 +417,12 @@ def _instant(option: str, text: str | None) -> int | None:
 
 @contextmanager
 def _input(file: Path | None) -> Iterator[IO[bytes]]:
-    if file is None:
+    if file is None or str(file) == "-":
         yield sys.stdin.buffer
         return
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise InvalidSettings(f"{file} can't be read: {error.strerror}") from None
+        raise InvalidSettings(f"{file} can't be read ({error.strerror}); name another file") from None
     with stream:
         yield stream

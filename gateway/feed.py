@@ -14,7 +14,7 @@ from schemas.codec import HEADER_BYTES, LARGEST_BODY_BYTES, encode
 _LENGTH_BYTES: Final = 4
 
 
-class _Checked(Struct, frozen=True, array_like=True):
+class _Checked(Struct, frozen=True, gc=False, array_like=True):
     topic: str
     key: bytes
     value: bytes

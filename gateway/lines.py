@@ -1,14 +1,16 @@
 """JSON lines of messages, the input of `replay` and `feed` (contracts: JSON, Replay)."""
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from msgspec import UNSET, Struct, UnsetType, ValidationError
+from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
 from msgspec import DecodeError as JsonError
-from msgspec.json import Decoder
+from msgspec.json import Decoder, decode
 
 from gateway.rules.messages import INBOUND, Message
-from schemas.json import InvalidJson, NotAnInstant, parse, parse_instant
+from schemas.json import InvalidJson, NotAnInstant, parse_instant, parse_text
 
 #: No message is near as long; a longer line is refused before it is read as JSON.
 LONGEST_LINE: Final = 4 * 1024 * 1024
@@ -27,7 +29,7 @@ class InvalidLine(ValueError):
         self.number = number
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, gc=False):
     """A line that was understood. number: from 1. at: UTC milliseconds. message: None for a tick."""
 
     number: int
@@ -35,15 +37,18 @@ class Line(Struct, frozen=True):
     message: Message | None
 
 
-class _Shape(Struct, frozen=True, forbid_unknown_fields=True):
+class _Shape(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     at: str
     topic: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
-    value: Any = UNSET
+    value: Raw | UnsetType = UNSET
     tick: bool | UnsetType = UNSET
 
 
 _decode: Final = Decoder(_Shape).decode
+_FIELDS: Final = _Shape.__struct_fields__
+_FIELD_NAME: Final = re.compile(r"[a-z_]{1,40}")
+_BROKEN_AT: Final = re.compile(r"\(byte ([0-9]+)\)")
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
@@ -56,22 +61,24 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
         if not text.strip():
             continue
         if len(text) > LONGEST_LINE:
-            raise InvalidLine(number, f"is longer than {LONGEST_LINE:,} bytes")
+            raise InvalidLine(number, f"is longer than {LONGEST_LINE:,} bytes; expected one message a line")
         try:
             shape = _decode(text)
             at = parse_instant(shape.at)
         except NotAnInstant as error:
             raise InvalidLine(number, f"at {error}") from None
-        except ValidationError as error:
-            raise InvalidLine(number, str(error)) from None
         except (JsonError, UnicodeDecodeError, RecursionError):
-            raise InvalidLine(number, "is not a JSON object in UTF-8") from None
+            raise InvalidLine(number, _why(text)) from None
         if at < latest:
             raise InvalidLine(number, f"at goes back, from {latest_text} to {shape.at}; sort the lines by at")
         if at >= _TOO_LATE:
             raise InvalidLine(number, "at is after the year 9899; expected an instant before")
         latest_text, latest = shape.at, at
-        yield Line(number, at, _message(number, shape))
+        try:
+            message = _message(number, shape)
+        except (JsonError, UnicodeDecodeError, RecursionError):
+            raise InvalidLine(number, _why(text)) from None
+        yield Line(number, at, message)
 
 
 def _message(number: int, shape: _Shape) -> Message | None:
@@ -83,20 +90,61 @@ def _message(number: int, shape: _Shape) -> Message | None:
             raise InvalidLine(number, "a tick has other fields; expected only at and tick")
         return None
     if topic is UNSET:
-        raise InvalidLine(number, "topic is missing")
+        raise InvalidLine(number, f"topic is missing; expected one of {', '.join(INBOUND)}")
     if topic not in INBOUND:
         raise InvalidLine(number, f"topic is unknown; expected one of {', '.join(INBOUND)}")
     if name is UNSET:
         if topic not in _ONLY_TYPE:
-            raise InvalidLine(number, f"type is missing; {topic} has several records")
+            raise InvalidLine(number, f"type is missing; expected one of {', '.join(sorted(_TYPES[topic]))}")
         name = _ONLY_TYPE[topic]
     elif name not in _TYPES[topic]:
         raise InvalidLine(
-            number, f"type is not a record of {topic}; expected {', '.join(sorted(_TYPES[topic]))}"
+            number, f"type is not a record of {topic}; expected one of {', '.join(sorted(_TYPES[topic]))}"
         )
     if value is UNSET:
-        raise InvalidLine(number, "value is missing")
+        raise InvalidLine(number, f"value is missing; expected the {name} as a JSON object")
     try:
-        return parse(name, value)
+        return parse_text(name, value)
     except InvalidJson as error:
         raise InvalidLine(number, str(error.within("value"))) from None
+
+
+def _why(text: bytes) -> str:
+    """Why a line is not of the shape of a message or a tick; without anything of its content."""
+    if text.startswith(BOM_UTF8):
+        return "begins with a byte order mark; save the file as UTF-8 without one"
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 from its byte {error.start + 1} on; save the file as UTF-8"
+    try:
+        line = decode(text)
+    except RecursionError:
+        return "is nested too deeply; expected a message or a tick"
+    except ValidationError:
+        return "has a number that is out of range; expected one of at most 64 bits"
+    except JsonError as error:
+        broken = _BROKEN_AT.search(str(error))
+        where = f"it breaks at byte {int(broken[1]) + 1}" if broken else "it ends too early"
+        if b"\\ud" in text.lower():
+            where += " or has half of a surrogate pair"
+        return f"is not JSON: {where}; expected one object in a line"
+    return _misshapen(line) or "is not JSON; expected one object in a line"
+
+
+def _misshapen(line: Any) -> str | None:  # noqa: ANN401 - whatever JSON can say
+    if not isinstance(line, dict):
+        return "is not a JSON object; expected one with at, topic and value, or with at and tick"
+    for name in line:
+        if name not in _FIELDS:
+            # What doesn't look like a field's name may be content that has slipped.
+            shown = f"the unknown field {name}" if _FIELD_NAME.fullmatch(name) else "an unknown field"
+            return f"has {shown}; expected only {', '.join(_FIELDS)}"
+    if "at" not in line:
+        return "at is missing; expected an instant such as 2016-04-04T23:00:00Z"
+    for name in ("at", "topic", "type"):
+        if name in line and not isinstance(line[name], str):
+            return f"{name} is not text; expected a JSON string"
+    if "tick" in line and line["tick"] is not True:
+        return "tick is not true; expected true, or a message"
+    return None

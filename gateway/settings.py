@@ -1,20 +1,26 @@
 """Settings: environment variables with the prefix GATEWAY_, a .env file, or a TOML file."""
 
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from gateway.rules import policy
 from gateway.rules.policy import Policies
 
-SQLITE = "sqlite:///"
+PREFIX: Final = "GATEWAY_"
+SQLITE: Final = "sqlite:///"
+DOTENV: Final = Path(".env")
 
 
 class InvalidSettings(ValueError):
@@ -25,22 +31,40 @@ class Settings(BaseSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_file=DOTENV,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     log_url: Annotated[
         str,
-        Field(description="the message log: sqlite:///./gateway.db is a file in this folder"),
+        Field(
+            description="The message log: sqlite:///./FILE is a file in this folder, "
+            "sqlite:////FOLDER/FILE one anywhere."
+        ),
     ] = "sqlite:///./gateway.db"
     partitions: Annotated[
-        int, Field(ge=1, le=1000, description="how many partitions a new log is made with")
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="How many partitions a new log is made with, 1 to 1000; a log keeps its count.",
+        ),
     ] = 1
     policy: Annotated[
-        Path | None, Field(description="a policy file with other limits than the guidance's")
+        Path | None,
+        Field(description="A policy file (TOML) with other limits than those of the guidance."),
     ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        Field(description="what is told on standard error: this, and what is graver"),
+        Field(
+            description="What is told on standard error: this and what is graver, of debug, info, warning "
+            "and error."
+        ),
     ] = "info"
 
     @classmethod
@@ -52,12 +76,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment, .env, TOML file."""
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        """Environment, .env, and last what `load` read from the TOML file."""
+        return env_settings, dotenv_settings, init_settings
 
     def log_path(self) -> Path:
         """The file of the embedded log. Raises InvalidSettings for another kind of log."""
-        if not self.log_url.startswith(SQLITE) or self.log_url == SQLITE:
+        if self.log_url.startswith("kafka:"):
+            raise InvalidSettings(
+                "GATEWAY_LOG_URL names a Kafka log, which this version does not have yet; use the embedded "
+                "log, such as sqlite:///./gateway.db"
+            )
+        if not self.log_url.startswith(SQLITE) or self.log_url == SQLITE or "\0" in self.log_url:
             raise InvalidSettings(
                 "GATEWAY_LOG_URL is not a log that this version has; expected sqlite:///./FILE for one in "
                 "this folder, or sqlite:////FOLDER/FILE"
@@ -74,11 +103,10 @@ def read_policies(path: Path | None) -> Policies:
     if path is None:
         return policy.shipped()
     try:
-        return policy.parse(path.read_text("utf-8"))
-    except OSError as error:
-        raise InvalidSettings(f"the policy file {path} can't be read: {error.strerror}") from None
-    except (policy.PolicyError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path}: {error}") from None
+        return policy.parse(_text_of(path, "the policy file"))
+    except policy.PolicyError as error:
+        why = _lower(error).removeprefix("not a policy file: ")
+        raise InvalidSettings(f"the policy file {path} can't be used: {why}; correct it") from None
 
 
 def load(config: Path | None = None) -> Settings:
@@ -86,29 +114,91 @@ def load(config: Path | None = None) -> Settings:
 
     Raises InvalidSettings, which never shows a value: it could be a secret.
     """
-    if config is not None and not config.is_file():
-        raise InvalidSettings(f"there is no settings file {config}")
-
-    class WithFile(Settings):
-        model_config = SettingsConfigDict(toml_file=config)
-
+    in_file = {} if config is None else _read_toml(config)
+    for name in unknown():
+        if meant := _meant(name):
+            raise InvalidSettings(f"there is no setting {PREFIX}{name.upper()}; did you mean {_env(meant)}?")
     try:
-        settings = WithFile()
+        return Settings(**in_file)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = "_".join(str(part) for part in first["loc"])
-        raise InvalidSettings(f"the setting GATEWAY_{name.upper()} is wrong: {first['msg']}") from None
-    except ValueError as error:  # the TOML file is none
-        raise InvalidSettings(f"the settings file can't be read: {error}") from None
-    return settings
+        name = str(first["loc"][0])
+        raise InvalidSettings(f"{_env(name)} {_EXPECTED[name]}") from None
 
 
-def described() -> str:
-    """Each setting in a line, for the command line's help."""
-    lines = [
-        f"GATEWAY_{name.upper()} (now {field.default}): {field.description}"
-        if field.default is not None
-        else f"GATEWAY_{name.upper()}: {field.description}"
+def unknown() -> list[str]:
+    """The settings that the environment or .env names and that don't exist: lower case, no prefix.
+
+    They may be somebody else's: Kubernetes gives GATEWAY_PORT to all that runs beside a service `gateway`.
+    """
+    named = sorted({name.upper() for name in (*os.environ, *_dotenv())})
+    ours = (name.removeprefix(PREFIX).lower() for name in named if name.startswith(PREFIX))
+    return [name for name in ours if name not in Settings.model_fields]
+
+
+def described() -> list[tuple[str, str]]:
+    """Each setting's environment variable, and in a sentence or two what it says and what it is without."""
+    return [
+        (_env(name), f"{field.description} Default: {_NONE if field.default is None else field.default}.")
         for name, field in Settings.model_fields.items()
     ]
-    return "\n\n".join(lines)
+
+
+_NONE: Final = "none"
+#: What is wrong with a value that can't be used, and what is expected. The value is not shown.
+_EXPECTED: Final = {
+    "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
+    "partitions": "is not a number of partitions; expected 1 to 1000",
+    "policy": "is not the name of a file; expected that of a policy file",
+    "log_level": "is not a log level; expected debug, info, warning or error",
+}
+
+
+def _env(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _meant(name: str) -> str | None:
+    """The setting that a name may be a slip of."""
+    for known in Settings.model_fields:
+        if name.startswith(known) or known.startswith(name):
+            return known
+    return next(iter(get_close_matches(name, Settings.model_fields, 1, cutoff=0.7)), None)
+
+
+def _dotenv() -> Iterable[str]:
+    if not DOTENV.exists():
+        return ()
+    _text_of(DOTENV, "the settings file")
+    return DotEnvSettingsSource(Settings).env_vars
+
+
+def _read_toml(path: Path) -> Mapping[str, Any]:
+    try:
+        found = tomllib.loads(_text_of(path, "the settings file"))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings(f"the settings file {path} is not TOML: {_lower(error)}; correct it") from None
+    for name in found:
+        if name not in Settings.model_fields:
+            known = _meant(name.lower().removeprefix(PREFIX.lower()))
+            hint = f"did you mean {known}?" if known else f"expected {', '.join(Settings.model_fields)}"
+            raise InvalidSettings(f"the settings file {path} has an unknown key {name!r}; {hint}")
+    return found
+
+
+def _text_of(path: Path, what: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise InvalidSettings(f"{what} {path} does not exist; name one that does") from None
+    except OSError as error:
+        raise InvalidSettings(f"{what} {path} can't be read ({error.strerror}); name another one") from None
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(
+            f"{what} {path} is not UTF-8 from its byte {error.start + 1} on; save it as UTF-8"
+        ) from None
+
+
+def _lower(error: Exception) -> str:
+    said = str(error)
+    return said[:1].lower() + said[1:]

@@ -6,6 +6,7 @@ never what was there: it may be about a person.
 """
 
 from schemas.json_reader import InvalidJson, parse, parse_as
+from schemas.json_text import parse_text
 from schemas.json_writer import render, to_json
 from schemas.times import NotADay, NotAnInstant, format_day, format_instant, parse_day, parse_instant
 
@@ -19,6 +20,7 @@ __all__ = [
     "parse_as",
     "parse_day",
     "parse_instant",
+    "parse_text",
     "render",
     "to_json",
 ]

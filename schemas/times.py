@@ -4,7 +4,7 @@ Days are days since 1970-01-01 and instants UTC milliseconds since then, both fr
 """
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +15,12 @@ _DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _INSTANT: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,32}))?(?:Z|\+00:00)"
 )
+#: What is written nearly always; the rest, and what is wrong, is for the pattern above.
+_PLAIN_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z"
+)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - compared with other texts in UTC only
+_MILLISECOND: Final = timedelta(milliseconds=1)
 # A civil date with any time of day and any offset or none, to tell "not UTC" from "not an instant".
 _ELSEWHERE: Final = re.compile(r"[0-9-]{10}[Tt][0-9:.]{8,}([+-][0-9]{2}:?[0-9]{2}|[a-z])?")
 
@@ -48,6 +54,11 @@ def format_day(day: int) -> str:
 @lru_cache(maxsize=16_384)
 def parse_instant(text: str) -> int:
     """UTC milliseconds since 1970 of an RFC 3339 timestamp in UTC. Raises NotAnInstant."""
+    if _PLAIN_INSTANT.fullmatch(text) is not None:
+        try:
+            return (datetime.fromisoformat(text[:-1]) - _EPOCH) // _MILLISECOND
+        except ValueError:
+            pass  # a date that does not exist
     parts = _INSTANT.fullmatch(text)
     if parts is None:
         if _ELSEWHERE.fullmatch(text):

@@ -14,7 +14,7 @@ pack: Final = msgpack.Encoder().encode
 unpack: Final = msgpack.Decoder(PurchaseOrder).decode
 
 
-class _Due(Struct, frozen=True, array_like=True):
+class _Due(Struct, frozen=True, gc=False, array_like=True):
     """The first fields of a packed PurchaseOrder; the rest is passed over unread."""
 
     due_at: int

@@ -26,6 +26,7 @@ class Inbox:
         self.positions: dict[str, int] = dict(positions)
         self._reached: dict[str, int] = dict(positions)
         self._ends: dict[str, int] = {}
+        self._at_end: dict[str, bool] = dict.fromkeys(INBOUND_TOPICS, False)
         self._read_to: dict[str, int] = dict.fromkeys(INBOUND_TOPICS, NEVER)
         self._quiet_at = NEVER
         self._partial = True
@@ -46,18 +47,23 @@ class Inbox:
         self._quiet_at = max(self._quiet_at, batch.quiet_at)
         self._partial = batch.partial
         for topic, waiting in self._waiting.items():
+            # The end was asked for after everything in the inbox had been read, so a topic that has
+            # reached it can bring nothing that arrived before what is waiting here.
+            self._at_end[topic] = topic in self._ends and self._reached[topic] >= self._ends[topic]
             if not waiting:
                 self.positions[topic] = self._reached[topic]
 
     def first(self) -> Record | None:
         """The record that comes next; None where there is none, or where an earlier one may still come."""
-        heads = []
-        for order, (topic, waiting) in enumerate(self._waiting.items()):
+        first: Record | None = None
+        for topic, waiting in self._waiting.items():
             if waiting:
-                heads.append((waiting[0].timestamp, order, waiting[0]))
-            elif not self._at_end(topic):
+                # Of two at one instant, the one of the earlier topic comes first.
+                if first is None or waiting[0].timestamp < first.timestamp:
+                    first = waiting[0]
+            elif not self._at_end[topic]:
                 return None
-        return min(heads, key=lambda head: head[:2])[2] if heads else None
+        return first
 
     def take(self, record: Record) -> None:
         """The first record is being decided: it is not in the inbox any more."""
@@ -72,17 +78,12 @@ class Inbox:
     def drained(self) -> bool:
         """All that the log held at the last read has been taken."""
         return not self._partial and all(
-            not waiting and self._at_end(topic) for topic, waiting in self._waiting.items()
+            not waiting and self._at_end[topic] for topic, waiting in self._waiting.items()
         )
-
-    def _at_end(self, topic: str) -> bool:
-        # The end was asked for after everything in the inbox had been read, so a topic that has reached it
-        # can bring nothing that arrived before what is waiting here.
-        return topic in self._ends and self._reached[topic] >= self._ends[topic]
 
     def _heard_to(self, topic: str, waiting: deque[Record]) -> int:
         if waiting:
             return waiting[0].timestamp
-        if self._at_end(topic):
+        if self._at_end[topic]:
             return max(self._read_to[topic], self._quiet_at)
         return self._read_to[topic]

@@ -19,7 +19,7 @@ INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970."""
 
     topic: str
@@ -31,7 +31,7 @@ class Record(Struct, frozen=True):
     headers: Headers = ()
 
 
-class Draft(Struct, frozen=True):
+class Draft(Struct, frozen=True, gc=False):
     """A record to be put on a topic. The log gives it its offset, and its timestamp where it has none."""
 
     topic: str
@@ -41,7 +41,7 @@ class Draft(Struct, frozen=True):
     timestamp: int | None = None
 
 
-class Batch(Struct, frozen=True):
+class Batch(Struct, frozen=True, gc=False):
     """What one read found on a partition number.
 
     records: what came next, from any inbound topic, in order of offset within one.
@@ -60,7 +60,7 @@ class Batch(Struct, frozen=True):
     partial: bool = False
 
 
-class Restored(Struct, frozen=True):
+class Restored(Struct, frozen=True, gc=False):
     """What the last committed step left: packed states by po_number, the rest as in Commit.
 
     A partition that was never committed has no states, all positions at the first record, decided_to None.
@@ -71,7 +71,7 @@ class Restored(Struct, frozen=True):
     decided_to: int | None
 
 
-class Commit(Struct, frozen=True):
+class Commit(Struct, frozen=True, gc=False):
     """One step of the engine: it takes effect whole or not at all.
 
     outputs: what goes out, in order.

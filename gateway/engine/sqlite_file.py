@@ -67,7 +67,11 @@ class SqliteFile:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do the work in the file's thread; what SQLite says of the file becomes a LogError."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._plainly, work)
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._thread, self._plainly, work)
+        except RuntimeError:
+            raise LogError(f"the log {self.path} has been closed") from None
+        return await done
 
     async def close(self) -> None:
         """Let go of the file and its lock. Never raises."""

@@ -1,64 +1,16 @@
 """One partition, from claim to release: read, decide, commit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
-from gateway.engine.caseload import Caseload
-from gateway.engine.inbox import NEVER, Inbox
-from gateway.engine.log import Claim, Commit, Draft, Headers, Log, LogError, Lost, Record
-from gateway.rules.events import Event, Outcome
-from gateway.rules.messages import Message
+from gateway.engine.log import Commit, Log, LogError, Lost
+from gateway.engine.step import Care, Deciding, Wiring
 from gateway.rules.policy import Policies
 
-#: A step decides as many records and deadlines as there are, up to this.
-STEP: Final = 2_000
-#: How many records of one topic wait in memory at the most.
-CAPACITY: Final = 4_000
-#: A step ends early when what goes out in it is larger than this.
-STEP_BYTES: Final = 8 * 1024 * 1024
 LONGEST_BACKOFF_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What turns records into messages and events into records.
-
-    read: a record's message, or the dead letter that goes out in its place.
-    failed: the dead letter of a record on which the rules raised.
-    trace: the trace context among a record's headers.
-    draft: the record of an event, caused by a message with that trace context.
-    """
-
-    read: Callable[[Record], Message | Draft]
-    failed: Callable[[Record], Draft]
-    trace: Callable[[Headers], str | None]
-    draft: Callable[[Event, str | None], Draft]
-
-
-class _Step:
-    """What one step has decided so far."""
-
-    __slots__ = ("bytes", "decided", "outputs", "touched")
-
-    def __init__(self) -> None:
-        self.outputs: list[Draft] = []
-        self.touched: dict[str, None] = {}
-        self.decided = 0
-        self.bytes = 0
-
-    @property
-    def full(self) -> bool:
-        return self.decided >= STEP or self.bytes >= STEP_BYTES
-
-    def add(self, drafts: Iterable[Draft]) -> None:
-        for draft in drafts:
-            self.outputs.append(draft)
-            self.bytes += len(draft.value or b"")
-        self.decided += 1
 
 
 class Worker:
@@ -86,12 +38,12 @@ class Worker:
         self._until = until
         self._wait_s = wait_s
         self._pause = pause
+        self._care = Care()
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
         #: Why nothing is decided at the moment; None: it is.
         self.trouble: str | None = "not started"
         #: How many messages and deadlines were decided and committed.
         self.decided = 0
-        self._failed: tuple[str, int] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or, with `until`, until all is decided.
@@ -110,7 +62,7 @@ class Worker:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, what was committed is the truth
                 attempts = 1 if self.decided > decided else attempts + 1
-                backoff_s = min(0.05 * 2**attempts, LONGEST_BACKOFF_S)
+                backoff_s = min(0.05 * 2 ** min(attempts, 10), LONGEST_BACKOFF_S)
                 self.trouble = f"{type(error).__name__}; trying again"
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
                 await self._pause(backoff_s)
@@ -120,114 +72,41 @@ class Worker:
 
         1. Claim first: it fences a predecessor, which could otherwise still commit after the restore.
         2. Restore: states, deadlines and positions of the last committed step.
-        3. Step: read, decide, commit.
-        4. Release, whatever happened.
+        3. Step: read, decide, commit. One step is committed while the next is decided; what was decided on
+           top of a commit that fails is dropped with it.
+        4. Release, whatever happened, when no commit is under way any more.
         """
         claim = await self._log.claim(self._partition)
+        committing: asyncio.Task[None] | None = None
         try:
             restored = await claim.restore()
-            caseload = Caseload(self._policies, restored.states)
-            inbox = Inbox(restored.positions, CAPACITY)
-            decided_to = NEVER if restored.decided_to is None else restored.decided_to
-            self._say.info("partition.claimed", purchase_orders=len(caseload))
+            at_hand = Deciding(
+                restored, self._policies, self._wiring, self._until, self._partition, self._care
+            )
+            self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
             self.trouble = None
+            decided: tuple[Commit, int] | None = None
             more = True
-            while not stop.is_set():
-                # Nothing is waited for while there is something left to decide.
-                batch = await claim.read(inbox.room(), 0 if more else self._wait_s)
-                inbox.add(batch)
-                step, decided_to = self._decide(inbox, caseload, decided_to)
-                if step.decided:
-                    await self._commit(claim, step, inbox, caseload, decided_to)
-                    self.decided += step.decided
-                elif self._until is not None and inbox.drained():
+            while decided or not stop.is_set():
+                # Nothing is waited for while there is something left to decide or to commit.
+                wait_s = 0 if decided or more else self._wait_s
+                batch = await claim.read(at_hand.inbox.room(), wait_s)
+                if decided:
+                    committing = asyncio.create_task(claim.commit(decided[0]))
+                    await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
+                at_hand.add(batch)
+                following = None if stop.is_set() else at_hand.decide()
+                if decided and committing:
+                    await committing
+                    committing = None
+                    self.decided += decided[1]
+                    self._say.debug("step.committed", decided=decided[1], records_out=len(decided[0].outputs))
+                elif self._until is not None and following is None and at_hand.inbox.drained():
                     return True
-                more = step.decided > 0 or batch.partial
+                more = following is not None or batch.partial
+                decided = following
             return False
         finally:
+            if committing:
+                await asyncio.wait([committing])
             await claim.release()
-
-    def _decide(self, inbox: Inbox, caseload: Caseload, decided_to: int) -> tuple[_Step, int]:
-        """Decide what the inbox has, and before each record what was due by then; bounded by a step."""
-        step = _Step()
-        while not step.full:
-            record = inbox.first()
-            # A clock that stepped back brings no time back: at never goes below what was decided.
-            at = None if record is None else max(record.timestamp, decided_to)
-            quiet_until = inbox.quiet_until()
-            if self._until is not None and inbox.drained():
-                quiet_until = max(quiet_until, self._until)
-            due_at = caseload.due_by(quiet_until if at is None else at)
-            if due_at is not None:
-                if due_at > quiet_until:
-                    break  # a message from before it may still come
-                decided_to = max(decided_to, due_at)
-                self._let_fall_due(step, caseload)
-            elif record is None or at is None:
-                break
-            elif self._take(step, caseload, record, at):
-                inbox.take(record)
-                decided_to = at
-            else:
-                break
-        return step, decided_to
-
-    def _take(self, step: _Step, caseload: Caseload, record: Record, at: int) -> bool:
-        """Decide one record; False: it made the rules raise, and is tried once more in a step of its own."""
-        message = self._wiring.read(record)
-        if isinstance(message, Draft):
-            self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
-            step.add((message,))
-            return True
-        trace = self._wiring.trace(record.headers) if record.headers else None
-        try:
-            decision = caseload.decide(message, at, trace)
-            drafts = [self._wiring.draft(event, cause) for event, cause in decision.effects]
-        except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
-            if self._failed != (record.topic, record.offset):
-                self._failed = (record.topic, record.offset)
-                return False
-            # Its traceback may show what the message says, so only where it was raised is told.
-            self._say.error(
-                "message.failed", topic=record.topic, offset=record.offset, error=type(error).__name__
-            )
-            step.add((self._wiring.failed(record),))
-            return True
-        caseload.keep(message.po_number, decision)
-        step.touched[message.po_number] = None
-        step.add(drafts)
-        for event, _ in decision.effects:
-            if isinstance(event, Outcome) and event.status != "APPLIED":
-                self._tell(event)
-        return True
-
-    def _let_fall_due(self, step: _Step, caseload: Caseload) -> None:
-        try:
-            po_number, decision = caseload.fall_due()
-            drafts = [self._wiring.draft(event, cause) for event, cause in decision.effects]
-        except Exception as error:  # noqa: BLE001
-            # It must not stop all that comes after it; it is tried again when the partition is restored.
-            po_number = caseload.pass_over()
-            self._say.error("deadline.failed", po_number=po_number, error=type(error).__name__)
-            return
-        caseload.keep(po_number, decision)
-        step.touched[po_number] = None
-        step.add(drafts)
-        if drafts:
-            self._say.debug("deadline.fell_due", po_number=po_number, events=len(drafts))
-
-    def _tell(self, outcome: Outcome) -> None:
-        facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
-        if outcome.code == "SPECIAL_CUSTOMER_RECORD":
-            self._say.warning("security.special_customer_record", **facts)
-        elif outcome.status == "REFUSED":
-            self._say.info("message.refused", code=outcome.code, **facts)
-        else:
-            self._say.debug("message.decided", status=outcome.status, **facts)
-
-    async def _commit(
-        self, claim: Claim, step: _Step, inbox: Inbox, caseload: Caseload, decided_to: int
-    ) -> None:
-        states = {po_number: caseload.packed(po_number) for po_number in step.touched}
-        await claim.commit(Commit(step.outputs, states, dict(inbox.positions), decided_to))
-        self._say.debug("step.committed", decided=step.decided, records_out=len(step.outputs))

@@ -59,7 +59,7 @@ def add_working_days(day: int, count: int) -> int:
     while count:
         day += 1
         if day > _LAST_DAY:
-            return day + count
+            return day + count - 1
         civil = date_of(day)
         if civil.weekday() < _SATURDAY and civil not in _BANK_HOLIDAYS:
             count -= 1

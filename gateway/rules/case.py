@@ -56,7 +56,20 @@ class Case(Generic[M]):
     where there is none yet. session: the session that the message names, where the referral has it.
     """
 
-    __slots__ = ("advisories", "at", "effects", "known", "limits", "message", "policies", "session")
+    __slots__ = (
+        "advisories",
+        "at",
+        "effects",
+        "known",
+        "limits",
+        "message",
+        "policies",
+        "referral",
+        "session",
+    )
+
+    #: The same as `known`, for what runs only where it is known; unset where it isn't.
+    referral: ReferralState
 
     def __init__(
         self,
@@ -75,17 +88,11 @@ class Case(Generic[M]):
         self.effects = effects
         self.advisories: tuple[str, ...] = ()
         self.session: Session | None = None
-        if known is not None and known.sessions:
-            session_id = getattr(message, "session_id", None)
+        if known is not None:
+            self.referral = known
+            session_id = getattr(message, "session_id", None) if known.sessions else None
             if session_id is not None:
                 self.session = known.session(session_id)
-
-    @property
-    def referral(self) -> ReferralState:
-        """The referral, which earlier checks have made sure of."""
-        if self.known is None:
-            raise LookupError("a check that needs a referral ran before the one that makes sure of it")
-        return self.known
 
     @property
     def booked(self) -> Session:
@@ -94,13 +101,17 @@ class Case(Generic[M]):
             raise LookupError("a check that needs a session ran before the one that makes sure of it")
         return self.session
 
+    def keep(self, referral: ReferralState) -> None:
+        """Make this the state of the referral."""
+        self.known = self.referral = referral
+
     def update(self, **changes: object) -> None:
         """Change the referral."""
-        self.known = replace(self.referral, **changes)
+        self.keep(replace(self.referral, **changes))
 
     def change_session(self, changed: Session) -> None:
         """Change one session of the referral."""
-        self.known = self.referral.with_session(changed)
+        self.keep(self.referral.with_session(changed))
 
     def instruct(
         self,
@@ -159,15 +170,17 @@ class Case(Generic[M]):
     def dated_in_future(self) -> bool:
         """A fact in the message is dated after it arrived (G4)."""
         message = self.message
-        latest = self.at + self.limits.clock_skew_s * 1000
-        for name in INSTANT_FACTS[type(message)]:
+        record = type(message)
+        for name in INSTANT_FACTS[record]:
             instant = getattr(message, name)
-            if instant is not None and instant > latest:
+            if instant is not None and instant > self.at + self.limits.clock_skew_s * 1000:
                 return True
-        days = [getattr(message, name) for name in DAY_FACTS[type(message)]]
+        for name in DAY_FACTS[record]:
+            if getattr(message, name) > london_day(self.at):
+                return True
         if isinstance(message, Referral) and message.mandation is not None:
-            days.append(message.mandation.recorded_on)
-        return bool(days) and max(days) > london_day(self.at)
+            return message.mandation.recorded_on > london_day(self.at)
+        return False
 
 
 @dataclass(frozen=True, slots=True)

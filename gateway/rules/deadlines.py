@@ -79,21 +79,30 @@ def end_is_due(referral: ReferralState, session: Session) -> bool:
 
 def next_due(referral: ReferralState) -> tuple[int, int]:
     """When something falls due next: the instant and the place at it. T5 comes to every referral."""
-    limits, day, passed = referral.limits, referral.referred_on, referral.passed
-    due = (midnight(day + limits.forget_after_days + 1), T5)
-    if referral.status == "OPEN":
-        due = min(due, (midnight(day + limits.wp11_within_days + 1), T3))
+    limits, day, passed, status = referral.limits, referral.referred_on, referral.passed, referral.status
+    # From the last place to the first, so that of two at one instant the earlier place stays.
+    due_at, rank = midnight(day + limits.forget_after_days + 1), T5
+    if (status in ("OPEN", "JOINING")) and not passed & 1 << T4:
+        instant = midnight(day + limits.attach_within_days + 1)
+        if instant <= due_at:
+            due_at, rank = instant, T4
+    if status == "OPEN":
+        instant = midnight(day + limits.wp11_within_days + 1)
+        if instant <= due_at:
+            due_at, rank = instant, T3
         if not passed & 1 << T2:
-            due = min(due, (midnight(day + limits.session_within_days + 1), T2))
+            instant = midnight(day + limits.session_within_days + 1)
+            if instant <= due_at:
+                due_at, rank = instant, T2
         if not referral.accepted and not passed & 1 << T1:
-            due = min(due, (midnight(referral.accept_by + 1), T1))
-    if not referral.closed and not passed & 1 << T4:
-        due = min(due, (midnight(day + limits.attach_within_days + 1), T4))
+            instant = midnight(referral.accept_by + 1)
+            if instant <= due_at:
+                due_at, rank = instant, T1
     if referral.mandatory:
         for session in referral.sessions:
-            if end_is_due(referral, session):
-                due = min(due, (session.ends_at, HELD_OR_END))
-    return due
+            if end_is_due(referral, session) and session.ends_at <= due_at:
+                due_at, rank = session.ends_at, HELD_OR_END
+    return due_at, rank
 
 
 def decide_end(case: Case[Any], session: Session) -> None:

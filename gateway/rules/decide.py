@@ -71,12 +71,16 @@ SHARED: Final[tuple[Check[Any], ...]] = (
         detail="A date or time in the message lies after the moment it arrived; check the sender's clock.",
     ),
 )
+#: All checks of each record after G1, in order.
+CHECKS: Final[dict[type, tuple[Check[Any], ...]]] = {Referral: referrals.CHECKS} | {
+    record: SHARED + row.checks for record, row in ROWS.items()
+}
 HELD_DETAIL: Final = "No referral of this po_number is known yet; the message waits for it."
 UNKNOWN_REFERRAL: Final = "UNKNOWN_REFERRAL"
 UNKNOWN_DETAIL: Final = "No referral of this po_number came while the message waited for one."
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What came of a message or a deadline.
 
     order: the purchase order as it is now; None: nothing is kept of it. effects: the events in the order
@@ -155,20 +159,15 @@ def _decision(effects: Effects, known: ReferralState | None, held: tuple[Held, .
 def _judge(case: Case[Any]) -> None:
     """Take a message through its checks; its outcome goes out last, but for what follows from it."""
     message = case.message
-    known = case.known
-    if known is not None and SEEN.test(case):
+    if case.known is not None and SEEN.test(case):
         _tell(case.effects, message, "DUPLICATE", detail=SEEN.detail)
         return
-    row = ROWS.get(type(message))
-    if row is None:
-        checks: tuple[tuple[Check[Any], ...], ...] = (referrals.CHECKS,)
-    else:
-        checks = (SHARED, row.checks)
-    for group in checks:
-        for check in group:
-            if check.test(case):
-                _refuse(case, check)
-                return
+    record = type(message)
+    for check in CHECKS[record]:
+        if check.test(case):
+            _refuse(case, check)
+            return
+    row = ROWS.get(record)
     if row is None:
         rule: str | None = referrals.apply(case)
     else:

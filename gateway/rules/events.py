@@ -34,7 +34,7 @@ BreachStatus = Literal["RAISED", "CLEARED"]
 OutcomeStatus = Literal["APPLIED", "DUPLICATE", "HELD", "REFUSED"]
 
 
-class AttendanceEvent(Struct, frozen=True, kw_only=True):
+class AttendanceEvent(Struct, frozen=True, gc=False, kw_only=True):
     """Who came: for the Jobcentre."""
 
     event_id: str
@@ -51,7 +51,7 @@ class AttendanceEvent(Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class CancellationEvent(Struct, frozen=True, kw_only=True):
+class CancellationEvent(Struct, frozen=True, gc=False, kw_only=True):
     """The referral ended without a start. The reason is always 'Did Not Start'."""
 
     event_id: str
@@ -66,7 +66,7 @@ class CancellationEvent(Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class SanctionNotification(Struct, frozen=True, kw_only=True):
+class SanctionNotification(Struct, frozen=True, gc=False, kw_only=True):
     """A doubt for a decision maker; it decides nothing."""
 
     event_id: str
@@ -86,7 +86,7 @@ class SanctionNotification(Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class PrapAction(Struct, frozen=True, kw_only=True):
+class PrapAction(Struct, frozen=True, gc=False, kw_only=True):
     """What is to be entered on PRaP."""
 
     event_id: str
@@ -98,7 +98,7 @@ class PrapAction(Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class Instruction(Struct, frozen=True, kw_only=True):
+class Instruction(Struct, frozen=True, gc=False, kw_only=True):
     """What a provider is to do next."""
 
     event_id: str
@@ -111,7 +111,7 @@ class Instruction(Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class Breach(Struct, frozen=True, kw_only=True):
+class Breach(Struct, frozen=True, gc=False, kw_only=True):
     """A time limit missed; it never changes what happens to the referral."""
 
     event_id: str
@@ -124,7 +124,7 @@ class Breach(Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     """What came of a message. Every decodable message gets exactly one, HELD aside."""
 
     event_id: str
@@ -140,7 +140,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     rule: str | None = None
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True):
+class DeadLetter(Struct, frozen=True, gc=False, kw_only=True):
     """What could not be decoded, byte for byte, keyed as it was."""
 
     event_id: str
@@ -155,7 +155,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     decided_at: int
 
 
-class DeliveryPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeliveryPlan(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """How a provider plans to deliver the sessions (WP19 ¶24)."""
 
     message_id: str

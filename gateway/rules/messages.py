@@ -45,14 +45,14 @@ AttachedTo = Literal["WORK_PROGRAMME_REFERRAL", "INFORMATION_SESSION_REFERRAL"]
 ExpenseKind = Literal["TRAVEL", "CHILDCARE", "REPLACEMENT_CARE", "ADDITIONAL_SUPPORT"]
 
 
-class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Record(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
     """What all inbound records have in common."""
 
     message_id: str
     po_number: str
 
 
-class Mandation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Mandation(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
     """What makes attendance mandatory: WRA instructions, a Workplan entry, a Jobseeker's Direction."""
 
     basis: MandationBasis
@@ -61,7 +61,9 @@ class Mandation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     recorded_on: Day
 
 
-class Participant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Participant(
+    Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """Personal data. Every field may be withheld. It never reaches a log, a metric or an event."""
 
     nino: str | None = None
@@ -80,7 +82,7 @@ class Participant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return "Participant(withheld)"
 
 
-class Referral(Record, frozen=True, kw_only=True):
+class Referral(Record, frozen=True, gc=False, kw_only=True):
     """One revision of a PRaP purchase order."""
 
     po_revision: Int32
@@ -98,7 +100,7 @@ class Referral(Record, frozen=True, kw_only=True):
     participant: Participant
 
 
-class Wp11(Record, frozen=True, kw_only=True):
+class Wp11(Record, frozen=True, gc=False, kw_only=True):
     """The form that says that the participant joins the Work Programme."""
 
     jobcentre_id: str
@@ -107,47 +109,47 @@ class Wp11(Record, frozen=True, kw_only=True):
     issued_on: Day
 
 
-class AlternativeSessionRequested(Record, frozen=True, kw_only=True):
+class AlternativeSessionRequested(Record, frozen=True, gc=False, kw_only=True):
     """The Jobcentre asks for another session."""
 
     jobcentre_id: str
     requested_at: Instant
 
 
-class SupportGroupAppealChanged(Record, frozen=True, kw_only=True):
+class SupportGroupAppealChanged(Record, frozen=True, gc=False, kw_only=True):
     """An appeal for the Support Group was made or has ended."""
 
     pending: bool
     changed_on: Day
 
 
-class GroupSessionRestrictionChanged(Record, frozen=True, kw_only=True):
+class GroupSessionRestrictionChanged(Record, frozen=True, gc=False, kw_only=True):
     """Whether, and why, the participant may not be put in a group."""
 
     restriction: GroupSessionRestriction | None
     changed_on: Day
 
 
-class ProviderRecord(Record, frozen=True, kw_only=True):
+class ProviderRecord(Record, frozen=True, gc=False, kw_only=True):
     """What all records of a provider have in common."""
 
     provider_id: str
 
 
-class ReferralAccepted(ProviderRecord, frozen=True, kw_only=True):
+class ReferralAccepted(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The provider takes the referral."""
 
     accepted_at: Instant
 
 
-class ReferralRejected(ProviderRecord, frozen=True, kw_only=True):
+class ReferralRejected(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The provider does not take the referral."""
 
     reason: str
     rejected_at: Instant
 
 
-class SessionBooked(ProviderRecord, frozen=True, kw_only=True):
+class SessionBooked(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """A session is booked; notified_at null: the participant has not been told yet."""
 
     session_id: str
@@ -159,7 +161,7 @@ class SessionBooked(ProviderRecord, frozen=True, kw_only=True):
     notified_at: Instant | None = None
 
 
-class SessionChanged(ProviderRecord, frozen=True, kw_only=True):
+class SessionChanged(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """New details of a booked session; notified_at null: the participant could not be contacted."""
 
     session_id: str
@@ -169,7 +171,7 @@ class SessionChanged(ProviderRecord, frozen=True, kw_only=True):
     notified_at: Instant | None = None
 
 
-class SessionCancelled(ProviderRecord, frozen=True, kw_only=True):
+class SessionCancelled(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The session does not take place for this participant."""
 
     session_id: str
@@ -177,14 +179,14 @@ class SessionCancelled(ProviderRecord, frozen=True, kw_only=True):
     cancelled_at: Instant
 
 
-class NotificationConfirmed(ProviderRecord, frozen=True, kw_only=True):
+class NotificationConfirmed(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """Proof, sent later, of when the participant was told about a session."""
 
     session_id: str
     notified_at: Instant
 
 
-class CannotAttend(ProviderRecord, frozen=True, kw_only=True):
+class CannotAttend(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The participant says beforehand that they cannot come, and why."""
 
     session_id: str
@@ -192,13 +194,13 @@ class CannotAttend(ProviderRecord, frozen=True, kw_only=True):
     given_at: Instant
 
 
-class GroupObjection(ProviderRecord, frozen=True, kw_only=True):
+class GroupObjection(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The participant does not want to be dealt with in a group."""
 
     raised_at: Instant
 
 
-class AttendanceRecorded(ProviderRecord, frozen=True, kw_only=True):
+class AttendanceRecorded(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """Whether the participant came and took part."""
 
     session_id: str
@@ -207,7 +209,7 @@ class AttendanceRecorded(ProviderRecord, frozen=True, kw_only=True):
     recorded_at: Instant
 
 
-class AttendanceCorrected(ProviderRecord, frozen=True, kw_only=True):
+class AttendanceCorrected(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The outcome recorded earlier was wrong."""
 
     session_id: str
@@ -217,14 +219,14 @@ class AttendanceCorrected(ProviderRecord, frozen=True, kw_only=True):
     recorded_at: Instant
 
 
-class AttachmentRegistered(ProviderRecord, frozen=True, kw_only=True):
+class AttachmentRegistered(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The participant was attached on PRaP."""
 
     attached_on: Day
     attached_to: AttachedTo
 
 
-class ExpenseReimbursed(ProviderRecord, frozen=True, kw_only=True):
+class ExpenseReimbursed(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The participant was reimbursed for coming."""
 
     session_id: str

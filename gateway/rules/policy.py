@@ -15,7 +15,7 @@ Count = Annotated[int, Meta(ge=0, le=10_000)]
 Seconds = Annotated[int, Meta(ge=0, le=86_400)]
 
 
-class Limits(Struct, frozen=True, array_like=True):
+class Limits(Struct, frozen=True, gc=False, array_like=True):
     """The limits that a referral keeps for life. Days are calendar days unless the name says otherwise."""
 
     session_within_days: int
@@ -34,7 +34,9 @@ class PolicyError(ValueError):
     """The policy file can't be used; the message says which line of it is wrong and how."""
 
 
-class _Entry(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}, kw_only=True):
+class _Entry(
+    Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename={"from_": "from"}, kw_only=True
+):
     """One [[policy]] of the file; a limit left out is that of the shipped policy."""
 
     from_: date
@@ -53,11 +55,11 @@ class _Entry(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "
         return Limits(*(getattr(self, name) for name in Limits.__struct_fields__))
 
 
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
+class _File(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     policy: Annotated[tuple[_Entry, ...], Meta(min_length=1)]
 
 
-class Policies(Struct, frozen=True):
+class Policies(Struct, frozen=True, gc=False):
     """All policies, in order of the day from which each holds.
 
     from_days: days since 1970, strictly ascending; limits: the policy of each.

@@ -26,7 +26,7 @@ Status = Literal["OPEN", "JOINING", "ATTACHED", "CANCELLED", "REJECTED"]
 CLOSED: frozenset[Status] = frozenset({"ATTACHED", "CANCELLED", "REJECTED"})
 
 
-class Session(Struct, frozen=True, array_like=True):
+class Session(Struct, frozen=True, gc=False, array_like=True):
     """One booked session of one referral. Instants are UTC milliseconds.
 
     notified_at: when the participant was told its name, date and time; None: not yet.
@@ -78,7 +78,7 @@ class Session(Struct, frozen=True, array_like=True):
         return self.notified_at is not None and self.notified_at < self.starts_at
 
 
-class Expense(Struct, frozen=True, array_like=True):
+class Expense(Struct, frozen=True, gc=False, array_like=True):
     """What the participant was reimbursed for coming."""
 
     session_id: str
@@ -87,7 +87,7 @@ class Expense(Struct, frozen=True, array_like=True):
     paid_on: int
 
 
-class ReferralState(Struct, frozen=True, array_like=True):
+class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     """One referral, from its first revision until it is forgotten.
 
     limits: the policy in force on `referred_on`, kept for life.
@@ -157,7 +157,7 @@ class ReferralState(Struct, frozen=True, array_like=True):
         return replace(self, sessions=sessions)
 
 
-class Held(Struct, frozen=True, array_like=True):
+class Held(Struct, frozen=True, gc=False, array_like=True):
     """A message that waits for its referral.
 
     name, body: the record's name, and the message in MessagePack. at: when it arrived. expires_at: when
@@ -172,7 +172,7 @@ class Held(Struct, frozen=True, array_like=True):
     trace: str | None
 
 
-class PurchaseOrder(Struct, frozen=True, array_like=True):
+class PurchaseOrder(Struct, frozen=True, gc=False, array_like=True):
     """All that is kept under one po_number.
 
     due_at, due_rank: when something falls due next, and its place among what is due at that instant.

@@ -211,7 +211,7 @@ def _open(case: Case[Referral]) -> None:
     message = case.message
     limits = case.policies.on(message.referred_on)
     accept_by = add_working_days(london_day(case.at), limits.accept_within_working_days)
-    case.known = ReferralState(
+    referral = ReferralState(
         po_revision=message.po_revision,
         mandatory=_mandatory(message),
         referred_on=message.referred_on,
@@ -228,6 +228,7 @@ def _open(case: Case[Referral]) -> None:
         limits=limits,
         accept_by=accept_by,
     )
+    case.keep(referral)
     case.enter_on_prap("ACKNOWLEDGE", ACCEPTANCE)
     case.instruct("ACCEPT_REFERRAL", ACCEPTANCE, due_on=accept_by)
 

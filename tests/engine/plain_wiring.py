@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import DecodeError, msgpack
 
 from gateway.engine.log import Draft, Headers, Record
-from gateway.engine.worker import Wiring
+from gateway.engine.step import Wiring
 from gateway.rules.events import OUTBOUND, Event, Outcome
 from gateway.rules.messages import RECORD_NAMED, TOPIC_OF, Message
 

@@ -25,7 +25,7 @@ from unittest.mock import patch
 import structlog
 from msgspec import Struct, msgpack
 
-from gateway.engine import worker
+from gateway.engine import step
 from gateway.engine.inbox import Inbox
 from gateway.engine.log import Headers, Lost
 from gateway.engine.worker import Worker
@@ -61,7 +61,6 @@ class Rig(Struct):
 
     claim: type[SimulatedClaim] = SimulatedClaim
     inbox: type[Inbox] = Inbox
-    worker: type[Worker] = Worker
 
 
 SOUND = Rig()
@@ -88,7 +87,6 @@ class _Run:
     def __init__(self, programme: SmallProgramme, faults: Faults, *, at_once: bool, rig: Rig) -> None:
         self._programme = programme
         self._at_once = at_once
-        self._rig = rig
         self.ground = Ground(
             programme.partitions, programme.script, until=programme.until, instants=programme.instants
         )
@@ -121,7 +119,7 @@ class _Run:
         return self._result()
 
     def _start(self, partition: int) -> None:
-        one = self._rig.worker(
+        one = Worker(
             self.log,
             partition,
             POLICIES,
@@ -170,9 +168,9 @@ def run_schedule(
     rng = random.Random(seed)
     faults = _faults(rng)
     with (
-        patch.object(worker, "STEP", rng.choice((1, 2, 4, 8, 2_000))),
-        patch.object(worker, "CAPACITY", rng.choice((1, 2, 5, 4_000))),
-        patch.object(worker, "Inbox", rig.inbox),
+        patch.object(step, "STEP", rng.choice((1, 2, 4, 8, 2_000))),
+        patch.object(step, "CAPACITY", rng.choice((1, 2, 5, 4_000))),
+        patch.object(step, "Inbox", rig.inbox),
     ):
         run = _Run(programme, faults, at_once=rng.random() < 0.3, rig=rig)
         try:

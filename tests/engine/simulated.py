@@ -358,10 +358,12 @@ class SimulatedClaim:
         if self.log.replace is not None and faults.strikes(Fault.REPLACED_COMMITTING):
             self.log.replace(self.partition)
             await self._others_go_first()
+        await self._take_time()
         self.fence()
         if faults.strikes(Fault.COMMIT_FAILED):
             raise LogAway("commit")
         self.take_effect(step)
+        await self._take_time()
         if faults.strikes(Fault.KILLED_AFTER_COMMIT):
             raise Killed
         if faults.strikes(Fault.COMMIT_IN_DOUBT):
@@ -401,6 +403,12 @@ class SimulatedClaim:
 
     async def release(self) -> None:
         """Nothing is held."""
+
+    async def _take_time(self) -> None:
+        # The next step is decided meanwhile.
+        if self.log.faults.rates:
+            for _ in range(self.log.faults.rng.choice((0, 0, 1, 3))):
+                await asyncio.sleep(0)
 
     async def _others_go_first(self) -> None:
         for _ in range(self.log.faults.rng.randint(0, 40)):

@@ -26,7 +26,8 @@ Arrival = tuple[int, Message]
 class SmallProgramme:
     """What arrives in one schedule.
 
-    script: the arrivals in order, no two of one referral at the same instant. until: when it is over.
+    arrivals: the messages, in order of time, no two of one referral at the same instant. script: the same as
+        records, a few of them marked to fail. until: when it is over.
     events: what `gateway replay` says comes of it. instants: when something falls due.
     """
 
@@ -34,7 +35,7 @@ class SmallProgramme:
         """The same seed gives the same programme."""
         rng = random.Random(f"small programme {seed}")
         lines = programme(seed, rng.choice((1, 1, 1, 2, 2, 3)))
-        arrivals = _apart(_few(rng, _messages(lines)))
+        self.arrivals = arrivals = _apart(_few(rng, _messages(lines)))
         self.until = arrivals[-1][0] + rng.choice((0, 1, DAY_MS, 30 * DAY_MS, 30 * DAY_MS, 430 * DAY_MS))
         self.partitions = rng.choice((1, 1, 1, 2))
         self.script: list[tuple[int, Draft]] = []

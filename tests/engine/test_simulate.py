@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from gateway.engine.caseload import Caseload
 from gateway.engine.inbox import Inbox
-from gateway.engine.log import Batch, Claim, Commit, Record
-from gateway.engine.worker import Worker, _Step
+from gateway.engine.log import Batch, Commit, Record
 from tests.engine import simulate
 from tests.engine.simulate import Rig, run_schedules
 from tests.engine.simulated import Fault, LogAway, SimulatedClaim
@@ -128,28 +126,34 @@ class PositionsOfTheRead(Inbox):
         self.positions = dict(self._reached)
 
 
-class GoesOnAfterFailure(Worker):
-    """A commit that raised is taken for one that failed, and what is in memory goes on."""
+class PartForTheWhole(Inbox):
+    """A read that went only up to some earlier moment is taken for all there is."""
 
-    async def _commit(
-        self, claim: Claim, step: _Step, inbox: Inbox, caseload: Caseload, decided_to: int
-    ) -> None:
+    def add(self, batch: Batch) -> None:
+        """Nothing is said to be in part."""
+        super().add(Batch(batch.records, batch.reached, batch.ends, batch.quiet_at))
+
+
+class GoesOnAfterFailure(SimulatedClaim):
+    """A commit that raised is taken for one that took effect, and what is in memory goes on."""
+
+    async def commit(self, step: Commit) -> None:
+        """Whatever came of it."""
         try:
-            await super()._commit(claim, step, inbox, caseload, decided_to)
+            await super().commit(step)
         except LogAway:
             return
 
 
-class TriesAgain(Worker):
+class TriesAgain(SimulatedClaim):
     """A commit that raised is sent again."""
 
-    async def _commit(
-        self, claim: Claim, step: _Step, inbox: Inbox, caseload: Caseload, decided_to: int
-    ) -> None:
+    async def commit(self, step: Commit) -> None:
+        """Once more, if need be."""
         try:
-            await super()._commit(claim, step, inbox, caseload, decided_to)
+            await super().commit(step)
         except LogAway:
-            await super()._commit(claim, step, inbox, caseload, decided_to)
+            await super().commit(step)
 
 
 @pytest.mark.parametrize(
@@ -165,20 +169,16 @@ class TriesAgain(Worker):
                 NothingForgotten,
                 QuietTooSoon,
                 EndsTooLow,
+                GoesOnAfterFailure,
+                TriesAgain,
             )
         ),
-        *(Rig(inbox=broken) for broken in (NoSilence, SilenceOfOneTopic, NoWaiting, PositionsOfTheRead)),
-        *(Rig(worker=broken) for broken in (GoesOnAfterFailure, TriesAgain)),
+        *(
+            Rig(inbox=broken)
+            for broken in (NoSilence, SilenceOfOneTopic, NoWaiting, PositionsOfTheRead, PartForTheWhole)
+        ),
     ],
-    ids=lambda rig: (
-        (
-            rig.claim
-            if rig.claim is not SimulatedClaim
-            else rig.inbox
-            if rig.inbox is not Inbox
-            else rig.worker
-        ).__name__
-    ),
+    ids=lambda rig: (rig.inbox if rig.claim is SimulatedClaim else rig.claim).__name__,
 )
 def test_a_broken_part_is_found_within_a_few_hundred_schedules(rig: Rig) -> None:
     """Were it not, that the schedules pass would mean nothing."""

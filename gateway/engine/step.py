@@ -1,0 +1,201 @@
+"""The middle of read, decide, commit: what one step decides, all of it in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.engine.caseload import Caseload
+from gateway.engine.inbox import NEVER, Inbox
+from gateway.engine.log import Batch, Commit, Draft, Headers, Record, Restored
+from gateway.rules.events import Event, Outcome
+from gateway.rules.messages import Message
+from gateway.rules.policy import Policies
+
+#: A step decides as many records and deadlines as there are, up to this.
+STEP: Final = 2_000
+#: A step ends early when the records decided in it are larger than this.
+STEP_BYTES: Final = 8 * 1024 * 1024
+#: How many records of one topic wait in memory at the most.
+CAPACITY: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What turns records into messages and events into records.
+
+    read: a record's message, or the dead letter that goes out in its place.
+    failed: the dead letter of a record on which the rules raised.
+    trace: the trace context among a record's headers.
+    draft: the record of an event, caused by a message with that trace context.
+    """
+
+    read: Callable[[Record], Message | Draft]
+    failed: Callable[[Record], Draft]
+    trace: Callable[[Headers], str | None]
+    draft: Callable[[Event, str | None], Draft]
+
+
+class _Step:
+    """What one step has decided so far. out: what goes out; events with the trace context of their cause."""
+
+    __slots__ = ("bytes", "decided", "out", "touched")
+
+    def __init__(self) -> None:
+        self.out: list[tuple[Event, str | None] | Draft] = []
+        self.touched: dict[str, None] = {}
+        self.decided = 0
+        self.bytes = 0
+
+
+class Care:
+    """How carefully to decide. It outlives a claim: what failed in one is taken with care in the next.
+
+    alone: how many more decisions are taken one by one, each in a step of its own, with its records made at
+    once: then whatever raises can be told from the rest.
+    """
+
+    def __init__(self) -> None:
+        self.alone = 0
+
+
+class Deciding:
+    """What is known between a claim and its release: the inbox, the referrals at hand, and the time.
+
+    until: when all that is in the log has been decided, what is due by this instant falls due too.
+    """
+
+    def __init__(
+        self,
+        restored: Restored,
+        policies: Policies,
+        wiring: Wiring,
+        until: int | None,
+        partition: int,
+        care: Care,
+    ) -> None:
+        self.inbox = Inbox(restored.positions, CAPACITY)
+        self.caseload = Caseload(policies, restored.states)
+        self._decided_to = NEVER if restored.decided_to is None else restored.decided_to
+        self._understood: dict[tuple[str, int], Message | Draft] = {}
+        self._wiring = wiring
+        self._until = until
+        self._care = care
+        self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
+
+    def add(self, batch: Batch) -> None:
+        """Take in what a read found, and understand it."""
+        self.inbox.add(batch)
+        read = self._wiring.read
+        for record in batch.records:
+            try:
+                self._understood[record.topic, record.offset] = read(record)
+            except Exception:  # noqa: BLE001 - it is read again when its turn comes, and told then
+                continue
+
+    def decide(self) -> tuple[Commit, int] | None:
+        """Decide the next step: what is to be committed, and how many decisions it holds; None: none.
+
+        1. Decide, record by record and deadline by deadline.
+        2. Then make the records that go out, all at once, which takes less time than by turns. Where that
+           raises, the claim is to be dropped: the states at hand are ahead of what can be committed.
+        """
+        step = _Step()
+        inbox, caseload = self.inbox, self.caseload
+        limit = 1 if self._care.alone else STEP
+        while step.decided < limit and step.bytes < STEP_BYTES:
+            record = inbox.first()
+            # A clock that stepped back brings no time back: at never goes below what was decided.
+            at = None if record is None else max(record.timestamp, self._decided_to)
+            if at is None or caseload.due_by(at) is not None:
+                quiet_until = self._quiet_until()
+                due_at = caseload.due_by(quiet_until if at is None else at)
+                if due_at is not None:
+                    if due_at > quiet_until:
+                        break  # a message from before it may still come
+                    self._decided_to = max(self._decided_to, due_at)
+                    self._let_fall_due(step)
+                    continue
+            if record is None or at is None or not self._take(step, record, at):
+                break
+            inbox.take(record)
+            self._decided_to = at
+        if not step.decided:
+            return None
+        self._care.alone = max(self._care.alone - step.decided, 0)
+        states = {po_number: caseload.packed(po_number) for po_number in step.touched}
+        try:
+            outputs = [self._drafted(item) for item in step.out]
+        except Exception:
+            self._care.alone = step.decided
+            raise
+        return Commit(outputs, states, dict(inbox.positions), self._decided_to), step.decided
+
+    def _quiet_until(self) -> int:
+        # Nothing is decided any more before `decided_to`, so what is due by then may fall due: else a clock
+        # that stepped back among deadlines of one instant would keep the rest, and all else, waiting.
+        quiet_until = max(self.inbox.quiet_until(), self._decided_to)
+        if self._until is not None and self.inbox.drained():
+            return max(quiet_until, self._until)
+        return quiet_until
+
+    def _drafted(self, item: tuple[Event, str | None] | Draft) -> Draft:
+        return item if isinstance(item, Draft) else self._wiring.draft(*item)
+
+    def _take(self, step: _Step, record: Record, at: int) -> bool:
+        """Decide one record; False: something raised on it, and it is tried again, in a step of its own."""
+        place = record.topic, record.offset
+        alone = self._care.alone > 0
+        try:
+            message = self._understood.pop(place, None) or self._wiring.read(record)
+            if isinstance(message, Draft):
+                self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
+                step.out.append(message)
+            else:
+                trace = self._wiring.trace(record.headers) if record.headers else None
+                decision = self.caseload.decide(message, at, trace)
+                effects = decision.effects
+                step.out += [self._wiring.draft(*effect) for effect in effects] if alone else effects
+                self.caseload.keep(message.po_number, decision)
+                step.touched[message.po_number] = None
+                for event, _ in effects:
+                    if isinstance(event, Outcome) and event.status != "APPLIED":
+                        self._tell(event)
+        except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
+            if not alone:
+                self._care.alone = step.decided + 1
+                return False
+            # Its text may show what the message says, so only what kind of error it was is told.
+            self._say.error(
+                "message.failed", topic=record.topic, offset=record.offset, error=type(error).__name__
+            )
+            step.out.append(self._wiring.failed(record))
+        step.decided += 1
+        step.bytes += len(record.value or b"")
+        return True
+
+    def _let_fall_due(self, step: _Step) -> None:
+        try:
+            po_number, decision = self.caseload.fall_due()
+            effects = decision.effects
+            out = [self._wiring.draft(*effect) for effect in effects] if self._care.alone else effects
+        except Exception as error:  # noqa: BLE001 - one deadline must not stop all that comes after it
+            po_number = self.caseload.pass_over()
+            self._say.error("deadline.failed", po_number=po_number, error=type(error).__name__)
+            return
+        self.caseload.keep(po_number, decision)
+        step.out += out
+        step.touched[po_number] = None
+        step.decided += 1
+        if effects:
+            self._say.debug("deadline.fell_due", po_number=po_number, events=len(effects))
+
+    def _tell(self, outcome: Outcome) -> None:
+        facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
+        if outcome.code == "SPECIAL_CUSTOMER_RECORD":
+            self._say.warning("security.special_customer_record", **facts)
+        elif outcome.status == "REFUSED":
+            self._say.info("message.refused", code=outcome.code, **facts)
+        else:
+            self._say.debug("message.decided", status=outcome.status, **facts)

@@ -1,0 +1,103 @@
+"""What the suite of the port needs of a log that it is run on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from gateway.engine.log import Log
+from gateway.engine.sqlite import SqliteLog, open_sqlite
+from tests.engine.simulated import Fault, Faults, Ground, SimulatedLog
+
+#: Monday 14 March 2016, nine o'clock.
+BEGINNING = 1_457_946_000_000
+
+
+class Arrangement(Protocol):
+    """A log, empty at first, that is made for one test.
+
+    partitions: how many partition numbers it has.
+    """
+
+    partitions: int
+
+    async def open(self) -> Log:
+        """A handle on the log, as another process would have; each call gives another."""
+
+    async def pass_time(self) -> None:
+        """Let the log's clock move on by some milliseconds."""
+
+    async def step_back(self) -> bool:
+        """Let the log's clock step back by a minute. False: that can't be arranged."""
+
+    def for_another_process(self) -> Sequence[str] | None:
+        """What `tests.log.other_process` needs to open the log; None: no other process can."""
+
+    async def close(self) -> None:
+        """Let go of all handles and remove the log."""
+
+
+class Simulated:
+    """The simulated log without faults, or with topics that lag and clocks that stand still."""
+
+    def __init__(self, partitions: int, *, lagging: bool = False) -> None:
+        self.partitions = partitions
+        self._ground = Ground(partitions)
+        self._ground.now = BEGINNING
+        self._faults = Faults()
+        if lagging:
+            rates = {Fault.TOPIC_LAGGED: 0.5, Fault.CLOCK_STILL: 0.3, Fault.READ_IN_PART: 0.5}
+            self._faults = Faults(rates=rates, budget=50)
+
+    async def open(self) -> Log:
+        """A handle on the same ground."""
+        return SimulatedLog(self._ground, self._faults)
+
+    async def pass_time(self) -> None:
+        """Seven milliseconds."""
+        self._ground.now += 7
+
+    async def step_back(self) -> bool:
+        """The ground's clock is a number."""
+        self._ground.now -= 60_000
+        return True
+
+    def for_another_process(self) -> Sequence[str] | None:
+        """It is in this process's memory."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Sqlite:
+    """The embedded log, in a file of its own."""
+
+    def __init__(self, partitions: int, folder: Path) -> None:
+        self.partitions = partitions
+        self._path = folder / "gateway.db"
+        self._now = BEGINNING
+        self._open: list[SqliteLog] = []
+
+    async def open(self) -> Log:
+        """Another connection to the file."""
+        log = await open_sqlite(self._path, partitions=self.partitions, now=lambda: self._now)
+        self._open.append(log)
+        return log
+
+    async def pass_time(self) -> None:
+        """Seven milliseconds."""
+        self._now += 7
+
+    async def step_back(self) -> bool:
+        """The clock is handed in."""
+        self._now -= 60_000
+        return True
+
+    def for_another_process(self) -> Sequence[str] | None:
+        """The file's name."""
+        return ("sqlite", str(self._path), str(self.partitions))
+
+    async def close(self) -> None:
+        """The file goes with its folder."""
+        for log in self._open:
+            await log.close()

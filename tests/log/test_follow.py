@@ -1,0 +1,100 @@
+"""Following topics: what has been committed, in order, up to now or for as long as one likes."""
+
+import asyncio
+
+from gateway.engine.log import INBOUND_TOPICS, Draft, Log, Record
+from tests.log.arrangement import BEGINNING, Arrangement
+from tests.log.reading import FIRST, OUT, SECOND, WP11, draft, followed, owned, step, values
+
+ACTIONS = "prap.actions"
+
+
+async def committed(log: Log, *outputs: Draft, partition: int = 0) -> None:
+    """A step with these outputs has been committed."""
+    claim, restored = await owned(log, partition)
+    await claim.commit(step(restored.positions, *outputs, decided_to=BEGINNING))
+
+
+async def test_records_come_in_the_order_in_which_they_were_committed(arrangement: Arrangement) -> None:
+    log = await arrangement.open()
+    for number in range(5):
+        await committed(log, draft(OUT, b"%d" % number), draft(OUT, b"%d and" % number))
+    assert values(await followed(log, [OUT])) == [
+        value for number in range(5) for value in (b"%d" % number, b"%d and" % number)
+    ]
+
+
+async def test_records_come_with_key_bytes_and_headers_intact(arrangement: Arrangement) -> None:
+    log = await arrangement.open()
+    headers = (("ce_id", b"\x00\xff"), ("traceparent", b""))
+    await committed(log, Draft(OUT, "é".encode(), bytes(range(256)), headers), Draft(OUT, None, None))
+    first, second = await followed(log, [OUT])
+    assert (first.topic, first.key, first.value, first.headers) == (
+        OUT,
+        "é".encode(),
+        bytes(range(256)),
+        headers,
+    )
+    assert (second.key, second.value, second.headers) == (None, None, ())
+
+
+async def test_only_the_topics_that_are_named_come(arrangement: Arrangement) -> None:
+    log = await arrangement.open()
+    await committed(log, draft(OUT, b"1"), draft(ACTIONS, b"2"), draft("gateway.breaches", b"3"))
+    assert values(await followed(log, [ACTIONS])) == [b"2"]
+    assert sorted(values(await followed(log, [OUT, ACTIONS])), key=str) == [b"1", b"2"]
+
+
+async def test_all_partitions_come(arrangement: Arrangement) -> None:
+    log = await arrangement.open()
+    await committed(log, draft(OUT, b"1", FIRST), partition=0)
+    await committed(log, draft(OUT, b"2", SECOND), partition=1)
+    assert sorted(values(await followed(log, [OUT])), key=str) == [b"1", b"2"]
+
+
+async def test_without_waiting_it_ends_at_the_present_end(arrangement: Arrangement) -> None:
+    log = await arrangement.open()
+    assert await followed(log, [OUT]) == []
+    await committed(log, draft(OUT, b"1"))
+    assert values(await followed(log, [OUT])) == [b"1"]
+    assert [r async for r in log.follow([OUT], from_start=False, wait=False)] == []
+
+
+async def test_inbound_topics_can_be_followed_too(arrangement: Arrangement) -> None:
+    log = await arrangement.open()
+    await log.append(draft(topic, topic.encode()) for topic in INBOUND_TOPICS)
+    assert values(await followed(log, [WP11])) == [WP11.encode()]
+    records = await followed(log, INBOUND_TOPICS)
+    assert {record.topic: record.value for record in records} == {t: t.encode() for t in INBOUND_TOPICS}
+
+
+async def test_waiting_it_gives_what_another_process_commits_later(arrangement: Arrangement) -> None:
+    """Not from the start: only what comes after it began."""
+    log, other = await arrangement.open(), await arrangement.open()
+    await committed(other, draft(OUT, b"before"))
+    came: asyncio.Queue[Record] = asyncio.Queue()
+    began = asyncio.Event()
+
+    async def follow() -> None:
+        records = log.follow([OUT], from_start=False, wait=True)
+        following = asyncio.ensure_future(anext(records))
+        await asyncio.wait([following], timeout=0.05)
+        began.set()
+        await came.put(await following)
+        async for record in records:
+            await came.put(record)
+
+    task = asyncio.create_task(follow())
+    async with asyncio.timeout(20):
+        await began.wait()
+        await committed(other, draft(OUT, b"1"), draft(OUT, b"2"))
+        await committed(other, draft(ACTIONS, b"no"), draft(OUT, b"3"))
+        assert [(await came.get()).value for _ in range(3)] == [b"1", b"2", b"3"]
+    task.cancel()
+
+
+async def test_many_records_come_whole_and_in_order(arrangement: Arrangement) -> None:
+    """More than are read at a time."""
+    log = await arrangement.open()
+    await committed(log, *(draft(OUT, b"%d" % number) for number in range(2_500)))
+    assert values(await followed(log, [OUT])) == [b"%d" % number for number in range(2_500)]

@@ -1,0 +1,188 @@
+"""The limits, with the date from which each policy holds (rulebook: Words; contracts: Policy file)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rules.events import Breach, Instruction
+from gateway.rules.policy import Limits, Policies, PolicyError, parse, shipped
+from tests.rules.journey import DAY, MINUTE, Journey, accepted, booked, day, instant
+
+SHIPPED = Limits(15, 21, 28, 2, 28, 400, 60, 10, 20, 300)
+NAMES = Limits.__struct_fields__
+
+#: Tighter limits from 1 April 2016.
+TWO = """
+[[policy]]
+from = 2016-04-01
+session_within_days = 5
+wp11_within_days = 8
+attach_within_days = 9
+accept_within_working_days = 1
+hold_unmatched_days = 3
+forget_after_days = 20
+session_minutes = 30
+clock_skew_s = 1
+
+[[policy]]
+from = 2011-06-01
+"""
+
+
+def test_the_shipped_policy_is_that_of_the_guidance() -> None:
+    """15, 21, 28 days; 2 working days; 28 days held; 400 kept; 60 minutes; 10 and 20 people; 5 minutes."""
+    assert shipped() == Policies((day("2011-06-01"),), (SHIPPED,))
+
+
+def test_a_limit_left_out_is_that_of_the_shipped_policy() -> None:
+    """Policy file."""
+    assert parse("[[policy]]\nfrom = 2016-01-01").limits == (SHIPPED,)
+
+
+@pytest.mark.parametrize("place", range(len(NAMES)))
+def test_each_limit_is_read_under_its_name(place: int) -> None:
+    """Policy file: one limit differs, and no other."""
+    policies = parse(f"[[policy]]\nfrom = 2016-01-01\n{NAMES[place]} = 77")
+    assert list(policies.limits[0].__class__.__struct_fields__) == list(NAMES)
+    assert [getattr(policies.limits[0], name) for name in NAMES] == [
+        77 if name == NAMES[place] else getattr(SHIPPED, name) for name in NAMES
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "policy = 1",
+        "policy = []",
+        "[[policy]]",
+        "[[policy]]\nfrom = 2016-01-01\nsession_in_days = 1",
+        "[[policy]]\nfrom = 2016-01-01\nsession_within_days = -1",
+        "[[policy]]\nfrom = 2016-01-01\nsession_within_days = 10001",
+        "[[policy]]\nfrom = 2016-01-01\nclock_skew_s = -1",
+        "[[policy]]\nfrom = 2016-01-01\nclock_skew_s = 86401",
+        "[[policy]]\nfrom = 2016-01-01\nsession_within_days = '1'",
+        "[[policy]]\nfrom = 2016-01-01\nsession_within_days = 1.5",
+        "[[policy]]\nfrom = 'yesterday'",
+        "[[policy]]\nfrom = 2016-01-01\n[[policy]]\nfrom = 2016-01-01",
+        "[[policy]]\nfrom = 2016-01-01\n[other]",
+        "[[policy",
+    ],
+)
+def test_what_is_no_policy_file(text: str) -> None:
+    """An error that says so, and no traceback of a library."""
+    with pytest.raises(PolicyError, match="not a policy file: ."):
+        parse(text)
+
+
+@pytest.mark.parametrize("line", ["session_within_days = 0", "forget_after_days = 10000", "clock_skew_s = 0"])
+def test_the_least_and_the_most_that_a_limit_can_be(line: str) -> None:
+    """0 to 10,000, of the skew 0 to 86,400."""
+    assert parse(f"[[policy]]\nfrom = 2016-01-01\n{line}")
+    assert parse("[[policy]]\nfrom = 2016-01-01\nclock_skew_s = 86400").limits[0].clock_skew_s == 86_400
+
+
+def test_policies_may_stand_in_any_order() -> None:
+    """Each holds from its date, that day included, until the next; before the first, the first holds."""
+    policies = parse(TWO)
+    assert policies.on(day("2016-03-31")) == SHIPPED
+    assert policies.on(day("2016-04-01")).session_within_days == 5
+    assert policies.on(day("2030-01-01")).session_within_days == 5
+    assert policies.on(day("2011-05-31")) == SHIPPED
+
+
+@given(st.lists(st.integers(0, 1000), unique=True, min_size=1), st.integers(-10, 1010))
+def test_the_policy_of_a_day_is_the_last_that_began(starts: list[int], on: int) -> None:
+    """Policies.on, for any policies; each is known here by its hold_unmatched_days."""
+    starts.sort()
+    every = tuple(Limits(15, 21, 28, 2, start, 400, 60, 10, 20, 300) for start in starts)
+    begun = [start for start in starts if start <= on]
+    expected = begun[-1] if begun else starts[0]
+    assert Policies(tuple(starts), every).on(on).hold_unmatched_days == expected
+
+
+def test_a_referral_keeps_the_policy_of_its_date_for_life() -> None:
+    """Words: of D, not of its arrival; a referral of 31 March that comes on 1 April has 15 days."""
+    old = accepted(referred_on="2016-03-31", policies=parse(TWO))
+    new = accepted(referred_on="2016-04-01", policies=parse(TWO))
+    assert old.tick(old.after(15) - 1).words == []
+    assert old.tick(old.after(15)).words == ["breach SESSION_LATE RAISED"]
+    assert new.tick(new.after(5)).words == ["breach SESSION_LATE RAISED"]
+
+
+def test_acceptance_runs_by_the_policy_of_the_date_of_referral() -> None:
+    """R14: of D, from the date of `at`."""
+    journey = Journey(referred_on="2016-03-31", policies=parse(TWO))
+    assert journey.refer("2016-04-04 10:00").one(Instruction).due_on == day("2016-04-06")
+    journey = Journey(referred_on="2016-04-01", policies=parse(TWO))
+    assert journey.refer("2016-04-04 10:00").one(Instruction).due_on == day("2016-04-05")
+
+
+def test_what_is_held_waits_by_the_policy_of_its_arrival() -> None:
+    """Words: where there is no D yet (G2), the one in force on the London date of `at`."""
+    journey = Journey(policies=parse(TWO))
+    journey.accept("2016-03-31 23:59:59.999", message_id="old")
+    journey.accept("2016-04-01 00:00", message_id="new")
+    assert journey.tick(instant("2016-04-05 00:00") - 1).words == []
+    assert journey.tick("2016-04-05 00:00").outcome.message_id == "new"
+    assert journey.tick(instant("2016-04-29 00:00") - 1).words == []
+    assert journey.tick("2016-04-29 00:00").outcome.message_id == "old"
+
+
+def test_a_first_referrals_dates_are_judged_by_the_policy_of_its_arrival() -> None:
+    """Words: G4 of a Referral; that of the skew can only be seen where a Referral has a timestamp."""
+    journey = Journey(policies=parse(TWO))
+    assert journey.refer("2016-04-01 10:00", referred_on="2016-04-02").outcome.code == "DATED_IN_FUTURE"
+
+
+def test_a_records_timestamp_is_judged_by_the_policy_of_its_referral() -> None:
+    """G4: the skew of D, though another is in force when the record arrives."""
+    journey = Journey(referred_on="2016-03-31", policies=parse(TWO))
+    journey.refer("2016-04-01 10:00")
+    at = instant("2016-04-01 11:00")
+    assert journey.accept(at, accepted_at=at + 5 * MINUTE).outcome.status == "APPLIED"
+    journey = Journey(referred_on="2016-04-01", policies=parse(TWO))
+    journey.refer("2016-04-01 10:00")
+    assert journey.accept(at, accepted_at=at + 1001).outcome.code == "DATED_IN_FUTURE"
+    assert journey.accept(at, accepted_at=at + 1000).outcome.status == "APPLIED"
+
+
+def test_all_limits_of_a_referral_are_its_policys() -> None:
+    """Session, WP11, attachment, forgetting, length: of D."""
+    journey = accepted(referred_on="2016-04-01", policies=parse(TWO))
+    advised = journey.book(starts="2016-04-07 10:00", minutes=31).outcome.advisories
+    assert advised == ("SESSION_AFTER_15_DAYS", "LONGER_THAN_AN_HOUR")
+    late = journey.change(starts="2016-04-10 10:00", minutes=30).outcome.advisories
+    assert late == ("SESSION_AFTER_15_DAYS", "SESSION_AFTER_21_DAYS")
+    came = journey.wp11(journey.after(8) - 1)
+    assert came.one(Instruction).due_on == journey.on(9)
+    assert journey.tick(journey.after(9)).one(Breach).due_on == journey.on(9)
+    assert journey.attach(attached_on=journey.on(9)).words == ["breach ATTACHMENT_LATE CLEARED", "APPLIED"]
+    journey.tick(journey.after(20))
+    assert journey.order is not None
+    assert journey.order.referral is None
+
+
+def test_the_interview_and_the_cancellation_follow_the_policy() -> None:
+    """W3, T3: 8 days instead of 21."""
+    journey = booked(referred_on="2016-04-01", starts="2016-04-04 10:00", policies=parse(TWO))
+    assert journey.wp11(journey.after(7), interview_on=journey.on(8)).outcome.status == "APPLIED"
+    journey = accepted(referred_on="2016-04-01", policies=parse(TWO))
+    assert journey.tick(journey.after(8)).words[-3] == "cancellation"
+    assert journey.wp11(interview_on=journey.on(9)).outcome.code == "INTERVIEW_AFTER_21_DAYS"
+
+
+def test_limits_of_no_days_fall_due_at_the_end_of_the_day() -> None:
+    """A limit of 0 days includes D; all at one instant, in the order T1 to T5."""
+    none = "\n".join(f"{name} = 0" for name in NAMES if name.endswith("_days"))
+    journey = Journey(policies=parse(f"[[policy]]\nfrom = 2016-01-01\n{none}"))
+    journey.refer("2016-03-14 10:00")
+    assert journey.tick(journey.after(0) - 1).words == []
+    assert journey.tick(journey.now + 1).words == [
+        "breach ACCEPTANCE_LATE RAISED",
+        "breach SESSION_LATE RAISED",
+        *["cancellation", "prap CANCEL", "instruction REFERRAL_CANCELLED"],
+    ]
+    assert journey.order is not None
+    assert journey.order.referral is None
+    assert journey.now == instant("2016-03-14 00:00") + DAY
