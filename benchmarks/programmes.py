@@ -63,25 +63,25 @@ def live_referrals(count: int) -> Iterator[bytes]:
 
 
 def _referral(number: int, at: str) -> str:
-    born = format_day_of_birth(number)
+    born = _birth_date(number)
     return (
         f'{{"at":"{at}","topic":"prap.referrals","type":"Referral","value":{{'
         f'"message_id":"{number:08x}-5eed-4bad-8bad-{number:08x}0001","po_number":"PO{41_000_000 + number}",'
         '"po_revision":1,"action_plan_annotation":"Work Programme Information Session-Mandatory",'
         f'"referred_on":"{at[:10]}","provider_id":"PRV{number % 18:02}",'
         f'"contract_package_area":"CPA{number % 18:02}","jobcentre_id":"JCP-{number % 700:03}",'
-        '"benefit":"ESA","claimant_group":"ESA_IR_WRAG_3_6_MONTH_PROGNOSIS",'
-        f'"mandation":{{"basis":"WRA_INSTRUCTIONS","recorded_on":"{at[:10]}"}},'
+        '"benefit":"ESA","claimant_group":"ESA_IR_WRAG_OVER_12_MONTHS",'
+        f'"mandation":{{"basis":"WORK_RELATED_ACTIVITY","recorded_on":"{at[:10]}"}},'
         f'"participant":{{"nino":"XX{number % 1_000_000:06}A","forename":"Forename{number % 997}",'
         f'"surname":"Surname{number % 9973}","date_of_birth":"{born}",'
-        f'"phone":"07700 9{number % 100_000:05}","email":"participant.{number}@example.org",'
+        f'"phone":"07700 900{number % 1_000:03}","email":"participant.{number}@example.org",'
         f'"address":["{number % 300} Specimen Close","Example Quarter","Norwich"],'
         f'"postcode":"ZZ{number % 99:02} {number % 9}AA","preferred_language":"Welsh",'
         '"interpreter_needed":true}}}\n'
     )
 
 
-def format_day_of_birth(number: int) -> str:
+def _birth_date(number: int) -> str:
     """A birth date, another one for each of some thousands of numbers."""
     return format_instant((_BORN_FIRST + number % 16_000) * 86_400_000)[:10]
 

@@ -18,6 +18,10 @@ _INDENT: Final = " " * 19
 _STYLES: Final = {"APPLIED": "green", "REFUSED": "red", "DUPLICATE": "yellow", "HELD": "yellow"}
 #: What the words mean that the guidance and people at Jobcentres use; told where they occur.
 _MEANINGS: Final = {
+    "Work Programme": "a scheme in Britain in which providers help people on benefits to find work",
+    "session": "the information session, at which the participant hears what the Work Programme offers",
+    "mandatory": "a participant who has to come to the session, or may lose some of the benefit",
+    "voluntary": "a participant who need not come",
     "PRaP": "the purchase-order system by which the Jobcentre refers people to providers",
     "WP11": "the form by which the Jobcentre says that the participant joins the Work Programme",
     "Jobcentre": "the office that pays the participant's benefit, and made the referral",

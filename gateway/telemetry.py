@@ -1,6 +1,7 @@
 """Structured logs: one event name for each thing that happens, and never personal data."""
 
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from typing import Final, TextIO
@@ -23,6 +24,11 @@ class LogEvent:
 
 LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "gateway.started": LogEvent("info", ("version", "log", "partitions"), "The gateway begins to work."),
+    "settings.unknown": LogEvent(
+        "warning",
+        ("names",),
+        "The environment has settings that this version doesn't know; they do nothing.",
+    ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
     "partition.claimed": LogEvent(
@@ -69,6 +75,11 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("partition", "message_id", "po_number", "rule"),
         "A special customer record came through PRaP, where none may come; nothing of it was kept.",
     ),
+    "library.complained": LogEvent(
+        "warning",
+        ("logger",),
+        "A library logged something; only its name is told, because the text may say what a message says.",
+    ),
 }
 
 _ALWAYS: Final = frozenset({"event", "level", "timestamp"})
@@ -82,14 +93,28 @@ def _only_what_is_listed(_: WrappedLogger, __: str, event_dict: EventDict) -> Ev
 
 
 def _short(value: object) -> object:
-    return value[:LONGEST_VALUE] + "…" if isinstance(value, str) and len(value) > LONGEST_VALUE else value
+    """A value that is no longer than it should be, and has nothing in it that a terminal would act on."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > LONGEST_VALUE:
+        value = value[:LONGEST_VALUE] + "…"
+    return value if value.isprintable() else value.encode("unicode_escape").decode()
+
+
+class _Complaints(logging.Handler):
+    """Takes what libraries log, so that none of it reaches standard error in a form of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell who complained."""
+        structlog.get_logger("gateway").warning("library.complained", logger=record.name)
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver."""
     stream = sys.stderr if stream is None else stream
+    logging.basicConfig(handlers=[_Complaints(logging.WARNING)], level=logging.WARNING, force=True)
     renderer = (
-        structlog.dev.ConsoleRenderer()
+        structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
         if stream.isatty()
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
@@ -104,3 +129,12 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+
+
+def table() -> str:
+    """LOG_EVENTS as the table in docs/operations.md (Markdown)."""
+    rows = [
+        f"| `{name}` | {event.level} | {', '.join(event.fields)} | {event.meaning} |"
+        for name, event in LOG_EVENTS.items()
+    ]
+    return "\n".join(("| event | level | fields | what happened |", "| --- | --- | --- | --- |", *rows))

@@ -90,6 +90,10 @@ class LogError(Exception):
     """The log can't be used; the message says what to do."""
 
 
+class LogBusy(LogError):
+    """The log can't be used at the moment; what was tried may be tried again."""
+
+
 class Lost(Exception):
     """The partition has another owner now: nothing of this claim can be committed any more."""
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.engine.log import LogError
+from gateway.engine.log import LogBusy, LogError
 
 T = TypeVar("T")
 
@@ -49,7 +49,6 @@ _WHAT_TO_DO: Final = {
     sqlite3.SQLITE_CORRUPT: "the log {path} is damaged; restore it from a backup",
     sqlite3.SQLITE_NOTADB: "{path} is not a gateway log; name another file",
     sqlite3.SQLITE_IOERR: "the log {path} can't be read or written; check the disk",
-    sqlite3.SQLITE_BUSY: "another process has been writing to the log {path} for a minute; wait for it",
 }
 
 
@@ -196,7 +195,11 @@ class SqliteFile:
         try:
             return work()
         except sqlite3.Error as error:
-            what = _WHAT_TO_DO.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-            if what is None:
-                raise
-            raise LogError(what.format(path=self.path)) from error
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_BUSY:
+                raise LogBusy(
+                    f"another process has been writing to the log {self.path} for a minute; wait for it"
+                ) from error
+            if code in _WHAT_TO_DO:
+                raise LogError(_WHAT_TO_DO[code].format(path=self.path)) from error
+            raise

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from gateway.engine.log import Commit, Log, LogError, Lost
+from gateway.engine.log import Commit, Log, LogBusy, LogError, Lost
 from gateway.engine.step import Care, Deciding, Wiring
 from gateway.rules.policy import Policies
 
@@ -58,9 +58,9 @@ class Worker:
             try:
                 if await self._own(stop):
                     return
-            except (LogError, Lost):
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, what was committed is the truth
+            except Exception as error:
+                if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy):
+                    raise
                 attempts = 1 if self.decided > decided else attempts + 1
                 backoff_s = min(0.05 * 2 ** min(attempts, 10), LONGEST_BACKOFF_S)
                 self.trouble = f"{type(error).__name__}; trying again"
@@ -108,5 +108,6 @@ class Worker:
             return False
         finally:
             if committing:
-                await asyncio.wait([committing])
+                # What it raised is heard, though what raised here comes first.
+                await asyncio.gather(committing, return_exceptions=True)
             await claim.release()

@@ -241,6 +241,8 @@ def run_schedules(seeds: Iterable[int], rig: Rig = SOUND) -> Report:
     """Run these schedules, one after another."""
     report = Report(0, 0, Counter(), {})
     loop = asyncio.new_event_loop()
+    unheard: list[str] = []
+    loop.set_exception_handler(lambda _, what: unheard.append(f"{what['message']}: {what.get('exception')}"))
     try:
         with silence():
             for seed in seeds:
@@ -251,6 +253,8 @@ def run_schedules(seeds: Iterable[int], rig: Rig = SOUND) -> Report:
                 report.schedules += 1
                 report.messages += messages
                 report.struck += struck
+                differs = differs or "; ".join(unheard)
+                unheard.clear()
                 if differs:
                     report.failed[seed] = differs
     finally:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import msgpack
 
-from gateway.rules.decide import decide, fall_due
+from gateway.rules.decide import Decision, decide, fall_due
 from gateway.rules.events import (
     AttendanceEvent,
     Breach,
@@ -54,6 +54,7 @@ from gateway.rules.messages import (
 )
 from gateway.rules.policy import Policies, shipped
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session
+from tests.rules.never import Watch
 
 LONDON: Final = ZoneInfo("Europe/London")
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -70,6 +71,9 @@ MANDATORY: Final = "Work Programme Information Session-Mandatory"
 VOLUNTARY: Final = "Work Programme Information Session-Voluntary"
 START: Final = "2016-03-21 10:00"
 END: Final = "2016-03-21 11:00"
+PERSON: Final = Participant(nino="AB123456C", forename="Forename-mark", surname="Surname-mark")
+#: What must be in no event.
+MARKS: Final = ("AB123456C", "-mark")
 #: What makes a session mandatory, where the annotation alone does not say it.
 MANDATIONS: Final[dict[Benefit, Mandation | None]] = {
     "ESA": None,
@@ -150,7 +154,8 @@ class Journey:
     """A purchase order under test, with all that came of it so far.
 
     now: when the last message arrived. told: all messages with their arrival. out: all events, deadlines'
-    too. Between two decisions the state is packed and unpacked, as the engine does.
+    too. Between two decisions the state is packed and unpacked, as the engine does. What must never happen
+    is looked for after each of them.
     """
 
     def __init__(
@@ -171,6 +176,7 @@ class Journey:
         self.order: PurchaseOrder | None = None
         self.told: list[tuple[int, Message]] = []
         self.out = Came()
+        self.watch = Watch(MARKS)
 
     @property
     def state(self) -> ReferralState:
@@ -198,8 +204,9 @@ class Journey:
         self.now = instant(at)
         came = Came()
         while self.order is not None and self.order.due_at <= self.now:
+            due_at = self.order.due_at
             decision = fall_due(self.order, self.po_number, self.policies)
-            came += self._keep(decision.order, decision.effects)
+            came += self._keep(None, due_at, decision)
         return came
 
     def send(self, message: Message, at: When | None = None) -> Came:
@@ -208,16 +215,18 @@ class Journey:
         self.told.append((at, message))
         self.tick(at)
         decision = decide(self.order, message, at, self.policies)
-        return self._keep(decision.order, decision.effects)
+        return self._keep(message, at, decision)
 
-    def _keep(self, order: PurchaseOrder | None, effects: list[tuple[Event, str | None]]) -> Came:
-        if order is None:
+    def _keep(self, message: Message | None, at: int, decision: Decision) -> Came:
+        if decision.order is None:
             self.order = None
         else:
-            self.order = msgpack.decode(msgpack.encode(order), type=PurchaseOrder)
-            assert self.order == order
-        came = Came(event for event, _ in effects)
+            self.order = msgpack.decode(msgpack.encode(decision.order), type=PurchaseOrder)
+            assert self.order == decision.order
+        came = Came(event for event, _ in decision.effects)
         self.out += came
+        self.watch.decided(self.po_number, message, at, came)
+        assert self.watch.wrong == [], self.watch.wrong
         return came
 
     def _at(self, at: When | None) -> int:
@@ -245,7 +254,7 @@ class Journey:
             "benefit": self.benefit,
             "claimant_group": "ESA_C_WRAG" if self.benefit == "ESA" else None,
             "mandation": MANDATIONS[self.benefit] if self.mandatory else None,
-            "participant": Participant(nino="AB123456C", forename="Sam", surname="Example"),
+            "participant": PERSON,
         }
         return Referral(**self._names({**fields, **changes}))
 

@@ -1,7 +1,8 @@
 """What must never happen, as a checker of what goes in and what comes out (rulebook: What must never happen).
 
-It knows the rules only as far as it takes to say that something is wrong: when a referral's life begins, which
-of its sessions are cancelled, and when its participant was told. The numbers are those of the rulebook's list.
+It knows the rules only as far as it takes to say that something is wrong: when a referral's life begins,
+which of its sessions are cancelled, and when its participant was told. The numbers are those of the
+rulebook's list.
 """
 
 from collections import Counter

@@ -81,7 +81,7 @@ def test_a_difference_would_be_found() -> None:
     assert first_difference(normalise(right), normalise(right)) is None
     changed = [{**line, "value": {**line["value"], "status": "HELD"}} for line in right]
     same_key = next(n for n in range(len(right) - 1) if right[n]["key"] == right[n + 1]["key"])
-    moved = right[:same_key] + [right[same_key + 1], right[same_key]] + right[same_key + 2 :]
+    moved = [*right[:same_key], right[same_key + 1], right[same_key], *right[same_key + 2 :]]
     for wrong in (right[:-1], changed, moved, [*right, right[-1]]):
         assert first_difference(normalise(right), normalise(wrong)) is not None
 

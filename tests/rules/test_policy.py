@@ -71,14 +71,16 @@ def test_each_limit_is_read_under_its_name(place: int) -> None:
 )
 def test_what_is_no_policy_file(text: str) -> None:
     """An error that says so, and no traceback of a library."""
-    with pytest.raises(PolicyError, match="not a policy file: ."):
+    with pytest.raises(PolicyError, match=r"not a policy file: ."):
         parse(text)
 
 
 @pytest.mark.parametrize("line", ["session_within_days = 0", "forget_after_days = 10000", "clock_skew_s = 0"])
 def test_the_least_and_the_most_that_a_limit_can_be(line: str) -> None:
     """0 to 10,000, of the skew 0 to 86,400."""
-    assert parse(f"[[policy]]\nfrom = 2016-01-01\n{line}")
+    name, limit = line.split(" = ")
+    policies = parse(f"[[policy]]\nfrom = 2016-01-01\n{line}")
+    assert getattr(policies.limits[0], name) == int(limit)
     assert parse("[[policy]]\nfrom = 2016-01-01\nclock_skew_s = 86400").limits[0].clock_skew_s == 86_400
 
 

@@ -78,7 +78,7 @@ _pack: Final = msgpack.Encoder().encode
 _unpack: Final = msgpack.Decoder(PurchaseOrder).decode
 
 
-def _referral(mandatory: bool, names: dict[str, str], at: int, **changes: Any) -> Referral:
+def _referral(mandatory: bool, names: Any, at: int, **changes: Any) -> Referral:
     fields: dict[str, Any] = {
         "po_revision": 1,
         "action_plan_annotation": MANDATORY if mandatory else VOLUNTARY,
