@@ -15,7 +15,7 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format bench simulate lock wheel clean
+.PHONY: help setup demo run test check format bench docs simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,8 +73,14 @@ format: setup ## put the code in ruff's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure what benchmarks/ measures
-	$(BIN)/pytest benchmarks/ --benchmark-only $(ARGS)
+bench: setup ## measure speed and memory and write benchmarks/figures.md, which takes ten minutes
+	@mkdir -p .benchmarks
+	$(BIN)/pytest benchmarks/ --benchmark-only --benchmark-quiet --benchmark-json=.benchmarks/last.json $(ARGS)
+	$(BIN)/python -m benchmarks.figures .benchmarks/last.json
+
+docs: setup ## make docs/rules.md and docs/demo.svg anew, which are made from the code
+	$(BIN)/python -m gateway.rulebook > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+	$(BIN)/python -m gateway.demo --picture docs/demo.svg
 
 simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
 	$(BIN)/python -m tests.engine.simulate --schedules 100000

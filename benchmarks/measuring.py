@@ -70,5 +70,4 @@ def measure(benchmark: BenchmarkFixture, work: Callable[[], R], *, rounds: int) 
 
 def keep(benchmark: BenchmarkFixture, section: Section, *figures: Figure) -> None:
     """Put figures in the benchmark's JSON, from where `benchmarks.figures` takes them."""
-    benchmark.group = section
-    benchmark.extra_info["figures"] = to_builtins(figures)
+    benchmark.extra_info |= {"section": section, "figures": to_builtins(figures)}

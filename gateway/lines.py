@@ -125,7 +125,7 @@ def _why(text: bytes) -> str:
         return "has a number that is out of range; expected one of at most 64 bits"
     except JsonError as error:
         broken = _BROKEN_AT.search(str(error))
-        where = f"it breaks at byte {int(broken[1]) + 1}" if broken else "it ends too early"
+        where = f"it breaks near byte {int(broken[1]) + 1}" if broken else "it ends too early"
         if b"\\ud" in text.lower():
             where += " or has half of a surrogate pair"
         return f"is not JSON: {where}; expected one object in a line"

@@ -112,7 +112,9 @@ class _Complaints(logging.Handler):
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver."""
     stream = sys.stderr if stream is None else stream
-    logging.basicConfig(handlers=[_Complaints(logging.WARNING)], level=logging.WARNING, force=True)
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Complaints) for handler in root.handlers):
+        root.addHandler(_Complaints(logging.WARNING))
     renderer = (
         structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
         if stream.isatty()

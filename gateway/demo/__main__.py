@@ -25,6 +25,10 @@ SEED: Final = 4
 _WIDEST: Final = 96
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
     referrals: Annotated[int, typer.Option(min=1, help="How many referrals.")] = REFERRALS,
     seed: Annotated[int, typer.Option(help="The same seed gives the same programme.")] = SEED,
@@ -94,4 +98,4 @@ def _progress(console: Console) -> Iterator[Progress]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -28,6 +28,7 @@ xmlns="http://www.w3.org/2000/svg" role="img" aria-label="What the demo prints">
 <style>
 .{unique_id}-matrix {{ font-family: Menlo, Consolas, "DejaVu Sans Mono", monospace; \
 font-size: {char_height}px; line-height: {line_height}px; }}
+.{unique_id}-title {{ font-family: Arial, sans-serif; font-size: 18px; font-weight: bold; }}
 {styles}
 </style>
 <defs>

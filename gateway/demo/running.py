@@ -12,17 +12,17 @@ from msgspec import Struct
 
 import consumers
 from gateway import telemetry
-from gateway.app import OUTBOUND_TOPICS, open_log, read_event, work
+from gateway.app import OUTBOUND_TOPICS, read_event, work
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Record
+from gateway.engine.sqlite import open_sqlite
 from gateway.feed import feed
 from gateway.lines import read_lines
 from gateway.replay import replay, to_line
 from gateway.rules.calendar import DAY_MS
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.messages import Message
-from gateway.rules.policy import Policies
+from gateway.rules.policy import Policies, shipped
 from gateway.sample import programme
-from gateway.settings import SQLITE, Settings
 from schemas.codec import Unreadable
 
 #: So long after the last message every limit but that of forgetting has passed.
@@ -53,11 +53,9 @@ async def run(referrals: int, seed: int, progress: Progress) -> Ran:
     progress("making a programme", 0, None)
     lines = list(programme(referrals, seed))
     with TemporaryDirectory(prefix="gateway-demo-") as folder:
-        settings = Settings(
-            log_url=f"{SQLITE}{Path(folder) / 'gateway.db'}", partitions=1, policy=None, log_level="error"
-        )
-        policies = settings.policies()
-        log = await open_log(settings, clock="log", own=True)
+        # One partition, so that the records' order is replay's; and none of the settings of whoever runs it.
+        path, policies = Path(folder) / "gateway.db", shipped()
+        log = await open_sqlite(path, partitions=1, clock="log", own=True)
         try:
             progress("putting it on the log", 0, None)
             await feed(log, lines, keep_time=True, checked=lambda: None)

@@ -213,6 +213,11 @@ class SqliteClaim:
             # The log as it was when it had been filled up to here: all topics are in one order of arrival,
             # so nothing above can have arrived before what is below.
             upto = min(end, max(self._next.values()) + WINDOW)
+            if upto < end:
+                # Never between two records of one instant: among them the order of topics decides.
+                sql = "SELECT offset FROM inbound WHERE offset >= ? AND timestamp > ? ORDER BY offset LIMIT 1"
+                row = db.execute(sql, (upto, self._log.newest(upto))).fetchone()
+                upto = row[0] if row else end
             quiet_at = self._log.quiet_at(upto, alone and upto == end)
             for topic, most in room.items():
                 rows = db.execute(

@@ -112,6 +112,9 @@ class SqliteFile:
             raise LogError(f"there is no folder {self.path.parent} for the log; make it first")
         if not 1 <= partitions <= MOST_PARTITIONS:
             raise LogError(f"a log has 1 to {MOST_PARTITIONS} partitions; {partitions} can't be")
+        with suppress(OSError):  # what is wrong with the file, SQLite says below
+            # It holds personal data: nobody else may read it. SQLite gives the files beside it the same mode.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self._db = db
         db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")

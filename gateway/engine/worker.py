@@ -11,6 +11,8 @@ from gateway.engine.step import Care, Deciding, Wiring
 from gateway.rules.policy import Policies
 
 LONGEST_BACKOFF_S: Final = 5.0
+#: With `until`, somebody waits for the end: after so many attempts in a row that decided nothing, give up.
+MOST_ATTEMPTS: Final = 10
 
 
 class Worker:
@@ -50,7 +52,7 @@ class Worker:
 
         Whatever goes wrong between claim and release, what is in memory is dropped, and the next claim
         starts from what was committed. Raises LogError where the log can't be used at all, Lost where the
-        partition has another owner now.
+        partition has another owner now; with `until`, also what went wrong MOST_ATTEMPTS times in a row.
         """
         attempts = 0
         while not stop.is_set():
@@ -62,6 +64,8 @@ class Worker:
                 if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy):
                     raise
                 attempts = 1 if self.decided > decided else attempts + 1
+                if self._until is not None and attempts >= MOST_ATTEMPTS:
+                    raise
                 backoff_s = min(0.05 * 2 ** min(attempts, 10), LONGEST_BACKOFF_S)
                 self.trouble = f"{type(error).__name__}; trying again"
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
@@ -106,8 +110,12 @@ class Worker:
                 more = following is not None or batch.partial
                 decided = following
             return False
+        except Exception:
+            if committing:
+                # What the log says comes first: who has lost the partition must not claim it again.
+                await committing
+            raise
         finally:
             if committing:
-                # What it raised is heard, though what raised here comes first.
                 await asyncio.gather(committing, return_exceptions=True)
             await claim.release()

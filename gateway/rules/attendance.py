@@ -67,8 +67,8 @@ def confirm(case: Case[NotificationConfirmed]) -> None:
     case.change_session(fail(case, session, REQUIREMENT_TOLD) if session.failure_waits else session)
 
 
-def record(case: Case[AttendanceRecorded]) -> None:
-    """P8."""
+def record(case: Case[AttendanceRecorded]) -> str:
+    """P8; returns the rule for those who came, or for those who did not."""
     attempt = case.referral.outcomes + 1
     case.update(outcomes=attempt)
     session = replace(
@@ -84,10 +84,11 @@ def record(case: Case[AttendanceRecorded]) -> None:
         case.change_session(fail(case, _tell(case, session), FAILED))
     else:
         case.change_session(session)
+    return _rule(case, session)
 
 
-def correct(case: Case[AttendanceCorrected]) -> None:
-    """P10."""
+def correct(case: Case[AttendanceCorrected]) -> str:
+    """P10; returns the rule for those who came, or for those who did not."""
     session = replace(case.booked, outcome=case.message.outcome, reason_given=case.message.reason_given)
     if session.outcome == "ATTENDED":
         case.change_session(withdraw(case, _tell(case, session), FAILED))
@@ -98,6 +99,7 @@ def correct(case: Case[AttendanceCorrected]) -> None:
         case.change_session(_tell(case, session))
     else:
         case.change_session(session)
+    return _rule(case, session)
 
 
 def reimburse(case: Case[ExpenseReimbursed]) -> None:
@@ -148,13 +150,13 @@ RECORDED: Final = Row(
     "P8",
     AttendanceRecorded,
     (
-        unknown_session("P8", None),
+        unknown_session("P8", ATTENDED),
         Check(
             "P8",
             "the session is cancelled",
             lambda case: case.booked.cancelled,
             "SESSION_CANCELLED",
-            None,
+            ATTENDED,
             "The session was cancelled, so it has no outcome.",
         ),
         Check(
@@ -162,7 +164,7 @@ RECORDED: Final = Row(
             "it has an outcome",
             lambda case: case.booked.outcome is not None,
             "OUTCOME_ALREADY_RECORDED",
-            None,
+            ATTENDED,
             "The session has an outcome; use AttendanceCorrected to change it.",
         ),
         Check(
@@ -170,7 +172,7 @@ RECORDED: Final = Row(
             "`recorded_at` or `at` is before `starts_at`",
             _not_started,
             "SESSION_NOT_STARTED",
-            None,
+            ATTENDED,
             "The session has not started yet.",
         ),
         Check(
@@ -178,7 +180,7 @@ RECORDED: Final = Row(
             "the referral was closed at or before `starts_at`",
             _closed_before_start,
             "REFERRAL_CLOSED",
-            None,
+            ATTENDED,
             "The referral was closed before the session started.",
         ),
     ),
@@ -192,13 +194,13 @@ CORRECTED: Final = Row(
     "P10",
     AttendanceCorrected,
     (
-        unknown_session("P10", None),
+        unknown_session("P10", VOLUNTARY_ABSENCE),
         Check(
             "P10",
             "no outcome",
             lambda case: case.booked.outcome is None,
             "OUTCOME_NOT_RECORDED",
-            None,
+            VOLUNTARY_ABSENCE,
             "The session has no outcome yet; use AttendanceRecorded.",
         ),
         Check(
@@ -206,7 +208,7 @@ CORRECTED: Final = Row(
             "the same outcome",
             lambda case: case.booked.outcome == case.message.outcome,
             "NOTHING_TO_CORRECT",
-            None,
+            VOLUNTARY_ABSENCE,
             "The session has this outcome already.",
         ),
     ),

@@ -210,14 +210,15 @@ class Check(Generic[M]):
 class Row(Generic[M]):
     """How one kind of message is decided: the checks from left to right, then what it does.
 
-    row, rule: of the outcome APPLIED. then: what it does, in words. then_at_once: what follows when the
+    row: its name in the rulebook. apply: what it does; returns the guidance it followed where that depends on
+    the case. rule: the guidance otherwise. then: what it does, in words. then_at_once: what follows when the
     outcome has gone out.
     """
 
     row: str
     record: type[M]
     checks: tuple[Check[M], ...]
-    apply: Callable[[Case[M]], None]
+    apply: Callable[[Case[M]], str | None]
     then: str
     rule: str | None
     then_at_once: Callable[[Case[M]], None] | None = None

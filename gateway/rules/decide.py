@@ -18,10 +18,11 @@ from gateway.rules.messages import RECORD_NAMED, TOPIC_OF, Message, Referral
 from gateway.rules.policy import Policies
 from gateway.rules.referral import Held, PurchaseOrder, ReferralState
 
-#: How each record but a Referral is decided, in the order of the rulebook.
+#: How each record is decided, in the order of the rulebook.
 ROWS: Final[dict[type, Row[Any]]] = {
     row.record: row
     for row in (
+        referrals.REFERRED_TO,
         wp11.RECEIVED,
         updates.ALTERNATIVE_REQUESTED,
         updates.APPEAL_CHANGED,
@@ -52,7 +53,7 @@ SEEN: Final[Check[Any]] = Check(
     "its `message_id` was seen on this referral before",
     lambda case: case.message.message_id in case.referral.seen,
     "",
-    detail="A message of this id was decided on this referral before.",
+    detail="A message of this id has come for this purchase order before.",
 )
 #: What every record but a Referral must pass before its own row, where its referral is known.
 SHARED: Final[tuple[Check[Any], ...]] = (
@@ -72,8 +73,8 @@ SHARED: Final[tuple[Check[Any], ...]] = (
     ),
 )
 #: All checks of each record after G1, in order.
-CHECKS: Final[dict[type, tuple[Check[Any], ...]]] = {Referral: referrals.CHECKS} | {
-    record: SHARED + row.checks for record, row in ROWS.items()
+CHECKS: Final[dict[type, tuple[Check[Any], ...]]] = {
+    record: row.checks if record is Referral else SHARED + row.checks for record, row in ROWS.items()
 }
 HELD_DETAIL: Final = "No referral of this po_number is known yet; the message waits for it."
 UNKNOWN_REFERRAL: Final = "UNKNOWN_REFERRAL"
@@ -167,15 +168,11 @@ def _judge(case: Case[Any]) -> None:
         if check.test(case):
             _refuse(case, check)
             return
-    row = ROWS.get(record)
-    if row is None:
-        rule: str | None = referrals.apply(case)
-    else:
-        row.apply(case)
-        rule = row.rule
+    row = ROWS[record]
+    rule = row.apply(case) or row.rule
     _remember(case)
     _tell(case.effects, message, "APPLIED", advisories=case.advisories, rule=rule)
-    if row is not None and row.then_at_once is not None:
+    if row.then_at_once is not None:
         row.then_at_once(case)
 
 

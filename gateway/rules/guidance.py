@@ -8,16 +8,14 @@ SPECIAL_CUSTOMER = "WP19 ¶2"
 REFERRED = "WP19 ¶1"
 ACCEPTANCE = "WP19 ¶3"
 ATTENDED = "WP19 ¶5"
-WP11_RECEIVED = "WP19 ¶5"
 MANDATORY_ABSENCE = "WP19 Mandatory participant does not attend Information Session"
 VOLUNTARY_ABSENCE = "WP19 ¶6"
 VOLUNTARY_NOT_STARTED = "WP19 ¶7"
-REARRANGED = "WP19 ¶8"
+REARRANGED = "WP19 ¶8-9"
 REARRANGED_TOO_LATE = "WP19 ¶9"
 NOT_BEFORE_WP11 = "WP19 ¶11"
 TIME_LIMITS = "WP19 ¶12"
 RIGHT_REFERRAL = "WP19 ¶14"
-WORK_RELATED_ACTIVITY = "WP19 ¶16"
 BECAME_MANDATORY = "WP19 ¶29"
 EXPENSES = "WP19 ¶30"
 ANNEX_A = "WP19 Annex A"
@@ -30,7 +28,6 @@ FAILED = "UCGS Claimant fails to attend after the mandated group session has tak
 JSA_OBJECTION = "JSAGIS ¶7"
 DIRECTION = "JSAGIS ¶11-12"
 ONE_HOUR = "JSAGIS ¶18"
-GROUP_RISKS = "GSG ¶28-33"
 OBJECTION = "GSG ¶35"
 APPEAL = "WRAG"
 
@@ -72,9 +69,6 @@ SAYS: Final[dict[str, str]] = {
         "Attachments are made to Work Programme referrals only; one made to an Information Session referral "
         "is backed out by process PRaP16."
     ),
-    WORK_RELATED_ACTIVITY: (
-        "Most referrals are voluntary; a work coach may mandate some by a work-related activity."
-    ),
     BECAME_MANDATORY: "A voluntary participant who becomes mandatory is referred anew on a mandatory basis.",
     EXPENSES: "The provider reimburses what coming to the session cost the participant.",
     ANNEX_A: "Only the first three ESA groups can be mandated to an Information Session.",
@@ -105,7 +99,6 @@ SAYS: Final[dict[str, str]] = {
         "find employment or improves their prospects of it."
     ),
     ONE_HOUR: "A presentation should last no more than an hour.",
-    GROUP_RISKS: "Customers who may not suit a group are looked at before they are invited.",
     OBJECTION: "Customers can object to a group, and this must be respected.",
     APPEAL: "Claimants who appeal to be placed in the Support Group are not put into the Work Programme.",
 }

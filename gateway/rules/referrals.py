@@ -89,8 +89,7 @@ SPECIAL: Final[Check[Referral]] = Check(
     lambda case: case.message.special_customer_record,
     "SPECIAL_CUSTOMER_RECORD",
     SPECIAL_CUSTOMER,
-    "Participants with special customer record status are referred clerically, never through PRaP; nothing "
-    "of this message was kept.",
+    "Participants with special customer record status are referred clerically, never through PRaP.",
     _erase_personal_data,
 )
 
@@ -272,6 +271,18 @@ def reject(case: Case[ReferralRejected]) -> None:
     case.update(status="REJECTED", closed_at=case.at)
     case.enter_on_prap("REJECT", ACCEPTANCE, case.message.reason)
 
+
+REFERRED_TO: Final = Row(
+    "R13, R14",
+    Referral,
+    CHECKS,
+    apply,
+    "first: OPEN; PRaP ACKNOWLEDGE; Instruction ACCEPT_REFERRAL, due 2 working days after it came; then what "
+    "waited for it. Higher: what may change is updated, the appeal and the restriction only where this "
+    "revision differs in them from the last one; Instruction REFERRAL_UPDATED; a new restriction then acts "
+    "as U4",
+    None,
+)
 
 _ACCEPTED_DETAIL = "The referral has been accepted already."
 

@@ -9,11 +9,10 @@ from gateway.rules.case import Case, Check, Row, closed, session_not_open, unkno
 from gateway.rules.deadlines import decide_end
 from gateway.rules.failures import withdraw
 from gateway.rules.guidance import (
-    ACCEPTANCE,
     CANNOT_ATTEND,
     JSA_OBJECTION,
     ONE_BOOKING,
-    REARRANGED,
+    ONE_HOUR,
     REQUIREMENT_TOLD,
     SESSION_IN_TIME,
     SUITABLE,
@@ -121,13 +120,13 @@ BOOKED: Final = Row(
     "P3",
     SessionBooked,
     (
-        closed("P3", None),
+        closed("P3", SESSION_IN_TIME),
         Check(
             "P3",
             "not accepted",
             lambda case: not case.referral.accepted,
             "REFERRAL_NOT_ACCEPTED",
-            ACCEPTANCE,
+            SESSION_IN_TIME,
             "The referral has not been accepted; accept it first.",
         ),
         Check(
@@ -159,7 +158,7 @@ BOOKED: Final = Row(
             "duration below 1",
             lambda case: case.message.duration_minutes < 1,
             "INVALID_DURATION",
-            None,
+            ONE_HOUR,
             "A session lasts at least one minute.",
         ),
         Check(
@@ -182,15 +181,15 @@ CHANGED: Final = Row(
     "P4",
     SessionChanged,
     (
-        closed("P4", None),
-        unknown_session("P4", None),
-        session_not_open("P4", None),
+        closed("P4", REQUIREMENT_TOLD),
+        unknown_session("P4", REQUIREMENT_TOLD),
+        session_not_open("P4", REQUIREMENT_TOLD),
         Check(
             "P4",
             "`at` is not before `starts_at` as it stood",
             lambda case: case.at >= case.booked.starts_at,
             "SESSION_ALREADY_STARTED",
-            None,
+            REQUIREMENT_TOLD,
             "The session has started; record its outcome instead.",
         ),
         Check(
@@ -198,7 +197,7 @@ CHANGED: Final = Row(
             "its new date is before D",
             _before_referral,
             "SESSION_BEFORE_REFERRAL",
-            REARRANGED,
+            REQUIREMENT_TOLD,
             "The session is dated before the referral.",
         ),
         Check(
@@ -206,7 +205,7 @@ CHANGED: Final = Row(
             "duration below 1",
             lambda case: case.message.duration_minutes < 1,
             "INVALID_DURATION",
-            None,
+            REQUIREMENT_TOLD,
             "A session lasts at least one minute.",
         ),
     ),
@@ -220,7 +219,7 @@ CHANGED: Final = Row(
 CANCELLED: Final = Row(
     "P5",
     SessionCancelled,
-    (unknown_session("P5", None), session_not_open("P5", None)),
+    (unknown_session("P5", REQUIREMENT_TOLD), session_not_open("P5", REQUIREMENT_TOLD)),
     cancel,
     "cancelled, also on a closed referral; an active notification is WITHDRAWN, a waiting failure dropped",
     REQUIREMENT_TOLD,

@@ -252,11 +252,12 @@ def run_schedules(seeds: Iterable[int], rig: Rig = SOUND) -> Report:
                     messages, struck, differs = 0, Counter(), str(error)
                 report.schedules += 1
                 report.messages += messages
-                report.struck += struck
                 differs = differs or "; ".join(unheard)
                 unheard.clear()
                 if differs:
                     report.failed[seed] = differs
+                else:
+                    report.struck += struck
     finally:
         loop.close()
     return report

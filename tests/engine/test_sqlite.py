@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -284,20 +284,32 @@ async def test_a_file_that_can_not_be_written_can_be_followed_and_says_so_when_w
         assert values(await followed(log, [WP11])) == [b"a"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
-async def test_a_read_only_file_is_refused_where_it_is_to_be_written(path: Path) -> None:
-    async with opened(path) as log:
-        await log.append([draft(WP11, b"a")])
-    path.chmod(0o444)
-    async with opened(path) as log:
-        with pytest.raises(LogError, match="can't be written; allow it, or name another file"):
-            await log.append([draft(WP11, b"b")])
-        assert values(await followed(log, [WP11])) == [b"a"]
-    path.parent.chmod(0o555)
-    try:
-        assert "can't be written" in await refused(path.parent / "new.db")
-    finally:
-        path.parent.chmod(0o755)
+async def test_a_read_only_file_can_be_followed_and_says_so_when_written() -> None:
+    """In a folder where nothing can be written, it can't even be opened, and that is said too."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        folder, closed_folder = Path(name) / "open", Path(name) / "closed"
+        for one in (folder, closed_folder):
+            one.mkdir()
+            async with opened(one / "gateway.db") as log:
+                await log.append([draft(WP11, b"a")])
+            (one / "gateway.db").chmod(0o444)
+        folder.chmod(0o777)
+        closed_folder.chmod(0o555)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.engine.only_reading", str(folder), str(closed_folder)),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            said, _ = await process.communicate()
+        closed_folder.chmod(0o755)
+        result = json.loads(said)
+        what_to_do = "can't be written; allow it, or name another file"
+        assert result["appended"] == result["claimed"] == f"the log {folder / 'gateway.db'} {what_to_do}"
+        assert result["opened"] == f"the log {closed_folder / 'gateway.db'} {what_to_do}"
+        assert result["made"].startswith(f"the log {closed_folder / 'new.db'} can't be ")
+        assert result["there"] == 1
 
 
 # ------------------------------------------------------------------------------ others write as well
@@ -533,6 +545,29 @@ async def _work_for(log: SqliteLog, partition: int, until: int, moments: int) ->
     for task in (work, waiting):
         task.cancel()
     await asyncio.gather(work, waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("window", [1, 5, 7, 8_000])
+async def test_records_of_one_instant_are_taken_by_topic_however_the_log_is_read(
+    path: Path, window: int
+) -> None:
+    """As a feed puts them, which stamps all it brings with one instant: a kill must not change the order."""
+    async with opened(path, clock="log") as log:
+        topics = [INBOUND_TOPICS[-1 - number % 4] for number in range(40)]
+        await log.append(
+            Draft(topic, b"PO1", UNDECODABLE, (("type", b"Wp11"),), NINE + number // 20)
+            for number, topic in enumerate(topics)
+        )
+        with (
+            patch.object(sqlite, "WINDOW", window),
+            patch.object(engine_step, "CAPACITY", 2),
+            patch.object(engine_step, "STEP", 3),
+        ):
+            await _work_for(log, 0, NINE + 1, 12)
+            await Worker(log, 0, POLICIES, PLAIN, until=NINE + 1).run(asyncio.Event())
+        places = [dict(record.headers)["place"].decode() for record in await followed(log, [DEAD_LETTERS])]
+    came = [place.rsplit("-", 2)[0] for place in places]
+    assert came == [topic for _ in range(2) for topic in INBOUND_TOPICS for _ in range(5)]
 
 
 async def test_what_is_in_the_log_is_there_when_it_is_opened_again(path: Path) -> None:

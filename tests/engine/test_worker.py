@@ -653,3 +653,63 @@ async def test_no_event_id_is_given_twice() -> None:
     await worked(ground)
     ids = _ids(ground.outbound)
     assert len(set(ids)) == len(ids)
+
+
+# ------------------------------------------------------------------------------ one step ahead
+
+
+async def test_while_a_step_is_committed_the_next_is_decided() -> None:
+    """It is committed after it; where the first fails, nothing of the second has happened either."""
+    order: list[str] = []
+
+    class Slow(SimulatedClaim):
+        """The first commit fails when the next step has been decided."""
+
+        async def commit(self, step: Commit) -> None:
+            order.append(f"begins {len(step.outputs)} at {self.epoch}")
+            for _ in range(5):
+                await asyncio.sleep(0)
+            if self.epoch == 1:
+                raise LogAway("commit")
+            await super().commit(step)
+            order.append("done")
+
+    def draft(event: Event, trace: str | None) -> Draft:
+        order.append(event.event_id)
+        return event_draft(event, trace)
+
+    ground = Ground(1)
+    ground.put(as_draft(referral()), NINE)
+    ground.put(as_draft(acceptance()), NINE + 1)
+    log = SimulatedLog(ground, clock="log")
+    log.claim_type = Slow
+    with patch.object(step, "STEP", 1):
+        await worked(ground, log=log, wiring=replace(PLAIN, draft=draft), until=NINE + 1)
+    first = [f"PO1-{NINE}-{number}" for number in (1, 2, 3)]
+    second = [f"PO1-{NINE + 1}-{number}" for number in (1, 2)]
+    assert order == [
+        *(*first, "begins 3 at 1", *second),
+        *(*first, "begins 3 at 2", *second, "done", "begins 2 at 2", "done"),
+    ]
+    assert [outcome[:2] for outcome in outcomes(ground)] == [("r1", "APPLIED"), ("a1", "APPLIED")]
+
+
+async def test_who_lost_its_partition_ends_even_where_the_rules_raise_at_the_same_time() -> None:
+    """Were it to claim again, it would take the partition from the new owner."""
+
+    class Replaced(SimulatedClaim):
+        """Another claims while the first step is being committed."""
+
+        async def commit(self, step: Commit) -> None:
+            self.kept.epoch += 1
+            await asyncio.sleep(0)
+            await super().commit(step)
+
+    ground = Ground(1)
+    ground.put(as_draft(referral()), NINE)
+    ground.put(as_draft(acceptance(message_id=f"{RAISES}-1")), NINE + 1)
+    log = SimulatedLog(ground, clock="log")
+    log.claim_type = Replaced
+    with patch.object(step, "STEP", 1), pytest.raises(Lost):
+        await worked(ground, log=log, until=NINE + 1)
+    assert ground.kept[0].epoch == 2

@@ -38,6 +38,15 @@ async def test_records_come_with_key_bytes_and_headers_intact(arrangement: Arran
     assert (second.key, second.value, second.headers) == (None, None, ())
 
 
+async def test_a_record_that_was_dated_comes_with_its_date(arrangement: Arrangement) -> None:
+    """Whatever the step's own is."""
+    log = await arrangement.open()
+    await committed(log, *(draft(OUT, b"1", timestamp=BEGINNING + after) for after in (5, -5, 0)))
+    assert [record.timestamp for record in await followed(log, [OUT])] == [
+        BEGINNING + after for after in (5, -5, 0)
+    ]
+
+
 async def test_only_the_topics_that_are_named_come(arrangement: Arrangement) -> None:
     log = await arrangement.open()
     await committed(log, draft(OUT, b"1"), draft(ACTIONS, b"2"), draft("gateway.breaches", b"3"))

@@ -59,9 +59,9 @@ def test_small_programmes_under_other_policies_are_decided_as_the_oracle_decides
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(MORE, MORE + 8_000, 2 * CHUNK))
+@pytest.mark.parametrize("first", range(MORE, MORE + 6_000, 2 * CHUNK))
 def test_many_programmes_are_decided_as_the_oracle_decides_them(first: int) -> None:
-    """8,000 programmes of eight referrals, half of them under policies of their own."""
+    """6,000 programmes of eight referrals, half of them under policies of their own."""
     none_differs(range(first, first + CHUNK), 8, own_policies=False)
     none_differs(range(first + CHUNK, first + 2 * CHUNK), 8, own_policies=True)
 

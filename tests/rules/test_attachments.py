@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.rules.events import Breach, Instruction, PrapAction
 from tests.rules.journey import Journey, attached, booked, cancelled, day, joining, referred, rejected
@@ -60,6 +62,7 @@ def test_an_attachment_by_day_28_is_in_time() -> None:
     came = journey.attach("2016-04-13 10:00", attached_on="2016-04-11")
     assert came.words == ["breach ATTACHMENT_LATE CLEARED", "APPLIED"]
     assert came.one(Breach).due_on == day("2016-04-11")
+    assert journey.state.attachment_late == "CLEARED"
 
 
 def test_an_attachment_after_day_28_is_late_but_made() -> None:
@@ -69,6 +72,18 @@ def test_an_attachment_after_day_28_is_late_but_made() -> None:
     assert journey.attach("2016-04-13 10:00", attached_on="2016-04-12").words == ["APPLIED"]
     assert journey.state.status == "ATTACHED"
     assert journey.state.attachment_late == "RAISED"
+
+
+@given(st.integers(0, 60))
+def test_an_attachment_of_any_day_is_made_and_clears_where_it_was_in_time(days: int) -> None:
+    """P11, T4: from the day of the WP11, here day 8, on; in time up to day 28."""
+    journey = joining()
+    journey.tick(journey.after(60))
+    came = journey.attach(attached_on=journey.on(days))
+    if days < 8:
+        assert came.words == ["REFUSED ATTACHED_BEFORE_WP11"]
+    else:
+        assert came.words == [*(["breach ATTACHMENT_LATE CLEARED"] if days <= 28 else []), "APPLIED"]
 
 
 def test_a_refused_attachment_clears_nothing() -> None:

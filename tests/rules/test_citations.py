@@ -15,7 +15,6 @@ from gateway.rules.events import (
     SanctionNotification,
 )
 from gateway.rules.messages import RECORD_NAMED
-from gateway.rules.referrals import CHECKS
 from tests.rules.journey import (
     CLOSED,
     END,
@@ -52,10 +51,11 @@ REFERRAL: list[Refusal] = [
     ("R7", "NO_JOBSEEKERS_DIRECTION", "JSAGIS ¶11-12"),
     ("R10", "REFERRAL_CLOSED", None),
     ("R11", "MANDATION_NEEDS_NEW_REFERRAL", "WP19 ¶29"),
-    ("R12", "IMMUTABLE_FIELD_CHANGED", "WP19 ¶8"),
+    ("R12", "IMMUTABLE_FIELD_CHANGED", "WP19 ¶8-9"),
 ]
-#: Of each other record: what APPLIED cites, then its checks.
-OTHERS: dict[str, tuple[str | None, list[Refusal]]] = {
+#: Of each record: what APPLIED cites where that does not depend on the case, then its checks.
+RECORDS: dict[str, tuple[str | None, list[Refusal]]] = {
+    "Referral": (None, REFERRAL),
     "Wp11": (
         "WP19 ¶12",
         [
@@ -86,29 +86,29 @@ OTHERS: dict[str, tuple[str | None, list[Refusal]]] = {
     "SessionBooked": (
         "WP19 ¶2",
         [
-            ("P3", "REFERRAL_CLOSED", None),
-            ("P3", "REFERRAL_NOT_ACCEPTED", "WP19 ¶3"),
+            ("P3", "REFERRAL_CLOSED", "WP19 ¶2"),
+            ("P3", "REFERRAL_NOT_ACCEPTED", "WP19 ¶2"),
             ("P3", "SESSION_ALREADY_BOOKED", BOOKING),
             ("P3", "ANOTHER_SESSION_BOOKED", BOOKING),
             ("P3", "SESSION_BEFORE_REFERRAL", "WP19 ¶2"),
-            ("P3", "INVALID_DURATION", None),
+            ("P3", "INVALID_DURATION", "JSAGIS ¶18"),
             ("P3", "GROUP_SESSION_UNSUITABLE", SUITABLE),
         ],
     ),
     "SessionChanged": (
         REQUIREMENT,
         [
-            ("P4", "REFERRAL_CLOSED", None),
-            ("P4", "UNKNOWN_SESSION", None),
-            ("P4", "SESSION_NOT_OPEN", None),
-            ("P4", "SESSION_ALREADY_STARTED", None),
-            ("P4", "SESSION_BEFORE_REFERRAL", "WP19 ¶8"),
-            ("P4", "INVALID_DURATION", None),
+            ("P4", "REFERRAL_CLOSED", REQUIREMENT),
+            ("P4", "UNKNOWN_SESSION", REQUIREMENT),
+            ("P4", "SESSION_NOT_OPEN", REQUIREMENT),
+            ("P4", "SESSION_ALREADY_STARTED", REQUIREMENT),
+            ("P4", "SESSION_BEFORE_REFERRAL", REQUIREMENT),
+            ("P4", "INVALID_DURATION", REQUIREMENT),
         ],
     ),
     "SessionCancelled": (
         REQUIREMENT,
-        [("P5", "UNKNOWN_SESSION", None), ("P5", "SESSION_NOT_OPEN", None)],
+        [("P5", "UNKNOWN_SESSION", REQUIREMENT), ("P5", "SESSION_NOT_OPEN", REQUIREMENT)],
     ),
     "NotificationConfirmed": (
         REQUIREMENT,
@@ -126,23 +126,24 @@ OTHERS: dict[str, tuple[str | None, list[Refusal]]] = {
             ("P7", "SESSION_ALREADY_STARTED", BEFOREHAND),
         ],
     ),
+    # Where the outcome depends on who came, `apply` says which.
     "AttendanceRecorded": (
         "WP19 ¶5",
         [
-            ("P8", "UNKNOWN_SESSION", None),
-            ("P8", "SESSION_CANCELLED", None),
-            ("P8", "OUTCOME_ALREADY_RECORDED", None),
-            ("P8", "SESSION_NOT_STARTED", None),
-            ("P8", "REFERRAL_CLOSED", None),
+            ("P8", "UNKNOWN_SESSION", "WP19 ¶5"),
+            ("P8", "SESSION_CANCELLED", "WP19 ¶5"),
+            ("P8", "OUTCOME_ALREADY_RECORDED", "WP19 ¶5"),
+            ("P8", "SESSION_NOT_STARTED", "WP19 ¶5"),
+            ("P8", "REFERRAL_CLOSED", "WP19 ¶5"),
         ],
     ),
     "GroupObjection": (BOOKING, [("P9", "REFERRAL_CLOSED", "JSAGIS ¶7")]),
     "AttendanceCorrected": (
         "WP19 ¶6",
         [
-            ("P10", "UNKNOWN_SESSION", None),
-            ("P10", "OUTCOME_NOT_RECORDED", None),
-            ("P10", "NOTHING_TO_CORRECT", None),
+            ("P10", "UNKNOWN_SESSION", "WP19 ¶6"),
+            ("P10", "OUTCOME_NOT_RECORDED", "WP19 ¶6"),
+            ("P10", "NOTHING_TO_CORRECT", "WP19 ¶6"),
         ],
     ),
     "AttachmentRegistered": (
@@ -171,21 +172,16 @@ def rule_of(came: Came, said: str) -> str | None:
     return event.rule
 
 
-def test_the_checks_of_a_referral_are_those_of_the_rulebook_in_its_order() -> None:
-    """R1 to R12."""
-    assert [(check.row, check.code, check.rule) for check in CHECKS] == REFERRAL
-
-
-def test_every_record_but_a_referral_has_its_row() -> None:
+def test_every_record_has_its_row() -> None:
     """A new kind of message needs one."""
-    assert {record.__name__ for record in ROWS} == set(OTHERS) == set(RECORD_NAMED) - {"Referral"}
+    assert {record.__name__ for record in ROWS} == set(RECORDS) == set(RECORD_NAMED)
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", RECORDS)
 def test_the_checks_of_a_record_are_those_of_the_rulebook_in_its_order(name: str) -> None:
-    """W1 to W8, U1 to U4, P1 to P12."""
+    """R1 to R12, W1 to W8, U1 to U4, P1 to P12."""
     row = ROWS[RECORD_NAMED[name]]
-    rule, checks = OTHERS[name]
+    rule, checks = RECORDS[name]
     assert row.rule == rule
     assert [(check.row, check.code, check.rule) for check in row.checks] == checks
 
@@ -213,7 +209,7 @@ def test_the_deadlines_cite_their_sources() -> None:
 def test_every_citation_is_explained() -> None:
     """`gateway explain` prints what a cited paragraph says."""
     cited = {check.rule for row in ROWS.values() for check in row.checks}
-    cited |= {check.rule for check in (*CHECKS, *SHARED)} | {row.rule for row in ROWS.values()}
+    cited |= {check.rule for check in SHARED} | {row.rule for row in ROWS.values()}
     cited |= {deadline.rule for deadline in DEADLINES}
     assert cited - {None, ""} <= set(guidance.SAYS)
     named = {value for name, value in vars(guidance).items() if name.isupper() and isinstance(value, str)}
@@ -223,7 +219,7 @@ def test_every_citation_is_explained() -> None:
 
 def test_every_refusal_and_duplicate_says_why() -> None:
     """`detail`: a sentence for a person."""
-    for check in (*CHECKS, *SHARED, *(check for row in ROWS.values() for check in row.checks)):
+    for check in (*SHARED, *(check for row in ROWS.values() for check in row.checks)):
         assert check.detail, check
         assert check.detail.endswith("."), check
         assert check.when, check
@@ -231,8 +227,9 @@ def test_every_refusal_and_duplicate_says_why() -> None:
 
 def test_a_check_without_a_code_makes_a_duplicate() -> None:
     """R8; all others refuse."""
-    assert [check.row for check in CHECKS if check.status == "DUPLICATE"] == ["R8"]
-    assert all(check.status == "REFUSED" for row in ROWS.values() for check in row.checks)
+    checks = [check for row in ROWS.values() for check in (*row.checks, *SHARED)]
+    assert {check.row for check in checks if check.status == "DUPLICATE"} == {"R8"}
+    assert {check.status for check in checks} == {"DUPLICATE", "REFUSED"}
 
 
 # What goes out.
@@ -274,10 +271,14 @@ def test_each_event_of_a_record_cites_the_row_that_says_it() -> None:
 def test_an_attendance_cites_what_is_told_of_whom(mandatory: bool) -> None:
     """P8, P10: ¶5 who came; ¶6 voluntary; the section on mandatory participants who do not attend."""
     journey = booked(mandatory=mandatory)
-    assert rule_of(journey.record("ATTENDED"), "attendance ATTENDED") == "WP19 ¶5"
+    absent = MANDATORY_ABSENT if mandatory else "WP19 ¶6"
+    came = journey.record("ATTENDED")
+    assert [event.rule for event in came] == ["WP19 ¶5", "WP19 ¶5"]
     came = journey.correct("DID_NOT_ATTEND")
-    assert rule_of(came, "attendance DID_NOT_ATTEND") == (MANDATORY_ABSENT if mandatory else "WP19 ¶6")
-    assert came.outcome.rule == "WP19 ¶6"
+    assert rule_of(came, "attendance DID_NOT_ATTEND") == absent
+    assert came.outcome.rule == absent
+    assert booked(mandatory=mandatory).record("DID_NOT_PARTICIPATE").outcome.rule == absent
+    assert journey.correct("ATTENDED").outcome.rule == "WP19 ¶5"
 
 
 def test_a_failure_cites_how_it_came_to_be_known() -> None:

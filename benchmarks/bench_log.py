@@ -1,0 +1,106 @@
+"""The embedded log: `gateway feed` and `gateway run` as processes, each commit durable; and a restore."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.measuring import keep, measure
+from benchmarks.processes import Commands
+from benchmarks.programmes import Programme, live_referrals, scaled
+from gateway.engine.caseload import Caseload
+from gateway.engine.log import INBOUND_TOPICS, Commit
+from gateway.engine.sqlite import open_sqlite
+from gateway.lines import read_lines
+from gateway.rules import policy
+
+REFERRALS: Final = scaled(20_000)
+ROUNDS: Final = 3
+RESTORED: Final = scaled(200_000)
+#: How many states to restore differ from each other in more than their number.
+DIFFERENT: Final = 1_000
+#: How many states one commit of the preparation holds.
+A_COMMIT: Final = 5_000
+
+
+def test_feed_and_run(
+    benchmark: BenchmarkFixture,
+    commands: Commands,
+    programme_of: Callable[[int], Programme],
+    say: Callable[[str], None],
+) -> None:
+    """A programme is put on a fresh log and decided, each in a process of its own, start-up included."""
+    programme = programme_of(REFERRALS)
+    messages = programme.messages
+
+    def both() -> tuple[float, float]:
+        commands.forget_log()
+        fed = commands.gateway("feed", programme.file, "--keep-time").seconds
+        decided = commands.gateway("run", "--clock", "log", "--until", programme.last_at).seconds
+        say(f"{messages:,} messages fed in {fed:.1f} s and decided in {decided:.1f} s")
+        return fed, decided
+
+    rounds = measure(benchmark, both, rounds=ROUNDS)
+    together = [messages / (fed + decided) for fed, decided in rounds.results]
+    feeding = [messages / fed for fed, _ in rounds.results]
+    deciding = [messages / decided for _, decided in rounds.results]
+    keep(
+        benchmark,
+        "The embedded log",
+        rounds.figure(
+            f"feed and then run of {messages:,} messages", "rate", "messages/s", together, "≥ 10,000"
+        ),
+        rounds.figure("feed alone", "rate", "messages/s", feeding),
+        rounds.figure("run alone", "rate", "messages/s", deciding),
+    )
+
+
+def test_restore(benchmark: BenchmarkFixture, folder: Path) -> None:
+    """A new owner of a partition reads the states of all its referrals, and what falls due on them."""
+    path = folder / "restored.db"
+    asyncio.run(_fill(path, RESTORED))
+    rounds = measure(benchmark, lambda: asyncio.run(_restore(path)), rounds=ROUNDS)
+    assert {count for count, _ in rounds.results} == {RESTORED}
+    seconds = [taken for _, taken in rounds.results]
+    keep(
+        benchmark,
+        "The embedded log",
+        rounds.figure(f"restore of {RESTORED:,} live referrals", "time", "s", seconds),
+    )
+
+
+async def _fill(path: Path, count: int) -> None:
+    """Commit so many states: those of some live referrals, again and again under other numbers."""
+    caseload = Caseload(policy.shipped())
+    po_numbers = []
+    for piece in live_referrals(min(DIFFERENT, count)):
+        for line in read_lines(piece.splitlines()):
+            if line.message is not None:
+                caseload.keep(line.message.po_number, caseload.decide(line.message, line.at))
+                po_numbers.append(line.message.po_number)
+    states = [state for po_number in po_numbers[:DIFFERENT] if (state := caseload.packed(po_number))]
+    log = await open_sqlite(path)
+    try:
+        claim = await log.claim(0)
+        for first in range(0, count, A_COMMIT):
+            numbers = range(first, min(first + A_COMMIT, count))
+            some = {f"PO{41_000_000 + number}": states[number % len(states)] for number in numbers}
+            await claim.commit(Commit([], some, dict.fromkeys(INBOUND_TOPICS, 1), 0))
+    finally:
+        await log.close()
+
+
+async def _restore(path: Path) -> tuple[int, float]:
+    """How many referrals a claim restored, and in how many seconds, from opening the file on."""
+    started = perf_counter()
+    log = await open_sqlite(path)
+    try:
+        claim = await log.claim(0)
+        restored = await claim.restore()
+        caseload = Caseload(policy.shipped(), restored.states)
+        return len(caseload), perf_counter() - started
+    finally:
+        await log.close()

@@ -1,0 +1,38 @@
+import io
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import cli
+from tests.cli.running import Ended
+
+Gateway = Callable[..., Ended]
+
+
+@pytest.fixture
+def gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Iterator[Gateway]:
+    """The command, in this process and an empty folder: gateway("replay", "-", stdin=b"…")."""
+    monkeypatch.chdir(tmp_path)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str, stdin: bytes = b"") -> Ended:
+        # A file, not bytes in memory: the command asks how large it is.
+        given = tmp_path / "given-to-standard-input"
+        given.write_bytes(stdin)
+        monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
+        capsysbinary.readouterr()
+        with given.open("rb") as stream, io.TextIOWrapper(stream) as text:
+            monkeypatch.setattr(sys, "stdin", text)
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        given.unlink()
+        out, err = capsysbinary.readouterr()
+        return Ended(int(ended.value.code or 0), out, err.decode())
+
+    yield run
+    signal.signal(signal.SIGTERM, on_sigterm)

@@ -1,0 +1,119 @@
+"""Every log line has a name and fields that telemetry lists, and docs/operations.md tells."""
+
+import ast
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+import gateway
+from gateway import telemetry
+from gateway.telemetry import LOG_EVENTS
+from tests.cli.operations import OPERATIONS, written
+
+LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "msg", "log"}
+SOURCES = sorted(Path(gateway.__file__).parents[1].glob("*/**/*.py"))
+PRODUCT = ("gateway", "schemas", "consumers", "producers")
+
+Logged = tuple[str, str, ast.Call]
+
+
+def logging_calls() -> Iterator[Logged]:
+    """Where it is, the level and the call of everything in the product that logs."""
+    for path in SOURCES:
+        place = path.relative_to(Path(gateway.__file__).parents[1])
+        if place.parts[0] not in PRODUCT:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in LEVELS
+                and _is_logger(node.func.value)
+            ):
+                yield f"{place}:{node.lineno}", node.func.attr, node
+
+
+def _is_logger(node: ast.expr) -> bool:
+    name = ast.unparse(node)
+    return name in {"say", "self._say"} or "get_logger" in name or "logg" in name
+
+
+def test_each_line_that_is_logged_has_a_name_and_fields_that_are_listed() -> None:
+    said = set()
+    for where, level, call in logging_calls():
+        assert len(call.args) == 1, where
+        name = ast.literal_eval(call.args[0])
+        assert name in LOG_EVENTS, f"{where}: {name} is not listed in gateway/telemetry.py"
+        event = LOG_EVENTS[name]
+        assert level == event.level, f"{where}: {name} is listed as {event.level}"
+        said.add(name)
+        for field in call.keywords:
+            # Several fields at once, as in **facts, are checked when they are logged: see the next tests.
+            assert field.arg is None or field.arg in event.fields, f"{where}: {field.arg} is not listed"
+    assert said == set(LOG_EVENTS), "listed in gateway/telemetry.py, and nowhere logged"
+
+
+def test_nothing_logs_past_the_list() -> None:
+    for path in SOURCES:
+        if path.parts[-2] == "tests" or path.name == "telemetry.py":
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        imported = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
+        if path.relative_to(Path(gateway.__file__).parents[1]).parts[0] in PRODUCT:
+            assert "logging" not in imported, path
+
+
+def test_the_table_in_the_operations_manual_is_that_of_the_code() -> None:
+    text = OPERATIONS.read_text("utf-8")
+    assert text == written(text), "out of date; write it with: .venv/bin/python -m tests.cli.operations"
+
+
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    """What is logged, as JSON."""
+    stream = io.StringIO()
+    telemetry.configure("debug", stream)
+    yield stream
+    structlog.reset_defaults()
+
+
+def test_fields_that_are_not_listed_are_dropped(told: io.StringIO) -> None:
+    structlog.get_logger().info("message.refused", code="X", participant="Featherstonehaugh")
+    structlog.get_logger().info("nobody.listed_it", participant="Featherstonehaugh")
+    structlog.get_logger().error("message.failed", exc_info=ValueError("Featherstonehaugh"))
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    assert [sorted(line) for line in lines] == [
+        ["code", "event", "level", "timestamp"],
+        ["event", "level", "timestamp"],
+        ["event", "level", "timestamp"],
+    ]
+
+
+def test_an_id_from_outside_is_cut_and_cannot_act_on_a_terminal(told: io.StringIO) -> None:
+    structlog.get_logger().info("message.refused", message_id="x" * 10_000, po_number="\x1b[2J\nPO")
+    line = json.loads(told.getvalue())
+    assert len(line["message_id"]) == telemetry.LONGEST_VALUE + 1
+    assert line["po_number"] == "\\x1b[2J\\nPO"
+
+
+def test_of_what_a_library_logs_only_its_name_is_told(told: io.StringIO) -> None:
+    logging.getLogger("asyncio").error("Task exception was never retrieved: Featherstonehaugh")
+    line = json.loads(told.getvalue())
+    assert (line["event"], line["logger"]) == ("library.complained", "asyncio")
+    assert "Featherstonehaugh" not in told.getvalue()
+
+
+def test_what_is_less_grave_than_the_level_is_not_told() -> None:
+    stream = io.StringIO()
+    telemetry.configure("warning", stream)
+    structlog.get_logger().info("gateway.started")
+    structlog.get_logger().debug("step.committed")
+    assert stream.getvalue() == ""
+    structlog.reset_defaults()

@@ -1,0 +1,144 @@
+"""The AsyncAPI document is right by AsyncAPI's rules, and by what the gateway does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastavro import parse_schema
+from msgspec import json
+
+import consumers
+from gateway.app import WIRING
+from gateway.asyncapi import document, write_docs
+from gateway.lines import read_lines
+from gateway.replay import replay
+from gateway.rules.events import OUTBOUND
+from gateway.rules.messages import INBOUND
+from gateway.rules.policy import shipped
+from gateway.sample import programme
+from schemas.catalogue import SCHEMAS
+
+#: The fields that AsyncAPI 3.0.0 allows in each object, the required ones marked by '!'.
+_FIELDS = {
+    "document": "asyncapi! id info! servers defaultContentType channels operations components",
+    "info": "title! version! description termsOfService contact license tags externalDocs",
+    "channel": "address messages title summary description servers parameters tags externalDocs bindings",
+    "operation": "action! channel! title summary description security tags externalDocs bindings traits "
+    "messages reply",
+    "message": "headers payload correlationId contentType name title summary description tags externalDocs "
+    "bindings examples traits",
+}
+
+
+def right(thing: dict[str, Any], kind: str) -> None:
+    words = _FIELDS[kind].split()
+    assert thing.keys() <= {word.rstrip("!") for word in words}
+    assert thing.keys() >= {word.rstrip("!") for word in words if word.endswith("!")}
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    (path,) = write_docs(tmp_path_factory.mktemp("docs") / "made" / "anew")
+    read: dict[str, Any] = json.decode(path.read_bytes())
+    return read
+
+
+def references(thing: object) -> Iterator[str]:
+    if isinstance(thing, dict):
+        for key, part in thing.items():
+            if key == "$ref":
+                yield part
+            else:
+                yield from references(part)
+    elif isinstance(thing, list):
+        for part in thing:
+            yield from references(part)
+
+
+def resolve(described: dict[str, Any], reference: str) -> dict[str, Any]:
+    found: Any = described
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+        while isinstance(found, dict) and found.keys() == {"$ref"}:
+            found = resolve(described, found["$ref"])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_each_object_has_the_fields_that_asyncapi_gives_it(described: dict[str, Any]) -> None:
+    assert described["asyncapi"] == "3.0.0"
+    right(described, "document")
+    right(described["info"], "info")
+    for channel in described["channels"].values():
+        right(channel, "channel")
+    for operation in described["operations"].values():
+        right(operation, "operation")
+        assert operation["action"] in {"send", "receive"}
+    for message in described["components"]["messages"].values():
+        right(message, "message")
+        assert message["payload"].keys() == {"schemaFormat", "schema"}
+
+
+def test_ids_are_such_as_asyncapi_allows(described: dict[str, Any]) -> None:
+    for part in ("messages", "schemas"):
+        assert all(re.fullmatch(r"[\w.\-]+", name) for name in described["components"][part])
+    assert not [name for name in (*described["channels"], *described["operations"]) if "/" in name]
+
+
+def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
+    found = list(references(described))
+    assert found
+    for reference in found:
+        assert resolve(described, reference)
+
+
+def test_an_operation_names_messages_of_its_own_channel(described: dict[str, Any]) -> None:
+    for operation in described["operations"].values():
+        channel = operation["channel"]["$ref"]
+        for message in operation["messages"]:
+            assert message["$ref"].startswith(f"{channel}/messages/")
+
+
+def test_the_gateway_receives_inbound_topics_and_sends_outbound_ones(described: dict[str, Any]) -> None:
+    def topics(action: str) -> set[str]:
+        return {
+            resolve(described, operation["channel"]["$ref"])["address"]
+            for operation in described["operations"].values()
+            if operation["action"] == action
+        }
+
+    assert topics("receive") == consumers.READERS.keys()
+    assert topics("send") == {*OUTBOUND, "gateway.dead-letters"}
+
+
+def test_the_messages_of_a_channel_are_the_records_of_its_topic(described: dict[str, Any]) -> None:
+    channels = {channel["address"]: channel for channel in described["channels"].values()}
+    for topic, records in INBOUND.items():
+        assert list(channels[topic]["messages"]) == [record.__name__ for record in records]
+
+
+def test_payloads_are_the_schemas_in_use(described: dict[str, Any]) -> None:
+    for name, message in described["components"]["messages"].items():
+        assert message["payload"]["schema"] == SCHEMAS[name]
+        assert parse_schema(message["payload"]["schema"])
+
+
+def test_outbound_records_have_the_headers_described(described: dict[str, Any]) -> None:
+    headers = described["components"]["schemas"]["CloudEventHeaders"]
+    events = list(replay(read_lines(programme(20, 1)), shipped()))
+    assert events
+    for event in events:
+        draft = WIRING.draft(event, "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+        sent = {name: value.decode() for name, value in draft.headers}
+        assert headers["properties"].keys() == sent.keys()
+        for name, schema in headers["properties"].items():
+            assert schema.get("const", sent[name]) == sent[name]
+            assert re.search(schema.get("pattern", ""), sent[name])
+
+
+def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
+    one, other = write_docs(tmp_path / "one"), write_docs(tmp_path / "other")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
+    assert document() == document()

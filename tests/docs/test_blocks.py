@@ -1,0 +1,121 @@
+"""What the documentation shows is what happens.
+
+A block fenced as `sh` is run: all of a page in order, in one empty folder. A block fenced as `json prints` or
+`text prints` is what the `sh` block above it writes to standard output. A block fenced as `json` holds lines
+that the gateway takes or gives. What can't be run in a test is fenced as `console` and named below.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec import json as msgspec_json
+
+from gateway.lines import read_lines
+from gateway.replay import TOPIC_OF_EVENT
+from schemas.json import parse_as
+from tests.docs.pages import PAGES, ROOT, Block, blocks
+
+#: What a console block may hold, by how a line begins, and why it is not run here.
+NOT_RUN = {
+    "make ": "sets up the project or runs all of its tests, this one among them",
+    "export PATH=": "the test has the commands on the path already",
+    "gateway run": "runs until it is stopped",
+    "gateway tail": "runs until it is stopped",
+    "sudo ": "changes the machine",
+    "systemctl ": "changes the machine",
+    "journalctl ": "reads the machine's journal",
+    "kill ": "stops a process",
+    "df ": "looks at the machine",
+    "pip ": "installs",
+    ".venv/bin/pip ": "installs",
+    "git ": "works on a checkout",
+}
+#: What every fence may be; anything else would be shown and held by nothing.
+KINDS = {"sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"}
+
+
+@pytest.fixture(
+    params=[page for page in PAGES if any(b.info == "sh" for b in blocks(page))], ids=lambda p: p.name
+)
+def page(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+def environment() -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    binaries = Path(sys.executable).parent
+    return {**clean, "PATH": f"{binaries}{os.pathsep}{clean['PATH']}", "COLUMNS": "80"}
+
+
+def test_every_sh_block_of_a_page_runs_and_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    printed: str | None = None
+    for block in blocks(page):
+        if block.info.endswith(" prints"):
+            assert printed is not None, f"{block.where}: no sh block above it"
+            assert printed == block.body, f"{block.where}: the block above prints something else"
+            continue
+        if block.info != "sh":
+            continue
+        done = subprocess.run(
+            ["sh", "-e", "-c", block.body],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block.where}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        printed = done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_is_of_a_kind_that_is_held(page: Path) -> None:
+    assert not [block.where for block in blocks(page) if block.info not in KINDS]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_not_run_has_a_reason(page: Path) -> None:
+    for block in blocks(page):
+        if block.info != "console":
+            continue
+        for line in block.body.splitlines():
+            command = line.removeprefix("$ ").strip()
+            assert not command or command.startswith(("#", *NOT_RUN)), (
+                f"{block.where}: {command!r} could be run: fence it as sh, or say in NOT_RUN why not"
+            )
+
+
+def lines_in(block: Block) -> list[bytes]:
+    return [line.encode() for line in block.body.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page in PAGES for block in blocks(page) if block.info.split(" ")[0] == "json"],
+    ids=lambda block: block.where,
+)
+def test_every_json_block_holds_lines_that_the_gateway_takes_or_gives(block: Block) -> None:
+    given = [line for line in lines_in(block) if b'"key":' in line]
+    taken = [line for line in lines_in(block) if b'"key":' not in line]
+    assert [line.message for line in read_lines(taken)] or given
+    records = {topic: event for event, topic in TOPIC_OF_EVENT.items()}
+    for line in given:
+        shown = msgspec_json.decode(line)
+        assert parse_as(records[shown["topic"]], shown["value"])
+
+
+def test_the_pages_show_every_inbound_record() -> None:
+    from gateway.rules.messages import RECORD_NAMED
+
+    shown = {
+        type(line.message).__name__
+        for block in blocks(ROOT / "docs" / "integrate.md")
+        if block.info == "json" and b'"key":' not in block.body.encode()
+        for line in read_lines(lines_in(block))
+    }
+    assert shown >= RECORD_NAMED.keys()

@@ -1,0 +1,82 @@
+"""The pages agree with the code, with each other, and with what may stand in them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway import rulebook
+from gateway.lines import read_lines
+from gateway.replay import replay
+from gateway.rules import guidance
+from gateway.rules.events import OUTBOUND, DeadLetter
+from gateway.rules.messages import INBOUND
+from gateway.rules.policy import shipped
+from gateway.sample import programme
+from tests.docs.pages import PAGES, ROOT, anchors, links
+
+#: A path of one machine, or the address of a registry or an index.
+_PRIVATE = re.compile(
+    r"/work/|/home/|/root/|/Users/|/mnt/|/tmp/\w|[A-Z]:\\|localhost:\d|127\.0\.0\.1:\d|pypi\.org|/simple/?\b"
+    r"|registry\.npmjs|artifactory|nexus|index-url|https?://(?!(www\.w3\.org|spdx\.org))",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in links(page):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name}: {target} does not exist"
+        assert not anchor or anchor in anchors(file), f"{page.name}: {target} is no heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        assert not _PRIVATE.search(line), f"{page.name}:{number}: {line}"
+
+
+def test_the_rules_page_is_current() -> None:
+    page = (ROOT / "docs" / "rules.md").read_text("utf-8")
+    assert page == rulebook.render(), "make it anew: .venv/bin/python -m gateway.rulebook > docs/rules.md"
+
+
+def test_the_rules_page_names_all_guidance_that_a_decision_cites() -> None:
+    lines = read_lines(programme(800, 3))
+    cited = {event.rule for event in replay(lines, shipped()) if event.rule}
+    tables = rulebook.render().partition("## Guidance")[2]
+    assert cited
+    assert not {rule for rule in cited if f"| {rule} | {guidance.SAYS[rule]}" not in tables}
+
+
+def test_the_page_for_integrators_names_all_topics_and_records() -> None:
+    page = (ROOT / "docs" / "integrate.md").read_text("utf-8")
+    for topic, records in INBOUND.items():
+        names = ", ".join(record.__name__ for record in records)
+        assert f"| `{topic}` | in | {names} |" in page
+    for topic, event in OUTBOUND.items() | {("gateway.dead-letters", DeadLetter)}:
+        assert f"| `{topic}` | out | {event.__name__} |" in page
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    named = set(re.findall(r"^\| ([a-z0-9-]+) \|", page, re.MULTILINE)) - {"package"}
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    assert named == {re.split(r"[\[>=<~ ]", requirement)[0] for requirement in wanted}
+
+
+def test_the_picture_loads_nothing_and_is_small() -> None:
+    picture = (ROOT / "docs" / "demo.svg").read_text("utf-8")
+    assert not re.search(r"url\((?!#)|https?://(?!www\.w3\.org)|<script|<image", picture)
+    assert len(picture) < 60_000
+
+
+def test_the_readme_is_the_pages_contents() -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    assert not [file.name for file in (ROOT / "docs").glob("*.md") if f"(docs/{file.name})" not in page]
