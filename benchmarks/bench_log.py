@@ -9,7 +9,7 @@ from typing import Final
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.measuring import keep, measure
-from benchmarks.processes import Commands
+from benchmarks.processes import Commands, Weighed
 from benchmarks.programmes import Programme, live_referrals, scaled
 from gateway.engine.caseload import Caseload
 from gateway.engine.log import INBOUND_TOPICS, Commit
@@ -36,17 +36,19 @@ def test_feed_and_run(
     programme = programme_of(REFERRALS)
     messages = programme.messages
 
-    def both() -> tuple[float, float]:
+    def both() -> tuple[Weighed, Weighed]:
         commands.forget_log()
-        fed = commands.gateway("feed", programme.file, "--keep-time").seconds
-        decided = commands.gateway("run", "--clock", "log", "--until", programme.last_at).seconds
-        say(f"{messages:,} messages fed in {fed:.1f} s and decided in {decided:.1f} s")
-        return fed, decided
+        feed = commands.gateway("feed", programme.file, "--keep-time")
+        run = commands.gateway("run", "--clock", "log", "--until", programme.last_at)
+        say(f"{messages:,} messages fed in {feed.seconds:.1f} s and decided in {run.seconds:.1f} s")
+        return feed, run
 
     rounds = measure(benchmark, both, rounds=ROUNDS)
-    together = [messages / (fed + decided) for fed, decided in rounds.results]
-    feeding = [messages / fed for fed, _ in rounds.results]
-    deciding = [messages / decided for _, decided in rounds.results]
+    together = [messages / (feed.seconds + run.seconds) for feed, run in rounds.results]
+    feeding = [messages / feed.seconds for feed, _ in rounds.results]
+    deciding = [messages / run.seconds for _, run in rounds.results]
+    feed_us = [feed.processor_s / messages * 1_000_000 for feed, _ in rounds.results]
+    run_us = [run.processor_s / messages * 1_000_000 for _, run in rounds.results]
     keep(
         benchmark,
         "The embedded log",
@@ -55,6 +57,8 @@ def test_feed_and_run(
         ),
         rounds.figure("feed alone", "rate", "messages/s", feeding),
         rounds.figure("run alone", "rate", "messages/s", deciding),
+        rounds.figure("feed, processor time a message", "time", "µs", feed_us),
+        rounds.figure("run, processor time a message, of two threads", "time", "µs", run_us),
     )
 
 

@@ -46,7 +46,7 @@ def _report(run: dict[str, Any], sections: dict[str, list[Figure]]) -> Iterator[
     changed = " with changes" if code["dirty"] else ""
     yield "# Figures\n"
     yield _EXPLANATION
-    yield f"- Date: {run['datetime'][:16].replace('T', ' ')} UTC, commit {code['id'][:10]}{changed}"
+    yield f"- Ended: {run['datetime'][:16].replace('T', ' ')} UTC, commit {code['id'][:10]}{changed}"
     yield f"- Processor: {machine['cpu'].get('brand_raw', 'unknown')}, {ours['cores']} cores"
     yield f"- Load when it began: {ours['load']}"
     yield f"- System: {machine['system']} {machine['release']}"

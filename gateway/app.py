@@ -51,7 +51,7 @@ WIRING: Final = Wiring(_read, _failed, producers.traceparent_of, producers.draft
 
 def read_event(record: Record) -> Event | DeadLetter:
     """The event that an outbound record holds. Raises LogError where it can't be read."""
-    event = decode(record.value, _RECORDS[record.topic])
+    event = decode(record.value, _RECORDS[record.topic], largest=None)
     if isinstance(event, Unreadable):
         raise LogError(f"record {record.offset} of {record.topic} can't be read: {event.detail}")
     return cast(Event | DeadLetter, event)

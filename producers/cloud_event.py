@@ -3,9 +3,10 @@
 Source: CloudEvents 1.0.2, Kafka protocol binding, "Binary content mode"; W3C Trace Context, "traceparent".
 """
 
+from functools import cache, lru_cache
 from typing import Final
 
-from gateway.engine.log import Draft, Headers
+from gateway.engine.log import Draft, Header, Headers
 from gateway.rules.events import DeadLetter, Event
 from producers.trace import child_of
 from schemas.codec import encode
@@ -16,6 +17,16 @@ SOURCE: Final = "/work-programme/information-session-gateway"
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", SOURCE.encode())
 _CONTENT_TYPE: Final = ("content-type", b"application/avro")
+
+
+@cache
+def _type(record: type[Event | DeadLetter]) -> Header:
+    return "ce_type", record.__name__.encode()
+
+
+@lru_cache(maxsize=1024)
+def _time(instant: int) -> Header:
+    return "ce_time", format_instant(instant).encode()
 
 
 def draft_keyed_by_po_number(topic: str, event: Event, traceparent: str | None) -> Draft:
@@ -34,8 +45,8 @@ def cloud_event_headers(event: Event | DeadLetter, subject: bytes | None, tracep
         _SPECVERSION,
         ("ce_id", event.event_id.encode()),
         _SOURCE,
-        ("ce_type", type(event).__name__.encode()),
-        ("ce_time", format_instant(event.decided_at).encode()),
+        _type(type(event)),
+        _time(event.decided_at),
         _CONTENT_TYPE,
     )
     if subject is not None:

@@ -101,15 +101,18 @@ class Codec:
         schemaless_writer(stream, current.schema, current.fields(record))
         return stream.getvalue()
 
-    def decode(self, value: bytes | None, expected: Container[str]) -> Struct | Unreadable:
+    def decode(
+        self, value: bytes | None, expected: Container[str], largest: int | None = LARGEST_BODY_BYTES
+    ) -> Struct | Unreadable:
         """The record that `value` holds, or why there is none; no bytes whatever make it raise.
 
         expected: the names of the records that belong on the topic. A record comes in the form of the
-        current schema, whatever schema it was written with.
+        current schema, whatever schema it was written with. largest: how many bytes its body may have; None:
+        any number, as for the gateway's own records: a dead letter holds what was too large.
         """
         if value is None:
             return _NO_VALUE
-        if len(value) > HEADER_BYTES + LARGEST_BODY_BYTES:
+        if largest is not None and len(value) > HEADER_BYTES + largest:
             return _TOO_LARGE
         writer = self._writers.get(value[:HEADER_BYTES])
         if writer is None:

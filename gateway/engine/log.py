@@ -16,7 +16,8 @@ from gateway.rules.messages import INBOUND
 #: The inbound topics in the order in which records of one instant are taken.
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
 
-Headers = tuple[tuple[str, bytes], ...]
+Header = tuple[str, bytes]
+Headers = tuple[Header, ...]
 
 
 class Record(Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""The parts of docs/operations.md that are made from the code: `python -m tests.cli.operations` writes them."""
+"""What docs/operations.md has from the code: `python -m tests.cli.operations` writes it there."""
 
 import re
 from pathlib import Path
@@ -18,10 +18,12 @@ def settings_table() -> str:
 def written(text: str) -> str:
     """The document with its made parts as they should be."""
     for name, part in (("settings", settings_table()), ("log events", telemetry.table())):
-        marked = re.compile(f"(<!-- {name}: made from the code -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        text, count = marked.subn(lambda found, part=part: f"{found[1]}{part}{found[2]}", text)
-        if count != 1:
-            raise ValueError(f"docs/operations.md has {count} places for {name}; expected one")
+        marked = re.compile(f"(<!-- {name}: made from the code -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+        found = marked.findall(text)
+        if len(found) != 1:
+            raise ValueError(f"docs/operations.md has {len(found)} places for {name}; expected one")
+        before, old, after = found[0]
+        text = text.replace(f"{before}{old}{after}", f"{before}{part}\n{after}")
     return text
 
 

@@ -88,7 +88,12 @@ def record(name: str, at: str, po_number: str = "PO1", **fields: object) -> Json
 def life() -> list[Json]:
     """A mandatory participant who was told, did not come, came to a second session, and did not join."""
     told = "2016-03-14T12:00:00Z"
-    session = {"session_name": "Session", "duration_minutes": 60, "location": "Room 1", "format": "GROUP"}
+    session: Json = {
+        "session_name": "Session",
+        "duration_minutes": 60,
+        "location": "Room 1",
+        "format": "GROUP",
+    }
     return [
         referral(),
         record("ReferralAccepted", "2016-03-14T10:00:00Z", accepted_at="2016-03-14T10:00:00Z"),

@@ -72,6 +72,7 @@ def test_explain_tells_when_a_held_message_came_and_names_both_deliveries(gatewa
     told = explained(gateway, [early, again, referral()], "2016-03-14T10:00:00Z")
     decisions = told.split("\nThe guidance")[0].splitlines()[2:]
     message = "provider: the participant objects to a group"
+    booking = "UCGS Booking a claimant onto a group session"
     its_id = "(message PO1-GroupObjection-2016-03-14T08:00:00Z)"
     assert decisions == [
         f"14 Mar 2016 08:00  {message}  {its_id}",
@@ -83,9 +84,8 @@ def test_explain_tells_when_a_held_message_came_and_names_both_deliveries(gatewa
         "                   → provider: accept the referral, by 16 Mar 2016  [WP19 ¶3]",
         "                   = applied  [WP19 ¶3]",
         f"                   {message} (came 14 Mar 2016 08:00)  {its_id}",
-        "                   → provider: offer a one-to-one session  "
-        "[UCGS Booking a claimant onto a group session]",
-        "                   = applied  [UCGS Booking a claimant onto a group session]",
+        f"                   → provider: offer a one-to-one session  [{booking}]",
+        f"                   = applied  [{booking}]",
     ]
 
 

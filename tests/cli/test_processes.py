@@ -41,7 +41,7 @@ def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def in_terminal(*arguments: str, cwd: Path, until: Callable[[bytes], bool] = lambda _: False) -> str:
-    """What a command shows on a terminal that is its standard error; ended as by Ctrl-C when `until` holds."""
+    """What a command shows on a terminal that is its standard error; interrupted when `until` holds."""
     mine, its = pty.openpty()
     environment = clean_environment() | {"TERM": "xterm-256color"}
     with subprocess.Popen(

@@ -102,6 +102,8 @@ class _Run:
         )
         self.log.claim_type = rig.claim
         self._running: dict[asyncio.Task[None], int] = {}
+        #: How many runs came to no end and had to be started again.
+        self.given_up = 0
 
     async def to_the_end(self) -> Result:
         """Let workers work, others in the place of those that die, until every partition is done."""
@@ -134,6 +136,9 @@ class _Run:
         error = task.exception()
         if error is None:
             self._quiet[partition].set()
+        elif self._at_once and not isinstance(error, (Killed, Lost, Stuck)):
+            # With `until`, a worker gives up after so many attempts; somebody starts it again.
+            self.given_up += 1
         elif not isinstance(error, (Killed, Lost)):
             raise error
         if not self._quiet[partition].is_set() and partition not in self._running.values():
@@ -177,6 +182,7 @@ def run_schedule(
             result = loop.run_until_complete(run.to_the_end())
         except (Exception, Stuck) as error:  # noqa: BLE001 - whatever it is, the schedule has failed
             return len(programme.script), faults.struck, f"{type(error).__name__}: {error}"
+    faults.struck["runs that gave up and were started again"] += run.given_up
     faults.struck["commits of owners who had been replaced, refused"] += run.log.fenced
     return len(programme.script), faults.struck, difference(faultless, result)
 

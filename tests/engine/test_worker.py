@@ -11,9 +11,9 @@ from msgspec import msgpack
 from msgspec.structs import replace as with_changes
 
 from gateway.engine import step
-from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, Draft, LogError, Lost, Record, Restored
+from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, Draft, LogBusy, LogError, Lost, Record, Restored
 from gateway.engine.step import Wiring
-from gateway.engine.worker import LONGEST_BACKOFF_S, Worker
+from gateway.engine.worker import LONGEST_BACKOFF_S, MOST_ATTEMPTS, Worker
 from gateway.rules.events import Breach, Event
 from gateway.rules.messages import Message
 from tests.engine.letters import (
@@ -477,16 +477,49 @@ async def test_a_log_that_is_away_is_tried_again_ever_more_slowly_up_to_a_limit(
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    ground = Ground(1)
-    ground.put(as_draft(referral()), NINE)
-    log = Unsteady(ground, clock="log")
+    ground = Ground(1, script((NINE, referral())), until=NINE)
+    log = Unsteady(ground)
     log.failures = 3_000
-    await worked(ground, log=log, until=NINE, pause=pause)
+    await worked(ground, log=log, pause=pause)
     assert len(pauses) == 3_000
     assert pauses == sorted(pauses)
     assert pauses[0] < 1
     assert pauses[-1] == LONGEST_BACKOFF_S
     assert len(outcomes(ground)) == 1
+
+
+async def test_a_log_that_is_busy_is_tried_again() -> None:
+    """Another process writes to it; that ends."""
+
+    class Busy(SimulatedClaim):
+        """So it is at the first commit."""
+
+        async def commit(self, step: Commit) -> None:
+            if self.epoch == 1:
+                raise LogBusy("another process has been writing")
+            await super().commit(step)
+
+    ground = Ground(1, script((NINE, referral())), until=NINE)
+    log = SimulatedLog(ground)
+    log.claim_type = Busy
+    await worked(ground, log=log)
+    assert len(outcomes(ground)) == 1
+
+
+@pytest.mark.parametrize(("failures", "decided"), [(MOST_ATTEMPTS - 1, 1), (MOST_ATTEMPTS, 0)])
+async def test_where_somebody_waits_for_the_end_it_gives_up_after_some_attempts(
+    failures: int, decided: int
+) -> None:
+    """And raises what went wrong."""
+    ground = Ground(1)
+    ground.put(as_draft(referral()), NINE)
+    log = Unsteady(ground, clock="log")
+    log.failures = failures
+    try:
+        await worked(ground, log=log, until=NINE)
+    except LogAway:
+        assert not decided
+    assert len(outcomes(ground)) == decided
 
 
 async def test_the_worker_says_why_nothing_is_decided() -> None:

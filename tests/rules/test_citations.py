@@ -294,6 +294,10 @@ def test_a_failure_cites_how_it_came_to_be_known() -> None:
     journey.cannot_attend()
     assert rule_of(journey.tick(END), "notification RAISED") == BEFOREHAND
     assert rule_of(journey.cancel(), "notification WITHDRAWN") == REQUIREMENT
+    journey = booked(mandatory=True)
+    journey.cannot_attend()
+    journey.tick(END)
+    assert rule_of(journey.record("ATTENDED"), "notification WITHDRAWN") == FAILS
     journey = booked(mandatory=True, told=False)
     journey.cannot_attend()
     assert rule_of(journey.tick(END), "instruction CONFIRM_NOTIFICATION") == BEFOREHAND
