@@ -1,7 +1,6 @@
 """What is asked for wrongly: exit 2, what can't be done: exit 1, and one sentence that says what to do."""
 
 import fcntl
-import os
 import sqlite3
 from pathlib import Path
 
@@ -134,15 +133,6 @@ def test_a_log_in_a_folder_that_is_not_there_is_told(
     ended = gateway("feed", "-", stdin=json_lines([referral()]))
     assert ended.status == 1
     assert ended.sentence == "there is no folder nowhere for the log; make it first"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_log_that_may_not_be_written_is_told(gateway: Gateway, tmp_path: Path) -> None:
-    assert gateway("topics", "create").status == 0
-    (tmp_path / "gateway.db").chmod(0o400)
-    ended = gateway("feed", "-", stdin=json_lines([referral()]))
-    assert ended.status == 1
-    assert "can't be written" in ended.sentence
 
 
 def test_a_second_run_on_the_same_log_is_refused(gateway: Gateway, tmp_path: Path) -> None:
