@@ -11,6 +11,8 @@ from gateway.engine.log import INBOUND_TOPICS, Batch, Record
 
 #: Before any instant of a log.
 NEVER = -(2**62)
+#: When the records that wait are as large as this together, the inbox has no room for more.
+MOST_BYTES = 64 * 1024 * 1024
 
 
 class Inbox:
@@ -21,6 +23,7 @@ class Inbox:
 
     def __init__(self, positions: Mapping[str, int], capacity: int) -> None:
         self._capacity = capacity
+        self._bytes = 0
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in INBOUND_TOPICS}
         #: Per topic, the offset of the next record to decide.
         self.positions: dict[str, int] = dict(positions)
@@ -32,13 +35,21 @@ class Inbox:
         self._partial = True
 
     def room(self) -> dict[str, int]:
-        """Per topic, how many records there is room for."""
-        return {topic: self._capacity - len(waiting) for topic, waiting in self._waiting.items()}
+        """Per topic, how many records there is room for.
+
+        Where what waits is large, only for topics of which nothing waits: they may hold up all others.
+        """
+        full = self._bytes >= MOST_BYTES
+        return {
+            topic: 0 if full and waiting else self._capacity - len(waiting)
+            for topic, waiting in self._waiting.items()
+        }
 
     def add(self, batch: Batch) -> None:
         """Take in what a read found."""
         for record in batch.records:
             self._waiting[record.topic].append(record)
+            self._bytes += len(record.value or b"")
             self._read_to[record.topic] = max(self._read_to[record.topic], record.timestamp)
         self._reached.update(batch.reached)
         # A broker that was away may tell an older end; what was quiet by a newer one is so only up to that.
@@ -69,6 +80,7 @@ class Inbox:
         """The first record is being decided: it is not in the inbox any more."""
         waiting = self._waiting[record.topic]
         waiting.popleft()
+        self._bytes -= len(record.value or b"")
         self.positions[record.topic] = waiting[0].offset if waiting else self._reached[record.topic]
 
     def quiet_until(self) -> int:

@@ -22,6 +22,8 @@ from gateway.engine.sqlite_file import SqliteFile
 
 #: How often a reader looks for what another process has put there.
 LOOK_AGAIN_S: Final = 0.02
+#: A read takes no more of one topic when what it has of it is as large as this.
+READ_BYTES: Final = 8 * 1024 * 1024
 #: How many rows one statement inserts.
 AT_ONCE: Final = 1_000
 #: How many records of all topics one read goes past at the most.
@@ -220,16 +222,24 @@ class SqliteClaim:
                 upto = row[0] if row else end
             quiet_at = self._log.quiet_at(upto, alone and upto == end)
             for topic, most in room.items():
+                found, size = 0, 0
                 rows = db.execute(
                     f"{_SELECT.format('inbound')} WHERE offset >= ? AND offset < ? AND partition = ?"
                     " AND topic = ? ORDER BY offset LIMIT ?",
                     (self._next[topic], upto, self.partition, topic, most),
-                ).fetchall()
-                records += [_record(row) for row in rows]
-                if len(rows) < most:
+                )
+                for row in rows:
+                    record = _record(row)
+                    records.append(record)
+                    found += 1
+                    size += len(record.value or b"")
+                    if size >= READ_BYTES:
+                        break
+                rows.close()
+                if found < most and size < READ_BYTES:
                     self._next[topic] = upto
-                elif rows:
-                    self._next[topic] = rows[-1][2] + 1
+                elif found:
+                    self._next[topic] = records[-1].offset + 1
         return Batch(records, dict(self._next), dict.fromkeys(INBOUND_TOPICS, upto), quiet_at, upto < end)
 
     async def commit(self, step: Commit) -> None:

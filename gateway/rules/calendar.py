@@ -3,7 +3,7 @@
 Days are counted from 1970-01-01, instants are UTC milliseconds since then.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,7 +13,6 @@ from holidays import country_holidays
 LONDON: Final = ZoneInfo("Europe/London")
 DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 #: The last day whose midnight datetime can express; later ones count as GMT.
 _LAST_DAY: Final = date.max.toordinal() - _EPOCH_ORDINAL

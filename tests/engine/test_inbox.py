@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine.inbox import NEVER, Inbox
+from gateway.engine.inbox import MOST_BYTES, NEVER, Inbox
 from gateway.engine.log import INBOUND_TOPICS, Batch, Record
 
 REFERRALS, WP11, UPDATES, SESSIONS = INBOUND_TOPICS
@@ -213,3 +213,15 @@ def test_a_long_run_of_one_topic_does_not_keep_the_others_from_being_heard(capac
     inbox.add(batch(*(record(REFERRALS, n, n) for n in range(capacity)), ends={REFERRALS: 50, SESSIONS: 1}))
     assert inbox.first() is None
     assert inbox.room() == {REFERRALS: 0, WP11: capacity, UPDATES: capacity, SESSIONS: capacity}
+
+
+def test_where_what_waits_is_large_there_is_room_only_for_topics_of_which_nothing_waits() -> None:
+    """Else a few thousand records of a megabyte would fill the memory; the others may hold up all."""
+    inbox = Inbox(dict.fromkeys(INBOUND_TOPICS, 0), 100)
+    wp11, *others = reversed(INBOUND_TOPICS)
+    large = Record(wp11, 0, 0, 1, b"PO1", bytes(MOST_BYTES))
+    ends = dict.fromkeys(INBOUND_TOPICS, 1)
+    inbox.add(Batch([large], ends, ends, 1))
+    assert inbox.room() == {wp11: 0} | dict.fromkeys(others, 100)
+    inbox.take(large)
+    assert set(inbox.room().values()) == {100}

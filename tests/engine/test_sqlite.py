@@ -577,3 +577,17 @@ async def test_what_is_in_the_log_is_there_when_it_is_opened_again(path: Path) -
         await Worker(log, 0, POLICIES, PLAIN, until=T1).run(asyncio.Event())
     async with opened(path) as log:
         assert len(await followed(log, OUTBOUND)) == 4
+
+
+async def test_a_read_takes_no_more_than_a_few_megabytes_of_a_topic_and_the_next_goes_on(path: Path) -> None:
+    """Whoever sends large records fills no memory with them."""
+    sent = [b"%d" % number * 500 for number in range(10)]
+    async with opened(path) as log:
+        await log.append([draft(WP11, value) for value in sent])
+        claim, _ = await owned(log)
+        room = dict.fromkeys(INBOUND_TOPICS, 100)
+        with patch.object(sqlite, "READ_BYTES", 1_200):
+            reads = [await claim.read(room, 0) for _ in range(4)]
+    assert [len(batch.records) for batch in reads] == [3, 3, 3, 1]
+    assert [record.value for batch in reads for record in batch.records] == sent
+    assert [batch.reached[WP11] >= batch.ends[WP11] for batch in reads] == [False, False, False, True]

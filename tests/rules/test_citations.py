@@ -4,7 +4,7 @@ import pytest
 
 from gateway.rules import guidance
 from gateway.rules.deadlines import DEADLINES
-from gateway.rules.decide import ROWS, SHARED
+from gateway.rules.decide import ROWS, SEEN, SHARED
 from gateway.rules.events import (
     AttendanceEvent,
     Breach,
@@ -229,6 +229,7 @@ def test_a_check_without_a_code_makes_a_duplicate() -> None:
     """R8; all others refuse."""
     checks = [check for row in ROWS.values() for check in (*row.checks, *SHARED)]
     assert {check.row for check in checks if check.status == "DUPLICATE"} == {"R8"}
+    assert SEEN.status == "DUPLICATE"
     assert {check.status for check in checks} == {"DUPLICATE", "REFUSED"}
 
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.rules.decide import decide, fall_due
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Mandation, Participant
+from gateway.rules.policy import shipped
 from tests.rules.journey import (
     CLOSED,
     DAY,
@@ -21,6 +23,7 @@ from tests.rules.journey import (
     instant,
     referred,
     rejected,
+    word,
 )
 
 FIRST = ["prap ACKNOWLEDGE", "instruction ACCEPT_REFERRAL", "APPLIED"]
@@ -376,6 +379,54 @@ def test_an_outcome_names_its_message_and_its_topic() -> None:
     }
     assert all(topic == expected for topic, expected in topics.items())
     assert len(topics) == 4
+
+
+def test_what_is_not_applied_says_why() -> None:
+    """`detail`, where nothing is wrong with the message too: held, or known already."""
+    journey = Journey()
+    assert "waits" in str(journey.accept(message_id="early").outcome.detail)
+    assert "has come" in str(journey.accept(message_id="early").outcome.detail)
+    journey.refer()
+    assert "has come" in str(journey.accept(message_id="early").outcome.detail)
+    assert journey.accept(message_id="again", provider_id="PRV02").outcome.detail
+    unknown = Journey()
+    unknown.accept()
+    assert "No referral" in str(unknown.tick("2016-05-01 00:00").outcome.detail)
+
+
+def test_events_carry_the_trace_of_the_message_that_caused_them() -> None:
+    """And none where a deadline caused them, also when all is decided at the release."""
+    journey = Journey(referred_on="2016-03-14")
+    journey.accept("2016-03-14 11:00")
+    journey.wp11("2016-04-05 00:00", interview_on="2016-04-04")
+    order = None
+    for trace, (at, message) in zip(("first", "second"), journey.told, strict=True):
+        decision = decide(order, message, at, shipped(), trace)
+        assert [told for _, told in decision.effects] == [trace]
+        order = decision.order
+    decision = decide(order, journey.referral(), instant("2016-04-13 10:00"), shipped(), "late")
+    assert [(word(event), trace) for event, trace in decision.effects] == [
+        ("prap ACKNOWLEDGE", "late"),
+        ("instruction ACCEPT_REFERRAL", "late"),
+        ("APPLIED", "late"),
+        ("prap ACCEPT", "first"),
+        ("APPLIED", "first"),
+        ("breach SESSION_LATE RAISED", None),
+        ("cancellation", None),
+        ("prap CANCEL", None),
+        ("instruction REFERRAL_CANCELLED", None),
+        ("REFUSED REFERRAL_CANCELLED", "second"),
+    ]
+
+
+def test_a_refusal_after_28_days_carries_the_trace_of_its_message() -> None:
+    """G2."""
+    journey = Journey()
+    journey.accept()
+    at, message = journey.told[0]
+    order = decide(None, message, at, shipped(), "mine").order
+    assert order is not None
+    assert [trace for _, trace in fall_due(order, "PO1", shipped()).effects] == ["mine"]
 
 
 def test_an_event_id_is_made_of_po_number_instant_and_place() -> None:

@@ -88,6 +88,7 @@ def test_a_failure_that_waited_is_raised_by_the_proof() -> None:
     assert came.words == ["notification RAISED", "APPLIED"]
     note = came.one(SanctionNotification)
     assert (note.requirement_notified_at, note.reason_given) == (instant("2016-03-15 09:00"), "ill")
+    assert not journey.session().failure_waits
     assert journey.confirm(told="2016-03-15 10:00").words == ["APPLIED"]
 
 

@@ -174,6 +174,15 @@ def test_the_interview_and_the_cancellation_follow_the_policy() -> None:
     assert journey.wp11(interview_on=journey.on(9)).outcome.code == "INTERVIEW_AFTER_21_DAYS"
 
 
+def test_a_limit_that_passed_before_the_wp11_came_is_not_late_afterwards() -> None:
+    """T4 falls due once, at its instant, if JOINING then: here before the limit for the WP11."""
+    limits = "attach_within_days = 3\nwp11_within_days = 8"
+    journey = accepted(policies=parse(f"[[policy]]\nfrom = 2016-01-01\n{limits}"))
+    assert journey.tick(journey.after(3)).words == []
+    assert journey.wp11().outcome.status == "APPLIED"
+    assert journey.tick(journey.after(15)).words == []
+
+
 def test_limits_of_no_days_fall_due_at_the_end_of_the_day() -> None:
     """A limit of 0 days includes D; all at one instant, in the order T1 to T5."""
     none = "\n".join(f"{name} = 0" for name in NAMES if name.endswith("_days"))

@@ -97,6 +97,7 @@ def test_the_referral_is_known_as_it_came() -> None:
     assert (state.contract_package_area, state.claimant_group) == ("CPA09", "ESA_C_WRAG")
     assert (state.appeal_pending, state.restriction) == (True, "MAPPA")
     assert state.participant == PERSON
+    assert state.passed == 0
 
 
 # R1.
@@ -401,6 +402,16 @@ def test_a_revision_that_lifts_a_restriction_lifts_it() -> None:
     assert journey.session().open
 
 
+def test_a_revision_that_lifts_a_restriction_leaves_group_sessions() -> None:
+    """R13: a new restriction acts as U4, and U4 cancels by a non-null one only."""
+    journey = referred(group_session_restriction="MAPPA")
+    journey.accept()
+    journey.restrict(None)
+    journey.book(format="GROUP")
+    assert journey.refer(group_session_restriction=None).words == ["instruction REFERRAL_UPDATED", "APPLIED"]
+    assert journey.session().open
+
+
 def test_a_new_restriction_of_a_revision_ends_group_sessions() -> None:
     """R13, U4: then OFFER_ONE_TO_ONE follows REFERRAL_UPDATED, naming the cancelled session."""
     journey = booked()
@@ -540,6 +551,7 @@ def test_an_acceptance_that_was_in_time_clears_the_breach() -> None:
     came = journey.accept(accepted_at="2016-03-16 23:59:59.999")
     assert came.words == ["prap ACCEPT", "breach ACCEPTANCE_LATE CLEARED", "APPLIED"]
     assert came.one(Breach).due_on == day("2016-03-16")
+    assert journey.state.acceptance_late == "CLEARED"
 
 
 def test_an_acceptance_that_was_late_clears_nothing() -> None:

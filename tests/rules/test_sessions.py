@@ -35,6 +35,7 @@ def test_a_session_is_booked() -> None:
     )
     assert (session.starts_at, session.duration_minutes) == (instant(START), 60)
     assert session.notified_at == instant("2016-03-14 09:30")
+    assert (session.attempt, session.outcome, session.open) == (0, None, True)
 
 
 @pytest.mark.parametrize("closed", CLOSED)

@@ -16,7 +16,7 @@ many. At most two messages are held at a time.
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -184,15 +184,18 @@ class Found(Struct):
 class Walk:
     """The walk around a mandatory referral, or a voluntary one."""
 
-    def __init__(self, mandatory: bool, alphabet: dict[str, Letter] | None = None) -> None:
+    def __init__(self, mandatory: bool, letters: Iterable[str] = ALPHABET) -> None:
         self.mandatory = mandatory
-        self.alphabet = ALPHABET if alphabet is None else alphabet
+        self.alphabet = {letter: ALPHABET[letter] for letter in letters}
         self.policies = shipped()
         self.found = Found()
         self.messages = 0
 
-    def run(self, depth: int | None = None) -> Found:
-        """Follow all sequences of so many letters; None: until nothing new is reached."""
+    def run(self, depth: int | None = None, tell: Callable[[Found], None] = lambda found: None) -> Found:
+        """Follow all sequences of so many letters; None: until nothing new is reached.
+
+        tell: is told what has been found after each letter.
+        """
         start = Place(None, NOTHING, 0, -1, 0)
         visited = {self._key(start)}
         frontier: list[tuple[Place, tuple[str, ...]]] = [(start, ())]
@@ -208,8 +211,9 @@ class Walk:
                         visited.add(key)
                         following.append((reached, (*way, letter)))
             frontier = following
-        found.closed = not frontier
-        found.states = len(visited)
+            found.closed = not frontier
+            found.states = len(visited)
+            tell(found)
         return found
 
     def _steps(self, place: Place, way: tuple[str, ...]) -> Iterator[tuple[str, Place]]:
@@ -354,12 +358,14 @@ def main() -> None:
     parser.add_argument("--depth", type=int, help="how many letters; without it, all there are")
     parser.add_argument("--only", choices=["mandatory", "voluntary"])
     given = parser.parse_args()
+    began = time.perf_counter()
     for mandatory in (True, False):
         if given.only in (None, "mandatory" if mandatory else "voluntary"):
-            began = time.perf_counter()
-            found = Walk(mandatory).run(given.depth)
-            print(report(mandatory, found, time.perf_counter() - began), flush=True)
-            print("\n".join(found.wrong))
+
+            def tell(found: Found, mandatory: bool = mandatory) -> None:
+                print(report(mandatory, found, time.perf_counter() - began), flush=True)
+
+            print("\n".join(Walk(mandatory).run(given.depth, tell).wrong))
 
 
 if __name__ == "__main__":
