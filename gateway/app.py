@@ -19,7 +19,7 @@ from gateway.engine.worker import Worker
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
-from gateway.settings import Settings
+from gateway.settings import InvalidSettings, Settings
 from producers import dead_letters
 from schemas.codec import Unreadable, decode
 
@@ -71,7 +71,6 @@ async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = 
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
     # only: at the default of 5 ms it would wait for most of its time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    log = await open_log(settings, clock=clock, own=True)
     say = structlog.get_logger("gateway")
     stop = asyncio.Event()
 
@@ -83,8 +82,19 @@ async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = 
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, told_to_stop, number.name)
+    log = await open_log(settings, clock=clock, own=True)
     try:
         partitions = await log.partitions()
+        if "partitions" in settings.model_fields_set and settings.partitions != partitions:
+            raise InvalidSettings(
+                f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
+                f"set it to {partitions}, or name a new log"
+            )
+        if clock == "wall" and await log.keeps_time():
+            raise InvalidSettings(
+                "the log was fed with --keep-time, so its time is not the wall clock's; "
+                "run it with --clock log"
+            )
         say.info(
             "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
         )

@@ -3,8 +3,9 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -109,6 +110,23 @@ class _Complaints(logging.Handler):
         structlog.get_logger("gateway").warning("library.complained", logger=record.name)
 
 
+class _Unfailing:
+    """A stream that can't fail: that nobody reads the log any more must not change what is decided."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write it, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush it, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver."""
     stream = sys.stderr if stream is None else stream
@@ -128,7 +146,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing(stream))),
         cache_logger_on_first_use=True,
     )
 

@@ -7,9 +7,16 @@ _MASK: Final = 0xFFFFFFFF
 _M: Final = 0x5BD1E995
 
 
-@lru_cache(maxsize=65536)
+#: Longer keys are not kept: they are rare, and a stranger may make them as long as a message.
+_LONGEST_KEPT: Final = 100
+
+
 def murmur2(key: bytes) -> int:
     """Kafka's 32-bit hash of a key, not negative."""
+    return _kept(key) if len(key) <= _LONGEST_KEPT else _murmur2(key)
+
+
+def _murmur2(key: bytes) -> int:
     length = len(key)
     h = 0x9747B28C ^ length
     whole = length & ~3
@@ -21,6 +28,9 @@ def murmur2(key: bytes) -> int:
         h = (h ^ int.from_bytes(key[whole:], "little")) * _M & _MASK
     h = (h ^ h >> 13) * _M & _MASK
     return (h ^ h >> 15) & 0x7FFFFFFF
+
+
+_kept: Final = lru_cache(maxsize=65536)(_murmur2)
 
 
 def partition_for(key: bytes | None, partitions: int) -> int:

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +25,8 @@ from gateway.engine.sqlite_file import SqliteFile
 LOOK_AGAIN_S: Final = 0.02
 #: A read takes no more of one topic when what it has of it is as large as this.
 READ_BYTES: Final = 8 * 1024 * 1024
+#: How many records a follower takes at a time.
+FOLLOW: Final = 1_000
 #: How many rows one statement inserts.
 AT_ONCE: Final = 1_000
 #: How many records of all topics one read goes past at the most.
@@ -80,7 +83,8 @@ class SqliteLog:
             with self.file.transaction() as db:
                 newest = self.newest()
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
-                rows = _inbound_rows(drafts, self.file.partitions, newest, max(self._now(), newest))
+                now = max(self._now(), newest)
+                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
                 return db.executemany(_INSERT.format("inbound"), rows).rowcount
 
         count = max(await self.file.run(put), 0)
@@ -102,24 +106,29 @@ class SqliteLog:
             last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
             return last or 0
 
-        def some(after: int) -> list[Record]:
+        def some(after: int) -> tuple[list[Record], int]:
+            # The end first: up to it, what is not found now is not there.
+            last = end()
             rows = self.file.db.execute(
-                f"{_SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT 1000",
+                f"{_SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
                 (after, *topics),
-            )
-            return [_record(row) for row in rows]
+            ).fetchall()
+            reached = rows[-1][2] if len(rows) == FOLLOW else max(after, last, *(row[2] for row in rows[-1:]))
+            return [_record(row) for row in rows], reached
 
         after = 0 if from_start else await self.file.run(end)
         while True:
-            records = await self.file.run(lambda: some(after))  # noqa: B023 - done before `after` changes
+            records, after = await self.file.run(partial(some, after))
             for record in records:
                 yield record
-            if records:
-                after = records[-1].offset
-            elif wait:
-                await asyncio.sleep(LOOK_AGAIN_S)
-            else:
+            if not records and not wait:
                 return
+            if not records:
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def keeps_time(self) -> bool:
+        """Whether records were put in it with timestamps of their own."""
+        return await self.file.run(lambda: self.file.keeps_time)
 
     async def close(self) -> None:
         """Let go of the file. Never raises."""
@@ -278,9 +287,13 @@ _INSERT: Final = "INSERT INTO {} (topic, partition, timestamp, key, value, heade
 
 
 def _inbound_rows(
-    drafts: Iterable[Draft], partitions: int, newest: int, now: int
+    drafts: Iterable[Draft], partitions: int, newest: int, now: int, keep_time: Callable[[], None]
 ) -> Iterator[tuple[object, ...]]:
+    kept = False
     for draft in drafts:
+        if draft.timestamp is not None and not kept:
+            keep_time()
+            kept = True
         stamp = _or(draft.timestamp, now)
         if stamp < newest:
             raise LogError(

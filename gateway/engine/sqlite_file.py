@@ -38,11 +38,13 @@ CREATE TABLE state (
 CREATE TABLE position (
     partition INTEGER NOT NULL, topic TEXT NOT NULL, offset INTEGER NOT NULL,
     PRIMARY KEY (partition, topic)) STRICT, WITHOUT ROWID;
+CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
 """
 
 _WHAT_TO_DO: Final = {
+    sqlite3.SQLITE_TOOBIG: "what is kept of one purchase order is too large for the log {path}; report it",
     sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
     sqlite3.SQLITE_READONLY: "the log {path} can't be written; allow it, or name another file",
     sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name and the permissions",
@@ -93,7 +95,9 @@ class SqliteFile:
 
         Raises LogError where another has it.
         """
-        lock = self.path.with_name(self.path.name + ".lock")
+        # Beside the file itself, whatever link it was named by.
+        real = self.path.resolve()
+        lock = real.with_name(real.name + ".lock")
         try:
             self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,6 +110,15 @@ class SqliteFile:
                 f"the log {self.path} can't be locked ({error.strerror}); check its folder"
             ) from None
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether records were put in it with timestamps of their own."""
+        return self.db.execute("SELECT yes FROM kept_time").fetchone() is not None
+
+    def keep_time(self) -> None:
+        """Remember that records with timestamps of their own were put in it; part of a transaction."""
+        self.db.execute("INSERT OR IGNORE INTO kept_time VALUES (1)")
+
     def connect(self, partitions: int) -> None:
         """Open the file, or make it with that many partitions. Raises LogError where it can't be used."""
         if not self.path.parent.is_dir():
@@ -115,7 +128,8 @@ class SqliteFile:
         with suppress(OSError):  # what is wrong with the file, SQLite says below
             # It holds personal data: nobody else may read it. SQLite gives the files beside it the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        # Absolute: a name such as :memory: is that of a file here.
+        db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         self._db = db
         db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self._make_once(partitions)
@@ -164,7 +178,8 @@ class SqliteFile:
         try:
             yield alone
         finally:
-            db.execute("COMMIT")
+            if db.in_transaction:  # after some errors SQLite has ended it by itself
+                db.execute("COMMIT")
 
     def _begin_alone(self, db: sqlite3.Connection) -> bool:
         db.execute("PRAGMA busy_timeout = 0")

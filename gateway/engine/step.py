@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from gateway.engine.caseload import Caseload
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import Batch, Commit, Draft, Headers, Record, Restored
+from gateway.rules.decide import Decision
 from gateway.rules.events import Event, Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
@@ -37,13 +40,25 @@ class Wiring:
     draft: Callable[[Event, str | None], Draft]
 
 
-class _Step:
-    """What one step has decided so far. out: what goes out; events with the trace context of their cause."""
+class Decided(Struct, frozen=True):
+    """A step that is decided. decisions: how many it holds. told: what to log when it has been committed."""
 
-    __slots__ = ("bytes", "decided", "out", "touched")
+    commit: Commit
+    decisions: int
+    told: list[Callable[[], None]]
+
+
+class _Step:
+    """What one step has decided so far.
+
+    out: what goes out; events with the trace context of their cause. told: what is to be logged.
+    """
+
+    __slots__ = ("bytes", "decided", "out", "told", "touched")
 
     def __init__(self) -> None:
         self.out: list[tuple[Event, str | None] | Draft] = []
+        self.told: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
         self.decided = 0
         self.bytes = 0
@@ -94,8 +109,8 @@ class Deciding:
             except Exception:  # noqa: BLE001 - it is read again when its turn comes, and told then
                 continue
 
-    def decide(self) -> tuple[Commit, int] | None:
-        """Decide the next step: what is to be committed, and how many decisions it holds; None: none.
+    def decide(self) -> Decided | None:
+        """Decide the next step; None: there is nothing to decide.
 
         1. Decide, record by record and deadline by deadline.
         2. Then make the records that go out, all at once, which takes less time than by turns. Where that
@@ -122,6 +137,8 @@ class Deciding:
             inbox.take(record)
             self._decided_to = at
         if not step.decided:
+            for tell in step.told:
+                tell()
             return None
         self._care.alone = max(self._care.alone - step.decided, 0)
         states = {po_number: caseload.packed(po_number) for po_number in step.touched}
@@ -130,7 +147,8 @@ class Deciding:
         except Exception:
             self._care.alone = step.decided
             raise
-        return Commit(outputs, states, dict(inbox.positions), self._decided_to), step.decided
+        commit = Commit(outputs, states, dict(inbox.positions), self._decided_to)
+        return Decided(commit, step.decided, step.told)
 
     def _quiet_until(self) -> int:
         # Nothing is decided any more before `decided_to`, so what is due by then may fall due: else a clock
@@ -144,33 +162,39 @@ class Deciding:
         return item if isinstance(item, Draft) else self._wiring.draft(*item)
 
     def _take(self, step: _Step, record: Record, at: int) -> bool:
-        """Decide one record; False: something raised on it, and it is tried again, in a step of its own."""
-        place = record.topic, record.offset
+        """Decide one record; False: something raised on it, and it is tried again, in a step of its own.
+
+        1. All that may raise. Nothing has changed until it is through: a record that is half decided, and
+           then decided again, would get two outcomes.
+        2. Then what it changes. Nothing is logged before it is committed.
+        """
         alone = self._care.alone > 0
+        out: list[tuple[Event, str | None] | Draft]
+        po_number = None
         try:
-            message = self._understood.pop(place, None) or self._wiring.read(record)
+            message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
             if isinstance(message, Draft):
-                self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
-                step.out.append(message)
+                out = [message]
+                tell = partial(self._tell_of_dead_letter, record)
             else:
                 trace = self._wiring.trace(record.headers) if record.headers else None
                 decision = self.caseload.decide(message, at, trace)
-                effects = decision.effects
-                step.out += [self._wiring.draft(*effect) for effect in effects] if alone else effects
-                self.caseload.keep(message.po_number, decision)
-                step.touched[message.po_number] = None
-                for event, _ in effects:
-                    if isinstance(event, Outcome) and event.status != "APPLIED":
-                        self._tell(event)
+                out = [*decision.effects]
+                if alone:
+                    out = [self._drafted(item) for item in out]
+                tell = partial(self._tell_of_outcomes, decision)
+                po_number = message.po_number
+                self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
             if not alone:
                 self._care.alone = step.decided + 1
                 return False
-            # Its text may show what the message says, so only what kind of error it was is told.
-            self._say.error(
-                "message.failed", topic=record.topic, offset=record.offset, error=type(error).__name__
-            )
-            step.out.append(self._wiring.failed(record))
+            out = [self._wiring.failed(record)]
+            tell = partial(self._tell_of_failure, record, type(error).__name__)
+        step.out += out
+        step.told.append(tell)
+        if po_number is not None:
+            step.touched[po_number] = None
         step.decided += 1
         step.bytes += len(record.value or b"")
         return True
@@ -178,18 +202,37 @@ class Deciding:
     def _let_fall_due(self, step: _Step) -> None:
         try:
             po_number, decision = self.caseload.fall_due()
-            effects = decision.effects
-            out = [self._wiring.draft(*effect) for effect in effects] if self._care.alone else effects
+            out: list[tuple[Event, str | None] | Draft] = [*decision.effects]
+            if self._care.alone:
+                out = [self._drafted(item) for item in out]
+            self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one deadline must not stop all that comes after it
             po_number = self.caseload.pass_over()
-            self._say.error("deadline.failed", po_number=po_number, error=type(error).__name__)
+            step.told.append(partial(self._tell_of_deadline_failed, po_number, type(error).__name__))
             return
-        self.caseload.keep(po_number, decision)
         step.out += out
         step.touched[po_number] = None
         step.decided += 1
-        if effects:
-            self._say.debug("deadline.fell_due", po_number=po_number, events=len(effects))
+        if out:
+            step.told.append(partial(self._tell_of_deadline, po_number, len(out)))
+
+    def _tell_of_dead_letter(self, record: Record) -> None:
+        self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
+
+    def _tell_of_failure(self, record: Record, error: str) -> None:
+        # The text of an error may show what the message says, so only what kind it was is told.
+        self._say.error("message.failed", topic=record.topic, offset=record.offset, error=error)
+
+    def _tell_of_deadline(self, po_number: str, events: int) -> None:
+        self._say.debug("deadline.fell_due", po_number=po_number, events=events)
+
+    def _tell_of_deadline_failed(self, po_number: str, error: str) -> None:
+        self._say.error("deadline.failed", po_number=po_number, error=error)
+
+    def _tell_of_outcomes(self, decision: Decision) -> None:
+        for event, _ in decision.effects:
+            if isinstance(event, Outcome) and event.status != "APPLIED":
+                self._tell(event)
 
     def _tell(self, outcome: Outcome) -> None:
         facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}

@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 
-from gateway.engine.log import Commit, Log, LogBusy, LogError, Lost
-from gateway.engine.step import Care, Deciding, Wiring
+from gateway.engine.log import Log, LogBusy, LogError, Lost
+from gateway.engine.step import Care, Decided, Deciding, Wiring
 from gateway.rules.policy import Policies
 
 LONGEST_BACKOFF_S: Final = 5.0
@@ -71,6 +71,13 @@ class Worker:
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
                 await self._pause(backoff_s)
 
+    def _tell(self, decided: Decided) -> None:
+        """Log what was decided, now that it has been committed: what is told has happened, and once."""
+        for tell in decided.told:
+            tell()
+        written = len(decided.commit.outputs)
+        self._say.debug("step.committed", decided=decided.decisions, records_out=written)
+
     async def _own(self, stop: asyncio.Event) -> bool:
         """Claim, restore, and step until told to stop; True: all is decided.
 
@@ -89,22 +96,22 @@ class Worker:
             )
             self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
             self.trouble = None
-            decided: tuple[Commit, int] | None = None
+            decided: Decided | None = None
             more = True
             while decided or not stop.is_set():
                 # Nothing is waited for while there is something left to decide or to commit.
                 wait_s = 0 if decided or more else self._wait_s
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
                 if decided:
-                    committing = asyncio.create_task(claim.commit(decided[0]))
+                    committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
                 at_hand.add(batch)
                 following = None if stop.is_set() else at_hand.decide()
                 if decided and committing:
                     await committing
                     committing = None
-                    self.decided += decided[1]
-                    self._say.debug("step.committed", decided=decided[1], records_out=len(decided[0].outputs))
+                    self.decided += decided.decisions
+                    self._tell(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():
                     return True
                 more = following is not None or batch.partial

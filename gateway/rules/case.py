@@ -30,11 +30,14 @@ class Effects:
     decided_at: UTC milliseconds. events: how many events this purchase order already had at that instant.
     """
 
-    __slots__ = ("decided_at", "events", "out", "po_number", "trace")
+    __slots__ = ("_id", "decided_at", "events", "out", "po_number", "trace")
 
     def __init__(self, po_number: str, decided_at: int, events: int) -> None:
         self.po_number = po_number
         self.decided_at = decided_at
+        # Read from its end, an id has one meaning; so an instant before 1970 has no hyphen of its own.
+        instant = f"{decided_at}" if decided_at >= 0 else f"before{-decided_at}"
+        self._id = f"{po_number}-{instant}-"
         self.events = events
         self.trace: str | None = None
         self.out: list[tuple[Event, str | None]] = []
@@ -42,7 +45,7 @@ class Effects:
     def next_id(self) -> str:
         """The id of the next event: purchase order, instant and place name it for good."""
         self.events += 1
-        return f"{self.po_number}-{self.decided_at}-{self.events}"
+        return f"{self._id}{self.events}"
 
     def add(self, event: Event) -> None:
         """Send an event out, after those added before it."""

@@ -250,3 +250,24 @@ def test_the_log_can_be_read_while_it_is_written(gateway: Gateway, tmp_path: Pat
     assert len(gateway("tail", "--from-start", "--no-follow").lines) > 5
     assert "accept the referral" in gateway("explain", "PO1").out.decode()
     db.close()
+
+
+def test_a_log_that_was_fed_with_its_own_times_is_not_run_by_the_wall_clock(gateway: Gateway) -> None:
+    assert gateway("feed", "--keep-time", "-", stdin=json_lines(life())).status == 0
+    ended = gateway("run")
+    assert ended.status == 2
+    assert ended.sentence == (
+        "the log was fed with --keep-time, so its time is not the wall clock's; run it with --clock log"
+    )
+
+
+def test_a_partition_count_that_is_not_the_logs_is_refused_at_start(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gateway("topics", "create").status == 0
+    monkeypatch.setenv("GATEWAY_PARTITIONS", "3")
+    ended = gateway("run")
+    assert ended.status == 2
+    assert ended.sentence == (
+        "GATEWAY_PARTITIONS is 3 and the log has 1 partitions; set it to 1, or name a new log"
+    )

@@ -591,3 +591,59 @@ async def test_a_read_takes_no_more_than_a_few_megabytes_of_a_topic_and_the_next
     assert [len(batch.records) for batch in reads] == [3, 3, 3, 1]
     assert [record.value for batch in reads for record in batch.records] == sent
     assert [batch.reached[WP11] >= batch.ends[WP11] for batch in reads] == [False, False, False, True]
+
+
+async def test_following_a_topic_where_little_happens_goes_past_what_other_topics_have(path: Path) -> None:
+    """It does not read them again and again: each look begins where the last one ended."""
+    async with opened(path) as log:
+        claim, restored = await owned(log)
+        await claim.commit(step(restored.positions, *[Draft(OUT, b"PO1", b"x")] * 2_500))
+        looked: list[int] = []
+        log.file.db.set_trace_callback(
+            lambda sql: (
+                looked.append(int(sql.split("offset > ")[1].split()[0])) if "offset > " in sql else None
+            )
+        )
+        followed_topic = log.follow([DEAD_LETTERS], from_start=True, wait=True)
+        waiting = asyncio.ensure_future(anext(followed_topic))
+        async with asyncio.timeout(60):
+            while len(looked) < 4:  # noqa: ASYNC110 - the log tells of no look
+                await asyncio.sleep(0)
+        waiting.cancel()
+    assert looked[0] == 0
+    assert set(looked[1:]) == {2_500}
+
+
+async def test_one_file_has_one_lock_whatever_link_it_is_named_by(path: Path) -> None:
+    """Two gateways on it would take the partitions from one another."""
+    async with opened(path):
+        pass
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    log = await open_sqlite(path, own=True)
+    try:
+        with pytest.raises(LogError, match="another gateway runs on the log"):
+            await open_sqlite(link, own=True)
+    finally:
+        await log.close()
+
+
+async def test_a_name_that_means_something_to_sqlite_is_that_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log in memory would lose all that was fed."""
+    monkeypatch.chdir(tmp_path)
+    async with opened(Path(":memory:")) as log:
+        await log.append([draft(WP11, b"a")])
+    async with opened(Path(":memory:")) as log:
+        assert values(await followed(log, [WP11])) == [b"a"]
+
+
+async def test_it_is_remembered_that_records_came_with_their_own_time(path: Path) -> None:
+    """Such a log is run by its own clock only."""
+    async with opened(path) as log:
+        await log.append([draft(WP11, b"a")])
+        assert not await log.keeps_time()
+        await log.append([draft(WP11, b"a", timestamp=NINE * 2)])
+    async with opened(path) as log:
+        assert await log.keeps_time()

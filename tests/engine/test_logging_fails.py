@@ -1,0 +1,98 @@
+"""What is logged changes nothing of what is decided, not even where it can't be logged."""
+
+import asyncio
+import io
+import itertools
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway import app, telemetry
+from gateway.engine.log import Draft, Record
+from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.feed import feed
+from gateway.rules import policy
+from gateway.sample import programme
+from schemas.json import parse_instant
+
+END = parse_instant("2018-06-01T00:00:00Z")
+LINES = list(programme(12, seed=5))
+
+
+@contextmanager
+def every_nth_line_fails(number: int) -> Iterator[None]:
+    """Of all that is logged, each n-th line raises."""
+    count = itertools.count(1)
+
+    def may_fail(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if next(count) % number == 0:
+            raise BrokenPipeError
+        return event
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[may_fail, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.WriteLoggerFactory(io.StringIO()),
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+async def decided(path: Path) -> dict[bytes | None, list[tuple[str, bytes | None]]]:
+    """What comes out, by purchase order; two records among those that go in can't be understood."""
+    log = await open_sqlite(path, clock="log", own=True)
+    try:
+        await log.append([Draft("jobcentre.wp11", b"X", b"nonsense", (), 0)] * 2)
+        await feed(log, LINES, keep_time=True, checked=lambda: None)
+        return await work(log)
+    finally:
+        await log.close()
+
+
+async def work(log: SqliteLog) -> dict[bytes | None, list[tuple[str, bytes | None]]]:
+    """Decide until the end, starting again whenever something raised."""
+    while True:
+        try:
+            await app.work(log, [0], policy.shipped(), asyncio.Event(), until=END)
+        except BrokenPipeError:
+            continue
+        break
+    came: dict[bytes | None, list[tuple[str, bytes | None]]] = {}
+    record: Record
+    async for record in log.follow(app.OUTBOUND_TOPICS, from_start=True, wait=False):
+        came.setdefault(record.key, []).append((record.topic, record.value))
+    return came
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 7])
+async def test_a_log_line_that_fails_gives_no_message_two_outcomes(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of refusals, of what can't be understood, and of the steps themselves."""
+    monkeypatch.setattr("gateway.engine.worker.LONGEST_BACKOFF_S", 0.0)
+    expected = await decided(tmp_path / "faultless.db")
+    with every_nth_line_fails(number):
+        assert await decided(tmp_path / "failing.db") == expected
+
+
+def test_nobody_who_reads_the_log_is_no_error() -> None:
+    """Standard error is a pipe whose reader has gone."""
+
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    before = structlog.get_config()
+    try:
+        telemetry.configure("info", Gone())
+        structlog.get_logger("gateway").info("gateway.stopped", decided=1)
+    finally:
+        structlog.configure(**before)
