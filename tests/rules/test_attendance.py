@@ -209,6 +209,7 @@ def test_a_voluntary_absence_is_told_only_where_it_corrects_an_attendance() -> N
     journey = booked(mandatory=False)
     journey.record("DID_NOT_ATTEND")
     assert journey.correct("DID_NOT_PARTICIPATE").words == ["APPLIED"]
+    assert journey.correct("DID_NOT_PARTICIPATE").words == ["REFUSED NOTHING_TO_CORRECT"]
     attended = journey.correct("ATTENDED").one(AttendanceEvent)
     assert attended.supersedes is None
     absent = journey.correct("DID_NOT_ATTEND")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rules.decide import decide, fall_due
-from gateway.rules.events import Outcome
+from gateway.rules.events import Outcome, PrapAction
 from gateway.rules.messages import Mandation, Participant
 from gateway.rules.policy import shipped
 from tests.rules.journey import (
@@ -434,6 +434,14 @@ def test_an_event_id_is_made_of_po_number_instant_and_place() -> None:
     came = Journey().refer("2016-03-14T10:00:00Z")
     at = instant("2016-03-14T10:00:00Z")
     assert [event.event_id for event in came] == [f"PO1-{at}-1", f"PO1-{at}-2", f"PO1-{at}-3"]
+
+
+def test_an_event_id_has_one_meaning_before_1970_too() -> None:
+    """Read from its end: place, instant, purchase order; a minus sign would be read as a hyphen."""
+    for at, name in ((0, "PO1-0-1"), (1, "PO1-1-1"), (-1, "PO1-before1-1")):
+        journey = Journey(referred_on="1969-12-31")
+        journey.now = at
+        assert journey.refer(at).one(PrapAction).event_id == name
 
 
 def test_event_ids_stay_unique_where_a_refused_first_referral_comes_again_at_the_same_instant() -> None:

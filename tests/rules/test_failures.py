@@ -272,6 +272,11 @@ def test_where_the_end_is_past_the_failure_follows_the_outcome_at_once() -> None
     assert journey.tick(END).words == ["notification RAISED"]
 
 
+def test_a_voluntary_participants_reason_is_no_failure_at_once_either() -> None:
+    """P7: mandatory only."""
+    assert booked().cannot_attend(at=END, given_at="2016-03-20 10:00").words == ["APPLIED"]
+
+
 def test_the_end_is_decided_once_per_booked_time() -> None:
     """P7: a second reason, told later, raises nothing more."""
     journey = booked(mandatory=True)

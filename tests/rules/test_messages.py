@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import ValidationError, convert
 
-from gateway.rules.messages import Day, Instant, Int32, Participant
+from gateway.rules.messages import Day, Instant, Int32, Mandation, Participant
 from tests.rules.journey import PERSON, day, instant
 
 
@@ -32,6 +32,7 @@ def test_a_participant_does_not_show() -> None:
 
 
 def test_what_is_not_said_of_a_participant_is_not_known() -> None:
-    """Every field may be withheld."""
+    """Every field may be withheld; an outcome that nobody calls tangible is not."""
     assert convert({}, Participant) == Participant()
     assert not Participant().interpreter_needed
+    assert not Mandation(basis="UC_WORKPLAN", recorded_on=0).tangible_outcome

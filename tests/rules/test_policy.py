@@ -183,6 +183,15 @@ def test_a_limit_that_passed_before_the_wp11_came_is_not_late_afterwards() -> No
     assert journey.tick(journey.after(15)).words == []
 
 
+def test_what_is_late_when_the_referral_is_forgotten_is_told_first() -> None:
+    """Deadlines, at one instant: T4 before T5."""
+    journey = accepted(policies=parse("[[policy]]\nfrom = 2016-01-01\nforget_after_days = 28"))
+    journey.wp11()
+    assert journey.tick(journey.after(28)).words == ["breach ATTACHMENT_LATE RAISED"]
+    assert journey.order is not None
+    assert journey.order.referral is None
+
+
 def test_limits_of_no_days_fall_due_at_the_end_of_the_day() -> None:
     """A limit of 0 days includes D; all at one instant, in the order T1 to T5."""
     none = "\n".join(f"{name} = 0" for name in NAMES if name.endswith("_days"))
