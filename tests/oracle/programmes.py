@@ -1158,7 +1158,7 @@ def random_policies(seed: int) -> list[Json]:
     starts = sorted(
         {base + timedelta(days=days) for days in rng.sample(range(-6, 12), rng.choice([1, 2, 3]))}
     )
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and date(2011, 6, 1) not in starts[1:]:
         starts[0] = date(2011, 6, 1)
     policies = []
     for start in starts:
