@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Final, Literal, cast
@@ -12,13 +11,12 @@ import structlog
 
 import consumers
 import producers
-from gateway.engine.log import Draft, Log, LogError, Record
+from gateway.engine.crew import Crew
+from gateway.engine.log import Draft, LogError, Record
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.engine.step import Wiring
-from gateway.engine.worker import Worker
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.messages import Message
-from gateway.rules.policy import Policies
 from gateway.settings import InvalidSettings, Settings
 from producers import dead_letters
 from schemas.codec import Unreadable, decode
@@ -98,33 +96,12 @@ async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = 
         say.info(
             "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
         )
-        decided = await work(log, range(partitions), policies, stop, until=until)
-        say.info("gateway.stopped", decided=decided)
-        return decided
+        crew = Crew(log, policies, WIRING, until=until)
+        await crew.run(stop)
+        say.info("gateway.stopped", decided=crew.decided)
+        return crew.decided
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError):
                 loop.remove_signal_handler(number)
         await log.close()
-
-
-async def work(
-    log: Log,
-    partitions: Sequence[int],
-    policies: Policies,
-    stop: asyncio.Event,
-    *,
-    until: int | None = None,
-) -> int:
-    """Run a worker for each partition; the first that can't go on ends them all.
-
-    Returns how many messages and deadlines were decided.
-    """
-    workers = [Worker(log, partition, policies, WIRING, until=until) for partition in partitions]
-    tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        stop.set()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return sum(worker.decided for worker in workers)

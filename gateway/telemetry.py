@@ -32,6 +32,14 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
+    "partitions.assigned": LogEvent(
+        "info", ("partitions",), "These partition numbers are to be worked on by this process."
+    ),
+    "partition.lost": LogEvent(
+        "warning",
+        ("partition",),
+        "Another process has claimed the partition. It is claimed again where it stays assigned here.",
+    ),
     "partition.claimed": LogEvent(
         "info", ("partition", "purchase_orders"), "A partition is owned, and its state restored."
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway import app
+from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.feed import feed
@@ -23,7 +24,7 @@ CAUSE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 async def decide_all(log: SqliteLog) -> None:
     """Decide what is in the log, and what is due by the end."""
-    await app.work(log, range(await log.partitions()), policy.shipped(), asyncio.Event(), until=END)
+    await Crew(log, policy.shipped(), app.WIRING, until=END).run(asyncio.Event())
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 12])

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 import consumers
 from gateway import telemetry
-from gateway.app import OUTBOUND_TOPICS, read_event, work
+from gateway.app import OUTBOUND_TOPICS, WIRING, read_event
+from gateway.engine.crew import Crew
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Record
 from gateway.engine.sqlite import open_sqlite
 from gateway.feed import feed
@@ -63,7 +64,7 @@ async def run(referrals: int, seed: int, progress: Progress) -> Ran:
             until = messages[-1][0] + _AFTERWARDS_DAYS * DAY_MS
             began = time.perf_counter()
             async with _watched(log, progress, len(messages)):
-                await work(log, range(await log.partitions()), policies, asyncio.Event(), until=until)
+                await Crew(log, policies, WIRING, until=until).run(asyncio.Event())
             seconds = time.perf_counter() - began
             events = [read_event(record) async for record in _all(log, OUTBOUND_TOPICS)]
         finally:

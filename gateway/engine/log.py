@@ -87,6 +87,13 @@ class Commit(Struct, frozen=True, gc=False):
     decided_to: int
 
 
+class Assignment(Struct, frozen=True, gc=False):
+    """The partition numbers that this process is to work on. generation: 1 and up, higher for each change."""
+
+    generation: int
+    partitions: frozenset[int]
+
+
 class LogError(Exception):
     """The log can't be used; the message says what to do."""
 
@@ -127,10 +134,18 @@ class Claim(Protocol):
 
 
 class Log(Protocol):
-    """A message log with the state of the engine in it."""
+    """A message log with the state of the engine in it.
+
+    shared: whether other processes work on the same log, so that a lost partition may come back.
+    """
+
+    shared: bool
 
     async def partitions(self) -> int:
         """How many partition numbers the inbound topics have."""
+
+    async def assigned(self, after: int) -> Assignment:
+        """Wait for an assignment of a later generation than `after`, and return the newest one."""
 
     async def claim(self, partition: int) -> Claim:
         """Own a partition number, and fence out whoever owned it before."""

@@ -17,7 +17,18 @@ from typing import Final, Literal
 from msgspec import msgpack
 
 from gateway.engine.inbox import NEVER
-from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, Draft, Headers, LogError, Lost, Record, Restored
+from gateway.engine.log import (
+    INBOUND_TOPICS,
+    Assignment,
+    Batch,
+    Commit,
+    Draft,
+    Headers,
+    LogError,
+    Lost,
+    Record,
+    Restored,
+)
 from gateway.engine.partitioner import partition_for
 from gateway.engine.sqlite_file import SqliteFile
 
@@ -47,6 +58,8 @@ def wall_clock() -> int:
 class SqliteLog:
     """A log in one file, with the clock that stamps what arrives. Made by `open_sqlite`."""
 
+    shared = False
+
     def __init__(self, file: SqliteFile, clock: Literal["wall", "log"], now: Callable[[], int]) -> None:
         self.file = file
         self._clock = clock
@@ -57,6 +70,12 @@ class SqliteLog:
     async def partitions(self) -> int:
         """How many partition numbers the file was made with."""
         return await self.file.run(lambda: self.file.partitions)
+
+    async def assigned(self, after: int) -> Assignment:
+        """All partition numbers: one process works on them all, and that never changes."""
+        if after:
+            await asyncio.Event().wait()
+        return Assignment(1, frozenset(range(await self.partitions())))
 
     async def claim(self, partition: int) -> "SqliteClaim":
         """Own a partition number; a claim that was made before can commit nothing any more."""

@@ -14,7 +14,17 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from gateway.engine.inbox import NEVER
-from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, Draft, LogError, Lost, Record, Restored
+from gateway.engine.log import (
+    INBOUND_TOPICS,
+    Assignment,
+    Batch,
+    Commit,
+    Draft,
+    LogError,
+    Lost,
+    Record,
+    Restored,
+)
 from gateway.engine.partitioner import partition_for
 
 #: What arrives, and when, in order.
@@ -182,6 +192,8 @@ class SimulatedLog:
     has read all there will ever be and has nothing left to decide.
     """
 
+    shared = False
+
     def __init__(
         self,
         ground: Ground,
@@ -204,6 +216,12 @@ class SimulatedLog:
     async def partitions(self) -> int:
         """How many partition numbers there are."""
         return self.ground.partitions
+
+    async def assigned(self, after: int) -> Assignment:
+        """All partition numbers, and that never changes."""
+        if after:
+            await asyncio.Event().wait()
+        return Assignment(1, frozenset(range(self.ground.partitions)))
 
     async def claim(self, partition: int) -> "SimulatedClaim":
         """Own a partition number; who owned it before can commit nothing any more."""

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from gateway import app, telemetry
+from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.feed import feed
@@ -61,7 +62,7 @@ async def work(log: SqliteLog) -> dict[bytes | None, list[tuple[str, bytes | Non
     """Decide until the end, starting again whenever something raised."""
     while True:
         try:
-            await app.work(log, [0], policy.shipped(), asyncio.Event(), until=END)
+            await Crew(log, policy.shipped(), app.WIRING, until=END).run(asyncio.Event())
         except BrokenPipeError:
             continue
         break

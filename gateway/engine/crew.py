@@ -1,0 +1,116 @@
+"""The partitions that this process works on: a worker for each, for as long as it is assigned."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from gateway.engine.log import Assignment, Log, Lost
+from gateway.engine.step import Wiring
+from gateway.engine.worker import Worker
+from gateway.rules.policy import Policies
+
+#: Who was fenced out of a partition that it still believes to be assigned claims it again after this time,
+#: unless a new assignment comes first: a live member learns of one within two heartbeats.
+CLAIM_AGAIN_S: Final = 6.0
+
+
+class Crew:
+    """Keeps a worker at each assigned partition.
+
+    until: see Worker. With it the crew ends when all its partitions are decided.
+    """
+
+    def __init__(self, log: Log, policies: Policies, wiring: Wiring, *, until: int | None = None) -> None:
+        self._log = log
+        self._policies = policies
+        self._wiring = wiring
+        self._until = until
+        #: The workers at work, by partition number.
+        self.workers: dict[int, Worker] = {}
+        #: The partition numbers assigned; None: not known yet.
+        self.assigned: frozenset[int] | None = None
+        self._stops: dict[int, asyncio.Event] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._finished: set[int] = set()
+        self._lost_at: dict[int, float] = {}
+        self._decided = 0
+        self._say = structlog.get_logger("gateway.engine")
+
+    @property
+    def decided(self) -> int:
+        """How many messages and deadlines were decided and committed here."""
+        return self._decided + sum(worker.decided for worker in self.workers.values())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set or, with `until`, until all is decided.
+
+        1. What is no longer assigned is let go, at the end of its step; what stays is not touched.
+        2. Then what is newly assigned is claimed. A partition that comes back while its worker is still
+           letting go waits for it.
+        Raises what a worker can't go on with; a partition lost to another process is not such a thing, where
+        the log is shared.
+        """
+        told = asyncio.create_task(stop.wait())
+        hearing: asyncio.Task[Assignment] = asyncio.create_task(self._log.assigned(0))
+        try:
+            while not told.done() and not self._all_finished():
+                await asyncio.wait(
+                    {told, hearing, *self._tasks.values()},
+                    timeout=1 if self._lost_at else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                self._collect()
+                if hearing.done():
+                    assignment = hearing.result()
+                    self.assigned = assignment.partitions
+                    self._lost_at.clear()
+                    self._say.info("partitions.assigned", partitions=sorted(assignment.partitions))
+                    hearing = asyncio.create_task(self._log.assigned(assignment.generation))
+                self._let_go()
+                self._take_on()
+        finally:
+            told.cancel()
+            hearing.cancel()
+            for ending in self._stops.values():
+                ending.set()
+            await asyncio.gather(told, hearing, *self._tasks.values(), return_exceptions=True)
+        self._collect()
+
+    def _collect(self) -> None:
+        """Hear from the workers that have ended; raises what ended them."""
+        for partition, task in [*self._tasks.items()]:
+            if not task.done():
+                continue
+            del self._tasks[partition]
+            self._decided += self.workers.pop(partition).decided
+            stopped = self._stops.pop(partition).is_set()
+            error = task.exception()
+            if isinstance(error, Lost) and self._log.shared:
+                self._say.warning("partition.lost", partition=partition)
+                self._lost_at[partition] = asyncio.get_running_loop().time()
+            elif error:
+                raise error
+            elif not stopped:
+                self._finished.add(partition)
+
+    def _let_go(self) -> None:
+        for partition, ending in self._stops.items():
+            if partition not in (self.assigned or ()):
+                ending.set()
+        self._finished &= self.assigned or frozenset()
+
+    def _take_on(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for partition in sorted((self.assigned or frozenset()) - self._finished):
+            lost_at = self._lost_at.get(partition)
+            if partition in self._tasks or (lost_at is not None and now < lost_at + CLAIM_AGAIN_S):
+                continue
+            self._lost_at.pop(partition, None)
+            worker = Worker(self._log, partition, self._policies, self._wiring, until=self._until)
+            self.workers[partition] = worker
+            self._stops[partition] = asyncio.Event()
+            self._tasks[partition] = asyncio.create_task(worker.run(self._stops[partition]))
+
+    def _all_finished(self) -> bool:
+        return self._until is not None and self.assigned is not None and self._finished >= self.assigned
