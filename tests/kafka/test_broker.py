@@ -1,8 +1,6 @@
 """The broker that the tests use is a real one, and nothing is left of it."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.broker.broker import Broker
-from tests.broker.jars import NoBroker
 
 ROOT = Path(__file__).parents[2]
 

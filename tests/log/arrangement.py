@@ -1,10 +1,17 @@
 """What the suite of the port needs of a log that it is run on."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gateway.engine.log import Log
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from gateway.app import OUTBOUND_TOPICS
+from gateway.engine.kafka import KafkaLog, open_kafka
+from gateway.engine.kafka_claim import STATE_TOPIC
+from gateway.engine.kafka_connection import Connection
+from gateway.engine.log import INBOUND_TOPICS, Log
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from tests.engine.simulated import Fault, Faults, Ground, SimulatedLog
 
@@ -15,10 +22,11 @@ BEGINNING = 1_457_946_000_000
 class Arrangement(Protocol):
     """A log, empty at first, that is made for one test.
 
-    partitions: how many partition numbers it has.
+    partitions: how many partition numbers it has. dated: records keep the timestamps they are put with.
     """
 
     partitions: int
+    dated: bool
 
     async def open(self) -> Log:
         """A handle on the log, as another process would have; each call gives another."""
@@ -38,6 +46,8 @@ class Arrangement(Protocol):
 
 class Simulated:
     """The simulated log without faults, or with topics that lag and clocks that stand still."""
+
+    dated = True
 
     def __init__(self, partitions: int, *, lagging: bool = False) -> None:
         self.partitions = partitions
@@ -72,6 +82,8 @@ class Simulated:
 class Sqlite:
     """The embedded log, in a file of its own."""
 
+    dated = True
+
     def __init__(self, partitions: int, folder: Path) -> None:
         self.partitions = partitions
         self._path = folder / "gateway.db"
@@ -101,3 +113,61 @@ class Sqlite:
         """The file goes with its folder."""
         for log in self._open:
             await log.close()
+
+
+class Kafka:
+    """Topics under a prefix of their own on a real broker, which stamps what arrives, unless it is dated."""
+
+    def __init__(self, partitions: int, bootstrap: str, prefix: str, *, dated: bool) -> None:
+        self.partitions = partitions
+        self.dated = dated
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._open: list[KafkaLog] = []
+
+    async def make(self) -> None:
+        """Make the topics."""
+        stamps = "CreateTime" if self.dated else "LogAppendTime"
+        await make_topics(self._bootstrap, self._prefix, self.partitions, stamps)
+
+    async def open(self) -> Log:
+        """Another connection to the broker."""
+        log = await open_kafka(Connection((self._bootstrap,)), prefix=self._prefix, grace_s=0)
+        self._open.append(log)
+        return log
+
+    async def pass_time(self) -> None:
+        """The broker's clock is the machine's: a few milliseconds are waited for."""
+        await asyncio.sleep(0.007)
+
+    async def step_back(self) -> bool:
+        """The broker's clock is nobody's to set."""
+        return False
+
+    def for_another_process(self) -> Sequence[str] | None:
+        """The broker's address, and the prefix."""
+        return ("kafka", f"{self._bootstrap}/{self._prefix}", str(self.partitions))
+
+    async def close(self) -> None:
+        """Topics that nobody uses cost nothing, and go with the broker."""
+        for log in self._open:
+            await log.close()
+
+
+async def make_topics(bootstrap: str, prefix: str, partitions: int, stamps: str) -> None:
+    """Make the gateway's topics under a prefix."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        arrives = {"message.timestamp.type": stamps}
+        topics = [NewTopic(prefix + topic, partitions, 1, topic_configs=arrives) for topic in INBOUND_TOPICS]
+        topics += [NewTopic(prefix + topic, partitions, 1) for topic in OUTBOUND_TOPICS]
+        compacted = {"cleanup.policy": "compact"}
+        topics.append(NewTopic(prefix + STATE_TOPIC, partitions, 1, topic_configs=compacted))
+        await admin.create_topics(topics)
+        # The broker that answered may not be told of all of them yet.
+        names = [topic.name for topic in topics]
+        while any(found["error_code"] for found in await admin.describe_topics(names)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    finally:
+        await admin.close()

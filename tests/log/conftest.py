@@ -5,15 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.log.arrangement import Arrangement, Simulated, Sqlite
+from tests.log.arrangement import Arrangement, Kafka, Simulated, Sqlite
 
 
-@pytest.fixture(params=["sqlite", "simulated", "simulated, lagging"])
-async def arrangement(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arrangement]:
+@pytest.fixture(params=["sqlite", "simulated", "simulated, lagging", "kafka", "kafka, dated"])
+async def arrangement(
+    request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[Arrangement]:
     """An empty log of two partitions, of each kind that there is."""
     made: Arrangement
     if request.param == "sqlite":
         made = Sqlite(2, tmp_path)
+    elif "kafka" in request.param:
+        kafka = Kafka(2, request.getfixturevalue("bootstrap"), topic_prefix, dated="dated" in request.param)
+        await kafka.make()
+        made = kafka
     else:
         made = Simulated(2, lagging="lagging" in request.param)
     yield made

@@ -10,6 +10,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from gateway.engine.kafka import open_kafka
+from gateway.engine.kafka_connection import Connection
 from gateway.engine.log import Log
 from gateway.engine.sqlite import open_sqlite
 from tests.log.reading import OUT, draft, owned, step
@@ -19,6 +21,9 @@ async def opened(kind: str, place: str, partitions: int) -> Log:
     """The log, as `for_another_process` of its arrangement names it."""
     if kind == "sqlite":
         return await open_sqlite(Path(place), partitions=partitions)
+    if kind == "kafka":
+        bootstrap, prefix = place.split("/")
+        return await open_kafka(Connection((bootstrap,)), prefix=prefix, grace_s=0)
     raise ValueError(f"no log of kind {kind} can be opened here")
 
 

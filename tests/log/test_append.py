@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.engine.log import INBOUND_TOPICS, Draft
+from gateway.engine.log import INBOUND_TOPICS, Draft, LogError
 from gateway.engine.partitioner import murmur2, partition_for
 from tests.log.arrangement import BEGINNING, Arrangement
 from tests.log.reading import (
@@ -28,11 +28,27 @@ async def test_appended_records_are_read_with_bytes_key_headers_and_timestamp_in
     log = await arrangement.open()
     claim, _ = await owned(log)
     headers = (("ce_id", b"1"), ("empty", b""), ("twice", b"a"), ("twice", bytes(range(256))))
-    strange = Draft(WP11, FIRST, bytes(range(256)), headers, BEGINNING)
+    date = BEGINNING if arrangement.dated else None
+    strange = Draft(WP11, FIRST, bytes(range(256)), headers, date)
     assert await log.append([strange]) == 1
     (record,), _ = await read_to_end(claim)
-    assert (record.topic, record.partition, record.timestamp) == (WP11, 0, BEGINNING)
+    assert (record.topic, record.partition) == (WP11, 0)
     assert (record.key, record.value, record.headers) == (FIRST, strange.value, headers)
+    if arrangement.dated:
+        assert record.timestamp == BEGINNING
+
+
+async def test_a_log_that_dates_records_itself_refuses_those_that_are_dated(arrangement: Arrangement) -> None:
+    """Rather than date them anew. None of them is put."""
+    log = await arrangement.open()
+    claim, _ = await owned(log)
+    drafts = [draft(WP11, b"1", timestamp=BEGINNING), draft(WP11, b"2", timestamp=BEGINNING)]
+    if arrangement.dated:
+        assert await log.append(drafts) == 2
+    else:
+        with pytest.raises(LogError, match="--timestamps create"):
+            await log.append(drafts)
+    assert len((await read_to_end(claim))[0]) == (2 if arrangement.dated else 0)
 
 
 async def test_a_record_may_lack_key_value_and_headers(arrangement: Arrangement) -> None:

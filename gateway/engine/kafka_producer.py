@@ -1,0 +1,117 @@
+"""Transactions: a producer that is started under a deadline, filled by batches, and let go without trust."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from gateway.engine.kafka_connection import Connection
+from gateway.engine.log import Headers
+
+#: How long one request may take before the client gives it up.
+REQUEST_MS: Final = 10_000
+#: How long starting a producer may take: it waits for a predecessor's transaction to be ended.
+START_S: Final = 30.0
+#: How long a producer may take to end in good order before its tasks are cancelled.
+STOP_S: Final = 2.0
+#: A batch is closed when it is as large as this, in bytes before compression; a single record may be larger.
+BATCH_BYTES: Final = 512 * 1024
+#: The largest request. The topics' own limits are lower, and are the ones that count.
+LARGEST_REQUEST: Final = 64 * 1024 * 1024
+
+
+async def start_producer(
+    connection: Connection, transactional_id: str, *, transaction_s: float
+) -> AIOKafkaProducer:
+    """A producer whose predecessors under the same id are fenced out, their open transactions ended.
+
+    Raises TimeoutError where that is not done within START_S.
+    """
+    producer = AIOKafkaProducer(
+        **connection.arguments(),
+        transactional_id=transactional_id,
+        transaction_timeout_ms=int(transaction_s * 1000),
+        request_timeout_ms=REQUEST_MS,
+        max_request_size=LARGEST_REQUEST,
+        max_batch_size=BATCH_BYTES,
+        compression_type="zstd",
+        linger_ms=0,
+    )
+    try:
+        # It retries CONCURRENT_TRANSACTIONS and a coordinator that is away for ever.
+        async with asyncio.timeout(START_S):
+            await producer.start()
+    except BaseException:
+        await discard(producer)
+        raise
+    return producer
+
+
+async def discard(producer: AIOKafkaProducer) -> None:
+    """Let a producer go, whatever state it is in. Never raises."""
+    if await stop(producer):
+        return
+    # It waits for what it still has to send, which a broker that is away never takes.
+    sending = producer._sender.sender_task  # noqa: SLF001 - aiokafka has no other way to end it
+    if sending is not None:
+        sending.cancel()
+    await _within(STOP_S, producer.client.close())
+
+
+async def stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
+    """Stop a client in good order. False: it can't be stopped. Never raises."""
+    return await _within(STOP_S, client.stop())  # type: ignore[no-untyped-call] # the consumer's has no types
+
+
+async def _within(seconds: float, ending: Coroutine[None, None, None]) -> bool:
+    # A task of its own: what aiokafka's tasks were cancelled with would look like this one's cancellation.
+    task = asyncio.create_task(ending)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return bool(done)
+
+
+class Sending:
+    """What one transaction sends. Batches, because sending record by record takes four times as long."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._open: dict[tuple[str, int], BatchBuilder] = {}
+        self._sent: list[asyncio.Future[object]] = []
+
+    async def add(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        timestamp: int | None = None,
+    ) -> None:
+        """Send a record with the next batch of its partition. timestamp: None is now."""
+        place = topic, partition
+        batch = self._open.get(place)
+        if batch is not None:
+            if batch.append(timestamp=timestamp, key=key, value=value, headers=[*headers]) is not None:
+                return
+            await self._send(place, batch)  # it is full
+        batch = self._open[place] = self._producer.create_batch()
+        batch.append(timestamp=timestamp, key=key, value=value, headers=[*headers])
+
+    async def delivered(self) -> None:
+        """Send what is not sent yet, and wait for everything. Raises what went wrong with any of it.
+
+        To be awaited before the commit: commit_transaction() succeeds although a batch has failed.
+        """
+        for place, batch in self._open.items():
+            await self._send(place, batch)
+        self._open.clear()
+        await asyncio.gather(*self._sent)
+
+    async def _send(self, place: tuple[str, int], batch: BatchBuilder) -> None:
+        topic, partition = place
+        batch.close()
+        self._sent.append(await self._producer.send_batch(batch, topic, partition=partition))
