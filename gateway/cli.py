@@ -133,11 +133,14 @@ def _open_what_is_closed() -> None:
 
 
 def _settings_help() -> str:
-    """Each setting, its description beside its name."""
+    """Each setting, its description beside its name, or below a long one."""
     lines = ["[bold]Settings[/bold], from the environment, a .env file, or --config (there as log_url):", ""]
     for name, description in gateway_settings.described():
         first, *rest = wrap(description, _DESCRIPTION)
-        lines.append(f"[cyan]{name}[/cyan]{' ' * (_NAMES - len(name))}{first}")
+        if len(name) < _NAMES:
+            lines.append(f"[cyan]{name}[/cyan]{' ' * (_NAMES - len(name))}{first}")
+        else:
+            lines += [f"[cyan]{name}[/cyan]", " " * _NAMES + first]
         lines += [" " * _NAMES + line for line in rest]
     return "\n".join(lines)
 
@@ -354,10 +357,10 @@ def topics_check(config: Config = None) -> None:
     """Compare the log with the settings; exit 1 where they differ."""
     settings = _settings(config, must_exist=True)
     found = asyncio.run(_partitions(settings))
-    if found != settings.partitions:
+    if found != settings.partition_count:
         raise LogError(
             f"the log {settings.log_path()} has {_count(found, 'partition')} and GATEWAY_PARTITIONS is "
-            f"{settings.partitions}; set it to {found}, or feed a new log"
+            f"{settings.partition_count}; set it to {found}, or feed a new log"
         )
     print(f"the log {settings.log_path()} is as the settings say: {_count(found, 'partition')}")
 
