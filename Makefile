@@ -15,10 +15,10 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format bench docs simulate lock wheel clean
+.PHONY: help setup demo run test broker broker-stop check format bench docs simulate lock wheel clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with what the lock names, and the project in it
 
@@ -60,8 +60,15 @@ ifeq ($(CI),true)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 else
 	@echo 'Left out: tests marked slow, because they take minutes. CI=true make test runs them too.'
+	@$(BIN)/python -m tests.broker missing
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow' $(ARGS)
 endif
+
+broker: setup ## start Apache Kafka for the tests, in the background, and print its address
+	@$(BIN)/python -m tests.broker start
+
+broker-stop: setup ## stop the broker that make broker started
+	@$(BIN)/python -m tests.broker stop
 
 check: setup ## lint, formatting, types, and the arrows between rooms
 	$(BIN)/ruff check .
@@ -93,5 +100,6 @@ wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## remove .venv and everything made
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
+	@[ ! -d .kafka/broker ] || $(MAKE) --no-print-directory broker-stop
+	rm -rf $(VENV) .kafka dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
