@@ -8,7 +8,7 @@ import os
 import ssl
 from typing import Final
 
-from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.conn import AIOKafkaConnection, collect_hosts
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
@@ -24,6 +24,8 @@ from gateway.engine.log import LogBusy, LogError
 
 #: How long a broker has to answer.
 ANSWER_S: Final = 10.0
+#: How long a connection may take to end in good order.
+CLOSE_S: Final = 1.0
 
 #: What OpenSSL says where the other side doesn't speak TLS.
 _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNEXPECTED_MESSAGE"}
@@ -58,9 +60,12 @@ async def _try(connection: Connection, server: str) -> LogError | None:
         async with asyncio.timeout(ANSWER_S):
             named = (await conn.send(MetadataRequest([]))).brokers
     except (KafkaError, OSError) as error:
-        return _why_closed(connection, server, error)
+        return _why(connection, server, error)
     finally:
-        await conn.close()
+        await _close(conn)
+    if not named and isinstance(connection.login, TokenLogin):
+        # aiokafka takes a refused token for a login: it doesn't wait for the refusal's second half.
+        return LogError(_REFUSED_TOKEN.format(server=server))
     return await _try_named(connection, server, [_address(host, port) for _, host, port, *_ in named])
 
 
@@ -75,7 +80,7 @@ async def _try_named(connection: Connection, server: str, named: list[str]) -> L
         except (KafkaError, OSError, ValueError) as error:
             failure = error
         else:
-            await conn.close()
+            await _close(conn)
             return None
     if isinstance(failure, ssl.SSLError):
         return _why(connection, named[-1], failure)
@@ -86,22 +91,33 @@ async def _try_named(connection: Connection, server: str, named: list[str]) -> L
 
 
 async def _connect(connection: Connection, server: str) -> AIOKafkaConnection:
-    arguments = connection.arguments()
     ((host, port, _),) = collect_hosts([server])
-    async with asyncio.timeout(ANSWER_S):
-        conn: AIOKafkaConnection = await create_conn(
-            host,
-            port,
-            client_id=arguments["client_id"],
-            request_timeout_ms=int(ANSWER_S * 1000),
-            security_protocol=arguments["security_protocol"],
-            ssl_context=arguments["ssl_context"],
-            sasl_mechanism=arguments["sasl_mechanism"],
-            sasl_plain_username=arguments["sasl_plain_username"],
-            sasl_plain_password=arguments["sasl_plain_password"],
-            sasl_oauth_token_provider=arguments["sasl_oauth_token_provider"],
-        )
+    arguments = connection.arguments()
+    conn = AIOKafkaConnection(
+        host,
+        port,
+        client_id=arguments["client_id"],
+        request_timeout_ms=int(ANSWER_S * 1000),
+        security_protocol=arguments["security_protocol"],
+        ssl_context=arguments["ssl_context"],
+        sasl_mechanism=arguments["sasl_mechanism"],
+        sasl_plain_username=arguments["sasl_plain_username"],
+        sasl_plain_password=arguments["sasl_plain_password"],
+        sasl_oauth_token_provider=arguments["sasl_oauth_token_provider"],
+    )
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await conn.connect()
+    except (KafkaError, TimeoutError):
+        await _close(conn)
+        raise
     return conn
+
+
+async def _close(conn: AIOKafkaConnection) -> None:
+    """Close a connection, and wait a moment for the other side to hear it."""
+    if closing := conn.close():
+        await asyncio.wait({closing}, timeout=CLOSE_S)
 
 
 def _why(connection: Connection, server: str, error: Exception) -> LogError:
@@ -159,9 +175,6 @@ def _why_closed(connection: Connection, server: str, error: Exception) -> LogErr
             f"({(cause.reason or 'TLS failed').lower().replace('_', ' ')}); name one that it trusts in "
             "GATEWAY_KAFKA_CERTIFICATE_FILE"
         )
-    if isinstance(connection.login, TokenLogin):
-        # It should say so, and closes instead: aiokafka does not wait for the second half of its refusal.
-        return LogBusy(_REFUSED_TOKEN.format(server=server))
     return LogBusy(
         f"the broker {server} ends a connection that is {connection.security_protocol}; set "
         "GATEWAY_KAFKA_SECURITY to what its port is for, or see what it logs"

@@ -85,7 +85,7 @@ def _partitions(there: dict[str, Topic], wanted: int | None, default: int) -> in
         said = [f"{name} has {count} partitions" for count, name in counts.items()]
         said += [f"GATEWAY_PARTITIONS is {wanted}"] if wanted else []
         raise LogError(
-            f"nothing was made, because {' and '.join(said)}; set GATEWAY_PARTITIONS to what the topics have, "
+            f"nothing was made, because {' and '.join(said)}; set GATEWAY_PARTITIONS to what they have, "
             "or begin with another GATEWAY_TOPIC_PREFIX"
         )
     return next(iter(counts), wanted or default)
