@@ -57,7 +57,7 @@ def read_event(record: Record) -> Event | DeadLetter:
 
 async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> SqliteLog:
     """Open the log that the settings name; `own`: to decide on it. Raises LogError or InvalidSettings."""
-    return await open_sqlite(settings.log_path(), partitions=settings.partitions, clock=clock, own=own)
+    return await open_sqlite(settings.log_path(), partitions=settings.partition_count, clock=clock, own=own)
 
 
 async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = None) -> int:
@@ -83,7 +83,7 @@ async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = 
     log = await open_log(settings, clock=clock, own=True)
     try:
         partitions = await log.partitions()
-        if "partitions" in settings.model_fields_set and settings.partitions != partitions:
+        if settings.partitions not in {None, partitions}:
             raise InvalidSettings(
                 f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
                 f"set it to {partitions}, or name a new log"

@@ -133,11 +133,14 @@ def _open_what_is_closed() -> None:
 
 
 def _settings_help() -> str:
-    """Each setting, its description beside its name."""
+    """Each setting, its description beside its name, or below a long one."""
     lines = ["[bold]Settings[/bold], from the environment, a .env file, or --config (there as log_url):", ""]
     for name, description in gateway_settings.described():
         first, *rest = wrap(description, _DESCRIPTION)
-        lines.append(f"[cyan]{name}[/cyan]{' ' * (_NAMES - len(name))}{first}")
+        if len(name) < _NAMES:
+            lines.append(f"[cyan]{name}[/cyan]{' ' * (_NAMES - len(name))}{first}")
+        else:
+            lines += [f"[cyan]{name}[/cyan]", " " * _NAMES + first]
         lines += [" " * _NAMES + line for line in rest]
     return "\n".join(lines)
 
@@ -341,25 +344,52 @@ def explain(
 topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")
 app.add_typer(topics_app, name="topics")
 
+Timestamps = Annotated[
+    Literal["log", "create"] | None,
+    typer.Option(
+        help="On Kafka: what dates a message, the 'log' when it arrives, or for --keep-time whoever makes it "
+        "('create').  [default: log]",
+        show_default=False,
+    ),
+]
+
 
 @topics_app.command("create")
-def topics_create(config: Config = None) -> None:
-    """Make the log with its topics, where it isn't there yet."""
+def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
+    """Make the log with its topics, where they are not there yet; what is there is left as it is."""
     settings = _settings(config)
+    if settings.on_kafka:
+        from gateway import kafka_topics
+
+        asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
+        return
+    _refuse_timestamps(timestamps)
     print(f"the log {settings.log_path()} has {_count(asyncio.run(_partitions(settings)), 'partition')}")
 
 
 @topics_app.command("check")
-def topics_check(config: Config = None) -> None:
-    """Compare the log with the settings; exit 1 where they differ."""
-    settings = _settings(config, must_exist=True)
+def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
+    """Say what of the log is not as it should be; exit 1 where that would change what is decided."""
+    settings = _settings(config)
+    if settings.on_kafka:
+        from gateway import kafka_topics
+
+        asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
+        return
+    _refuse_timestamps(timestamps)
+    _must_exist(settings)
     found = asyncio.run(_partitions(settings))
-    if found != settings.partitions:
+    if found != settings.partition_count:
         raise LogError(
             f"the log {settings.log_path()} has {_count(found, 'partition')} and GATEWAY_PARTITIONS is "
-            f"{settings.partitions}; set it to {found}, or feed a new log"
+            f"{settings.partition_count}; set it to {found}, or feed a new log"
         )
     print(f"the log {settings.log_path()} is as the settings say: {_count(found, 'partition')}")
+
+
+def _refuse_timestamps(timestamps: str | None) -> None:
+    if timestamps is not None:
+        raise InvalidSettings("--timestamps is for a log on Kafka; leave it out")
 
 
 @app.command()
@@ -401,9 +431,14 @@ async def _partitions(settings: Settings) -> int:
 def _settings(config: Path | None, *, must_exist: bool = False) -> Settings:
     settings = gateway_settings.load(config)
     telemetry.configure(settings.log_level)
-    if must_exist and not settings.log_path().exists():
-        raise LogError(f"there is no log {settings.log_path()} yet; start `gateway run` or feed it first")
+    if must_exist:
+        _must_exist(settings)
     return settings
+
+
+def _must_exist(settings: Settings) -> None:
+    if not settings.log_path().exists():
+        raise LogError(f"there is no log {settings.log_path()} yet; start `gateway run` or feed it first")
 
 
 def _instant(option: str, text: str | None) -> int | None:

@@ -15,11 +15,17 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gateway import kafka_settings
+from gateway.kafka_settings import KafkaSettings
 from gateway.rules import policy
 from gateway.rules.policy import Policies
 
 PREFIX: Final = "GATEWAY_"
 SQLITE: Final = "sqlite:///"
+KAFKA: Final = "kafka://"
+#: How many partitions there are where no setting says it.
+PARTITIONS_EMBEDDED: Final = 1
+PARTITIONS_ON_KAFKA: Final = 12
 DOTENV: Final = Path(".env")
 
 
@@ -27,7 +33,7 @@ class InvalidSettings(ValueError):
     """A setting can't be used; the message says which, and what is expected."""
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""
 
     model_config = SettingsConfigDict(
@@ -44,17 +50,18 @@ class Settings(BaseSettings):
         str,
         Field(
             description="The message log: sqlite:///./FILE is a file in this folder, "
-            "sqlite:////FOLDER/FILE one anywhere."
+            "sqlite:////FOLDER/FILE one anywhere, kafka://HOST:PORT,HOST:PORT is on those brokers of Apache "
+            "Kafka."
         ),
     ] = "sqlite:///./gateway.db"
     partitions: Annotated[
-        int,
+        int | None,
         Field(
             ge=1,
             le=1000,
             description="How many partitions a new log is made with, 1 to 1000; a log keeps its count.",
         ),
-    ] = 1
+    ] = None
     policy: Annotated[
         Path | None,
         Field(description="A policy file (TOML) with other limits than those of the guidance."),
@@ -79,9 +86,21 @@ class Settings(BaseSettings):
         """Environment, .env, and last what `load` read from the TOML file."""
         return env_settings, dotenv_settings, init_settings
 
+    @property
+    def on_kafka(self) -> bool:
+        """Whether the log is on Apache Kafka; else it is an embedded one."""
+        return self.log_url.startswith("kafka:")
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions a new log is made with."""
+        if self.partitions is not None:
+            return self.partitions
+        return PARTITIONS_ON_KAFKA if self.on_kafka else PARTITIONS_EMBEDDED
+
     def log_path(self) -> Path:
         """The file of the embedded log. Raises InvalidSettings for another kind of log."""
-        if self.log_url.startswith("kafka:"):
+        if self.on_kafka:
             raise InvalidSettings(
                 "GATEWAY_LOG_URL names a Kafka log, which this version does not have yet; use the embedded "
                 "log, such as sqlite:///./gateway.db"
@@ -89,7 +108,12 @@ class Settings(BaseSettings):
         if not self.log_url.startswith(SQLITE) or self.log_url == SQLITE or "\0" in self.log_url:
             raise InvalidSettings(
                 "GATEWAY_LOG_URL is not a log that this version has; expected sqlite:///./FILE for one in "
-                "this folder, or sqlite:////FOLDER/FILE"
+                "this folder, sqlite:////FOLDER/FILE, or kafka://HOST:PORT"
+            )
+        if useless := sorted(self.model_fields_set & KafkaSettings.model_fields.keys()):
+            raise InvalidSettings(
+                f"{env(useless[0])} is for a log on Kafka and GATEWAY_LOG_URL names an embedded one; remove "
+                "it, or name brokers such as kafka://HOST:PORT"
             )
         return Path(self.log_url.removeprefix(SQLITE))
 
@@ -103,7 +127,7 @@ def read_policies(path: Path | None) -> Policies:
     if path is None:
         return policy.shipped()
     try:
-        return policy.parse(_text_of(path, "the policy file"))
+        return policy.parse(text_of(path, "the policy file"))
     except policy.PolicyError as error:
         why = _lower(error).removeprefix("not a policy file: ")
         raise InvalidSettings(f"the policy file {path} can't be used: {why}; correct it") from None
@@ -117,13 +141,13 @@ def load(config: Path | None = None) -> Settings:
     in_file = {} if config is None else _read_toml(config)
     for name in unknown():
         if meant := _meant(name):
-            raise InvalidSettings(f"there is no setting {PREFIX}{name.upper()}; did you mean {_env(meant)}?")
+            raise InvalidSettings(f"there is no setting {PREFIX}{name.upper()}; did you mean {env(meant)}?")
     try:
         return Settings(**in_file)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0])
-        raise InvalidSettings(f"{_env(name)} {_EXPECTED[name]}") from None
+        raise InvalidSettings(f"{env(name)} {_EXPECTED[name]}") from None
 
 
 def unknown() -> list[str]:
@@ -137,16 +161,26 @@ def unknown() -> list[str]:
 
 
 def described() -> list[tuple[str, str]]:
-    """Each setting's environment variable, and in a sentence or two what it says and what it is without."""
+    """Each setting's environment variable, and in a sentence or two what it says and what it is without.
+
+    Those for Kafka come last.
+    """
+    names = sorted(Settings.model_fields, key=lambda name: name in KafkaSettings.model_fields)
     return [
-        (_env(name), f"{field.description} Default: {_NONE if field.default is None else field.default}.")
-        for name, field in Settings.model_fields.items()
+        (env(name), f"{Settings.model_fields[name].description} Default: {_default(name)}.") for name in names
     ]
 
 
-_NONE: Final = "none"
+def _default(name: str) -> str:
+    default = Settings.model_fields[name].default
+    return _DEFAULTS.get(name, "none" if default in {None, ""} else str(default))
+
+
+#: The defaults that depend on something.
+_DEFAULTS: Final = {"partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka"}
 #: What is wrong with a value that can't be used, and what is expected. The value is not shown.
 _EXPECTED: Final = {
+    **kafka_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
     "partitions": "is not a number of partitions; expected 1 to 1000",
     "policy": "is not the name of a file; expected that of a policy file",
@@ -154,39 +188,41 @@ _EXPECTED: Final = {
 }
 
 
-def _env(name: str) -> str:
+def env(name: str) -> str:
+    """The environment variable of a setting."""
     return PREFIX + name.upper()
 
 
 def _meant(name: str) -> str | None:
     """The setting that a name may be a slip of."""
-    for known in Settings.model_fields:
-        if name.startswith(known) or known.startswith(name):
-            return known
-    return next(iter(get_close_matches(name, Settings.model_fields, 1, cutoff=0.7)), None)
+    begun = (known for known in Settings.model_fields if name.startswith(known) or known.startswith(name))
+    return next(iter(get_close_matches(name, Settings.model_fields, 1, cutoff=0.7)), None) or next(
+        begun, None
+    )
 
 
 def _dotenv() -> Iterable[str]:
     if not DOTENV.exists():
         return ()
-    _text_of(DOTENV, "the settings file")
+    text_of(DOTENV, "the settings file")
     return DotEnvSettingsSource(Settings).env_vars
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        found = tomllib.loads(_text_of(path, "the settings file"))
+        found = tomllib.loads(text_of(path, "the settings file"))
     except tomllib.TOMLDecodeError as error:
         raise InvalidSettings(f"the settings file {path} is not TOML: {_lower(error)}; correct it") from None
     for name in found:
         if name not in Settings.model_fields:
             known = _meant(name.lower().removeprefix(PREFIX.lower()))
-            hint = f"did you mean {known}?" if known else f"expected {', '.join(Settings.model_fields)}"
+            hint = f"did you mean {known}?" if known else "`gateway run --help` names all there are"
             raise InvalidSettings(f"the settings file {path} has an unknown key {name!r}; {hint}")
     return found
 
 
-def _text_of(path: Path, what: str) -> str:
+def text_of(path: Path, what: str) -> str:
+    """What a file holds. what: it, in the error's sentence. Raises InvalidSettings."""
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:

@@ -7,6 +7,7 @@ Source: RFC 6749, 2.3.1, 4.4 and 5; RFC 6750, 2.1.
 import asyncio
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -92,7 +93,8 @@ class ClientCredentials(AbstractTokenProvider):
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
-        self._login = aiohttp.BasicAuth(quote_plus(client_id), quote_plus(client_secret))
+        login = f"{quote_plus(client_id)}:{quote_plus(client_secret)}".encode()
+        self._headers = {"Authorization": f"Basic {b64encode(login).decode()}", "Accept": "application/json"}
         self._form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
         self._now_s = now_s
         self._one_at_a_time = asyncio.Lock()
@@ -103,7 +105,7 @@ class ClientCredentials(AbstractTokenProvider):
         self._ask_again_at = now_s()
 
     async def token(self) -> str:
-        """A token with a fifth of its life before it; where it can't be renewed, with less. Raises NoToken."""
+        """A token with a fifth of its life before it, or less where it can't be renewed. Raises NoToken."""
         async with self._one_at_a_time:
             if self._now_s() >= self._renew_at and self._now_s() >= self._ask_again_at:
                 await self._renew()
@@ -131,7 +133,9 @@ class ClientCredentials(AbstractTokenProvider):
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
                 # A redirection would send the secret to wherever it leads.
-                session.post(self._url, data=self._form, auth=self._login, allow_redirects=False) as response,
+                session.post(
+                    self._url, data=self._form, headers=self._headers, allow_redirects=False
+                ) as response,
             ):
                 body = await _read(response)
                 status = response.status

@@ -1,0 +1,237 @@
+"""A connection is made in each way that the settings have, and what the brokers refuse is told."""
+
+import asyncio
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from gateway import settings
+from gateway.connecting import connection
+from gateway.engine import kafka_reach
+from gateway.engine.kafka_connection import Connection
+from gateway.engine.kafka_reach import reach
+from gateway.engine.kafka_topics_create import create
+from gateway.engine.log import LogBusy, LogError
+from tests.broker.broker import Broker, free_ports
+from tests.kafka.secured import PASSWORD, USER, Certificates, secured_broker, token
+
+Given = dict[str, str]
+
+
+class Way:
+    """Settings for one of the broker's listeners."""
+
+    def __init__(self, broker: Broker, certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._broker = broker
+        self._certificates = certificates
+        self._monkeypatch = monkeypatch
+
+    def connection(self, listener: str, given: Given) -> Connection:
+        """The connection, from the environment. A value <name> is that file of the certificates."""
+        url = {"LOG_URL": f"kafka://{self._broker.address(listener)}"}
+        for name, value in (url | given).items():
+            path = vars(self._certificates).get(value.strip("<>"))
+            self._monkeypatch.setenv(f"GATEWAY_{name}", str(path or value))
+        return connection(settings.load())
+
+    def refusal(self, listener: str, given: Given) -> LogError:
+        """Why it can't be reached."""
+        with pytest.raises(LogError) as refused:
+            asyncio.run(reach(self.connection(listener, given)))
+        assert PASSWORD not in repr(refused.value)
+        assert "\n" not in str(refused.value)
+        return refused.value
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def broker(
+    bootstrap: str, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Broker]:
+    # `bootstrap` is asked for because it skips, or fails, where there can be no broker.
+    with secured_broker(tmp_path_factory.mktemp("secured"), certificates) as broker:
+        broker.start()
+        yield broker
+
+
+@pytest.fixture
+def way(broker: Broker, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Way:
+    monkeypatch.chdir(tmp_path)
+    Path("token").write_text(f"{token()}\n")
+    Path("expired").write_text(token(life_s=-3600))
+    Path("password").write_text(f"{PASSWORD}\n")
+    return Way(broker, certificates, monkeypatch)
+
+
+TLS = {"KAFKA_SECURITY": "tls", "KAFKA_CA_FILE": "<ca>"}
+LOGIN = TLS | {
+    "KAFKA_SECURITY": "sasl_tls",
+    "KAFKA_SASL_MECHANISM": "PLAIN",
+    "KAFKA_USERNAME": USER,
+    "KAFKA_PASSWORD": PASSWORD,
+}
+CLEAR = {
+    "KAFKA_SECURITY": "sasl_plaintext",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_USERNAME": USER,
+    "KAFKA_PASSWORD_FILE": "password",
+}
+TOKEN = TLS | {
+    "KAFKA_SECURITY": "sasl_tls",
+    "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+    "KAFKA_TOKEN_FILE": "token",
+}
+
+
+@pytest.mark.parametrize(
+    ("listener", "given"),
+    [
+        ("PLAINTEXT", {}),
+        ("TLS", TLS),
+        ("MUTUAL", TLS | {"KAFKA_CERTIFICATE_FILE": "<client>"}),
+        ("MUTUAL", TLS | {"KAFKA_CERTIFICATE_FILE": "<client>", "KAFKA_KEY_FILE": "<client>"}),
+        ("LOGIN", LOGIN),
+        ("LOGIN", LOGIN | {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-256"}),
+        ("LOGIN", LOGIN | {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512"}),
+        ("CLEAR", CLEAR),
+        ("TOKEN", TOKEN),
+    ],
+)
+async def test_topics_are_made_and_records_go_through(
+    listener: str, given: Given, way: Way, topic_prefix: str
+) -> None:
+    made = way.connection(listener, given)
+    await reach(made)
+    await create(made, topic_prefix, partitions=1, default_partitions=1, replication=None, timestamps="log")
+    topic = f"{topic_prefix}gateway.outcomes"
+    async with (
+        AIOKafkaProducer(**made.arguments(), transactional_id=topic_prefix) as producer,
+        producer.transaction(),
+    ):
+        await producer.send(topic, b"applied")
+    async with AIOKafkaConsumer(
+        topic, **made.arguments(), auto_offset_reset="earliest", isolation_level="read_committed"
+    ) as consumer:
+        assert (await consumer.getone()).value == b"applied"
+
+
+@pytest.mark.parametrize(
+    ("listener", "given", "expected"),
+    [
+        # encryption
+        ("TLS", {"KAFKA_SECURITY": "tls"}, "is not trusted (unable to get local issuer certificate)"),
+        ("TLS", TLS | {"KAFKA_CA_FILE": "<other_ca>"}, "is not trusted"),
+        ("MUTUAL", TLS, "does not accept this gateway's certificate, or the lack of one"),
+        ("MUTUAL", TLS | {"KAFKA_CERTIFICATE_FILE": "<other_client>"}, "does not accept this gateway's cert"),
+        # login
+        ("LOGIN", LOGIN | {"KAFKA_PASSWORD": "wrong"}, "refuses the user or the password"),
+        ("LOGIN", LOGIN | {"KAFKA_USERNAME": "wrong"}, "refuses the user or the password"),
+        (
+            "LOGIN",
+            LOGIN | {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-256", "KAFKA_PASSWORD": "wrong"},
+            "refuses the user or the password; correct GATEWAY_KAFKA_USERNAME or the password, and see",
+        ),
+        ("CLEAR", CLEAR | {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-256"}, "has no login by SCRAM-SHA-256; set "),
+        ("TOKEN", LOGIN, "has no login by PLAIN; set GATEWAY_KAFKA_SASL_MECHANISM to one that it has"),
+        ("PLAINTEXT", CLEAR, "has no login on this port; name the port that has"),
+        ("TOKEN", TOKEN | {"KAFKA_TOKEN_FILE": "expired"}, "refuses the token; see who issued it"),
+        ("TLS", LOGIN, "has no login on this port; name the port that has"),
+    ],
+)
+def test_what_a_broker_refuses_is_told_with_what_to_do(
+    listener: str, given: Given, expected: str, way: Way
+) -> None:
+    refused = way.refusal(listener, given)
+    assert not isinstance(refused, LogBusy)
+    assert expected in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("listener", "given", "expected"),
+    [
+        (
+            "PLAINTEXT",
+            TLS,
+            "ends a connection that is SSL; set GATEWAY_KAFKA_SECURITY to what its port is for",
+        ),
+        ("TLS", {}, "ends a connection that is PLAINTEXT; set GATEWAY_KAFKA_SECURITY"),
+        ("CLEAR", {}, "ends a connection that is PLAINTEXT; set GATEWAY_KAFKA_SECURITY"),
+        ("LOGIN", TLS, "ends a connection that is SSL; set GATEWAY_KAFKA_SECURITY"),
+        ("LOGIN", CLEAR, "ends a connection that is SASL_PLAINTEXT; set GATEWAY_KAFKA_SECURITY"),
+        ("TOKEN", TOKEN | {"KAFKA_TOKEN_FILE": "password"}, "the token file password holds no token"),
+        ("TOKEN", TOKEN | {"KAFKA_TOKEN_FILE": "nowhere"}, "the token file nowhere can't be read"),
+    ],
+)
+def test_what_may_pass_by_itself_is_told_as_such(
+    listener: str, given: Given, expected: str, way: Way
+) -> None:
+    refused = way.refusal(listener, given)
+    assert isinstance(refused, LogBusy)
+    assert expected in str(refused)
+
+
+async def test_a_broker_is_known_by_the_name_in_its_certificate(way: Way) -> None:
+    made = way.connection("TLS", TLS)
+    port = made.servers[0].rpartition(":")[2]
+    with pytest.raises(LogError, match=r"is not trusted \(Hostname mismatch, certificate is not valid for"):
+        await reach(Connection((f"localhost:{port}",), made.tls))
+
+
+async def test_a_broker_that_is_not_there_is_told() -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(LogBusy, match=rf":{port} can't be reached \(connection refused\); see that it runs"):
+        await reach(Connection((f"127.0.0.1:{port}",)))
+
+
+async def test_a_broker_that_does_not_answer_is_told(
+    way: Way, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reach, "ANSWER_S", 0.2)
+    plain, encrypted = way.connection("PLAINTEXT", {}), way.connection("TLS", TLS)
+    broker.pause()
+    try:
+        for unanswered in (plain, encrypted):
+            with pytest.raises(LogBusy, match="does not answer; see that it runs, and that this is its port"):
+                await reach(unanswered)
+    finally:
+        broker.resume()
+
+
+async def test_one_broker_of_several_is_enough_and_a_refusal_tells_more_than_silence(
+    way: Way, bootstrap: str
+) -> None:
+    (port,) = free_ports(1)
+    await reach(Connection((f"127.0.0.1:{port}", bootstrap)))
+    refusing = way.connection("LOGIN", LOGIN | {"KAFKA_PASSWORD": "wrong"})
+    both = Connection((f"127.0.0.1:{port}", *refusing.servers), refusing.tls, refusing.login)
+    with pytest.raises(LogError, match="refuses the user or the password"):
+        await reach(both)
+
+
+async def test_brokers_that_name_addresses_which_cannot_be_reached_are_told(bootstrap: str) -> None:
+    host, _, named = bootstrap.rpartition(":")
+    (nowhere,) = free_ports(1)
+
+    async def forward(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: bytes, by: bytes
+    ) -> None:
+        while part := await reader.read(65536):
+            writer.write(part.replace(to, by))
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, here = await asyncio.open_connection(host, int(named))
+        told, lie = struct.pack(">i", int(named)), struct.pack(">i", nowhere)
+        await asyncio.gather(forward(there, writer, told, lie), forward(reader, here, b"", b""))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(LogBusy, match=rf"it names can't be reached \({host}:{nowhere}\); correct"):
+            await reach(Connection((f"127.0.0.1:{port}",)))
