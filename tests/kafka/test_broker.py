@@ -1,7 +1,6 @@
 """The broker that the tests use is a real one, and nothing is left of it."""
 
 import asyncio
-import fcntl
 import os
 import subprocess
 import sys
@@ -58,10 +57,18 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture
-def broker(tmp_path: Path, bootstrap: str) -> Iterator[Broker]:
-    """One that nobody else uses; after `bootstrap`, which says what this machine lacks."""
-    with Broker(tmp_path / "broker") as own:
+MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
+PROPERTIES = {
+    "listener.name.named.sasl.enabled.mechanisms": "PLAIN",
+    "listener.name.named.plain.sasl.jaas.config": f'{MODULE} required user_clerk="open sesame";',
+}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, java: None) -> Iterator[Broker]:
+    """One that nobody else uses, with a listener of its own that asks for a password."""
+    folder = tmp_path_factory.mktemp("broker")
+    with Broker(folder, properties=PROPERTIES, listeners={"NAMED": "SASL_PLAINTEXT"}) as own:
         own.start()
         yield own
 
@@ -100,30 +107,22 @@ async def test_a_paused_one_answers_nothing_until_it_goes_on(broker: Broker) -> 
     assert await read(broker.bootstrap, "paused", 1) == [b"late"]
 
 
-def test_a_broker_has_the_listeners_and_the_properties_that_it_is_given(
-    tmp_path: Path, bootstrap: str
-) -> None:
-    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-    properties = {
-        "listener.name.named.sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.named.plain.sasl.jaas.config": f'{module} required user_clerk="open sesame";',
-    }
-    with Broker(tmp_path, properties=properties, listeners={"NAMED": "SASL_PLAINTEXT"}) as own:
-        own.start()
-        client = AdminClient(
-            {
-                "bootstrap.servers": own.address("NAMED"),
-                "security.protocol": "SASL_PLAINTEXT",
-                "sasl.mechanism": "PLAIN",
-                "sasl.username": "clerk",
-                "sasl.password": "open sesame",
-            }
-        )
-        (node,) = client.list_topics(timeout=30).brokers.values()
-        assert own.address("NAMED") == f"{node.host}:{node.port}"
+def test_a_broker_has_the_listeners_and_the_properties_that_it_is_given(broker: Broker) -> None:
+    client = AdminClient(
+        {
+            "bootstrap.servers": broker.address("NAMED"),
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": "clerk",
+            "sasl.password": "open sesame",
+        }
+    )
+    (node,) = client.list_topics(timeout=30).brokers.values()
+    assert broker.address("NAMED") == f"{node.host}:{node.port}"
 
 
-def test_one_that_can_not_start_says_why(tmp_path: Path, bootstrap: str) -> None:
+@pytest.mark.usefixtures("java")
+def test_one_that_can_not_start_says_why(tmp_path: Path) -> None:
     with (
         Broker(tmp_path, properties={"transaction.state.log.num.partitions": "many"}) as own,
         pytest.raises(NoBroker, match=r"transaction\.state\.log\.num\.partitions"),
@@ -155,9 +154,8 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def test_all_processes_have_the_same_one_and_the_last_to_be_killed_takes_it_along(
-    tmp_path: Path, bootstrap: str
-) -> None:
+@pytest.mark.usefixtures("java")
+def test_all_processes_have_the_same_one_and_the_last_to_be_killed_takes_it_along(tmp_path: Path) -> None:
     folder = tmp_path / "broker"
     with someone_with_it(folder) as one, someone_with_it(folder) as other:
         pid = int(first_line(one))
@@ -175,21 +173,20 @@ def test_all_processes_have_the_same_one_and_the_last_to_be_killed_takes_it_alon
             assert not anew.running
 
 
-def test_make_broker_prints_the_address_of_one_that_goes_on_by_itself(bootstrap: str) -> None:
+@pytest.mark.usefixtures("java")
+def test_make_broker_prints_the_address_of_one_that_goes_on_by_itself() -> None:
     def make(target: str) -> str:
         return subprocess.run(
             ["make", "--silent", target], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
         ).stdout
 
-    with (CACHE / "make-broker.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        someone_uses_it = Broker(CACHE / "broker", outlives=True).running
-        address = make("broker").strip()
-        AdminClient({"bootstrap.servers": address}).list_topics(timeout=30)
-        assert make("broker").strip() == address
-        if not someone_uses_it:
-            assert not make("broker-stop")
-            assert not Broker(CACHE / "broker", outlives=True).running
+    started_by_hand = Broker(CACHE / "broker", outlives=True).running
+    address = make("broker").strip()
+    AdminClient({"bootstrap.servers": address}).list_topics(timeout=30)
+    assert make("broker").strip() == address
+    if not started_by_hand:
+        assert not make("broker-stop")
+        assert not Broker(CACHE / "broker", outlives=True).running
 
 
 @pytest.mark.parametrize(
