@@ -92,9 +92,11 @@ docs: setup ## make docs/rules.md and docs/demo.svg anew, which are made from th
 simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
 	$(BIN)/python -m tests.engine.simulate --schedules 100000
 
-lock: setup ## make both locks anew, with the newest versions
+lock: setup ## make the locks anew, with the newest versions
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --build-deps-for wheel --only-build-deps --constraint requirements-dev.lock \
+		--output-file requirements-build.lock pyproject.toml
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -35,6 +35,7 @@ def keep(folder: Path, running: int, users: str, command: list[str]) -> None:
         broker.wait()
         if unused.is_set():
             shutil.rmtree(folder / "data", ignore_errors=True)
+            os.close(running)
 
 
 if __name__ == "__main__" and os.fork() == 0:

@@ -1,0 +1,97 @@
+"""compose.yaml and the Dockerfile, as far as they can be held without Docker."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.broker.jars import jars
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "compose.yaml"
+DOCKERFILE = ROOT / "Dockerfile"
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(path)
+    return found
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = read(COMPOSE)["services"][name]
+    return found
+
+
+def checked(command: str, *arguments: str | Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name(command), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compose_takes_the_file() -> None:
+    checked("check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+
+def test_every_service_is_pinned_and_has_no_rights_that_it_does_not_need() -> None:
+    checked("check-jsonschema", "--schemafile", Path(__file__).with_name("hardened.schema.json"), COMPOSE)
+
+
+def test_the_linter_finds_nothing_in_the_dockerfile() -> None:
+    checked("hadolint", DOCKERFILE)
+
+
+def test_the_image_runs_as_a_user_without_rights() -> None:
+    last_stage = DOCKERFILE.read_text().rpartition("\nFROM ")[2]
+    assert re.findall(r"^USER (.+)$", last_stage, re.MULTILINE) == ["10001:10001"]
+
+
+def test_prometheus_asks_every_worker_of_the_gateway() -> None:
+    command = service("gateway")["command"]
+    workers = int(command[command.index("--workers") + 1])
+    served = [f"gateway:{8080 + number}" for number in range(workers)]
+    (job,) = read(ROOT / "deploy" / "prometheus.yml")["scrape_configs"]
+    assert job["static_configs"] == [{"targets": served}]
+    published = [port.rpartition(":")[2] for port in service("gateway")["ports"]]
+    assert published == [name.rpartition(":")[2] for name in served]
+
+
+def test_a_service_waits_for_what_exists() -> None:
+    services = read(COMPOSE)["services"]
+    for name, of_it in services.items():
+        assert of_it.get("depends_on", {}).keys() <= services.keys() - {name}
+
+
+@pytest.mark.usefixtures("java")
+def test_the_image_of_kafka_takes_the_settings_of_its_service(tmp_path: Path) -> None:
+    """By the program with which the image makes its configuration of the environment and formats storage."""
+    given = service("kafka")["environment"]
+    data, configuration = tmp_path / "data", tmp_path / "config"
+    configuration.mkdir()
+    done = subprocess.run(
+        [
+            *("java", "-Dorg.slf4j.simpleLogger.logFile=System.err", "-XX:TieredStopAtLevel=1"),
+            *("-cp", f"{jars()}/*", "kafka.docker.KafkaDockerWrapper", "setup"),
+            *("--default-configs-dir", tmp_path, "--mounted-configs-dir", tmp_path),
+            *("--final-configs-dir", configuration),
+        ],
+        env={**os.environ, **given, "KAFKA_LOG_DIRS": str(data)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"cluster.id={given['CLUSTER_ID']}" in (data / "meta.properties").read_text()
+    made = (configuration / "server.properties").read_text().splitlines()
+    assert f"listeners={given['KAFKA_LISTENERS']}" in made
+    assert not [line for line in made if line.startswith(("heap.", "gc."))]
