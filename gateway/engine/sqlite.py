@@ -118,15 +118,11 @@ class SqliteLog:
         def put() -> frozenset[str]:
             with self.file.transaction() as db:
                 at = self._now()
-                marks = {
-                    letter: "DISCARDED" if draft is None else "REPLAYED" for letter, draft in letters.items()
-                }
+                sql = "INSERT OR IGNORE INTO handled VALUES (?, ?, ?)"
                 marked = frozenset(
                     letter
-                    for letter, done in marks.items()
-                    if db.execute(
-                        "INSERT OR IGNORE INTO handled VALUES (?, ?, ?)", (letter, done, at)
-                    ).rowcount
+                    for letter, draft in letters.items()
+                    if db.execute(sql, (letter, "REPLAYED" if draft else "DISCARDED", at)).rowcount
                 )
                 drafts = (draft for letter, draft in letters.items() if draft and letter in marked)
                 newest = self.newest()
