@@ -312,10 +312,10 @@ def test_a_letter_is_put_back_once_by_operators_at_once_of_whom_some_are_killed(
     gateway: Gateway, tmp_path: Path
 ) -> None:
     """All want to put back all. Some are killed at any moment; the last one finds what is left."""
-    died(tmp_path, "FAILED", *[GOOD] * 1_000)
+    died(tmp_path, "FAILED", *[GOOD] * 700)
     replay = [GATEWAY, "dead-letters", "replay", "--all"]
     killed = 0
-    for lines in (1, 150, 250):
+    for lines in (1, 150):
         operators = [
             subprocess.Popen(replay, cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE)
             for _ in range(2)
@@ -331,7 +331,6 @@ def test_a_letter_is_put_back_once_by_operators_at_once_of_whom_some_are_killed(
             killed += process.returncode == -signal.SIGKILL
         marked = [line["id"] for line in gateway("dead-letters", "list", "--all").lines if line["handled"]]
         assert came_back(tmp_path) == Counter(marked)
-        print(f"{killed} killed, {len(marked):,} letters put back")
     assert killed
     last = [
         subprocess.Popen(replay, cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE)
@@ -340,7 +339,7 @@ def test_a_letter_is_put_back_once_by_operators_at_once_of_whom_some_are_killed(
     for process in last:
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err.decode()
-    assert came_back(tmp_path) == Counter(f"prap.referrals-0-{place}" for place in range(101, 1_101))
+    assert came_back(tmp_path) == Counter(f"prap.referrals-0-{place}" for place in range(101, 801))
     assert gateway("dead-letters", "list").out == b""
 
 
