@@ -5,13 +5,13 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from textwrap import wrap
-from typing import IO, Annotated, Final, Literal, NoReturn
+from typing import IO, Annotated, Final, Literal, NoReturn, TypeVar
 
 import structlog
 import typer
@@ -20,11 +20,15 @@ from gateway import settings as gateway_settings
 from gateway import telemetry
 from gateway.app import DISTRIBUTION, OUTBOUND_TOPICS, open_log, read_event
 from gateway.app import run as run_gateway
-from gateway.engine.log import INBOUND_TOPICS, LogError, Lost
+from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Lost
+from gateway.letters import Choice, UnknownLetter
 from gateway.lines import InvalidLine
 from gateway.replay import EndsBeforeInput, to_line
 from gateway.rules.events import DeadLetter, Event
 from gateway.settings import InvalidSettings, Settings
+from schemas.codec import UnreadableCode
+
+T = TypeVar("T")
 
 INPUT_ERROR: Final = 2
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -89,7 +93,7 @@ def _sentence(error: Exception) -> str:
     match error:
         case typer.TyperException():
             return _usage(error)
-        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | LogError() | Lost():
+        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter() | LogError() | Lost():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
@@ -112,7 +116,7 @@ def _usage(error: typer.TyperException) -> str:
     return f"{said[:1].lower()}{said[1:]}; see `{command} --help`"
 
 
-_BAD_INPUT: Final = (InvalidLine, InvalidSettings, EndsBeforeInput, typer.TyperException)
+_BAD_INPUT: Final = (InvalidLine, InvalidSettings, EndsBeforeInput, UnknownLetter, typer.TyperException)
 
 
 def _on_sigterm(_: int, __: object) -> NoReturn:
@@ -339,6 +343,146 @@ def explain(
             f"nothing has come for this purchase order to the log {settings.log_path()}; check its number"
         )
     tell(po_number, events, arrivals)
+
+
+letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded.")
+app.add_typer(letters_app, name="dead-letters")
+
+Ids = Annotated[list[str] | None, typer.Argument(help="The letters' ids, as `list` shows them.")]
+Code = Annotated[UnreadableCode | None, typer.Option("--code", help="Only letters with this code.")]
+FromTopic = Annotated[str | None, typer.Option("--topic", help="Only letters from this topic.")]
+AllWaiting = Annotated[bool, typer.Option("--all", help="All letters that wait.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, also on a terminal.")]
+
+
+@letters_app.command("list")
+def letters_list(
+    code: Code = None,
+    topic: FromTopic = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those that were replayed or discarded, too.")
+    ] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """List the dead letters that wait: a table on a terminal, JSON lines elsewhere."""
+    from gateway.letters_shown import print_letters
+
+    choice = _choice(None, code, topic, True)
+    settings = _settings(config, must_exist=True)
+    _on_log(settings, lambda log: print_letters(log, choice, everything=everything, as_json=as_json))
+
+
+@letters_app.command("show")
+def letters_show(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The letter's id, as `list` shows it.")],
+    value: Annotated[
+        bool, typer.Option("--value", help="What it holds, too: it may be about a person.")
+    ] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Show one dead letter, why it is one, and what became of it."""
+    from gateway.letters import letter
+    from gateway.letters_shown import print_letter
+
+    settings = _settings(config, must_exist=True)
+    found = _on_log(settings, lambda log: letter(log, event_id))
+    print_letter(found, value=value, as_json=as_json)
+
+
+@letters_app.command("replay")
+def letters_replay(
+    ids: Ids = None,
+    code: Code = None,
+    topic: FromTopic = None,
+    everything: AllWaiting = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also those that this version can't read, and that fail again.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Put dead letters back on their topics, each once."""
+    from gateway.letters import put_back
+
+    choice = _choice(ids, code, topic, everything)
+    settings = _settings(config, must_exist=True)
+    waiting = _waiting(settings, choice, "REPLAYED")
+    result = _on_log(settings, lambda log: put_back(log, waiting, anyway=anyway))
+    print(f"{_count(result.done, 'dead letter')} put back", file=sys.stderr)
+    if result.left:
+        name, why = next(iter(result.left.items()))
+        raise LogError(
+            f"{_count(len(result.left), 'dead letter')} would fail again and stayed, such as {name} "
+            f"({why.removesuffix('.')}); upgrade the gateway, name --anyway, or discard what can't be helped"
+        )
+
+
+@letters_app.command("discard")
+def letters_discard(
+    ids: Ids = None,
+    code: Code = None,
+    topic: FromTopic = None,
+    everything: AllWaiting = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask, as is done on a terminal.")] = False,
+    config: Config = None,
+) -> None:
+    """Mark dead letters as handled without putting them back. It can't be undone."""
+    from gateway.letters import discard
+
+    choice = _choice(ids, code, topic, everything)
+    settings = _settings(config, must_exist=True)
+    waiting = _waiting(settings, choice, "DISCARDED")
+    if waiting and not yes and sys.stdin.isatty():
+        print(
+            f"Discard {_count(len(waiting), 'dead letter')}? It can't be undone. [y/N] ", end="", flush=True
+        )
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise LogError("nothing was discarded; answer y, or name --yes, to discard")
+    done = _on_log(settings, lambda log: discard(log, waiting))
+    print(f"{_count(done, 'dead letter')} discarded", file=sys.stderr)
+
+
+def _choice(ids: list[str] | None, code: str | None, topic: str | None, everything: bool) -> Choice:
+    """The letters that are meant; naming them excludes other ways of choosing."""
+    if topic is not None and topic not in INBOUND_TOPICS:
+        raise InvalidSettings(f"no inbound topic has that name; name one of {', '.join(INBOUND_TOPICS)}")
+    chosen = code is not None or topic is not None or everything
+    if ids and chosen:
+        raise InvalidSettings("ids and --code, --topic or --all can't be combined; name one of them")
+    if not ids and not chosen:
+        raise InvalidSettings("no dead letter is named; name ids, --code, --topic or --all")
+    return Choice(frozenset(ids or ()), code, topic)
+
+
+def _waiting(settings: Settings, choice: Choice, wanted: Literal["REPLAYED", "DISCARDED"]) -> list[str]:
+    """The letters of the choice that wait. With which the same was done before, that is told.
+
+    Raises LogError, before anything is done, where one of them was not `wanted` but handled otherwise.
+    """
+    from gateway.letters import choose
+
+    chosen = _on_log(settings, lambda log: choose(log, choice))
+    for name, mark in chosen.items():
+        if mark and mark.done != wanted:
+            raise LogError(f"{name} was {mark.done.lower()} before, so nothing was done; leave it out")
+    for name, mark in chosen.items():
+        if mark:
+            print(f"{name} was {mark.done.lower()} before", file=sys.stderr)
+    return [name for name, mark in chosen.items() if not mark]
+
+
+def _on_log(settings: Settings, work: Callable[[Log], Coroutine[None, None, T]]) -> T:
+    """Open the log, do the work, and let go of it."""
+
+    async def on_log() -> T:
+        log = await open_log(settings)
+        try:
+            return await work(log)
+        finally:
+            await log.close()
+
+    return asyncio.run(on_log())
 
 
 topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")

@@ -84,6 +84,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("partition", "message_id", "po_number", "rule"),
         "A special customer record came through PRaP, where none may come; nothing of it was kept.",
     ),
+    "dead_letter.replayed": LogEvent(
+        "info", ("letter", "topic"), "Somebody put a dead letter's record back on its topic."
+    ),
+    "dead_letter.discarded": LogEvent(
+        "info", ("letter",), "Somebody discarded a dead letter; it is not put back any more."
+    ),
     "library.complained": LogEvent(
         "warning",
         ("logger",),

@@ -7,7 +7,7 @@ implementation must do.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -94,6 +94,13 @@ class Assignment(Struct, frozen=True, gc=False):
     partitions: frozenset[int]
 
 
+class Handled(Struct, frozen=True, gc=False):
+    """What was done with a dead letter, once for all. `at` is when: UTC milliseconds since 1970."""
+
+    done: Literal["REPLAYED", "DISCARDED"]
+    at: int
+
+
 class LogError(Exception):
     """The log can't be used; the message says what to do."""
 
@@ -152,6 +159,19 @@ class Log(Protocol):
 
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics, all or none, and return how many. Keys choose the partition."""
+
+    async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
+        """Put dead letters' records back on their topics and mark the letters as handled: all or nothing.
+
+        letters: by the letter's event_id the record to put back; None: the letter is discarded. One that
+        was handled before, be it by another process at this moment, is left as it is. Returns the
+        event_ids of those that were handled now. A record without a timestamp gets the log's, which never
+        moves on the time of a log whose records have times of their own. Raises LogBusy or another
+        LogError; that says nothing about whether it took effect, and it may be tried again.
+        """
+
+    async def handled(self) -> Mapping[str, Handled]:
+        """What was done with the dead letters that were handled, by event_id."""
 
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""

@@ -2,7 +2,8 @@
 
 `inbound` and `outbound` hold the records, each in order of arrival, so an offset is a place among all
 records of its table, and the offsets of one topic have gaps. `state`, `position` and `ownership` hold what
-the engine commits. One step is one SQL transaction, in WAL mode with synchronous=FULL.
+the engine commits, `handled` what was done with dead letters. One step is one SQL transaction, in WAL mode
+with synchronous=FULL.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from gateway.engine.log import (
     Batch,
     Commit,
     Draft,
+    Handled,
     Headers,
     LogError,
     Lost,
@@ -109,6 +111,36 @@ class SqliteLog:
         count = max(await self.file.run(put), 0)
         self.arrived.set()
         return count
+
+    async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
+        """Put dead letters' records back and mark the letters, in one transaction."""
+
+        def put() -> frozenset[str]:
+            with self.file.transaction() as db:
+                at = self._now()
+                sql = "INSERT OR IGNORE INTO handled VALUES (?, ?, ?)"
+                marked = frozenset(
+                    letter
+                    for letter, draft in letters.items()
+                    if db.execute(sql, (letter, "REPLAYED" if draft else "DISCARDED", at)).rowcount
+                )
+                drafts = (draft for letter, draft in letters.items() if draft and letter in marked)
+                newest = self.newest()
+                # The wall clock would bring about all that is due in a log whose time is that of its records.
+                now = newest if self.file.keeps_time else max(at, newest)
+                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
+                db.executemany(_INSERT.format("inbound"), rows)
+            return marked
+
+        marked = await self.file.run(put)
+        self.arrived.set()
+        return marked
+
+    async def handled(self) -> dict[str, Handled]:
+        """What was done with dead letters, by event_id."""
+        sql = "SELECT letter, done, at FROM handled"
+        rows = await self.file.run(lambda: self.file.db.execute(sql).fetchall())
+        return {letter: Handled(done, at) for letter, done, at in rows}
 
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics in the order in which they were committed.

@@ -42,6 +42,11 @@ CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
 """
+#: Made where it is missing: the first logs had none, and whoever knows nothing of it can use the log as well.
+_HANDLED: Final = """
+CREATE TABLE IF NOT EXISTS handled (
+    letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
+"""
 
 _WHAT_TO_DO: Final = {
     sqlite3.SQLITE_TOOBIG: "what is kept of one purchase order is too large for the log {path}; report it",
@@ -137,6 +142,7 @@ class SqliteFile:
             raise LogError(f"{self.path} is not a gateway log; name another file")
         if self._pragma("user_version") & 0xFF > VERSION:
             raise LogError(f"the log {self.path} was written by a later version; upgrade the gateway")
+        db.execute(_HANDLED)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.

@@ -114,6 +114,34 @@ def raising_on(po_numbers: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Caseload, "fall_due", fall_due_or_raise)
 
 
+def test_dead_letters_show_nothing_of_a_person_unless_it_is_asked_for(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither does what is logged, or said, about putting them back and discarding them."""
+    monkeypatch.setenv("GATEWAY_LOG_LEVEL", "debug")
+    last = "2016-03-14T09:00:00Z"
+    asyncio.run(put(tmp_path / "gateway.db", list(poison(parse_instant(last)))))
+    assert gateway("run", "--clock", "log", "--until", last).status == 0
+    ids = [line["id"] for line in gateway("dead-letters", "list").lines]
+    assert len(ids) == 7
+    said = [
+        *(gateway("dead-letters", "show", name) for name in ids),
+        gateway("dead-letters", "replay", "--all"),
+        gateway("dead-letters", "replay", *ids[:4], "--anyway"),
+        gateway("run", "--clock", "log", "--until", last),
+        gateway("dead-letters", "discard", *ids[4:]),
+        gateway("dead-letters", "replay", "--all"),
+        gateway("dead-letters", "list", "--all"),
+    ]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    said += [gateway("dead-letters", "list", "--all")]
+    said += [gateway("dead-letters", "show", name) for name in ids]
+    assert b"failed again" in said[-1 - len(ids)].out
+    for ended in said:
+        assert not PERSONAL.search(ended.out + ended.err.encode())
+    assert PERSONAL.search(b"".join(gateway("dead-letters", "show", name, "--value").out for name in ids))
+
+
 def without_original_bytes(line: Json) -> Json:
     """A line of `tail` without what a dead letter holds byte for byte."""
     if line["type"] != "DeadLetter":

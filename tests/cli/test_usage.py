@@ -10,6 +10,16 @@ from tests.cli.conftest import Gateway
 from tests.cli.running import json_lines, life, referral
 
 LOG_STARTS = "the log gateway.db"
+#: One of each kind that opens the log.
+COMMANDS = (
+    "run",
+    "feed -",
+    "tail --no-follow",
+    "explain PO1",
+    "topics check",
+    "dead-letters list",
+    "dead-letters replay --all",
+)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,8 @@ LOG_STARTS = "the log gateway.db"
         (["sample"], ["missing option '--referrals'", "`gateway sample --help`"]),
         (["sample", "--referrals", "-1"], ["'--referrals'", "greater than or equal to 1"]),
         (["sample", "--referrals", "1", "--seed", "x"], ["'--seed'", "valid integer"]),
+        (["dead-letters", "nope"], ["no such command 'nope'", "`gateway dead-letters --help`"]),
+        (["dead-letters", "show"], ["missing argument", "`gateway dead-letters show --help`"]),
         (["feed"], ["missing argument", "`gateway feed --help`"]),
     ],
     ids=" ".join,
@@ -59,7 +71,7 @@ def test_wrong_usage_is_told_in_a_sentence_with_exit_2(
         assert part in ended.sentence
 
 
-@pytest.mark.parametrize("arguments", [[], ["topics"]])
+@pytest.mark.parametrize("arguments", [[], ["topics"], ["dead-letters"]])
 def test_without_a_command_the_help_is_printed(arguments: list[str], gateway: Gateway) -> None:
     ended = gateway(*arguments)
     assert ended.status == 2
@@ -73,7 +85,18 @@ def test_the_version_is_printed(gateway: Gateway) -> None:
     assert ended.out.startswith(b"gateway 0.")
 
 
-@pytest.mark.parametrize("command", [["tail", "--no-follow"], ["explain", "PO1"], ["topics", "check"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tail", "--no-follow"],
+        ["explain", "PO1"],
+        ["topics", "check"],
+        ["dead-letters", "list"],
+        ["dead-letters", "show", "x"],
+        ["dead-letters", "replay", "--all"],
+        ["dead-letters", "discard", "x"],
+    ],
+)
 def test_a_log_that_is_not_there_is_not_made_by_reading_it(
     command: list[str], gateway: Gateway, tmp_path: Path
 ) -> None:
@@ -93,7 +116,7 @@ def test_a_purchase_order_of_which_nothing_came_is_told(gateway: Gateway) -> Non
         )
 
 
-@pytest.mark.parametrize("command", ["run", "feed -", "tail --no-follow", "explain PO1", "topics check"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_no_log_is_left_alone_and_told(command: str, gateway: Gateway, tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     path.write_bytes(b"shopping list: eggs, milk. " * 100)
@@ -103,7 +126,7 @@ def test_what_is_no_log_is_left_alone_and_told(command: str, gateway: Gateway, t
     assert path.read_bytes() == b"shopping list: eggs, milk. " * 100
 
 
-@pytest.mark.parametrize("command", ["run", "feed -", "tail --no-follow", "explain PO1", "topics check"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_database_of_another_program_is_left_alone_and_told(
     command: str, gateway: Gateway, tmp_path: Path
 ) -> None:
@@ -118,7 +141,7 @@ def test_a_database_of_another_program_is_left_alone_and_told(
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("command", ["run", "feed -", "tail --no-follow", "explain PO1", "topics check"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_folder_is_no_log(command: str, gateway: Gateway, tmp_path: Path) -> None:
     (tmp_path / "gateway.db").mkdir()
     ended = gateway(*command.split(), stdin=json_lines([referral()]))

@@ -20,6 +20,7 @@ from gateway.engine.log import (
     Batch,
     Commit,
     Draft,
+    Handled,
     LogError,
     Lost,
     Record,
@@ -130,6 +131,7 @@ class Ground:
         self.places: dict[tuple[str, int], list[int]] = {where: [] for where in self.inbound}
         self.arrived_at: list[int] = []
         self.outbound: list[Record] = []
+        self.handled: dict[str, Handled] = {}
         self.kept = [_Kept() for _ in range(partitions)]
 
     def put(self, draft: Draft, at: int) -> None:
@@ -247,6 +249,19 @@ class SimulatedLog:
         for draft, at in stamped:
             ground.put(draft, at)
         return len(stamped)
+
+    async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
+        """Put records of dead letters back, and mark the letters."""
+        handled = self.ground.handled
+        now = {letter: draft for letter, draft in letters.items() if letter not in handled}
+        await self.append(draft for draft in now.values() if draft)
+        for letter, draft in now.items():
+            handled[letter] = Handled("REPLAYED" if draft else "DISCARDED", self.ground.now)
+        return frozenset(now)
+
+    async def handled(self) -> Mapping[str, Handled]:
+        """What was done with dead letters."""
+        return dict(self.ground.handled)
 
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics in the order in which they were committed."""

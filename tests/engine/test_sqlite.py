@@ -647,3 +647,24 @@ async def test_it_is_remembered_that_records_came_with_their_own_time(path: Path
         await log.append([draft(WP11, b"a", timestamp=NINE * 2)])
     async with opened(path) as log:
         assert await log.keeps_time()
+
+
+async def test_what_is_put_back_in_a_log_with_its_own_time_is_dated_by_its_newest_record(path: Path) -> None:
+    """By the wall clock, all that is due until today would fall due."""
+    async with opened(path) as log:
+        await log.append([draft(WP11, b"a", timestamp=NINE)])
+        await log.handle({"1": draft(WP11, b"back")})
+        assert [record.timestamp for record in await followed(log, [WP11])] == [NINE, NINE]
+        assert (await log.handled())["1"].at > NINE
+
+
+async def test_a_log_that_was_made_before_letters_could_be_handled_is_used_as_it_is(path: Path) -> None:
+    async with opened(path) as log:
+        await log.append([draft(WP11, b"a")])
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE handled")
+    db.close()
+    async with opened(path) as log:
+        assert await log.handled() == {}
+        assert await log.handle({"1": None}) == {"1"}
+        assert values(await followed(log, [WP11])) == [b"a"]
