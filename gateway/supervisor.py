@@ -20,6 +20,8 @@ LONGEST_BACKOFF_S: Final = 30.0
 STEADY_S: Final = 60.0
 #: With this a worker says that starting it again would be of no use: bad usage, bad settings.
 BAD_INPUT: Final = 2
+#: The status of a worker that the system could not start.
+NOT_STARTED: Final = 126
 #: How a worker ends that was told to stop: by itself, or before it could listen to signals.
 _STOPPED: Final = {0, *(-number for number in SIGNALS), *(128 + number for number in SIGNALS)}
 
@@ -61,10 +63,9 @@ class Supervisor:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
         self._say.info("supervisor.started", workers=self._workers)
-        keeping = [asyncio.create_task(self._keep(number)) for number in range(self._workers)]
+        ended = asyncio.create_task(self._keep_all())
         stopping = asyncio.create_task(self._stop.wait())
         try:
-            ended = asyncio.gather(*keeping)
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({ended}, timeout=self._patience_s)
             self._kill()
@@ -76,6 +77,9 @@ class Supervisor:
                 loop.remove_signal_handler(number)
         self._say.info("supervisor.stopped", status=self._status)
         return self._status
+
+    async def _keep_all(self) -> None:
+        await asyncio.gather(*(self._keep(number) for number in range(self._workers)))
 
     async def _keep(self, number: int) -> None:
         """Start a worker, and start it again whenever it has died."""
@@ -95,7 +99,9 @@ class Supervisor:
             else:
                 if clock() - began_s >= STEADY_S:
                     backoff_s = self._first_backoff_s
-                self._say.warning("supervisor.worker_died", worker=number, status=status, again_in_s=backoff_s)
+                self._say.warning(
+                    "supervisor.worker_died", worker=number, status=status, again_in_s=backoff_s
+                )
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), backoff_s)
                 backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
@@ -105,9 +111,12 @@ class Supervisor:
 
         In a session of its own, so that Ctrl-C reaches it through the supervisor only: once, and in order.
         """
-        process = await asyncio.create_subprocess_exec(
-            *self._command(number), stdin=PIPE, start_new_session=True
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(number), stdin=PIPE, start_new_session=True
+            )
+        except OSError:  # no memory or no process number is left; that may pass
+            return NOT_STARTED
         self._processes[number] = process
         self._say.info("supervisor.worker_started", worker=number, pid=process.pid)
         if self._stop.is_set():

@@ -7,9 +7,16 @@ import platform
 from collections import Counter as Counted
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args, get_type_hints
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,7 +25,7 @@ from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.engine.step import Decided
 from gateway.engine.watch import Watch
-from gateway.rules.events import DeadLetter, Outcome
+from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
 from producers import dead_letters
 from schemas.codec import decode
 
@@ -132,6 +139,8 @@ class Metrics(Watch):
     """Counts what the engine does. A step is counted as a whole, when it has been committed."""
 
     def __init__(self, version: str) -> None:
+        # A second series for each is of use to nobody. (The function lacks types.)
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._messages = _counter(MESSAGES, self.registry)
         self._decisions = _counter(DECISIONS, self.registry)
@@ -148,6 +157,11 @@ class Metrics(Watch):
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
+        # From the start, so that the first one shows as a rise.
+        for code in get_args(get_type_hints(DeadLetter)["code"]):
+            self._dead_letters.labels(code)
+        for topic in (*OUTBOUND, dead_letters.TOPIC):
+            self._records_out.labels(topic)
 
     def claimed(self, seconds: float) -> None:
         """Count a claim."""

@@ -9,8 +9,8 @@ from aiohttp.typedefs import Handler
 from msgspec import json
 
 _DETAILS: Final = {
-    HTTPStatus.NOT_FOUND: "There is nothing under this path; look at it again.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; the header Allow names those it does.",
+    HTTPStatus.NOT_FOUND: "There is nothing under this path; check it.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; use one of the header Allow.",
 }
 
 
