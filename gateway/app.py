@@ -1,9 +1,7 @@
 """Where the parts are put together."""
 
 import asyncio
-import signal
 import sys
-from contextlib import suppress
 from importlib.metadata import version
 from typing import Final, Literal, cast
 
@@ -12,12 +10,14 @@ import structlog
 import consumers
 import producers
 from gateway.engine.crew import Crew
-from gateway.engine.log import Draft, LogError, Record
-from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.engine.log import Draft, Log, LogError, Record
+from gateway.engine.sqlite import SqliteLog, open_sqlite, wall_clock
 from gateway.engine.step import Wiring
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.messages import Message
+from gateway.rules.policy import Policies
 from gateway.settings import InvalidSettings, Settings
+from gateway.stopping import told_to_stop
 from producers import dead_letters
 from schemas.codec import Unreadable, decode
 
@@ -60,48 +60,73 @@ async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = Fal
     return await open_sqlite(settings.log_path(), partitions=settings.partition_count, clock=clock, own=own)
 
 
-async def run(settings: Settings, *, clock: Clock = "wall", until: int | None = None) -> int:
+async def run(
+    settings: Settings, *, clock: Clock = "wall", until: int | None = None, worker: int | None = None
+) -> int:
     """Decide what arrives until told to stop by SIGTERM or SIGINT, or, with `until`, until all is decided.
 
-    Returns how many messages and deadlines were decided. Raises LogError, Lost or InvalidSettings.
+    worker: the number of this process among those of a supervisor, who holds the other end of its standard
+    input. Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or
+    PortInUse.
     """
     policies = settings.policies()
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
     # only: at the default of 5 ms it would wait for most of its time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
-    stop = asyncio.Event()
-
-    def told_to_stop(name: str) -> None:
-        say.info("gateway.stopping", signal=name)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, told_to_stop, number.name)
-    log = await open_log(settings, clock=clock, own=True)
-    try:
-        partitions = await log.partitions()
-        if settings.partitions not in {None, partitions}:
-            raise InvalidSettings(
-                f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
-                f"set it to {partitions}, or name a new log"
+    with told_to_stop(None if worker is None else sys.stdin.fileno()) as stop:
+        log = await open_log(settings, clock=clock, own=True)
+        try:
+            partitions = await log.partitions()
+            if settings.partitions not in {None, partitions}:
+                raise InvalidSettings(
+                    f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
+                    f"set it to {partitions}, or name a new log"
+                )
+            if clock == "wall" and await log.keeps_time():
+                raise InvalidSettings(
+                    "the log was fed with --keep-time, so its time is not the wall clock's; "
+                    "run it with --clock log"
+                )
+            say.info(
+                "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
             )
-        if clock == "wall" and await log.keeps_time():
-            raise InvalidSettings(
-                "the log was fed with --keep-time, so its time is not the wall clock's; "
-                "run it with --clock log"
-            )
-        say.info(
-            "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
-        )
-        crew = Crew(log, policies, WIRING, until=until)
+            # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run
+            # beside a gateway in service, which has the port.
+            port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
+            if not port:
+                crew = Crew(log, policies, WIRING, until=until)
+                await crew.run(stop)
+            else:
+                crew = await _work_and_serve(
+                    log,
+                    policies,
+                    clock,
+                    until,
+                    stop,
+                    (settings.http_host, port + (worker or 0)),
+                )
+            say.info("gateway.stopped", decided=crew.decided)
+            return crew.decided
+        finally:
+            await log.close()
+
+
+async def _work_and_serve(
+    log: Log,
+    policies: Policies,
+    clock: Clock,
+    until: int | None,
+    stop: asyncio.Event,
+    address: tuple[str, int],
+) -> Crew:
+    from gateway.api import health
+    from gateway.api.metrics import Metrics
+    from gateway.api.server import application, serving
+
+    metrics = Metrics(version(DISTRIBUTION))
+    crew = Crew(log, policies, WIRING, until=until, watch=metrics)
+    app = application(health.routes(crew, metrics, stop, wall_clock if clock == "wall" else None))
+    async with serving(app, *address):
         await crew.run(stop)
-        say.info("gateway.stopped", decided=crew.decided)
-        return crew.decided
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-        await log.close()
+    return crew

@@ -18,6 +18,7 @@ import typer
 
 from gateway import settings as gateway_settings
 from gateway import telemetry
+from gateway.api import PortInUse
 from gateway.app import DISTRIBUTION, OUTBOUND_TOPICS, open_log, read_event
 from gateway.app import run as run_gateway
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Lost
@@ -31,6 +32,8 @@ from schemas.codec import UnreadableCode
 T = TypeVar("T")
 
 INPUT_ERROR: Final = 2
+DEBUG: Final = "--debug"
+HIGHEST_PORT: Final = 65535
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
 #: In the help, where the description of a setting begins, and how wide it is at 80 columns.
@@ -51,9 +54,9 @@ def main() -> NoReturn:
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks is no error
     arguments = sys.argv[1:]
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    debug = "--debug" in options
+    debug = DEBUG in options
     if debug:
-        arguments.remove("--debug")
+        arguments.remove(DEBUG)
     signal.signal(signal.SIGTERM, _on_sigterm)
     status = _attempt(arguments, debug)
     try:
@@ -93,7 +96,9 @@ def _sentence(error: Exception) -> str:
     match error:
         case typer.TyperException():
             return _usage(error)
-        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter() | LogError() | Lost():
+        case (
+            InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter() | LogError() | Lost() | PortInUse()
+        ):
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
@@ -168,7 +173,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     # It does nothing here: `main` takes --debug out, wherever it stands.
-    debug: Annotated[bool, typer.Option("--debug", help="Show a stack trace where something fails.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show a stack trace where something fails.")] = False,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -179,7 +184,7 @@ def _common(
 @app.command(epilog=_settings_help())
 def run(
     workers: Annotated[
-        int, typer.Option(min=1, help="How many processes; on the embedded log there is one.")
+        int, typer.Option(min=1, help="How many processes, kept alive; on the embedded log there is one.")
     ] = 1,
     clock: Annotated[
         Literal["wall", "log"],
@@ -195,19 +200,46 @@ def run(
         ),
     ] = None,
     config: Config = None,
+    as_worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
 ) -> None:
     """Decide what arrives on the log, as it arrives, until told to stop."""
-    settings = _settings(config)
-    settings.log_path()
-    if workers > 1:
-        raise InvalidSettings("the embedded log is for one process; run with --workers 1")
+    settings = _settings(config, worker=as_worker)
     if until is not None and clock != "log":
         raise InvalidSettings("--until needs --clock log; name both")
     last = _instant("--until", until)
+    if workers > 1 and as_worker is None:
+        raise typer.Exit(_supervise(settings, workers, clock, until, config))
+    settings.log_path()
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    asyncio.run(run_gateway(settings, clock=clock, until=last))
+    asyncio.run(run_gateway(settings, clock=clock, until=last, worker=as_worker))
+
+
+def _supervise(settings: Settings, workers: int, clock: str, until: str | None, config: Path | None) -> int:
+    """Run so many processes; returns the exit status."""
+    from gateway.supervisor import Supervisor
+
+    if not settings.log_url.startswith("kafka:"):
+        settings.log_path()
+        raise InvalidSettings("the embedded log is for one process; run with --workers 1")
+    settings.policies()
+    last_port = settings.http_port + workers - 1
+    if settings.http_port and last_port > HIGHEST_PORT:
+        raise InvalidSettings(
+            f"GATEWAY_HTTP_PORT with --workers {workers} needs the ports up to {last_port}, and there are "
+            f"none above {HIGHEST_PORT}; set a lower one, or 0 for no HTTP"
+        )
+    options = ["--clock", clock]
+    for name, value in (("--until", until), ("--config", config)):
+        options += [] if value is None else [name, str(value)]
+    options += [DEBUG] if DEBUG in sys.argv else []
+
+    def command(number: int) -> list[str]:
+        # -P: what lies in the working folder is no part of the program.
+        return [sys.executable, "-P", "-m", "gateway", "run", *options, "--as-worker", str(number)]
+
+    return asyncio.run(Supervisor(command, workers, until=until is not None).run())
 
 
 @app.command()
@@ -572,9 +604,9 @@ async def _partitions(settings: Settings) -> int:
         await log.close()
 
 
-def _settings(config: Path | None, *, must_exist: bool = False) -> Settings:
+def _settings(config: Path | None, *, must_exist: bool = False, worker: int | None = None) -> Settings:
     settings = gateway_settings.load(config)
-    telemetry.configure(settings.log_level)
+    telemetry.configure(settings.log_level, worker=worker)
     if must_exist:
         _must_exist(settings)
     return settings

@@ -73,6 +73,22 @@ class Settings(KafkaSettings):
             "and error."
         ),
     ] = "info"
+    http_host: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The address that health and metrics are served on; 0.0.0.0 is all of this machine.",
+        ),
+    ] = "127.0.0.1"
+    http_port: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=65535,
+            description="Their port; 0: no HTTP. With --workers the first worker has this port, the second "
+            "the next one, and so on. A run with --until serves only where this is set.",
+        ),
+    ] = 8080
 
     @classmethod
     def settings_customise_sources(
@@ -185,6 +201,8 @@ _EXPECTED: Final = {
     "partitions": "is not a number of partitions; expected 1 to 1000",
     "policy": "is not the name of a file; expected that of a policy file",
     "log_level": "is not a log level; expected debug, info, warning or error",
+    "http_host": "is not an address; expected one of this machine, such as 127.0.0.1",
+    "http_port": "is not a port; expected 1 to 65535, or 0 for no HTTP",
 }
 
 

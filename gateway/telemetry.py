@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TextIO, cast
 
 import structlog
@@ -32,6 +33,37 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
+    "gateway.gave_up": LogEvent(
+        "warning",
+        ("after_s",),
+        "It was told to stop and could not finish its step in time, so it ended as if it had been killed. "
+        "The next start goes on behind the last whole step.",
+    ),
+    "supervisor.started": LogEvent("info", ("workers",), "`run --workers` begins to start its workers."),
+    "supervisor.worker_started": LogEvent("info", ("worker", "pid"), "A worker process was started."),
+    "supervisor.worker_died": LogEvent(
+        "warning",
+        ("worker", "status", "again_in_s"),
+        "A worker ended without having been told to, with this exit status, or by the signal whose number it "
+        "is below zero. It is started again.",
+    ),
+    "supervisor.gave_up": LogEvent(
+        "error",
+        ("worker", "status"),
+        "A worker said what starting it again would not mend; its line above says what. All are stopped.",
+    ),
+    "supervisor.stopping": LogEvent("info", ("signal",), "It was told to stop, and passes that on."),
+    "supervisor.killed": LogEvent(
+        "error", ("worker", "after_s"), "A worker had not ended so long after it was told to; it was killed."
+    ),
+    "supervisor.stopped": LogEvent("info", ("status",), "All workers have ended; its own exit status."),
+    "supervisor.gone": LogEvent(
+        "warning", (), "A worker saw that its supervisor has ended, and stops by itself."
+    ),
+    "http.started": LogEvent("info", ("host", "port"), "Health and metrics are served."),
+    "http.failed": LogEvent(
+        "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
+    ),
     "partitions.assigned": LogEvent(
         "info", ("partitions",), "These partition numbers are to be worked on by this process."
     ),
@@ -97,7 +129,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
 }
 
-_ALWAYS: Final = frozenset({"event", "level", "timestamp"})
+_ALWAYS: Final = frozenset({"event", "level", "timestamp", "worker"})
 _FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENTS.items()}
 
 
@@ -114,6 +146,11 @@ def _short(value: object) -> object:
     if len(value) > LONGEST_VALUE:
         value = value[:LONGEST_VALUE] + "…"
     return value if value.isprintable() else value.encode("unicode_escape").decode()
+
+
+def _of_worker(worker: int, _: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    event_dict.setdefault("worker", worker)
+    return event_dict
 
 
 class _Complaints(logging.Handler):
@@ -141,8 +178,11 @@ class _Unfailing:
             self._stream.flush()
 
 
-def configure(level: str, stream: TextIO | None = None) -> None:
-    """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver."""
+def configure(level: str, stream: TextIO | None = None, *, worker: int | None = None) -> None:
+    """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver.
+
+    worker: the number of this process among several, told in each line.
+    """
     stream = sys.stderr if stream is None else stream
     root = logging.getLogger()
     if not any(isinstance(handler, _Complaints) for handler in root.handlers):
@@ -156,6 +196,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if worker is None else [partial(_of_worker, worker)]),
             _only_what_is_listed,
             renderer,
         ],

@@ -7,6 +7,7 @@ import structlog
 
 from gateway.engine.log import Assignment, Log, Lost
 from gateway.engine.step import Wiring
+from gateway.engine.watch import NOBODY, Watch
 from gateway.engine.worker import Worker
 from gateway.rules.policy import Policies
 
@@ -18,14 +19,24 @@ CLAIM_AGAIN_S: Final = 6.0
 class Crew:
     """Keeps a worker at each assigned partition.
 
-    until: see Worker. With it the crew ends when all its partitions are decided.
+    until: see Worker. With it the crew ends when all its partitions are decided. watch: who is told of what
+    happens.
     """
 
-    def __init__(self, log: Log, policies: Policies, wiring: Wiring, *, until: int | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        policies: Policies,
+        wiring: Wiring,
+        *,
+        until: int | None = None,
+        watch: Watch = NOBODY,
+    ) -> None:
         self._log = log
         self._policies = policies
         self._wiring = wiring
         self._until = until
+        self._watch = watch
         #: The workers at work, by partition number.
         self.workers: dict[int, Worker] = {}
         #: The partition numbers assigned; None: not known yet.
@@ -41,6 +52,15 @@ class Crew:
     def decided(self) -> int:
         """How many messages and deadlines were decided and committed here."""
         return self._decided + sum(worker.decided for worker in self.workers.values())
+
+    def trouble(self, partition: int) -> str | None:
+        """Why nothing is decided on an assigned partition at the moment; None: it is, or all is decided."""
+        if partition in self._finished:
+            return None
+        worker = self.workers.get(partition)
+        if worker is None:
+            return "another process has claimed it; it is claimed again soon, where it stays assigned here"
+        return worker.trouble
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or, with `until`, until all is decided.
@@ -87,6 +107,7 @@ class Crew:
             stopped = self._stops.pop(partition).is_set()
             error = task.exception()
             if isinstance(error, Lost) and self._log.shared:
+                self._watch.lost()
                 self._say.warning("partition.lost", partition=partition)
                 self._lost_at[partition] = asyncio.get_running_loop().time()
             elif error:
@@ -107,7 +128,9 @@ class Crew:
             if partition in self._tasks or (lost_at is not None and now < lost_at + CLAIM_AGAIN_S):
                 continue
             self._lost_at.pop(partition, None)
-            worker = Worker(self._log, partition, self._policies, self._wiring, until=self._until)
+            worker = Worker(
+                self._log, partition, self._policies, self._wiring, until=self._until, watch=self._watch
+            )
             self.workers[partition] = worker
             self._stops[partition] = asyncio.Event()
             self._tasks[partition] = asyncio.create_task(worker.run(self._stops[partition]))

@@ -33,6 +33,12 @@ class Inbox:
         self._read_to: dict[str, int] = dict.fromkeys(INBOUND_TOPICS, NEVER)
         self._quiet_at = NEVER
         self._partial = True
+        #: How many records the log holds beyond what is in the inbox, at the most.
+        self.unread = 0
+
+    def waiting(self) -> int:
+        """How many records wait."""
+        return sum(map(len, self._waiting.values()))
 
     def room(self) -> dict[str, int]:
         """Per topic, how many records there is room for.
@@ -57,6 +63,8 @@ class Inbox:
             self._ends[topic] = max(end, self._ends.get(topic, end))
         self._quiet_at = max(self._quiet_at, batch.quiet_at)
         self._partial = batch.partial
+        between = (end - self._reached[topic] for topic, end in self._ends.items())
+        self.unread = sum(max(more, 0) for more in between) if batch.unread is None else batch.unread
         for topic, waiting in self._waiting.items():
             # The end was asked for after everything in the inbox had been read, so a topic that has
             # reached it can bring nothing that arrived before what is waiting here.
@@ -82,6 +90,10 @@ class Inbox:
         waiting.popleft()
         self._bytes -= len(record.value or b"")
         self.positions[record.topic] = waiting[0].offset if waiting else self._reached[record.topic]
+
+    def oldest_at(self) -> int | None:
+        """The timestamp of the oldest record that waits; None: none waits."""
+        return min((waiting[0].timestamp for waiting in self._waiting.values() if waiting), default=None)
 
     def quiet_until(self) -> int:
         """A deadline at or before this instant may fall due: no message from before it is still to come."""

@@ -52,6 +52,8 @@ class Batch(Struct, frozen=True, gc=False):
         topic has been read up to its end, nothing dated before `quiet_at` can come any more.
     partial: `ends` and `quiet_at` are those of an earlier moment, up to which this read went; a log whose
         topics have one order may read itself in such parts. There is more.
+    unread: how many records there are beyond what has been read, at the most; None: those between `reached`
+        and `ends`. It is told to people, and nothing is decided by it.
     """
 
     records: Sequence[Record]
@@ -59,6 +61,7 @@ class Batch(Struct, frozen=True, gc=False):
     ends: Mapping[str, int]
     quiet_at: int
     partial: bool = False
+    unread: int | None = None
 
 
 class Restored(Struct, frozen=True, gc=False):

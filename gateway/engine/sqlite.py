@@ -300,7 +300,10 @@ class SqliteClaim:
                     self._next[topic] = upto
                 elif found:
                     self._next[topic] = records[-1].offset + 1
-        return Batch(records, dict(self._next), dict.fromkeys(INBOUND_TOPICS, upto), quiet_at, upto < end)
+        # Of all partitions: how many are of this one, the file would have to be read to say.
+        unread = end - min(self._next.values())
+        ends = dict.fromkeys(INBOUND_TOPICS, upto)
+        return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread)
 
     async def commit(self, step: Commit) -> None:
         """One SQL transaction: outputs, states, positions, if the partition is still owned."""

@@ -1,6 +1,6 @@
 """The middle of read, decide, commit: what one step decides, all of it in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -41,11 +41,32 @@ class Wiring:
 
 
 class Decided(Struct, frozen=True):
-    """A step that is decided. decisions: how many it holds. told: what to log when it has been committed."""
+    """A step that is decided.
+
+    decisions: how many messages and deadlines it holds. told: what to log when it has been committed. out:
+    what goes out, before it was made into records: events with the trace context of their cause, and records.
+    taken: how many records were decided, the oldest of which arrived at `oldest_at`.
+    """
 
     commit: Commit
     decisions: int
     told: list[Callable[[], None]]
+    out: Sequence[tuple[Event, str | None] | Draft]
+    taken: int
+    oldest_at: int | None
+
+
+class Standing(Struct, frozen=True):
+    """How an owned partition stood when it was last read.
+
+    undecided: how many records have arrived there and are not committed as decided yet; where the log can't
+    say exactly how many it holds, at the most. oldest_at: when the oldest of those that were read arrived;
+    None: there is none. purchase_orders: how many are kept in memory.
+    """
+
+    undecided: int
+    oldest_at: int | None
+    purchase_orders: int
 
 
 class _Step:
@@ -118,6 +139,7 @@ class Deciding:
         """
         step = _Step()
         inbox, caseload = self.inbox, self.caseload
+        waiting, oldest_at = inbox.waiting(), inbox.oldest_at()
         limit = 1 if self._care.alone else STEP
         while step.decided < limit and step.bytes < STEP_BYTES:
             record = inbox.first()
@@ -148,7 +170,16 @@ class Deciding:
             self._care.alone = step.decided
             raise
         commit = Commit(outputs, states, dict(inbox.positions), self._decided_to)
-        return Decided(commit, step.decided, step.told)
+        taken = waiting - inbox.waiting()
+        return Decided(commit, step.decided, step.told, step.out, taken, oldest_at if taken else None)
+
+    def standing(self, committing: Decided | None) -> Standing:
+        """How things stand. committing: the step that is not on the log yet."""
+        taken, oldest_at = (committing.taken, committing.oldest_at) if committing else (0, None)
+        if oldest_at is None:
+            oldest_at = self.inbox.oldest_at()
+        undecided = taken + self.inbox.waiting() + self.inbox.unread
+        return Standing(undecided, oldest_at, len(self.caseload))
 
     def _quiet_until(self) -> int:
         # Nothing is decided any more before `decided_to`, so what is due by then may fall due: else a clock

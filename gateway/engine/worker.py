@@ -7,7 +7,8 @@ from typing import Final
 import structlog
 
 from gateway.engine.log import Log, LogBusy, LogError, Lost
-from gateway.engine.step import Care, Decided, Deciding, Wiring
+from gateway.engine.step import Care, Decided, Deciding, Standing, Wiring
+from gateway.engine.watch import NOBODY, Watch
 from gateway.rules.policy import Policies
 
 LONGEST_BACKOFF_S: Final = 5.0
@@ -20,6 +21,7 @@ class Worker:
 
     until: when all that is in the log has been decided, let fall due what is due by this instant, and end.
     wait_s: how long one read waits where there is nothing. pause: how to wait before another attempt.
+    watch: who is told of what happens.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Worker:
         until: int | None = None,
         wait_s: float = 0.25,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        watch: Watch = NOBODY,
     ) -> None:
         self._log = log
         self._partition = partition
@@ -40,10 +43,13 @@ class Worker:
         self._until = until
         self._wait_s = wait_s
         self._pause = pause
+        self._watch = watch
         self._care = Care()
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
         #: Why nothing is decided at the moment; None: it is.
-        self.trouble: str | None = "not started"
+        self.trouble: str | None = "it is not claimed yet"
+        #: How the partition stood when it was last read; None: not known, because it is not owned.
+        self.standing: Standing | None = None
         #: How many messages and deadlines were decided and committed.
         self.decided = 0
 
@@ -67,9 +73,22 @@ class Worker:
                 if self._until is not None and attempts >= MOST_ATTEMPTS:
                     raise
                 backoff_s = min(0.05 * 2 ** min(attempts, 10), LONGEST_BACKOFF_S)
-                self.trouble = f"{type(error).__name__}; trying again"
+                self.trouble = _why(error)
+                self._watch.dropped()
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
-                await self._pause(backoff_s)
+                await self._pause_unless(stop, backoff_s)
+
+    async def _pause_unless(self, stop: asyncio.Event, backoff_s: float) -> None:
+        """Wait before another attempt, and no longer than until told to stop."""
+        pausing = asyncio.ensure_future(self._pause(backoff_s))
+        told = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({pausing, told}, return_when=asyncio.FIRST_COMPLETED)
+            if pausing.done():
+                pausing.result()
+        finally:
+            pausing.cancel()
+            told.cancel()
 
     def _tell(self, decided: Decided) -> None:
         """Log what was decided, now that it has been committed: what is told has happened, and once."""
@@ -87,14 +106,18 @@ class Worker:
            top of a commit that fails is dropped with it.
         4. Release, whatever happened, when no commit is under way any more.
         """
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
         claim = await self._log.claim(self._partition)
         committing: asyncio.Task[None] | None = None
         try:
+            self.trouble = "its state is being restored"
             restored = await claim.restore()
             at_hand = Deciding(
                 restored, self._policies, self._wiring, self._until, self._partition, self._care
             )
             self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
+            self._watch.claimed(clock() - began_s)
             self.trouble = None
             decided: Decided | None = None
             more = True
@@ -102,15 +125,18 @@ class Worker:
                 # Nothing is waited for while there is something left to decide or to commit.
                 wait_s = 0 if decided or more else self._wait_s
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
+                began_s = clock()
                 if decided:
                     committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
                 at_hand.add(batch)
+                self.standing = at_hand.standing(decided)
                 following = None if stop.is_set() else at_hand.decide()
                 if decided and committing:
                     await committing
                     committing = None
                     self.decided += decided.decisions
+                    self._watch.committed(decided, clock() - began_s)
                     self._tell(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():
                     return True
@@ -123,6 +149,13 @@ class Worker:
                 await committing
             raise
         finally:
+            self.standing = None
             if committing:
                 await asyncio.gather(committing, return_exceptions=True)
             await claim.release()
+
+
+def _why(error: Exception) -> str:
+    """What an operator is told. Only the text of the log's own errors: another's may quote a message."""
+    said = str(error) if isinstance(error, LogBusy) else f"the last attempt failed ({type(error).__name__})"
+    return f"{said}; it is tried again by itself"

@@ -532,9 +532,9 @@ async def test_the_worker_says_why_nothing_is_decided() -> None:
     log = Unsteady(ground, clock="log")
     log.failures = 1
     one = Worker(log, 0, POLICIES, PLAIN, until=NINE, pause=pause)
-    assert one.trouble == "not started"
+    assert one.trouble == "it is not claimed yet"
     await one.run(asyncio.Event())
-    assert troubles == ["LogAway; trying again"]
+    assert troubles == ["the last attempt failed (LogAway); it is tried again by itself"]
     assert one.trouble is None
 
 

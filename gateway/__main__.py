@@ -1,0 +1,5 @@
+"""`python -m gateway`: the command, by the interpreter that runs it."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""Whether the process is alive, and whether it decides what arrives: `/livez`, `/readyz`, `/metrics`."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from aiohttp import web
+from msgspec import json
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from gateway.api.metrics import Metrics, PartitionGauges
+from gateway.api.partitions import partitions
+from gateway.engine.crew import Crew
+
+
+def routes(
+    crew: Crew, metrics: Metrics, stop: asyncio.Event, now: Callable[[], int] | None
+) -> Sequence[web.RouteDef]:
+    """What monitoring asks for.
+
+    stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
+    log's.
+    """
+    gauges: Collector = PartitionGauges(crew, now)
+    metrics.registry.register(gauges)
+
+    async def livez(_: web.Request) -> web.Response:
+        """200 for as long as the loop turns."""
+        return web.Response(text="alive\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        """200 where all that is assigned is being decided, else 503 with the reasons."""
+        found = partitions(crew, now)
+        reasons = [f"partition {each.number}: {each.trouble}" for each in found if each.trouble]
+        if stop.is_set():
+            reasons.insert(0, "it was told to stop")
+        if crew.assigned is None:
+            reasons.append("no partitions have been assigned to it yet")
+        body = {
+            "ready": not reasons,
+            "reasons": reasons,
+            "partitions": {
+                str(each.number): {
+                    "owned": each.undecided is not None,
+                    "trouble": each.trouble,
+                    "lag_records": each.undecided,
+                    "lag_s": each.behind_s,
+                }
+                for each in found
+            },
+        }
+        return web.Response(
+            status=HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
+            body=json.encode(body),
+            content_type="application/json",
+        )
+
+    async def show_metrics(request: web.Request) -> web.Response:
+        """All metrics, as Prometheus or OpenMetrics asks for them."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
+
+    return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]

@@ -1,0 +1,236 @@
+"""What Prometheus is told, and the table of it in docs/operations.md.
+
+No label names a message, a purchase order or a provider: each has a small, fixed set of values.
+"""
+
+import platform
+from collections import Counter as Counted
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, get_args, get_type_hints
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.api.partitions import Partition, partitions
+from gateway.engine.crew import Crew
+from gateway.engine.log import Draft
+from gateway.engine.step import Decided
+from gateway.engine.watch import Watch
+from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
+from producers import dead_letters
+from schemas.codec import decode
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A metric. name: as Prometheus shows it. labels: what it is told apart by."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    meaning: str
+
+
+MESSAGES: Final = Told(
+    "gateway_messages_total",
+    "counter",
+    ("topic", "status", "code"),
+    "Messages decided, by inbound topic, by what came of them, and by the code of a refusal.",
+)
+DECISIONS: Final = Told(
+    "gateway_decisions_total",
+    "counter",
+    (),
+    "Messages and deadlines decided, and committed.",
+)
+DEAD_LETTERS: Final = Told(
+    "gateway_dead_letters_total",
+    "counter",
+    ("code",),
+    "Records that went to gateway.dead-letters, by why.",
+)
+RECORDS_OUT: Final = Told("gateway_records_out_total", "counter", ("topic",), "Records put on topics.")
+COMMIT: Final = Told(
+    "gateway_commit_seconds",
+    "histogram",
+    (),
+    "How long a step took to commit; its count is that of the steps. The next step is decided meanwhile, "
+    "so it is never less than that takes.",
+)
+RESTORE: Final = Told(
+    "gateway_restore_seconds",
+    "histogram",
+    (),
+    "How long a partition took to claim and restore; its count is that of the claims.",
+)
+DROPPED: Final = Told(
+    "gateway_partitions_dropped_total",
+    "counter",
+    (),
+    "How often something went wrong on a partition and what was not committed was dropped.",
+)
+LOST: Final = Told(
+    "gateway_partitions_lost_total",
+    "counter",
+    (),
+    "How often another process claimed a partition that was owned here.",
+)
+ASSIGNED: Final = Told(
+    "gateway_partitions_assigned", "gauge", (), "How many partitions this process is to work on."
+)
+OWNED: Final = Told(
+    "gateway_partitions_owned", "gauge", (), "How many of them are claimed, restored and being decided."
+)
+READY: Final = Told(
+    "gateway_partition_ready", "gauge", ("partition",), "1 where what arrives is being decided, else 0."
+)
+LAG_RECORDS: Final = Told(
+    "gateway_partition_lag_records",
+    "gauge",
+    ("partition",),
+    "Records that have arrived and are not decided; absent where the partition is not owned. On the embedded "
+    "log those not yet read are counted for all partitions together.",
+)
+LAG_SECONDS: Final = Told(
+    "gateway_partition_lag_seconds",
+    "gauge",
+    ("partition",),
+    "How long ago the oldest record that is read and not decided arrived; absent with --clock log.",
+)
+PURCHASE_ORDERS: Final = Told(
+    "gateway_partition_purchase_orders", "gauge", ("partition",), "Purchase orders kept in memory."
+)
+BUILD: Final = Told("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
+
+#: In the order of the table.
+METRICS: Final = (
+    MESSAGES,
+    DECISIONS,
+    DEAD_LETTERS,
+    RECORDS_OUT,
+    COMMIT,
+    RESTORE,
+    DROPPED,
+    LOST,
+    ASSIGNED,
+    OWNED,
+    READY,
+    LAG_RECORDS,
+    LAG_SECONDS,
+    PURCHASE_ORDERS,
+    BUILD,
+)
+
+_COMMIT_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
+_LETTER: Final = frozenset({DeadLetter.__name__})
+
+
+class Metrics(Watch):
+    """Counts what the engine does. A step is counted as a whole, when it has been committed."""
+
+    def __init__(self, version: str) -> None:
+        # A second series for each is of use to nobody. (The function lacks types.)
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._messages = _counter(MESSAGES, self.registry)
+        self._decisions = _counter(DECISIONS, self.registry)
+        self._dead_letters = _counter(DEAD_LETTERS, self.registry)
+        self._records_out = _counter(RECORDS_OUT, self.registry)
+        self._commit = Histogram(
+            COMMIT.name, COMMIT.meaning, registry=self.registry, buckets=_COMMIT_BUCKETS_S
+        )
+        self._restore = Histogram(
+            RESTORE.name, RESTORE.meaning, registry=self.registry, buckets=_RESTORE_BUCKETS_S
+        )
+        self._dropped = _counter(DROPPED, self.registry)
+        self._lost = _counter(LOST, self.registry)
+        build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
+        build.labels(version, platform.python_version()).set(1)
+        ProcessCollector(registry=self.registry)
+        # From the start, so that the first one shows as a rise.
+        for code in get_args(get_type_hints(DeadLetter)["code"]):
+            self._dead_letters.labels(code)
+        for topic in (*OUTBOUND, dead_letters.TOPIC):
+            self._records_out.labels(topic)
+
+    def claimed(self, seconds: float) -> None:
+        """Count a claim."""
+        self._restore.observe(seconds)
+
+    def committed(self, decided: Decided, seconds: float) -> None:
+        """Count what a step has decided, and what goes out with it."""
+        self._commit.observe(seconds)
+        self._decisions.inc(decided.decisions)
+        for topic, count in Counted(draft.topic for draft in decided.commit.outputs).items():
+            self._records_out.labels(topic).inc(count)
+        messages: Counted[tuple[str, str, str]] = Counted()
+        for item in decided.out:
+            if isinstance(item, Draft):
+                if item.topic == dead_letters.TOPIC:
+                    self._dead_letters.labels(_code(item)).inc()
+            elif isinstance(item[0], Outcome):
+                messages[item[0].topic, item[0].status, item[0].code or ""] += 1
+        for labels, count in messages.items():
+            self._messages.labels(*labels).inc(count)
+
+    def dropped(self) -> None:
+        """Count it."""
+        self._dropped.inc()
+
+    def lost(self) -> None:
+        """Count it."""
+        self._lost.inc()
+
+
+class PartitionGauges(Collector):
+    """How the partitions stand when somebody asks. now: the wall clock, where that is the log's."""
+
+    def __init__(self, crew: Crew, now: Callable[[], int] | None) -> None:
+        self._crew = crew
+        self._now = now
+
+    def collect(self) -> Iterable[Metric]:
+        """The gauges of the moment."""
+        found = partitions(self._crew, self._now)
+        yield GaugeMetricFamily(ASSIGNED.name, ASSIGNED.meaning, len(found))
+        yield GaugeMetricFamily(OWNED.name, OWNED.meaning, sum(each.trouble is None for each in found))
+        yield _gauge(READY, found, lambda each: each.trouble is None)
+        yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
+        yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
+        yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)
+
+
+def table() -> str:
+    """METRICS as the table in docs/operations.md (Markdown)."""
+    rows = [f"| `{one.name}` | {one.kind} | {', '.join(one.labels)} | {one.meaning} |" for one in METRICS]
+    return "\n".join(("| metric | kind | labels | what |", "| --- | --- | --- | --- |", *rows))
+
+
+def _counter(told: Told, registry: CollectorRegistry) -> Counter:
+    return Counter(told.name, told.meaning, told.labels, registry=registry)
+
+
+def _gauge(
+    told: Told, found: Iterable[Partition], value: Callable[[Partition], float | None]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(told.name, told.meaning, labels=told.labels)
+    for each in found:
+        if (number := value(each)) is not None:
+            family.add_metric([str(each.number)], number)
+    return family
+
+
+def _code(draft: Draft) -> str:
+    """Why a record went to the dead letters."""
+    letter = decode(draft.value, _LETTER, largest=None)
+    return letter.code if isinstance(letter, DeadLetter) else "UNDECODABLE"

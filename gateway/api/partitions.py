@@ -1,0 +1,40 @@
+"""How the partitions of this process stand, for those who ask over HTTP."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.engine.crew import Crew
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """An assigned partition.
+
+    trouble: why nothing is decided on it at the moment; None: it is. undecided: how many records have
+    arrived and are not decided, at the most. behind_s: how long the oldest of those that were read has been
+    there; None where time is not the wall clock's. purchase_orders: how many are kept. The last three are
+    None where the partition is not owned.
+    """
+
+    number: int
+    trouble: str | None
+    undecided: int | None
+    behind_s: float | None
+    purchase_orders: int | None
+
+
+def partitions(crew: Crew, now: Callable[[], int] | None) -> list[Partition]:
+    """The assigned partitions, in order. now: the wall clock (UTC milliseconds), where that is the log's."""
+    return [_partition(crew, number, now) for number in sorted(crew.assigned or ())]
+
+
+def _partition(crew: Crew, number: int, now: Callable[[], int] | None) -> Partition:
+    worker = crew.workers.get(number)
+    standing = worker.standing if worker else None
+    trouble = crew.trouble(number)
+    if standing is None:
+        return Partition(number, trouble, None, None, None)
+    behind_s = None
+    if now is not None:
+        behind_s = 0.0 if standing.oldest_at is None else max(now() - standing.oldest_at, 0) / 1_000
+    return Partition(number, trouble, standing.undecided, behind_s, standing.purchase_orders)

@@ -1,0 +1,58 @@
+"""The HTTP server: one aiohttp application, in the loop in which the gateway decides."""
+
+import errno
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from gateway.api import PortInUse
+from gateway.api.problems import answer_with_problems
+from gateway.settings import InvalidSettings
+
+#: How long a request may take to end when the gateway stops.
+LET_GO_S: Final = 1.0
+
+
+def application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
+    """The application with these routes."""
+    app = web.Application(middlewares=[answer_with_problems])
+    app.add_routes(routes)
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+    """Serve on an address for as long as the block lasts. Raises PortInUse or InvalidSettings.
+
+    There is no access log: what is asked for may name a person's purchase order.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LET_GO_S)
+    await runner.setup()
+    try:
+        await _listen(runner, host, port)
+        structlog.get_logger("gateway").info("http.started", host=host, port=port)
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"another program, perhaps another gateway, listens on port {port} of {host}; set "
+                "GATEWAY_HTTP_PORT to another port, or to 0 for no HTTP"
+            ) from None
+        if error.errno == errno.EACCES:
+            raise InvalidSettings(
+                f"port {port} may not be used by this user; set GATEWAY_HTTP_PORT to one from 1024 on"
+            ) from None
+        raise InvalidSettings(
+            "GATEWAY_HTTP_HOST is no address of this machine; expected one, such as 127.0.0.1, or 0.0.0.0 "
+            "for all of them"
+        ) from None

@@ -1,0 +1,64 @@
+"""When to stop: SIGTERM, SIGINT, or the end of the supervisor. And how long that may take."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import structlog
+
+#: Who was told to stop and has not let go by then ends at once. A log that is away can hold a step up for
+#: longer than whoever stops the process will wait; ending so is no worse than SIGKILL, which is provided for.
+LET_GO_S: Final = 8.0
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
+    """An event that is set on SIGTERM, on SIGINT and when the lifeline ends; then the process has LET_GO_S.
+
+    lifeline: a file descriptor from which nothing is ever read but the end, when its other side is gone.
+    """
+    loop = asyncio.get_running_loop()
+    say = structlog.get_logger("gateway")
+    stop = asyncio.Event()
+
+    def begin() -> None:
+        if not stop.is_set():
+            # A daemon, so that it keeps no process alive; a thread, because the loop may be what is stuck.
+            timer = threading.Timer(LET_GO_S, _end_at_once)
+            timer.daemon = True
+            timer.start()
+        stop.set()
+
+    def on_signal(name: str) -> None:
+        say.info("gateway.stopping", signal=name)
+        begin()
+
+    def on_lifeline(descriptor: int) -> None:
+        if not os.read(descriptor, 1024):
+            loop.remove_reader(descriptor)
+            say.warning("supervisor.gone")
+            begin()
+
+    for number in SIGNALS:
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, on_signal, number.name)
+    if lifeline is not None:
+        loop.add_reader(lifeline, on_lifeline, lifeline)
+    try:
+        yield stop
+    finally:
+        for number in SIGNALS:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+
+
+def _end_at_once() -> None:
+    structlog.get_logger("gateway").warning("gateway.gave_up", after_s=LET_GO_S)
+    os._exit(0)

@@ -1,0 +1,109 @@
+"""A gateway in this process, on an embedded log, with its HTTP."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+
+from gateway.api import health
+from gateway.api.metrics import Metrics
+from gateway.api.server import application, serving
+from gateway.app import WIRING
+from gateway.engine.crew import Crew
+from gateway.engine.sqlite import SqliteLog, open_sqlite, wall_clock
+from gateway.rules.policy import shipped
+
+PATIENCE_S = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. json: where it is that."""
+
+    status: int
+    type: str
+    text: str
+    json: Any
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What is served, and who is asked."""
+
+    log: SqliteLog
+    crew: Crew
+    metrics: Metrics
+    stop: asyncio.Event
+    working: asyncio.Task[None]
+    session: ClientSession
+
+    async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """One request."""
+        async with self.session.request(method, path, headers=headers) as response:
+            is_json = response.content_type.endswith("json")
+            return Answer(
+                response.status,
+                response.content_type,
+                await response.text(),
+                await response.json(content_type=None) if is_json else None,
+            )
+
+    async def ready(self) -> Answer:
+        """What /readyz says."""
+        return await self.ask("/readyz")
+
+    async def until(self, holds: Callable[[Answer], bool]) -> Answer:
+        """What /readyz says as soon as that holds."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                answer = await self.ready()
+                if holds(answer):
+                    return answer
+                await asyncio.sleep(0.01)
+
+    async def end(self) -> None:
+        """Wait until all is decided."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self.working
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def gateway(
+    path: Path,
+    *,
+    partitions: int = 1,
+    until: int | None = None,
+    prepare: Callable[[SqliteLog], None] = lambda _: None,
+) -> AsyncIterator[Gateway]:
+    """Serve, and decide meanwhile. prepare: what is done to the log beforehand."""
+    log = await open_sqlite(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
+    prepare(log)
+    metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
+    crew = Crew(log, shipped(), WIRING, until=until, watch=metrics)
+    app = application(health.routes(crew, metrics, stop, wall_clock if until is None else None))
+    working = asyncio.create_task(crew.run(stop))
+    try:
+        async with (
+            serving(app, "127.0.0.1", port),
+            ClientSession(f"http://127.0.0.1:{port}") as session,
+        ):
+            yield Gateway(log, crew, metrics, stop, working, session)
+            stop.set()
+            await working
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+        await log.close()

@@ -1,0 +1,140 @@
+"""/metrics: what was decided, counted when it is committed, under labels that name nobody."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.api.metrics import METRICS
+from gateway.app import OUTBOUND_TOPICS, read_event
+from gateway.engine.log import Commit, Draft
+from gateway.engine.sqlite import SqliteClaim, open_sqlite
+from gateway.feed import feed
+from gateway.rules.events import DeadLetter, Event, Outcome
+from gateway.sample import programme
+from schemas.json import parse_instant
+from tests.api.serving import Gateway, gateway
+from tests.log.reading import followed
+
+END = parse_instant("2018-06-01T00:00:00Z")
+
+Series = dict[tuple[str, ...], float]
+
+
+async def counted(served: Gateway, name: str) -> Series:
+    """The values of a metric by those of its labels, in the table's order; nothing that is still zero."""
+    labels = next(metric.labels for metric in METRICS if metric.name == name)
+    answer = await served.ask("/metrics")
+    return {
+        tuple(sample.labels[label] for label in labels): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if sample.name == name and sample.value
+    }
+
+
+async def number(served: Gateway, name: str) -> float:
+    """The value of a sample without labels."""
+    answer = await served.ask("/metrics")
+    families = text_string_to_metric_families(answer.text)
+    return next(s.value for family in families for s in family.samples if s.name == name)
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """A log with a believable programme on it, and two records that can't be decoded."""
+    path = tmp_path / "gateway.db"
+    log = await open_sqlite(path, partitions=2, clock="log")
+    await log.append([Draft("jobcentre.wp11", b"PO1", b"nonsense", (), 0)] * 2)
+    await feed(log, list(programme(30, seed=5)), keep_time=True, checked=lambda: None)
+    await log.close()
+    return path
+
+
+async def all_decided(served: Gateway) -> list[Event | DeadLetter]:
+    """What is on the log when the crew has come to its end."""
+    await served.end()
+    return [read_event(record) for record in await followed(served.log, OUTBOUND_TOPICS)]
+
+
+async def test_the_counts_are_what_is_on_the_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where commits failed meanwhile: what was dropped is not counted, and what came of it once."""
+    as_it_is = SqliteClaim.commit
+    failures = [ConnectionError("the first"), ConnectionError("the second")]
+
+    async def unsteadily(claim: SqliteClaim, step: Commit) -> None:
+        if failures:
+            raise failures.pop()
+        await as_it_is(claim, step)
+
+    monkeypatch.setattr(SqliteClaim, "commit", unsteadily)
+    monkeypatch.setattr("gateway.engine.step.STEP", 50)
+    async with gateway(path, until=END) as served:
+        events = await all_decided(served)
+        outcomes = [event for event in events if isinstance(event, Outcome)]
+        assert len({outcome.code for outcome in outcomes}) > 2
+        assert await counted(served, "gateway_messages_total") == Counter(
+            (outcome.topic, outcome.status, outcome.code or "") for outcome in outcomes
+        )
+        records = await followed(served.log, OUTBOUND_TOPICS)
+        assert await counted(served, "gateway_records_out_total") == Counter(
+            (record.topic,) for record in records
+        )
+        assert await counted(served, "gateway_dead_letters_total") == {("UNDECODABLE",): 2}
+        assert await number(served, "gateway_decisions_total") == served.crew.decided
+        assert await number(served, "gateway_partitions_dropped_total") == 2
+        assert await number(served, "gateway_restore_seconds_count") == 2 + 2
+        assert await number(served, "gateway_commit_seconds_count") >= served.crew.decided / 50
+
+
+async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "gateway.db", partitions=3) as served:
+        await served.until(lambda answer: answer.status == 200)
+        assert await number(served, "gateway_partitions_assigned") == 3
+        assert await number(served, "gateway_partitions_owned") == 3
+        every = {("0",): 1, ("1",): 1, ("2",): 1}
+        assert await counted(served, "gateway_partition_ready") == every
+
+
+async def test_every_metric_is_in_the_table_with_its_kind_and_labels(path: Path) -> None:
+    table = {metric.name: (metric.kind, set(metric.labels)) for metric in METRICS}
+    found: dict[str, tuple[str, set[str]]] = {}
+    async with gateway(path) as served:
+        # By the wall clock, so that the lag in seconds is among them; ready when something has been read.
+        await served.until(lambda answer: answer.status == 200 and served.crew.decided > 0)
+        answer = await served.ask("/metrics")
+    for family in text_string_to_metric_families(answer.text):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        if not name.startswith("process_"):
+            found[name] = (family.type, labels)
+    assert found == table
+
+
+async def test_no_label_names_a_message_a_purchase_order_or_a_provider(path: Path) -> None:
+    async with gateway(path, until=END) as served:
+        events = await all_decided(served)
+        answer = await served.ask("/metrics")
+    values = {
+        value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        for value in sample.labels.values()
+    }
+    named = {
+        named
+        for event in events
+        if isinstance(event, Outcome)
+        for named in (event.po_number, event.message_id, event.provider_id)
+    }
+    assert named
+    assert not values & named
+
+
+async def test_whoever_asks_for_openmetrics_gets_it(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "gateway.db") as served:
+        answer = await served.ask("/metrics", Accept="application/openmetrics-text; version=1.0.0")
+        assert answer.type == "application/openmetrics-text"
+        assert answer.text.endswith("# EOF\n")
+        assert (await served.ask("/metrics")).type == "text/plain"
