@@ -1,18 +1,22 @@
-"""Records to and from bytes: Avro's single-object encoding, by fastavro.
+"""Records to and from bytes: Avro's single-object encoding.
+
+What the current schemas say is written, and nearly all of it read, by what is compiled from them; fastavro
+reads the rest: other writers' schemas, and whatever is not as usual.
 
 The bytes are C3 01, the CRC-64-AVRO fingerprint of the writer's schema in parsing canonical form (8 bytes,
 little endian), and the body. Source: Avro 1.12 specification, "Single-object encoding".
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from io import BytesIO
 from typing import Any, Final, Literal
 
-from fastavro import schemaless_reader, schemaless_writer
+from fastavro import schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
-from msgspec import Struct, convert, to_builtins
-from msgspec.structs import asdict
+from msgspec import Struct, convert
 
+from schemas.avro_reader import Read, record_reader
+from schemas.avro_writer import Write, record_writer
 from schemas.catalogue import RECORDS, SCHEMAS, Schema, earlier_schemas
 from schemas.prepared import keyed, parsed
 from schemas.ranges import Ranges, ranges_of
@@ -44,23 +48,17 @@ _NOT_ITS_SCHEMA: Final = Unreadable("UNDECODABLE", "The body is not what its sch
 _UNKNOWN: Final = Unreadable("UNKNOWN_SCHEMA", "No schema with the value's fingerprint is known.")
 
 
-class _Current(Struct, frozen=True):
-    """What a record is written with: what its bytes begin with, its schema, and what makes a dict of it."""
-
-    header: bytes
-    schema: Schema
-    fields: Callable[[Struct], dict[str, Any]]
-
-
 class _Writer(Struct, frozen=True):
     """A schema that bytes were written with, ready to be read.
 
+    plain: what reads its fields where they are as usual; None: the schema is not the current one.
     strict: the schema in the form that takes no negative index (see `keyed`).
     resolved: the writer's schema and the reader's, where they differ.
     """
 
     name: str
     record: type[Struct]
+    plain: Read | None
     strict: Schema
     resolved: tuple[Schema, Schema] | None
     ranges: Ranges
@@ -74,32 +72,19 @@ class Codec:
 
         Raises ValueError where one isn't the schema of a record that the gateway knows.
         """
-        self._current: dict[type[Struct], _Current] = {}
+        self._write: dict[type[Struct], Write] = {}
         self._writers: dict[bytes, _Writer] = {}
         for name, schema in SCHEMAS.items():
-            record = RECORDS[name]
-            ranges = ranges_of(schema)
-            current = _Current(header_of(schema), parsed(schema), _deeply if ranges.parts else asdict)
-            self._current[record] = current
-            self._writers[current.header] = _Writer(name, record, keyed(schema), None, ranges)
+            header, record = header_of(schema), RECORDS[name]
+            self._write[record] = record_writer(schema, header)
+            plain = record_reader(schema)
+            self._writers[header] = _Writer(name, record, plain, keyed(schema), None, ranges_of(schema))
         for schema in (*earlier_schemas(), *writers):
-            self._writers.setdefault(header_of(schema), self._earlier(schema))
-
-    def _earlier(self, schema: Schema) -> _Writer:
-        name = str(schema.get("name")).rpartition(".")[2]
-        if name not in RECORDS:
-            raise ValueError(f"The schema {name} is of no record that is known; take it out.")
-        record = RECORDS[name]
-        resolved = (parsed(schema), self._current[record].schema)
-        return _Writer(name, record, keyed(schema), resolved, ranges_of(SCHEMAS[name]))
+            self._writers.setdefault(header_of(schema), _earlier(schema))
 
     def encode(self, record: Struct) -> bytes:
         """The bytes of a record. Raises KeyError for a class that has no schema."""
-        current = self._current[type(record)]
-        stream = BytesIO()
-        stream.write(current.header)
-        schemaless_writer(stream, current.schema, current.fields(record))
-        return stream.getvalue()
+        return self._write[type(record)](record)
 
     def decode(
         self, value: bytes | None, expected: Container[str], largest: int | None = LARGEST_BODY_BYTES
@@ -122,6 +107,15 @@ class Codec:
         return _read(writer, value)
 
 
+def _earlier(schema: Schema) -> _Writer:
+    name = str(schema.get("name")).rpartition(".")[2]
+    if name not in RECORDS:
+        raise ValueError(f"The schema {name} is of no record that is known; take it out.")
+    current = SCHEMAS[name]
+    resolved = (parsed(schema), parsed(current))
+    return _Writer(name, RECORDS[name], None, keyed(schema), resolved, ranges_of(current))
+
+
 def _without_writer(value: bytes) -> Unreadable:
     if not value.startswith(MARKER):
         return _NO_MARKER
@@ -129,19 +123,21 @@ def _without_writer(value: bytes) -> Unreadable:
 
 
 def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
-    stream = BytesIO(value)
-    stream.seek(HEADER_BYTES)
     try:
-        fields: Any = schemaless_reader(stream, writer.strict, None)
-        if stream.tell() != len(value):
-            return _TRAILING
-        if writer.resolved is not None:
-            # Second, and only now: when it resolves, fastavro passes over fields that the reader lacks
-            # without looking whether their bytes are there.
+        fields: Any = _usual(writer, value)
+        if fields is None:
+            stream = BytesIO(value)
             stream.seek(HEADER_BYTES)
-            fields = schemaless_reader(stream, *writer.resolved)
-        if not writer.ranges.hold(fields):
-            return _OUT_OF_RANGE
+            fields = schemaless_reader(stream, writer.strict, None)
+            if stream.tell() != len(value):
+                return _TRAILING
+            if writer.resolved is not None:
+                # Second, and only now: when it resolves, fastavro passes over fields that the reader lacks
+                # without looking whether their bytes are there.
+                stream.seek(HEADER_BYTES)
+                fields = schemaless_reader(stream, *writer.resolved)
+            if not writer.ranges.hold(fields):
+                return _OUT_OF_RANGE
         record: Struct = convert(fields, writer.record)
         return record
     except (EOFError, IndexError):
@@ -154,10 +150,15 @@ def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
         return _NOT_ITS_SCHEMA
 
 
-def _deeply(record: Struct) -> dict[str, Any]:
-    """A record's fields, and those of the records within it."""
-    fields: dict[str, Any] = to_builtins(record, builtin_types=(bytes,))
-    return fields
+def _usual(writer: _Writer, value: bytes) -> Any:  # noqa: ANN401 - a dict of whatever the schema says
+    """The fields, where the bytes are as the current schema is nearly always written; else None."""
+    if writer.plain is None:
+        return None
+    try:
+        fields, end = writer.plain(value, HEADER_BYTES)
+    except (ValueError, LookupError):
+        return None
+    return fields if end == len(value) else None
 
 
 def header_of(schema: Schema) -> bytes:
