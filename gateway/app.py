@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Final, Literal, cast
 
@@ -10,8 +12,8 @@ import structlog
 import consumers
 import producers
 from gateway.engine.crew import Crew
-from gateway.engine.log import Draft, Log, LogError, Record
-from gateway.engine.sqlite import SqliteLog, open_sqlite, wall_clock
+from gateway.engine.log import Draft, Log, LogBusy, LogError, Record
+from gateway.engine.sqlite import open_sqlite, wall_clock
 from gateway.engine.step import Wiring
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.messages import Message
@@ -24,6 +26,8 @@ from schemas.codec import Unreadable, decode
 Clock = Literal["wall", "log"]
 
 SWITCH_INTERVAL_S: Final = 0.0005
+#: How often brokers that don't answer when the gateway starts are looked for again.
+AWAY_AGAIN_S: Final = 2.0
 DISTRIBUTION: Final = "information-session-gateway"
 DEAD_LETTERS: Final = dead_letters.TOPIC
 OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND, DEAD_LETTERS)
@@ -55,8 +59,22 @@ def read_event(record: Record) -> Event | DeadLetter:
     return cast(Event | DeadLetter, event)
 
 
-async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> SqliteLog:
-    """Open the log that the settings name; `own`: to decide on it. Raises LogError or InvalidSettings."""
+async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> Log:
+    """Open the log that the settings name; `own`: to decide on it. Raises LogError or InvalidSettings.
+
+    One on Kafka is connected to when something is first asked of it.
+    """
+    if settings.on_kafka:
+        from gateway.connecting import connection
+        from gateway.engine.kafka import KafkaLog
+
+        return KafkaLog(
+            connection(settings),
+            prefix=settings.topic_prefix,
+            clock=clock,
+            grace_s=settings.grace_s,
+            session_timeout_s=settings.session_timeout_s,
+        )
     return await open_sqlite(settings.log_path(), partitions=settings.partition_count, clock=clock, own=own)
 
 
@@ -77,6 +95,37 @@ async def run(
     with told_to_stop(None if worker is None else sys.stdin.fileno()) as stop:
         log = await open_log(settings, clock=clock, own=True)
         try:
+            # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run
+            # beside a gateway in service, which has the port.
+            port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
+            async with AsyncExitStack() as served:
+                if port:
+                    address = settings.http_host, port + (worker or 0)
+                    crew = await served.enter_async_context(
+                        _served(log, policies, clock, until, stop, address)
+                    )
+                else:
+                    crew = Crew(log, policies, WIRING, until=until)
+                if await _is_fit(log, settings, clock, crew, stop, wait=until is None):
+                    await crew.run(stop)
+            say.info("gateway.stopped", decided=crew.decided)
+            return crew.decided
+        finally:
+            await log.close()
+
+
+async def _is_fit(
+    log: Log, settings: Settings, clock: Clock, crew: Crew, stop: asyncio.Event, *, wait: bool
+) -> bool:
+    """Whether the log can be decided on. Brokers that are away are waited for; False: told to stop meanwhile.
+
+    Raises LogError or InvalidSettings where what is there would lose something or decide it wrongly.
+    """
+    say = structlog.get_logger("gateway")
+    while not stop.is_set():
+        try:
+            if settings.on_kafka:
+                await _refuse_what_breaks(settings)
             partitions = await log.partitions()
             if settings.partitions not in {None, partitions}:
                 raise InvalidSettings(
@@ -84,42 +133,48 @@ async def run(
                     f"set it to {partitions}, or name a new log"
                 )
             if clock == "wall" and await log.keeps_time():
-                raise InvalidSettings(
-                    "the log was fed with --keep-time, so its time is not the wall clock's; "
-                    "run it with --clock log"
+                why = (
+                    "the topics keep the time that a message is put with (CreateTime)"
+                    if settings.on_kafka
+                    else "the log was fed with --keep-time"
                 )
-            say.info(
-                "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
-            )
-            # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run
-            # beside a gateway in service, which has the port.
-            port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
-            if not port:
-                crew = Crew(log, policies, WIRING, until=until)
-                await crew.run(stop)
-            else:
-                crew = await _work_and_serve(
-                    log,
-                    policies,
-                    clock,
-                    until,
-                    stop,
-                    (settings.http_host, port + (worker or 0)),
-                )
-            say.info("gateway.stopped", decided=crew.decided)
-            return crew.decided
-        finally:
-            await log.close()
+                raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
+        except LogBusy as error:
+            if not wait:
+                raise
+            crew.waiting_for = str(error)
+            say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AWAY_AGAIN_S):
+                    await stop.wait()
+            continue
+        say.info(
+            "gateway.started", version=version(DISTRIBUTION), log=settings.log_url, partitions=partitions
+        )
+        return True
+    return False
 
 
-async def _work_and_serve(
+async def _refuse_what_breaks(settings: Settings) -> None:
+    from gateway.connecting import connection
+    from gateway.engine.kafka_topics_check import differences
+
+    found = await differences(connection(settings), settings.topic_prefix, timestamps=None)
+    if wrong := [str(difference) for difference in found if difference.breaks]:
+        more = f" (and {len(wrong) - 1} more: see `gateway topics check`)" if len(wrong) > 1 else ""
+        raise LogError(f"{wrong[0]}{more}")
+
+
+@asynccontextmanager
+async def _served(
     log: Log,
     policies: Policies,
     clock: Clock,
     until: int | None,
     stop: asyncio.Event,
     address: tuple[str, int],
-) -> Crew:
+) -> AsyncIterator[Crew]:
+    """A crew whose health and metrics are served."""
     from gateway.api import health
     from gateway.api.metrics import Metrics
     from gateway.api.server import application, serving
@@ -128,5 +183,4 @@ async def _work_and_serve(
     crew = Crew(log, policies, WIRING, until=until, watch=metrics)
     app = application(health.routes(crew, metrics, stop, wall_clock if clock == "wall" else None))
     async with serving(app, *address):
-        await crew.run(stop)
-    return crew
+        yield crew

@@ -97,7 +97,13 @@ def _sentence(error: Exception) -> str:
         case typer.TyperException():
             return _usage(error)
         case (
-            InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter() | LogError() | Lost() | PortInUse()
+            InvalidLine()
+            | InvalidSettings()
+            | EndsBeforeInput()
+            | UnknownLetter()
+            | LogError()
+            | Lost()
+            | PortInUse()
         ):
             return str(error)
         case OSError():
@@ -207,21 +213,30 @@ def run(
     if until is not None and clock != "log":
         raise InvalidSettings("--until needs --clock log; name both")
     last = _instant("--until", until)
+    _check_log(settings)
     if workers > 1 and as_worker is None:
         raise typer.Exit(_supervise(settings, workers, clock, until, config))
-    settings.log_path()
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
     asyncio.run(run_gateway(settings, clock=clock, until=last, worker=as_worker))
 
 
+def _check_log(settings: Settings) -> None:
+    """Raises InvalidSettings where the settings of the log can't be used."""
+    if settings.on_kafka:
+        from gateway.connecting import connection
+
+        connection(settings)
+    else:
+        settings.log_path()
+
+
 def _supervise(settings: Settings, workers: int, clock: str, until: str | None, config: Path | None) -> int:
     """Run so many processes; returns the exit status."""
     from gateway.supervisor import Supervisor
 
-    if not settings.log_url.startswith("kafka:"):
-        settings.log_path()
+    if not settings.on_kafka:
         raise InvalidSettings("the embedded log is for one process; run with --workers 1")
     settings.policies()
     last_port = settings.http_port + workers - 1
@@ -299,7 +314,7 @@ def feed(
             await log.close()
 
     settings = _settings(config)
-    print(f"{_count(asyncio.run(work()), 'message')} put on the log {settings.log_path()}", file=sys.stderr)
+    print(f"{_count(asyncio.run(work()), 'message')} put on the log {settings.log_name}", file=sys.stderr)
 
 
 @app.command()
@@ -346,7 +361,7 @@ def explain(
 ) -> None:
     """Tell the decisions on one referral, each with the guidance it follows."""
     from consumers import READERS
-    from gateway.explain import Arrival, tell
+    from gateway.explain import Arrival, place_in_time, tell
     from schemas.codec import Unreadable
 
     async def work() -> tuple[list[Arrival], list[Event | DeadLetter]]:
@@ -372,8 +387,11 @@ def explain(
     arrivals, events = asyncio.run(work())
     if not events and not arrivals:
         raise LogError(
-            f"nothing has come for this purchase order to the log {settings.log_path()}; check its number"
+            f"nothing has come for this purchase order to the log {settings.log_name}; check its number"
         )
+    if settings.on_kafka:  # where topics have no common order
+        arrivals.sort(key=lambda arrival: arrival.at)
+        events.sort(key=place_in_time)
     tell(po_number, events, arrivals)
 
 
@@ -613,7 +631,7 @@ def _settings(config: Path | None, *, must_exist: bool = False, worker: int | No
 
 
 def _must_exist(settings: Settings) -> None:
-    if not settings.log_path().exists():
+    if not settings.on_kafka and not settings.log_path().exists():
         raise LogError(f"there is no log {settings.log_path()} yet; start `gateway run` or feed it first")
 
 

@@ -114,13 +114,13 @@ class Settings(KafkaSettings):
             return self.partitions
         return PARTITIONS_ON_KAFKA if self.on_kafka else PARTITIONS_EMBEDDED
 
+    @property
+    def log_name(self) -> str:
+        """What people call the log: its file, or its brokers. Raises InvalidSettings."""
+        return self.log_url if self.on_kafka else str(self.log_path())
+
     def log_path(self) -> Path:
-        """The file of the embedded log. Raises InvalidSettings for another kind of log."""
-        if self.on_kafka:
-            raise InvalidSettings(
-                "GATEWAY_LOG_URL names a Kafka log, which this version does not have yet; use the embedded "
-                "log, such as sqlite:///./gateway.db"
-            )
+        """The file of the embedded log. Raises InvalidSettings where the URL names none."""
         if not self.log_url.startswith(SQLITE) or self.log_url == SQLITE or "\0" in self.log_url:
             raise InvalidSettings(
                 "GATEWAY_LOG_URL is not a log that this version has; expected sqlite:///./FILE for one in "

@@ -98,6 +98,17 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("partition", "topic", "offset"),
         "A record could not be decoded and went to gateway.dead-letters, which says why.",
     ),
+    "message.moved": LogEvent(
+        "info",
+        ("partition", "topic", "offset"),
+        "A message was on another partition than its key belongs on, and has been put there.",
+    ),
+    "log.away": LogEvent(
+        "warning", ("error", "again_in_s"), "The brokers can't be used yet; they are waited for."
+    ),
+    "group.left": LogEvent(
+        "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
+    ),
     "message.failed": LogEvent(
         "error",
         ("partition", "topic", "offset", "error"),

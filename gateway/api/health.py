@@ -36,7 +36,7 @@ def routes(
         if stop.is_set():
             reasons.insert(0, "it was told to stop")
         if crew.assigned is None:
-            reasons.append("no partitions have been assigned to it yet")
+            reasons.append(crew.waiting_for)
         body = {
             "ready": not reasons,
             "reasons": reasons,

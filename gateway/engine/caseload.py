@@ -65,6 +65,15 @@ class Caseload:
             heapq.heappop(heap)
         return None
 
+    def is_due(self, key: bytes | None, instant: int) -> bool:
+        """Whether something is due by `instant` on the purchase order of a record with this key."""
+        packed = None if key is None else self._states.get(key.decode(errors="replace"))
+        return packed is not None and _due(packed).due_at <= instant
+
+    def knows(self, key: bytes) -> bool:
+        """Whether something is kept of the purchase order of a record with this key."""
+        return key.decode(errors="replace") in self._states
+
     def fall_due(self) -> tuple[str, Decision]:
         """Decide what `due_by` found, and say of which purchase order. Keeps nothing: see `keep`."""
         po_number = self._heap[0][2]

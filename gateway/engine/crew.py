@@ -39,6 +39,8 @@ class Crew:
         self._watch = watch
         #: The workers at work, by partition number.
         self.workers: dict[int, Worker] = {}
+        #: What is waited for before partitions can be assigned.
+        self.waiting_for = "no partitions have been assigned to it yet"
         #: The partition numbers assigned; None: not known yet.
         self.assigned: frozenset[int] | None = None
         self._stops: dict[int, asyncio.Event] = {}

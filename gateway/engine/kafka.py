@@ -5,23 +5,23 @@ process whose producer with the transactional id of p was started last. A step i
 """
 
 import asyncio
+import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerFenced
+from msgspec import msgpack
+from msgspec.structs import replace
 
-from gateway.engine.kafka_claim import ANSWER_S, STATE_TOPIC, KafkaClaim
+from gateway.engine.kafka_claim import ANSWER_S, KafkaClaim, as_records, read_state
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_membership import Membership
 from gateway.engine.kafka_producer import REQUEST_MS, Sending, discard, start_producer, stop
-from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, LogBusy, LogError, Record
+from gateway.engine.kafka_topics import STATE_TOPIC, TIMESTAMP_TYPE, TOGETHER, Topic, administering, found
+from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, LogError, Record
 from gateway.engine.partitioner import partition_for
-from gateway.engine.sqlite import wall_clock
 
 #: How long a transaction may stay open when its producer has gone: so long it hides what comes after it.
 STEP_TRANSACTION_S: Final = 30.0
@@ -29,36 +29,51 @@ APPEND_TRANSACTION_S: Final = 60.0
 FETCH_WAIT_MS: Final = 250
 FETCH_BYTES: Final = 1024 * 1024
 FOLLOW_AT_ONCE: Final = 1_000
+#: Before the event_id, in the key of the mark of a dead letter. All marks are on one partition.
+LETTER: Final = b"letter/"
+MARKS_PARTITION: Final = 0
+
+_pack: Final = msgpack.Encoder().encode
+_handled: Final = msgpack.Decoder(Handled).decode
+
+
+def wall_clock() -> int:
+    """Now, in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class KafkaLog:
-    """A log on Kafka brokers. Made by `open_kafka`."""
+    """A log on Kafka brokers. It connects when something is first asked of it.
+
+    clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. grace_s: by how
+    much the clocks of hosts may differ. session_timeout_s: after so long without a heartbeat a process is
+    taken for dead.
+    """
 
     shared = True
 
     def __init__(
         self,
         connection: Connection,
-        watching: AIOKafkaConsumer,
         *,
-        prefix: str,
-        clock: Literal["wall", "log"],
-        grace_ms: int,
-        session_timeout_s: float,
-        now: Callable[[], int],
+        prefix: str = "",
+        clock: Literal["wall", "log"] = "wall",
+        grace_s: float = 60.0,
+        session_timeout_s: float = 10.0,
+        now: Callable[[], int] = wall_clock,
     ) -> None:
         self._connection = connection
-        self._watching = watching
         self._prefix = prefix
         self._clock = clock
-        self._grace_ms = grace_ms
+        self._grace_ms = round(grace_s * 1000)
         self._now = now
         self.group = f"{prefix}gateway"
         self._membership = Membership(
             connection, self.group, self.named(INBOUND_TOPICS[0]), session_timeout_s
         )
-        self._counts: dict[str, int] = {}
-        self._keeps_time: bool | None = None
+        self._there: Mapping[str, Topic] | None = None
+        self._watching: AIOKafkaConsumer | None = None
+        self._connecting = asyncio.Lock()
         self._claims: set[KafkaClaim] = set()
 
     def named(self, topic: str) -> str:
@@ -68,55 +83,38 @@ class KafkaLog:
     async def partitions(self) -> int:
         """How many partition numbers the inbound topics and gateway.state have.
 
-        Raises LogError where that is not one number.
+        Raises LogError where that is not one number, LogBusy where no broker answers.
         """
-        counts = await self._counted([*INBOUND_TOPICS, STATE_TOPIC])
+        counts = {topic: await self._count(topic) for topic in TOGETHER}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{self.named(topic)} has {count}" for topic, count in counts.items())
             raise LogError(
-                f"the inbound topics and gateway.state must have one number of partitions, but {said}; make "
-                "them anew with `gateway topics create`"
+                f"the inbound topics and gateway.state must have one number of partitions, but {said}; begin "
+                "anew with another GATEWAY_TOPIC_PREFIX, or delete them all and create them again"
             )
         return counts[STATE_TOPIC]
 
-    async def _counted(self, topics: Sequence[str]) -> dict[str, int]:
-        missing = [topic for topic in topics if topic not in self._counts]
-        if missing:
-            async with self._administration() as admin:
-                described = await admin.describe_topics([self.named(topic) for topic in missing])
-            for topic, found in zip(missing, described, strict=True):
-                if found["error_code"]:
-                    raise LogError(
-                        f"topic {self.named(topic)} can't be used (error {found['error_code']}); make what "
-                        "is missing with `gateway topics create`"
-                    )
-                self._counts[topic] = len(found["partitions"])
-        return {topic: self._counts[topic] for topic in topics}
-
     async def keeps_time(self) -> bool:
         """Whether records keep the timestamps that they are put with (CreateTime)."""
-        if self._keeps_time is None:
-            about = [ConfigResource(ConfigResourceType.TOPIC, self.named(topic)) for topic in INBOUND_TOPICS]
-            async with self._administration() as admin:
-                (answer,) = await admin.describe_configs(about)
-            self._keeps_time = any(
-                (entry["config_names"], entry["config_value"]) == ("message.timestamp.type", "CreateTime")
-                for topic in answer.to_object()["resources"]
-                for entry in topic["config_entries"]
-            )
-        return self._keeps_time
+        await self._count(INBOUND_TOPICS[0])
+        kept = TIMESTAMP_TYPE["create"]
+        there = self._there or {}
+        return any(there[topic].settings["message.timestamp.type"] == kept for topic in INBOUND_TOPICS)
 
-    @asynccontextmanager
-    async def _administration(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(**self._connection.arguments(), request_timeout_ms=REQUEST_MS)
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await admin.start()
-                yield admin
-        except TimeoutError:
-            raise LogBusy("the brokers don't answer; look at them and try again") from None
-        finally:
-            await admin.close()
+    async def _count(self, topic: str) -> int:
+        """How many partitions a topic has. Raises LogError where it is missing."""
+        if self._there is None:
+            async with administering(self._connection) as client:
+                there = await found(client, self._prefix)
+            # What is missing may be made yet; the count of what is there is not to change.
+            if TOGETHER[0] in there:
+                self._there = there
+        else:
+            there = dict(self._there)
+        if topic not in there:
+            self._there = None
+            raise LogError(f"there is no topic {self.named(topic)}; make it with `gateway topics create`")
+        return there[topic].partitions
 
     async def assigned(self, after: int) -> Assignment:
         """What the group assigns this process. It joins the group with the first question."""
@@ -141,50 +139,95 @@ class KafkaLog:
 
         Raises LogError for a draft with a timestamp where brokers date what arrives.
         """
-        producer = await start_producer(
-            self._connection, f"{self.group}-append-{uuid.uuid4().hex}", transaction_s=APPEND_TRANSACTION_S
-        )
+        dated = await self.keeps_time()
+        producer = await self._sender(f"append-{uuid.uuid4().hex}")
         try:
-            await producer.begin_transaction()
-            sending = Sending(producer)
-            count = 0
-            for draft in drafts:
-                if draft.timestamp is not None and not await self.keeps_time():
-                    raise LogError(
-                        "the brokers date what arrives, so records can't keep their time; make topics that "
-                        "do under another GATEWAY_TOPIC_PREFIX, with `gateway topics create --timestamps create`"
-                    )
-                place = await self.place_of(draft, 0)
-                topic = self.named(draft.topic)
-                await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
-                count += 1
-            if count:
-                await sending.delivered()
-                await producer.commit_transaction()
-            return count
+            return await self._put(producer, drafts, {}, dated)
         finally:
             await discard(producer)
+
+    async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
+        """Put dead letters' records back and mark the letters, in one transaction.
+
+        1. Start the one producer that may mark letters, which fences out whoever else is at it.
+        2. Only then read which are marked. 3. Put back those that are not, with their marks.
+        """
+        dated = await self.keeps_time()
+        producer = await self._sender("letters")
+        try:
+            before = await self.handled()
+            todo = {letter: draft for letter, draft in letters.items() if letter not in before}
+            at = self._now()
+            marks = {
+                LETTER + letter.encode(): _pack(Handled("REPLAYED" if draft else "DISCARDED", at))
+                for letter, draft in todo.items()
+            }
+            # In a log whose time is that of its records, what is put back moves no time on.
+            drafts = [replace(draft, timestamp=0) if dated else draft for draft in todo.values() if draft]
+            await self._put(producer, drafts, marks, dated)
+            return frozenset(todo)
+        except ProducerFenced:
+            raise LogBusy(
+                "somebody else handles dead letters at this moment; see what is left, and try again"
+            ) from None
+        finally:
+            await discard(producer)
+
+    async def handled(self) -> dict[str, Handled]:
+        """What was done with dead letters, by event_id."""
+        await self.partitions()
+        marks: dict[str, Handled] = {}
+        async for key, value in read_state(self, MARKS_PARTITION):
+            if key.startswith(LETTER) and value is not None:
+                marks[key.removeprefix(LETTER).decode()] = _handled(value)
+        return marks
+
+    async def _sender(self, name: str) -> AIOKafkaProducer:
+        return await start_producer(
+            self._connection, f"{self.group}-{name}", transaction_s=APPEND_TRANSACTION_S
+        )
+
+    async def _put(
+        self, producer: AIOKafkaProducer, drafts: Iterable[Draft], marks: Mapping[bytes, bytes], dated: bool
+    ) -> int:
+        count = 0
+        await producer.begin_transaction()
+        sending = Sending(producer)
+        for draft in drafts:
+            if draft.timestamp is not None and not dated:
+                raise LogError(
+                    "the brokers date what arrives, so records can't keep their time; make topics that do "
+                    "under another GATEWAY_TOPIC_PREFIX, with `gateway topics create --timestamps create`"
+                )
+            topic, place = self.named(draft.topic), await self.place_of(draft, 0)
+            await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
+            count += 1
+        for key, mark in marks.items():
+            await sending.add(self.named(STATE_TOPIC), MARKS_PARTITION, key, mark)
+        if count or marks:
+            await sending.delivered()
+            await producer.commit_transaction()
+        return count
 
     async def place_of(self, draft: Draft, owned: int) -> int:
         """The partition on which a record belongs: by its key, and what goes out where it was decided.
 
         That is by its key as well, where the outbound topics have the inbound ones' partition numbers.
         """
-        count = self._counts.get(draft.topic) or (await self._counted([draft.topic]))[draft.topic]
+        count = await self._count(draft.topic)
         goes_out = draft.topic not in INBOUND_TOPICS
-        if draft.key is None or (goes_out and count == self._counts.get(STATE_TOPIC)):
+        if draft.key is None or (goes_out and count == await self._count(STATE_TOPIC)):
             return owned % count
         return partition_for(draft.key, count)
 
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed, in order within a partition."""
-        counts = await self._counted(topics)
         places = [
             TopicPartition(self.named(topic), partition)
-            for topic, count in counts.items()
-            for partition in range(count)
+            for topic in topics
+            for partition in range(await self._count(topic))
         ]
-        consumer = await self.reader(places, fetch_bytes=FETCH_BYTES)
+        consumer = await self.reader(places)
         try:
             ends = await self.ends(places)
             for place in places:
@@ -193,19 +236,12 @@ class KafkaLog:
             if from_start:
                 await consumer.seek_to_beginning(*places)
             while True:
-                found = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FOLLOW_AT_ONCE)
-                for place, records in found.items():
-                    for record in records:
+                taken = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FOLLOW_AT_ONCE)
+                for place, records in taken.items():
+                    topic = place.topic.removeprefix(self._prefix)
+                    for record in as_records(topic, records):
                         if wait or record.offset < ends[place]:
-                            yield Record(
-                                place.topic.removeprefix(self._prefix),
-                                place.partition,
-                                record.offset,
-                                record.timestamp,
-                                record.key,
-                                record.value,
-                                tuple((name, value or b"") for name, value in record.headers),
-                            )
+                            yield record
                 if not wait and all([await consumer.position(place) >= ends[place] for place in places]):
                     return
         finally:
@@ -218,18 +254,27 @@ class KafkaLog:
         """
         await asyncio.gather(*(claim.release() for claim in self._claims))
         await self._membership.leave()
-        await stop(self._watching)
+        if self._watching is not None:
+            await stop(self._watching)
 
-    async def reader(self, places: Sequence[TopicPartition], *, fetch_bytes: int | None) -> AIOKafkaConsumer:
-        """A consumer of these partitions, of no group, that sees only what is committed."""
+    async def reader(self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
+        """A consumer of these partitions, of no group, that sees only what is committed.
+
+        fetch: how many bytes of one partition it asks for at a time.
+        """
+        consumer = await self._consumer("read_committed", fetch)
+        consumer.assign(list(places))
+        return consumer
+
+    async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
             **self._connection.arguments(),
-            isolation_level="read_committed",
+            isolation_level=isolation,
             auto_offset_reset="none",
             enable_auto_commit=False,
             request_timeout_ms=REQUEST_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            max_partition_fetch_bytes=fetch_bytes or FETCH_BYTES,
+            max_partition_fetch_bytes=fetch,
         )
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -237,7 +282,6 @@ class KafkaLog:
         except BaseException:
             await stop(consumer)
             raise
-        consumer.assign(list(places))
         return consumer
 
     async def ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -245,6 +289,9 @@ class KafkaLog:
 
         A reader that has come so far has seen them ended: nothing from before is hidden any more.
         """
+        async with self._connecting:
+            if self._watching is None:
+                self._watching = await self._consumer("read_uncommitted")
         async with asyncio.timeout(ANSWER_S):
             ends: dict[TopicPartition, int] = await self._watching.end_offsets(list(places))
         return ends
@@ -255,46 +302,3 @@ class KafkaLog:
         newest: the newest timestamp that was read. Hosts' clocks differ by up to the grace.
         """
         return newest if self._clock == "log" else self._now() - self._grace_ms
-
-
-async def open_kafka(
-    connection: Connection,
-    *,
-    prefix: str = "",
-    clock: Literal["wall", "log"] = "wall",
-    grace_s: float = 60.0,
-    session_timeout_s: float = 10.0,
-    now: Callable[[], int] = wall_clock,
-) -> KafkaLog:
-    """Connect to the brokers. Raises LogBusy where none answers.
-
-    clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. grace_s: by how
-    much the clocks of hosts may differ. session_timeout_s: after so long without a heartbeat a process is
-    taken for dead.
-    """
-    watching = AIOKafkaConsumer(
-        **connection.arguments(),
-        isolation_level="read_uncommitted",
-        enable_auto_commit=False,
-        request_timeout_ms=REQUEST_MS,
-    )
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            await watching.start()
-    except (KafkaConnectionError, TimeoutError, OSError):
-        await stop(watching)
-        raise LogBusy(
-            f"no broker answers at {', '.join(connection.servers)}; start one, or correct GATEWAY_LOG_URL"
-        ) from None
-    except BaseException:
-        await stop(watching)
-        raise
-    return KafkaLog(
-        connection,
-        watching,
-        prefix=prefix,
-        clock=clock,
-        grace_ms=round(grace_s * 1000),
-        session_timeout_s=session_timeout_s,
-        now=now,
-    )

@@ -1,7 +1,7 @@
 """One partition number of a Kafka log, owned: claim, restore, read, commit, release."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -10,12 +10,12 @@ from msgspec import Struct, msgpack
 
 from gateway.engine.inbox import NEVER
 from gateway.engine.kafka_producer import Sending, discard, stop
+from gateway.engine.kafka_topics import STATE_TOPIC
 from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, LogError, Lost, Record, Restored
 
 if TYPE_CHECKING:
     from gateway.engine.kafka import KafkaLog
 
-STATE_TOPIC: Final = "gateway.state"
 #: The key of the record that says how far a partition has been decided. No po_number is written like this.
 PROGRESS: Final = b"progress"
 #: Before the po_number, in the key of a purchase order's state.
@@ -61,42 +61,29 @@ class KafkaClaim:
     async def restore(self) -> Restored:
         """States and positions of the last committed step.
 
-        1. The claim has ended the predecessor's transaction, so the end of the topic that is fetched now
-           has all it committed below it.
-        2. Read up to that end by position, not by records: the last ones may be markers.
-        3. Only then open the inbound topics, each at its restored position. What the group has committed
+        1. The claim has ended the predecessor's transaction: all that it committed lies below the end of the
+           topic that is asked for now.
+        2. Only then open the inbound topics, each at its restored position. What the group has committed
            plays no part.
         """
         states: dict[str, bytes] = {}
         progress: Progress | None = None
-        place = TopicPartition(self._log.named(STATE_TOPIC), self.partition)
-        consumer = await self._log.reader([place], fetch_bytes=RESTORE_FETCH)
-        try:
-            end = (await self._log.ends([place]))[place]
-            await consumer.seek_to_beginning(place)
-            while await consumer.position(place) < end:
-                async with asyncio.timeout(RESTORE_STALLED_S):
-                    found = await consumer.getmany(place, timeout_ms=1_000, max_records=RESTORE_AT_ONCE)
-                for record in found.get(place, ()):
-                    key, value = record.key or b"", record.value
-                    if key.startswith(ORDER):
-                        po_number = key[len(ORDER) :].decode()
-                        if value is None:
-                            states.pop(po_number, None)
-                        else:
-                            states[po_number] = value
-                    elif key == PROGRESS and value is not None:
-                        progress = _progress(value)
-                await asyncio.sleep(0)
-        finally:
-            await stop(consumer)
+        async for key, value in read_state(self._log, self.partition):
+            if key.startswith(ORDER):
+                po_number = key[len(ORDER) :].decode()
+                if value is None:
+                    states.pop(po_number, None)
+                else:
+                    states[po_number] = value
+            elif key == PROGRESS and value is not None:
+                progress = _progress(value)
         if progress is not None and progress.partitions != self._partitions:
             raise LogError(
                 f"the log was decided with {progress.partitions} partitions and has {self._partitions} now, "
                 "so purchase orders would meet without their past; give the topics their old number again, "
                 "or start with topics under a new GATEWAY_TOPIC_PREFIX"
             )
-        self._consumer = await self._log.reader(list(self._topics), fetch_bytes=None)
+        self._consumer = await self._log.reader(list(self._topics))
         positions = await self._open(self._consumer, {} if progress is None else progress.positions)
         return Restored(states, positions, None if progress is None else progress.decided_to)
 
@@ -136,7 +123,9 @@ class KafkaClaim:
             if not records and wait_s and wanted:
                 some = min(wanted.values())
                 found = await consumer.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=some)
-                records = [record for place in found for record in self._records(place, found[place])]
+                records = [
+                    record for place in found for record in as_records(self._topics[place], found[place])
+                ]
                 left = {place: most - len(found.get(place, ())) for place, most in wanted.items()}
                 records += await self._taken(consumer, left)
         except OffsetOutOfRangeError as error:
@@ -155,25 +144,8 @@ class KafkaClaim:
         for place, most in room.items():
             if most > 0:
                 found = await consumer.getmany(place, timeout_ms=0, max_records=most)
-                records += self._records(place, found.get(place, ()))
+                records += as_records(self._topics[place], found.get(place, ()))
         return records
-
-    def _records(
-        self, place: TopicPartition, found: Iterable["ConsumerRecord[bytes, bytes]"]
-    ) -> list[Record]:
-        topic, partition = self._topics[place], self.partition
-        return [
-            Record(
-                topic,
-                partition,
-                record.offset,
-                record.timestamp,
-                record.key,
-                record.value,
-                tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
-            )
-            for record in found
-        ]
 
     async def commit(self, step: Commit) -> None:
         """One transaction, under one deadline.
@@ -218,3 +190,44 @@ class KafkaClaim:
         await discard(self._producer)
         if self._consumer is not None:
             await stop(self._consumer)
+
+
+def as_records(topic: str, found: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Record]:
+    """What aiokafka has read of a topic, whose name is the one without prefix."""
+    return [
+        Record(
+            topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
+        )
+        for record in found
+    ]
+
+
+async def read_state(log: "KafkaLog", partition: int) -> AsyncIterator[tuple[bytes, bytes | None]]:
+    """Keys and values of a partition of gateway.state, in order, up to its end at the beginning.
+
+    To the end by position, not by records: the last ones may be markers, or have been compacted away.
+    """
+    place = TopicPartition(log.named(STATE_TOPIC), partition)
+    consumer = await log.reader([place], fetch=RESTORE_FETCH)
+    try:
+        end = (await log.ends([place]))[place]
+        await consumer.seek_to_beginning(place)
+        clock = asyncio.get_running_loop().time
+        before, stalled_s = -1, clock()
+        while (position := await consumer.position(place)) < end:
+            if position > before:
+                before, stalled_s = position, clock()
+            elif clock() > stalled_s + RESTORE_STALLED_S:
+                raise TimeoutError
+            found = await consumer.getmany(place, timeout_ms=1_000, max_records=RESTORE_AT_ONCE)
+            for record in found.get(place, ()):
+                yield record.key or b"", record.value
+            await asyncio.sleep(0)
+    finally:
+        await stop(consumer)

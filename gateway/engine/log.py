@@ -81,7 +81,7 @@ class Commit(Struct, frozen=True, gc=False):
     outputs: what goes out, in order.
     states: packed states by po_number; None: the state is forgotten.
     positions: per inbound topic, the offset of the next record to decide.
-    decided_to: the latest instant at which something was decided; nothing is decided before it any more.
+    decided_to: the latest instant at which something was decided; no message is decided before it any more.
     """
 
     outputs: Sequence[Draft]
@@ -153,6 +153,9 @@ class Log(Protocol):
 
     async def partitions(self) -> int:
         """How many partition numbers the inbound topics have."""
+
+    async def keeps_time(self) -> bool:
+        """Whether records have, or may have, timestamps that they were put with."""
 
     async def assigned(self, after: int) -> Assignment:
         """Wait for an assignment of a later generation than `after`, and return the newest one."""

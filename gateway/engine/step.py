@@ -11,6 +11,7 @@ from msgspec import Struct
 from gateway.engine.caseload import Caseload
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import Batch, Commit, Draft, Headers, Record, Restored
+from gateway.engine.partitioner import partition_for
 from gateway.rules.decide import Decision
 from gateway.rules.events import Event, Outcome
 from gateway.rules.messages import Message
@@ -20,6 +21,8 @@ from gateway.rules.policy import Policies
 STEP: Final = 2_000
 #: A step ends early when the records decided in it are larger than this.
 STEP_BYTES: Final = 8 * 1024 * 1024
+#: The header that says where a record that was moved had been put: topic/partition/offset.
+MOVED_FROM: Final = "gateway_moved_from"
 #: How many records of one topic wait in memory at the most.
 CAPACITY: Final = 4_000
 
@@ -100,6 +103,7 @@ class Deciding:
     """What is known between a claim and its release: the inbox, the referrals at hand, and the time.
 
     until: when all that is in the log has been decided, what is due by this instant falls due too.
+    partition: the number that this is, of `partitions`.
     """
 
     def __init__(
@@ -109,11 +113,16 @@ class Deciding:
         wiring: Wiring,
         until: int | None,
         partition: int,
+        partitions: int,
         care: Care,
     ) -> None:
         self.inbox = Inbox(restored.positions, CAPACITY)
         self.caseload = Caseload(policies, restored.states)
         self._decided_to = NEVER if restored.decided_to is None else restored.decided_to
+        #: The latest instant at which something fell due here.
+        self._fallen_to = NEVER
+        self._partition = partition
+        self._partitions = partitions
         self._understood: dict[tuple[str, int], Message | Draft] = {}
         self._wiring = wiring
         self._until = until
@@ -147,13 +156,15 @@ class Deciding:
             at = None if record is None else max(record.timestamp, self._decided_to)
             if at is None or caseload.due_by(at) is not None:
                 quiet_until = self._quiet_until()
-                due_at = caseload.due_by(quiet_until if at is None else at)
+                due_at = caseload.due_by(quiet_until if at is None else min(at, quiet_until))
                 if due_at is not None:
-                    if due_at > quiet_until:
-                        break  # a message from before it may still come
+                    self._fallen_to = max(self._fallen_to, due_at)
                     self._decided_to = max(self._decided_to, due_at)
                     self._let_fall_due(step)
                     continue
+                # What is due on others may wait for messages from before it; this one's own comes first.
+                if record is not None and at is not None and caseload.is_due(record.key, at):
+                    break
             if record is None or at is None or not self._take(step, record, at):
                 break
             inbox.take(record)
@@ -182,9 +193,8 @@ class Deciding:
         return Standing(undecided, oldest_at, len(self.caseload))
 
     def _quiet_until(self) -> int:
-        # Nothing is decided any more before `decided_to`, so what is due by then may fall due: else a clock
-        # that stepped back among deadlines of one instant would keep the rest, and all else, waiting.
-        quiet_until = max(self.inbox.quiet_until(), self._decided_to)
+        # A clock that stepped back among deadlines of one instant does not keep the rest waiting.
+        quiet_until = max(self.inbox.quiet_until(), self._fallen_to)
         if self._until is not None and self.inbox.drained():
             return max(quiet_until, self._until)
         return quiet_until
@@ -204,7 +214,10 @@ class Deciding:
         po_number = None
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
-            if isinstance(message, Draft):
+            if self._is_astray(record):
+                out = [_moved(record)]
+                tell = partial(self._tell_of_move, record)
+            elif isinstance(message, Draft):
                 out = [message]
                 tell = partial(self._tell_of_dead_letter, record)
             else:
@@ -230,6 +243,19 @@ class Deciding:
         step.bytes += len(record.value or b"")
         return True
 
+    def _is_astray(self, record: Record) -> bool:
+        """Whether the purchase order's messages meet on another partition.
+
+        Whoever put the record there has hashed its key in another way than the rest: librdkafka does, unless
+        told otherwise. A purchase order that is known here belongs here.
+        """
+        return (
+            self._partitions > 1
+            and record.key is not None
+            and not self.caseload.knows(record.key)
+            and partition_for(record.key, self._partitions) != self._partition
+        )
+
     def _let_fall_due(self, step: _Step) -> None:
         try:
             po_number, decision = self.caseload.fall_due()
@@ -246,6 +272,9 @@ class Deciding:
         step.decided += 1
         if out:
             step.told.append(partial(self._tell_of_deadline, po_number, len(out)))
+
+    def _tell_of_move(self, record: Record) -> None:
+        self._say.info("message.moved", topic=record.topic, offset=record.offset)
 
     def _tell_of_dead_letter(self, record: Record) -> None:
         self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
@@ -273,3 +302,10 @@ class Deciding:
             self._say.info("message.refused", code=outcome.code, **facts)
         else:
             self._say.debug("message.decided", status=outcome.status, **facts)
+
+
+def _moved(record: Record) -> Draft:
+    """The record as it is put on the partition where it belongs: the log chooses that by the key."""
+    whence = f"{record.topic}/{record.partition}/{record.offset}".encode()
+    headers = (*record.headers, (MOVED_FROM, whence))
+    return Draft(record.topic, record.key, record.value, headers, record.timestamp)

@@ -113,8 +113,9 @@ class Worker:
         try:
             self.trouble = "its state is being restored"
             restored = await claim.restore()
+            partitions = await self._log.partitions()
             at_hand = Deciding(
-                restored, self._policies, self._wiring, self._until, self._partition, self._care
+                restored, self._policies, self._wiring, self._until, self._partition, partitions, self._care
             )
             self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
             self._watch.claimed(clock() - began_s)

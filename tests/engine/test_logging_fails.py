@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-import itertools
+import random
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +25,12 @@ LINES = list(programme(12, seed=5))
 
 
 @contextmanager
-def every_nth_line_fails(number: int) -> Iterator[None]:
-    """Of all that is logged, each n-th line raises."""
-    count = itertools.count(1)
+def one_line_in(number: int) -> Iterator[None]:
+    """Of all that is logged, one line in so many raises: by chance, or it might be the same one each time."""
+    chance = random.Random(number)
 
     def may_fail(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if next(count) % number == 0:
+        if chance.randrange(number) == 0:
             raise BrokenPipeError
         return event
 
@@ -80,7 +80,7 @@ async def test_a_log_line_that_fails_gives_no_message_two_outcomes(
     """Also of refusals, of what can't be understood, and of the steps themselves."""
     monkeypatch.setattr("gateway.engine.worker.LONGEST_BACKOFF_S", 0.0)
     expected = await decided(tmp_path / "faultless.db")
-    with every_nth_line_fails(number):
+    with one_line_in(number):
         assert await decided(tmp_path / "failing.db") == expected
 
 

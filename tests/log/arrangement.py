@@ -5,13 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
-from gateway.app import OUTBOUND_TOPICS
-from gateway.engine.kafka import KafkaLog, open_kafka
-from gateway.engine.kafka_claim import STATE_TOPIC
+from gateway.engine.kafka import KafkaLog
 from gateway.engine.kafka_connection import Connection
-from gateway.engine.log import INBOUND_TOPICS, Log
+from gateway.engine.kafka_topics_create import create
+from gateway.engine.log import Log
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from tests.engine.simulated import Fault, Faults, Ground, SimulatedLog
 
@@ -127,12 +124,18 @@ class Kafka:
 
     async def make(self) -> None:
         """Make the topics."""
-        stamps = "CreateTime" if self.dated else "LogAppendTime"
-        await make_topics(self._bootstrap, self._prefix, self.partitions, stamps)
+        await create(
+            Connection((self._bootstrap,)),
+            self._prefix,
+            partitions=self.partitions,
+            default_partitions=self.partitions,
+            replication=None,
+            timestamps="create" if self.dated else "log",
+        )
 
     async def open(self) -> Log:
         """Another connection to the broker."""
-        log = await open_kafka(Connection((self._bootstrap,)), prefix=self._prefix, grace_s=0)
+        log = KafkaLog(Connection((self._bootstrap,)), prefix=self._prefix, grace_s=0)
         self._open.append(log)
         return log
 
@@ -152,22 +155,3 @@ class Kafka:
         """Topics that nobody uses cost nothing, and go with the broker."""
         for log in self._open:
             await log.close()
-
-
-async def make_topics(bootstrap: str, prefix: str, partitions: int, stamps: str) -> None:
-    """Make the gateway's topics under a prefix."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        arrives = {"message.timestamp.type": stamps}
-        topics = [NewTopic(prefix + topic, partitions, 1, topic_configs=arrives) for topic in INBOUND_TOPICS]
-        topics += [NewTopic(prefix + topic, partitions, 1) for topic in OUTBOUND_TOPICS]
-        compacted = {"cleanup.policy": "compact"}
-        topics.append(NewTopic(prefix + STATE_TOPIC, partitions, 1, topic_configs=compacted))
-        await admin.create_topics(topics)
-        # The broker that answered may not be told of all of them yet.
-        names = [topic.name for topic in topics]
-        while any(found["error_code"] for found in await admin.describe_topics(names)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    finally:
-        await admin.close()

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.engine.kafka import open_kafka
+from gateway.engine.kafka import KafkaLog
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.log import Log
 from gateway.engine.sqlite import open_sqlite
@@ -23,7 +23,7 @@ async def opened(kind: str, place: str, partitions: int) -> Log:
         return await open_sqlite(Path(place), partitions=partitions)
     if kind == "kafka":
         bootstrap, prefix = place.split("/")
-        return await open_kafka(Connection((bootstrap,)), prefix=prefix, grace_s=0)
+        return KafkaLog(Connection((bootstrap,)), prefix=prefix, grace_s=0)
     raise ValueError(f"no log of kind {kind} can be opened here")
 
 

@@ -86,7 +86,7 @@ async def test_waiting_it_gives_what_another_process_commits_later(arrangement: 
 
     async def follow() -> None:
         async for record in log.follow([OUT], from_start=False, wait=True):
-            came.append(record.value)
+            came.append(record.value)  # noqa: PERF401 - one by one, as they come
 
     task = asyncio.create_task(follow())
     async with asyncio.timeout(20):
