@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def test_prometheus_asks_every_worker_of_the_gateway() -> None:
     assert job["static_configs"] == [{"targets": served}]
     published = [port.rpartition(":")[2] for port in service("gateway")["ports"]]
     assert published == [name.rpartition(":")[2] for name in served]
+
+
+def test_the_image_has_the_version_of_the_project() -> None:
+    assert (
+        service("gateway")["image"] == f"information-session-gateway:{version('information-session-gateway')}"
+    )
 
 
 def test_a_service_waits_for_what_exists() -> None:
