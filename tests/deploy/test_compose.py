@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from gateway.settings import load, unknown
 from tests.broker.jars import jars
 
 ROOT = Path(__file__).parents[2]
@@ -65,10 +67,56 @@ def test_prometheus_asks_every_worker_of_the_gateway() -> None:
     assert published == [name.rpartition(":")[2] for name in served]
 
 
+def test_the_image_has_the_version_of_the_project() -> None:
+    assert (
+        service("gateway")["image"] == f"information-session-gateway:{version('information-session-gateway')}"
+    )
+
+
 def test_a_service_waits_for_what_exists() -> None:
     services = read(COMPOSE)["services"]
     for name, of_it in services.items():
         assert of_it.get("depends_on", {}).keys() <= services.keys() - {name}
+
+
+def environment_of_the_gateway() -> dict[str, str]:
+    """What the image and compose.yaml say, in this order."""
+    in_image = re.findall(r"(GATEWAY_\w+)=(\S+)", DOCKERFILE.read_text())
+    return {**dict(in_image), **service("gateway")["environment"]}
+
+
+def test_the_gateway_knows_all_settings_that_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment_of_the_gateway().items():
+        monkeypatch.setenv(name, value)
+    assert load().on_kafka
+    assert load().http_host == "0.0.0.0"
+    assert not unknown()
+
+
+def test_the_topics_are_made_by_the_command_that_the_gateway_waits_for(
+    bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    given = {
+        **environment_of_the_gateway(),
+        "GATEWAY_LOG_URL": f"kafka://{bootstrap}",
+        "GATEWAY_TOPIC_PREFIX": topic_prefix,
+    }
+    done = subprocess.run(
+        [Path(sys.executable).with_name("gateway"), *service("topics")["command"]],
+        cwd=tmp_path,
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{topic_prefix}gateway.state with 12 partitions" in done.stdout
 
 
 @pytest.mark.usefixtures("java")

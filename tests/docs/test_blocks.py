@@ -21,6 +21,8 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks
 #: What a console block may hold, by how a line begins, and why it is not run here.
 NOT_RUN = {
     "make ": "sets up the project or runs all of its tests, this one among them",
+    "docker ": "needs Docker",
+    "export GATEWAY_TEST_BOOTSTRAP=": "starts a broker; tests/kafka/test_broker.py does so",
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
     "gateway tail": "runs until it is stopped",
