@@ -61,6 +61,7 @@ def secured_broker(folder: Path, certificates: Certificates) -> Broker:
         folder,
         listeners=LISTENERS,
         properties={
+            "auto.create.topics.enable": "true",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(certificates.server),
             "ssl.truststore.type": "PEM",
