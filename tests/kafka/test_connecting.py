@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # it does not say what it exports
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from gateway import settings
 from gateway.connecting import connection
-from gateway.engine import kafka_reach
+from gateway.engine import kafka_reach, kafka_topics_create
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_reach import reach
 from gateway.engine.kafka_topics import TOPICS
@@ -20,7 +28,7 @@ from gateway.engine.kafka_topics_check import differences
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import LogBusy, LogError
 from tests.broker.broker import Broker, free_ports
-from tests.kafka.secured import PASSWORD, USER, Certificates, secured_broker, token
+from tests.kafka.secured import OTHER_USER, PASSWORD, USER, Certificates, secured_broker, token
 
 Given = dict[str, str]
 
@@ -247,6 +255,42 @@ async def test_topics_are_not_made_by_looking_where_brokers_make_what_is_asked_f
         (missing,) = await differences(made, topic_prefix, timestamps="log")
         assert missing.what == "missing"
         assert len(missing.topics) == len(TOPICS)
+
+
+@pytest.mark.parametrize(
+    ("denied", "expected"),
+    [
+        (AclOperation.CREATE, "this user may not create the topic .*; allow it, or have somebody else do it"),
+        (AclOperation.DESCRIBE_CONFIGS, "how the topic .* is set .TopicAuthorizationFailedError.; let this"),
+        (AclOperation.DESCRIBE, "are not ready after 0.5 s, or this user may not describe them; see what"),
+    ],
+)
+async def test_what_a_user_may_not_do_is_told(
+    denied: AclOperation,
+    expected: str,
+    way: Way,
+    broker: Broker,
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kafka_topics_create, "READY_S", 0.5)
+    topics = (ResourceType.TOPIC, topic_prefix, ResourcePatternType.PREFIXED)
+    cluster = (ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL)
+    allow = [(topics, AclOperation.ALL, AclPermissionType.ALLOW)]
+    deny = [(each, denied, AclPermissionType.DENY) for each in (topics, cluster)]
+    acls = [AclBinding(*where, f"User:{OTHER_USER}", "*", what, how) for where, what, how in allow + deny]
+
+    def decree() -> None:
+        client = AdminClient({"bootstrap.servers": broker.bootstrap})
+        for done in client.create_acls(acls).values():
+            done.result()
+
+    await asyncio.to_thread(decree)
+    made = way.connection("CLEAR", CLEAR | {"KAFKA_USERNAME": OTHER_USER})
+    with pytest.raises(LogError, match=expected):
+        await create(
+            made, topic_prefix, partitions=1, default_partitions=1, replication=None, timestamps="log"
+        )
 
 
 class Issuer:
