@@ -18,6 +18,7 @@ def gateway(
 ) -> Iterator[Gateway]:
     """The command, in this process and an empty folder: gateway("replay", "-", stdin=b"…")."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEWAY_TEST_BOOTSTRAP", raising=False)  # no setting: the fixtures' own
     on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str, stdin: bytes = b"") -> Ended:

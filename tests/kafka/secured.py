@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from tests.broker.broker import Broker
 
 USER, PASSWORD = "gateway", "hunter2 = hunter3"
+#: With the same password, by SCRAM-SHA-512 only.
+OTHER_USER = "somebody"
 
 LISTENERS = {
     "TLS": "SSL",
@@ -61,6 +63,11 @@ def secured_broker(folder: Path, certificates: Certificates) -> Broker:
         folder,
         listeners=LISTENERS,
         properties={
+            "auto.create.topics.enable": "true",
+            # All is allowed, but for what a test takes from a user.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "true",
+            "super.users": "User:ANONYMOUS",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(certificates.server),
             "ssl.truststore.type": "PEM",
@@ -82,6 +89,7 @@ def secured_broker(folder: Path, certificates: Certificates) -> Broker:
         format_with=[
             *("--add-scram", f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"),
             *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
+            *("--add-scram", f"SCRAM-SHA-512=[name={OTHER_USER},password={PASSWORD}]"),
         ],
     )
 

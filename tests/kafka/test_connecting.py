@@ -1,22 +1,34 @@
 """A connection is made in each way that the settings have, and what the brokers refuse is told."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # it does not say what it exports
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from gateway import settings
 from gateway.connecting import connection
-from gateway.engine import kafka_reach
+from gateway.engine import kafka_reach, kafka_topics_create
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_reach import reach
+from gateway.engine.kafka_topics import TOPICS
+from gateway.engine.kafka_topics_check import differences
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import LogBusy, LogError
 from tests.broker.broker import Broker, free_ports
-from tests.kafka.secured import PASSWORD, USER, Certificates, secured_broker, token
+from tests.kafka.secured import OTHER_USER, PASSWORD, USER, Certificates, secured_broker, token
 
 Given = dict[str, str]
 
@@ -190,18 +202,16 @@ async def test_a_broker_that_is_not_there_is_told() -> None:
         await reach(Connection((f"127.0.0.1:{port}",)))
 
 
+@pytest.mark.parametrize("given", [{}, {"KAFKA_SECURITY": "tls"}])
 async def test_a_broker_that_does_not_answer_is_told(
-    way: Way, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    given: Given, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_reach, "ANSWER_S", 0.2)
-    plain, encrypted = way.connection("PLAINTEXT", {}), way.connection("TLS", TLS)
-    broker.pause()
-    try:
-        for unanswered in (plain, encrypted):
-            with pytest.raises(LogBusy, match="does not answer; see that it runs, and that this is its port"):
-                await reach(unanswered)
-    finally:
-        broker.resume()
+    monkeypatch.setattr(kafka_reach, "ANSWER_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        tls = way.connection("TLS", given).tls
+        with pytest.raises(LogBusy, match=f":{port} does not answer; see that it runs, and that this is its"):
+            await reach(Connection((f"127.0.0.1:{port}",), tls))
 
 
 async def test_one_broker_of_several_is_enough_and_a_refusal_tells_more_than_silence(
@@ -235,3 +245,96 @@ async def test_brokers_that_name_addresses_which_cannot_be_reached_are_told(boot
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(LogBusy, match=rf"it names can't be reached \({host}:{nowhere}\); correct"):
             await reach(Connection((f"127.0.0.1:{port}",)))
+
+
+async def test_topics_are_not_made_by_looking_where_brokers_make_what_is_asked_for(
+    way: Way, topic_prefix: str
+) -> None:
+    made = way.connection("PLAINTEXT", {})
+    for _ in range(2):
+        (missing,) = await differences(made, topic_prefix, timestamps="log")
+        assert missing.what == "missing"
+        assert len(missing.topics) == len(TOPICS)
+
+
+@pytest.mark.parametrize(
+    ("denied", "expected"),
+    [
+        (AclOperation.CREATE, "this user may not create the topic .*; allow it, or have somebody else do it"),
+        (AclOperation.DESCRIBE_CONFIGS, "how the topic .* is set .TopicAuthorizationFailedError.; let this"),
+        (AclOperation.DESCRIBE, "are not ready after 0.5 s, or this user may not describe them; see what"),
+    ],
+)
+async def test_what_a_user_may_not_do_is_told(
+    denied: AclOperation,
+    expected: str,
+    way: Way,
+    broker: Broker,
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kafka_topics_create, "READY_S", 0.5)
+    topics = (ResourceType.TOPIC, topic_prefix, ResourcePatternType.PREFIXED)
+    cluster = (ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL)
+    allow = [(topics, AclOperation.ALL, AclPermissionType.ALLOW)]
+    deny = [(each, denied, AclPermissionType.DENY) for each in (topics, cluster)]
+    acls = [AclBinding(*where, f"User:{OTHER_USER}", "*", what, how) for where, what, how in allow + deny]
+
+    def decree() -> None:
+        client = AdminClient({"bootstrap.servers": broker.bootstrap})
+        for done in client.create_acls(acls).values():
+            done.result()
+
+    await asyncio.to_thread(decree)
+    made = way.connection("CLEAR", CLEAR | {"KAFKA_USERNAME": OTHER_USER})
+    with pytest.raises(LogError, match=expected):
+        await create(
+            made, topic_prefix, partitions=1, default_partitions=1, replication=None, timestamps="log"
+        )
+
+
+class Issuer:
+    """A token endpoint whose tokens are soon over."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    async def give(self, _: web.Request) -> web.Response:
+        self.given += 1
+        given = {"access_token": token(life_s=2), "token_type": "Bearer", "expires_in": 2}
+        return web.json_response(given)
+
+
+async def test_work_goes_on_with_a_new_token_where_a_connection_ends_with_the_old_one(
+    way: Way, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = Issuer()
+    app = web.Application()
+    app.router.add_post("/token", issuer.give)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("GATEWAY_KAFKA_TOKEN_URL", f"http://127.0.0.1:{runner.addresses[0][1]}/token")
+    monkeypatch.setenv("GATEWAY_KAFKA_TOKEN_CLIENT_ID", USER)
+    monkeypatch.setenv("GATEWAY_KAFKA_TOKEN_CLIENT_SECRET_FILE", "password")
+    made = way.connection(
+        "SHORT", {"KAFKA_SECURITY": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "OAUTHBEARER"}
+    )
+    try:
+        await create(
+            made, topic_prefix, partitions=1, default_partitions=1, replication=None, timestamps="log"
+        )
+        topic = f"{topic_prefix}gateway.outcomes"
+        sent = 0
+        async with AIOKafkaProducer(**made.arguments(), enable_idempotence=True) as producer:
+            before = issuer.given
+            async with asyncio.timeout(60):
+                while issuer.given < before + 2:
+                    await producer.send_and_wait(topic, b"applied")
+                    sent += 1
+                    await asyncio.sleep(0.05)
+        reader = AIOKafkaConsumer(topic, **made.arguments(), auto_offset_reset="earliest")
+        async with reader:
+            assert [(await reader.getone()).offset for _ in range(sent)] == list(range(sent))
+    finally:
+        await runner.cleanup()
