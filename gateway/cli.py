@@ -96,9 +96,9 @@ def _sentence(error: Exception) -> str:
     match error:
         case typer.TyperException():
             return _usage(error)
-        case (
-            InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter() | LogError() | Lost() | PortInUse()
-        ):
+        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
+            return str(error)
+        case LogError() | Lost() | PortInUse():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
@@ -220,7 +220,7 @@ def _supervise(settings: Settings, workers: int, clock: str, until: str | None, 
     """Run so many processes; returns the exit status."""
     from gateway.supervisor import Supervisor
 
-    if not settings.log_url.startswith("kafka:"):
+    if not settings.on_kafka:
         settings.log_path()
         raise InvalidSettings("the embedded log is for one process; run with --workers 1")
     settings.policies()
