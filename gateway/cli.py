@@ -96,15 +96,9 @@ def _sentence(error: Exception) -> str:
     match error:
         case typer.TyperException():
             return _usage(error)
-        case (
-            InvalidLine()
-            | InvalidSettings()
-            | EndsBeforeInput()
-            | UnknownLetter()
-            | LogError()
-            | Lost()
-            | PortInUse()
-        ):
+        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
+            return str(error)
+        case LogError() | Lost() | PortInUse():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""

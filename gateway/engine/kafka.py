@@ -121,11 +121,17 @@ class KafkaLog:
         return await self._membership.assigned(after)
 
     async def claim(self, partition: int) -> KafkaClaim:
-        """Own a partition number. Starting its producer fences the predecessor out."""
-        partitions = await self.partitions()
-        producer = await start_producer(
-            self._connection, f"{self.group}-{partition}", transaction_s=STEP_TRANSACTION_S
-        )
+        """Own a partition number. Starting its producer fences the predecessor out.
+
+        Raises LogBusy where no broker answers.
+        """
+        try:
+            partitions = await self.partitions()
+            producer = await start_producer(
+                self._connection, f"{self.group}-{partition}", transaction_s=STEP_TRANSACTION_S
+            )
+        except (KafkaConnectionError, TimeoutError):
+            raise LogBusy(f"no broker answers at {', '.join(self._connection.servers)}") from None
         claim = KafkaClaim(self, partition, partitions, producer)
         self._claims.add(claim)
         return claim

@@ -158,5 +158,11 @@ class Worker:
 
 def _why(error: Exception) -> str:
     """What an operator is told. Only the text of the log's own errors: another's may quote a message."""
-    said = str(error) if isinstance(error, LogBusy) else f"the last attempt failed ({type(error).__name__})"
+    match error:
+        case LogBusy():
+            said = str(error)
+        case TimeoutError() | ConnectionError():
+            said = f"the log does not answer ({type(error).__name__})"
+        case _:
+            said = f"the last attempt failed ({type(error).__name__})"
     return f"{said}; it is tried again by itself"

@@ -108,12 +108,22 @@ async def test_a_log_that_is_away_is_waited_for_and_the_reason_told(path: Path) 
         await served.until(is_ready)
 
 
-async def test_of_another_error_only_its_kind_is_told(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ValueError, "the last attempt failed (ValueError)"),
+        (TimeoutError, "the log does not answer (TimeoutError)"),
+        (ConnectionResetError, "the log does not answer (ConnectionResetError)"),
+    ],
+)
+async def test_of_another_error_only_its_kind_is_told(
+    kind: type[Exception], expected: str, path: Path
+) -> None:
     def claim(_: int) -> None:
-        raise ValueError(PERSONAL)
+        raise kind(PERSONAL)
 
     async with gateway(path, prepare=lambda log: claims_as(log, claim)) as served:
-        answer = await served.until(says("ValueError"))
+        answer = await served.until(says(expected))
         assert PERSONAL not in answer.text
 
 

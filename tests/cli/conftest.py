@@ -16,9 +16,10 @@ Gateway = Callable[..., Ended]
 def gateway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> Iterator[Gateway]:
-    """The command, in this process and an empty folder: gateway("replay", "-", stdin=b"…")."""
+    """The command, in this process and an empty folder: gateway("replay", "-", stdin=b"…"). No HTTP."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GATEWAY_TEST_BOOTSTRAP", raising=False)  # no setting: the fixtures' own
+    monkeypatch.setenv("GATEWAY_HTTP_PORT", "0")
     on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str, stdin: bytes = b"") -> Ended:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import settings, telemetry
+from gateway.api import metrics
 
 OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -17,7 +18,11 @@ def settings_table() -> str:
 
 def written(text: str) -> str:
     """The document with its made parts as they should be."""
-    for name, part in (("settings", settings_table()), ("log events", telemetry.table())):
+    for name, part in (
+        ("settings", settings_table()),
+        ("metrics", metrics.table()),
+        ("log events", telemetry.table()),
+    ):
         marked = re.compile(f"(<!-- {name}: made from the code -->\n)(.*?)(<!-- end -->)", re.DOTALL)
         found = marked.findall(text)
         if len(found) != 1:

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 GATEWAY: Final = str(Path(sys.executable).parent / "gateway")
+PATIENCE_S: Final = 30
 Json = dict[str, Any]
 
 
@@ -49,9 +52,47 @@ def spawn(
     return Ended(ended.returncode, ended.stdout, ended.stderr.decode())
 
 
+@contextmanager
+def started(
+    *arguments: str,
+    cwd: Path,
+    command: Sequence[str] = (GATEWAY,),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that goes on until it is told to stop; killed where the test fails."""
+    process = subprocess.Popen(
+        [*command, *arguments],
+        cwd=cwd,
+        env=clean_environment() | dict(environment or {}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    watchdog = threading.Timer(PATIENCE_S, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()
+
+
+def read_until(process: subprocess.Popen[bytes], event: str) -> list[Json]:
+    """What a process has logged, up to the line of that event."""
+    assert process.stderr is not None
+    lines: list[Json] = []
+    while not lines or lines[-1]["event"] != event:
+        line = process.stderr.readline()
+        assert line, f"it ended without {event}, and said {lines}"
+        lines.append(json.loads(line))
+    return lines
+
+
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of the gateway."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    """This process's environment without settings of the gateway; no HTTP, as several may run at once."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return others | {"GATEWAY_HTTP_PORT": "0"}
 
 
 def json_lines(lines: Iterable[Json]) -> bytes:

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import structlog
 
 import gateway
 from gateway import telemetry
+from gateway.api.metrics import METRICS
 from gateway.telemetry import LOG_EVENTS
 from tests.cli.operations import OPERATIONS, written
 
@@ -67,6 +69,15 @@ def test_nothing_logs_past_the_list() -> None:
 def test_the_table_in_the_operations_manual_is_that_of_the_code() -> None:
     text = OPERATIONS.read_text("utf-8")
     assert text == written(text), "out of date; write it with: .venv/bin/python -m tests.cli.operations"
+
+
+def test_what_the_operations_manual_alerts_on_is_told() -> None:
+    section = OPERATIONS.read_text("utf-8").partition("## Health and metrics")[2].partition("\n## ")[0]
+    named = set(re.findall(r"gateway_\w+", section))
+    series = {metric.name for metric in METRICS}
+    series |= {f"{metric.name}_bucket" for metric in METRICS if metric.kind == "histogram"}
+    assert named <= series
+    assert named >= {metric.name for metric in METRICS}
 
 
 @pytest.fixture

@@ -6,38 +6,24 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from tests.cli.conftest import Gateway
-from tests.cli.running import GATEWAY, clean_environment, json_lines, life, referral, spawn
-
-PATIENCE_S = 30
-
-
-@contextmanager
-def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that goes on until it is told to stop; killed where the test fails."""
-    process = subprocess.Popen(
-        [GATEWAY, *arguments],
-        cwd=cwd,
-        env=clean_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    watchdog = threading.Timer(PATIENCE_S, process.kill)
-    watchdog.start()
-    try:
-        yield process
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.communicate()
+from tests.cli.running import (
+    GATEWAY,
+    PATIENCE_S,
+    clean_environment,
+    json_lines,
+    life,
+    referral,
+    spawn,
+    started,
+)
 
 
 def in_terminal(*arguments: str, cwd: Path, until: Callable[[bytes], bool] = lambda _: False) -> str:

@@ -225,3 +225,20 @@ def test_where_what_waits_is_large_there_is_room_only_for_topics_of_which_nothin
     assert inbox.room() == {wp11: 0} | dict.fromkeys(others, 100)
     inbox.take(large)
     assert set(inbox.room().values()) == {100}
+
+
+def test_it_says_how_many_records_wait_how_old_they_are_and_how_many_were_not_read() -> None:
+    inbox = Inbox(NOWHERE, 100)
+    assert (inbox.waiting(), inbox.oldest_at(), inbox.unread) == (0, None, 0)
+    late, early = record(SESSIONS, 0, 20), record(REFERRALS, 0, 10)
+    inbox.add(batch(late, early, ends={SESSIONS: 5}))
+    assert (inbox.waiting(), inbox.oldest_at(), inbox.unread) == (2, 10, 4)
+    inbox.take(early)
+    assert (inbox.waiting(), inbox.oldest_at()) == (1, 20)
+
+
+def test_where_the_log_says_how_many_were_not_read_that_counts() -> None:
+    """Offsets may have gaps; then `ends` say nothing of it."""
+    inbox = Inbox(NOWHERE, 100)
+    inbox.add(Batch([], NOWHERE, {**NOWHERE, SESSIONS: 900}, NEVER, unread=3))
+    assert inbox.unread == 3

@@ -19,6 +19,7 @@ from msgspec import msgpack
 
 from gateway.engine import sqlite, sqlite_file
 from gateway.engine import step as engine_step
+from gateway.engine.inbox import Inbox
 from gateway.engine.log import INBOUND_TOPICS, Draft, LogError
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.engine.sqlite_file import APPLICATION_ID, VERSION
@@ -591,6 +592,25 @@ async def test_a_read_takes_no_more_than_a_few_megabytes_of_a_topic_and_the_next
     assert [len(batch.records) for batch in reads] == [3, 3, 3, 1]
     assert [record.value for batch in reads for record in batch.records] == sent
     assert [batch.reached[WP11] >= batch.ends[WP11] for batch in reads] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("window", [1, 4, 8_000])
+async def test_what_is_not_read_yet_is_told_never_as_too_few_and_as_none_at_the_end(
+    path: Path, window: int
+) -> None:
+    async with opened(path, partitions=2) as log:
+        await log.append(draft(INBOUND_TOPICS[number % 3], b"%d" % number) for number in range(20))
+        claim, restored = await owned(log)
+        inbox = Inbox(restored.positions, 100)
+        left, told = 20, []
+        with patch.object(sqlite, "WINDOW", window):
+            while left or inbox.unread:
+                found = await claim.read(dict.fromkeys(INBOUND_TOPICS, 2), 0)
+                inbox.add(found)
+                left -= len(found.records)
+                told.append((left, inbox.unread))
+    assert all(unread >= left for left, unread in told)
+    assert told[-1] == (0, 0)
 
 
 async def test_following_a_topic_where_little_happens_goes_past_what_other_topics_have(path: Path) -> None:

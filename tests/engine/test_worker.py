@@ -522,6 +522,24 @@ async def test_where_somebody_waits_for_the_end_it_gives_up_after_some_attempts(
     assert len(outcomes(ground)) == decided
 
 
+async def test_told_to_stop_it_does_not_wait_for_the_end_of_a_pause() -> None:
+    """The log is away, and the next attempt would be made in an hour."""
+    pausing = asyncio.Event()
+
+    async def an_hour(_: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    log = Unsteady(Ground(1))
+    log.failures = 3_000
+    stop = asyncio.Event()
+    work = asyncio.create_task(Worker(log, 0, POLICIES, PLAIN, pause=an_hour).run(stop))
+    await pausing.wait()
+    stop.set()
+    async with asyncio.timeout(60):
+        await work
+
+
 async def test_the_worker_says_why_nothing_is_decided() -> None:
     troubles: list[str | None] = []
 

@@ -1,0 +1,13 @@
+"""The `gateway` command, which lets go within a moment of being told to stop, whatever holds it up.
+
+python -m tests.cli.impatient COMMAND...
+"""
+
+import sys
+
+from gateway import stopping
+from gateway.cli import main
+
+if __name__ == "__main__":
+    setattr(stopping, "LET_GO_S", 0.1)  # noqa: B010 - it is final for everybody else
+    sys.exit(main())

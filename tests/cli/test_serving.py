@@ -1,0 +1,137 @@
+"""`gateway run` as a process: what it serves, for whom it ends, and how soon."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from tests.api.serving import free_port
+from tests.cli.conftest import Gateway
+from tests.cli.running import PATIENCE_S, Json, json_lines, life, read_until, spawn, started
+
+ROOT = Path(__file__).parents[2]
+IMPATIENT = (sys.executable, "-m", "tests.cli.impatient")
+
+
+def on(port: int) -> dict[str, str]:
+    """The environment that says so."""
+    return {"GATEWAY_HTTP_PORT": str(port)}
+
+
+def ready(port: int) -> Json:
+    """What /readyz says."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S) as answer:
+            body = answer.read()
+    except HTTPError as error:
+        body = error.read()
+    found: Json = json.loads(body)
+    return found
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, list[Json]]:
+    """The exit status, and what it logged until then."""
+    _, err = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, [json.loads(line) for line in err.splitlines()]
+
+
+def test_it_serves_on_its_port_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    port = free_port()
+    with started("run", cwd=tmp_path, environment=on(port)) as run:
+        told = read_until(run, "partition.claimed")
+        assert {"host": "127.0.0.1", "port": port, "event": "http.started"}.items() <= told[1].items()
+        assert ready(port)["partitions"].keys() == {"0"}
+        run.send_signal(signal.SIGTERM)
+        status, told = ended(run)
+    assert status == 0
+    assert [line["event"] for line in told] == ["gateway.stopping", "gateway.stopped"]
+
+
+def test_a_second_gateway_on_the_port_is_told_which_setting_to_change(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    port = free_port()
+    with started("run", cwd=one, environment=on(port)) as run:
+        read_until(run, "http.started")
+        second = spawn("run", cwd=other, environment=on(port))
+        assert second.status == 1
+        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.err
+        assert spawn("run", cwd=one, environment=on(port)).err.startswith("gateway: another gateway runs on")
+
+
+def test_a_run_that_ends_by_itself_serves_only_where_a_port_is_set(tmp_path: Path) -> None:
+    """So it may run beside a gateway in service, which has the port that is the default."""
+    until = ("run", "--clock", "log", "--until", "2016-03-21T12:00:00Z")
+    assert "http.started" not in spawn(*until, cwd=tmp_path, environment={"GATEWAY_HTTP_PORT": ""}).err
+    assert "http.started" in spawn(*until, cwd=tmp_path, environment=on(free_port())).err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("GATEWAY_HTTP_PORT", "65536", "GATEWAY_HTTP_PORT is not a port; expected 1 to 65535, or 0"),
+        ("GATEWAY_HTTP_PORT", "tcp://10.0.0.1:80", "GATEWAY_HTTP_PORT is not a port"),
+        ("GATEWAY_HTTP_HOST", "nowhere.invalid", "GATEWAY_HTTP_HOST is no address of this machine"),
+        ("GATEWAY_HTTP_HOSTS", "::1", "did you mean GATEWAY_HTTP_HOST?"),
+    ],
+)
+def test_an_address_that_cannot_be_served_on_is_bad_input(
+    name: str, value: str, expected: str, tmp_path: Path
+) -> None:
+    ended = spawn(
+        "run", cwd=tmp_path, environment=on(free_port()) | {name: value, "GATEWAY_LOG_LEVEL": "error"}
+    )
+    assert ended.status == 2
+    assert expected in ended.sentence
+
+
+def test_a_worker_tells_its_number_serves_on_a_port_of_its_own_and_ends_with_its_supervisor(
+    tmp_path: Path,
+) -> None:
+    """Its standard input ends when the supervisor is gone, whatever ended it."""
+    port = free_port()
+    with started("run", "--as-worker", "1", cwd=tmp_path, environment=on(port - 1)) as worker:
+        told = read_until(worker, "partition.claimed")
+        assert {line["worker"] for line in told} == {1}
+        assert ready(port)["partitions"].keys() == {"0"}
+        status, told = ended(worker)  # which closes its standard input
+    assert status == 0
+    assert [line["event"] for line in told] == ["supervisor.gone", "gateway.stopped"]
+
+
+def test_it_ends_with_0_when_told_to_stop_although_the_log_is_held_up(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    """Another process writes and does not come to an end; the step that waits for it is dropped."""
+    assert gateway("feed", "--keep-time", "-", stdin=json_lines(life())).status == 0
+    log = {"GATEWAY_LOG_URL": f"sqlite:///{tmp_path / 'gateway.db'}"}
+    held = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    with started("run", "--clock", "log", cwd=ROOT, command=IMPATIENT, environment=log) as run:
+        read_until(run, "partitions.assigned")
+        run.send_signal(signal.SIGTERM)
+        status, told = ended(run)
+    held.close()
+    assert status == 0
+    assert [line["event"] for line in told] == ["gateway.stopping", "gateway.gave_up"]
+
+
+def test_more_than_one_worker_is_for_a_log_on_kafka(gateway: Gateway) -> None:
+    refused = gateway("run", "--workers", "2")
+    assert refused.status == 2
+    assert refused.sentence == "the embedded log is for one process; run with --workers 1"
+
+
+def test_workers_need_a_port_each(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_LOG_URL", "kafka://127.0.0.1:1")
+    monkeypatch.setenv("GATEWAY_HTTP_PORT", "65535")
+    refused = gateway("run", "--workers", "2")
+    assert refused.status == 2
+    assert refused.sentence.startswith("GATEWAY_HTTP_PORT with --workers 2 needs the ports up to 65536")
