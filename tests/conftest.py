@@ -3,8 +3,10 @@
 import os
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import wait
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from tests.broker.broker import Broker
 from tests.broker.jars import missing
@@ -33,6 +35,16 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def topic_prefix() -> str:
-    """What no other test's topics and groups begin with."""
-    return f"t{uuid.uuid4().hex}."
+def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What no other test's topics and groups begin with. The topics are deleted afterwards."""
+    prefix = f"t{uuid.uuid4().hex}."
+    yield prefix
+    if "bootstrap" in request.fixturenames:
+        delete_topics(request.getfixturevalue("bootstrap"), prefix)
+
+
+def delete_topics(bootstrap: str, prefix: str) -> None:
+    """Delete what begins so: a client that starts is told of all, and takes its time with thousands."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    if names := [name for name in admin.list_topics(timeout=30).topics if name.startswith(prefix)]:
+        wait([*admin.delete_topics(names).values()])  # one that is gone already is as good

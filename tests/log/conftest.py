@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import delete_topics
 from tests.log.arrangement import Arrangement, Kafka, Simulated, Sqlite
 
 
@@ -24,3 +25,5 @@ async def arrangement(
         made = Simulated(2, lagging="lagging" in request.param)
     yield made
     await made.close()
+    if "kafka" in request.param:
+        delete_topics(request.getfixturevalue("bootstrap"), topic_prefix)
