@@ -151,7 +151,8 @@ class KafkaLog:
                 if draft.timestamp is not None and not dated:
                     raise LogError(
                         "the brokers date what arrives, so records can't keep their time; make topics that "
-                        "do under another GATEWAY_TOPIC_PREFIX, with `gateway topics create --timestamps create`"
+                        "do with `gateway topics create --timestamps create`, under another "
+                        "GATEWAY_TOPIC_PREFIX"
                     )
                 topic, place = self.named(draft.topic), await self.place_of(draft, 0)
                 await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
