@@ -10,13 +10,12 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, ProducerFenced
-from msgspec import msgpack
-from msgspec.structs import replace
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
-from gateway.engine.kafka_claim import ANSWER_S, KafkaClaim, as_records, read_state
+from gateway.engine.kafka_claim import ANSWER_S, KafkaClaim, as_records
 from gateway.engine.kafka_connection import Connection
+from gateway.engine.kafka_letters import KafkaLetters
 from gateway.engine.kafka_membership import Membership
 from gateway.engine.kafka_producer import REQUEST_MS, Sending, discard, start_producer, stop
 from gateway.engine.kafka_topics import STATE_TOPIC, TIMESTAMP_TYPE, TOGETHER, Topic, administering, found
@@ -29,12 +28,6 @@ APPEND_TRANSACTION_S: Final = 60.0
 FETCH_WAIT_MS: Final = 250
 FETCH_BYTES: Final = 1024 * 1024
 FOLLOW_AT_ONCE: Final = 1_000
-#: Before the event_id, in the key of the mark of a dead letter. All marks are on one partition.
-LETTER: Final = b"letter/"
-MARKS_PARTITION: Final = 0
-
-_pack: Final = msgpack.Encoder().encode
-_handled: Final = msgpack.Decoder(Handled).decode
 
 
 def wall_clock() -> int:
@@ -62,11 +55,11 @@ class KafkaLog:
         session_timeout_s: float = 10.0,
         now: Callable[[], int] = wall_clock,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._prefix = prefix
         self._clock = clock
         self._grace_ms = round(grace_s * 1000)
-        self._now = now
+        self.now = now
         self.group = f"{prefix}gateway"
         self._membership = Membership(
             connection, self.group, self.named(INBOUND_TOPICS[0]), session_timeout_s
@@ -75,6 +68,7 @@ class KafkaLog:
         self._watching: AIOKafkaConsumer | None = None
         self._connecting = asyncio.Lock()
         self._claims: set[KafkaClaim] = set()
+        self._letters = KafkaLetters(self)
 
     def named(self, topic: str) -> str:
         """What a topic is called on the brokers."""
@@ -104,7 +98,7 @@ class KafkaLog:
     async def _count(self, topic: str) -> int:
         """How many partitions a topic has. Raises LogError where it is missing."""
         if self._there is None:
-            async with administering(self._connection) as client:
+            async with administering(self.connection) as client:
                 there = await found(client, self._prefix)
             # What is missing may be made yet; the count of what is there is not to change.
             if TOGETHER[0] in there:
@@ -128,10 +122,10 @@ class KafkaLog:
         try:
             partitions = await self.partitions()
             producer = await start_producer(
-                self._connection, f"{self.group}-{partition}", transaction_s=STEP_TRANSACTION_S
+                self.connection, f"{self.group}-{partition}", transaction_s=STEP_TRANSACTION_S
             )
         except (KafkaConnectionError, TimeoutError):
-            raise LogBusy(f"no broker answers at {', '.join(self._connection.servers)}") from None
+            raise LogBusy(f"no broker answers at {', '.join(self.connection.servers)}") from None
         claim = KafkaClaim(self, partition, partitions, producer)
         self._claims.add(claim)
         return claim
@@ -146,74 +140,37 @@ class KafkaLog:
         Raises LogError for a draft with a timestamp where brokers date what arrives.
         """
         dated = await self.keeps_time()
-        producer = await self._sender(f"append-{uuid.uuid4().hex}")
+        producer = await start_producer(
+            self.connection, f"{self.group}-append-{uuid.uuid4().hex}", transaction_s=APPEND_TRANSACTION_S
+        )
         try:
-            return await self._put(producer, drafts, {}, dated)
+            await producer.begin_transaction()
+            sending = Sending(producer)
+            count = 0
+            for draft in drafts:
+                if draft.timestamp is not None and not dated:
+                    raise LogError(
+                        "the brokers date what arrives, so records can't keep their time; make topics that "
+                        "do with `gateway topics create --timestamps create`, under another "
+                        "GATEWAY_TOPIC_PREFIX"
+                    )
+                topic, place = self.named(draft.topic), await self.place_of(draft, 0)
+                await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
+                count += 1
+            if count:
+                await sending.delivered()
+                await producer.commit_transaction()
+            return count
         finally:
             await discard(producer)
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
-        """Put dead letters' records back and mark the letters, in one transaction.
-
-        1. Start the one producer that may mark letters, which fences out whoever else is at it.
-        2. Only then read which are marked. 3. Put back those that are not, with their marks.
-        """
-        dated = await self.keeps_time()
-        producer = await self._sender("letters")
-        try:
-            before = await self.handled()
-            todo = {letter: draft for letter, draft in letters.items() if letter not in before}
-            at = self._now()
-            marks = {
-                LETTER + letter.encode(): _pack(Handled("REPLAYED" if draft else "DISCARDED", at))
-                for letter, draft in todo.items()
-            }
-            # In a log whose time is that of its records, what is put back moves no time on.
-            drafts = [replace(draft, timestamp=0) if dated else draft for draft in todo.values() if draft]
-            await self._put(producer, drafts, marks, dated)
-            return frozenset(todo)
-        except ProducerFenced:
-            raise LogBusy(
-                "somebody else handles dead letters at this moment; see what is left, and try again"
-            ) from None
-        finally:
-            await discard(producer)
+        """Put dead letters' records back and mark the letters, in one transaction."""
+        return await self._letters.handle(letters)
 
     async def handled(self) -> dict[str, Handled]:
         """What was done with dead letters, by event_id."""
-        await self.partitions()
-        marks: dict[str, Handled] = {}
-        async for key, value in read_state(self, MARKS_PARTITION):
-            if key.startswith(LETTER) and value is not None:
-                marks[key.removeprefix(LETTER).decode()] = _handled(value)
-        return marks
-
-    async def _sender(self, name: str) -> AIOKafkaProducer:
-        return await start_producer(
-            self._connection, f"{self.group}-{name}", transaction_s=APPEND_TRANSACTION_S
-        )
-
-    async def _put(
-        self, producer: AIOKafkaProducer, drafts: Iterable[Draft], marks: Mapping[bytes, bytes], dated: bool
-    ) -> int:
-        count = 0
-        await producer.begin_transaction()
-        sending = Sending(producer)
-        for draft in drafts:
-            if draft.timestamp is not None and not dated:
-                raise LogError(
-                    "the brokers date what arrives, so records can't keep their time; make topics that do "
-                    "under another GATEWAY_TOPIC_PREFIX, with `gateway topics create --timestamps create`"
-                )
-            topic, place = self.named(draft.topic), await self.place_of(draft, 0)
-            await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
-            count += 1
-        for key, mark in marks.items():
-            await sending.add(self.named(STATE_TOPIC), MARKS_PARTITION, key, mark)
-        if count or marks:
-            await sending.delivered()
-            await producer.commit_transaction()
-        return count
+        return await self._letters.handled()
 
     async def place_of(self, draft: Draft, owned: int) -> int:
         """The partition on which a record belongs: by its key, and what goes out where it was decided.
@@ -259,6 +216,7 @@ class KafkaLog:
         In this order: whoever is assigned the partitions next need not fence anybody out.
         """
         await asyncio.gather(*(claim.release() for claim in self._claims))
+        await self._letters.close()
         await self._membership.leave()
         if self._watching is not None:
             await stop(self._watching)
@@ -274,7 +232,7 @@ class KafkaLog:
 
     async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
-            **self._connection.arguments(),
+            **self.connection.arguments(),
             isolation_level=isolation,
             auto_offset_reset="none",
             enable_auto_commit=False,
@@ -307,4 +265,4 @@ class KafkaLog:
 
         newest: the newest timestamp that was read. Hosts' clocks differ by up to the grace.
         """
-        return newest if self._clock == "log" else self._now() - self._grace_ms
+        return newest if self._clock == "log" else self.now() - self._grace_ms

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import IllegalOperation
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from gateway.engine.kafka_connection import Connection
@@ -51,13 +52,29 @@ async def start_producer(
 
 async def discard(producer: AIOKafkaProducer) -> None:
     """Let a producer go, whatever state it is in. Never raises."""
-    if await stop(producer):
+    stopped = await stop(producer)
+    _hear_out(producer)
+    if stopped:
         return
     # It waits for what it still has to send, which a broker that is away never takes.
     sending = producer._sender.sender_task  # noqa: SLF001 - aiokafka has no other way to end it
     if sending is not None:
         sending.cancel()
     await _within(STOP_S, producer.client.close())
+
+
+def _hear_out(producer: AIOKafkaProducer) -> None:
+    """Ask what became of the transaction, and of each batch that was not sent.
+
+    When a producer is fenced, aiokafka says so to futures of its own, and asyncio complains of those that
+    nobody has asked.
+    """
+    transaction = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
+    unsent = producer._message_accumulator._batches  # noqa: SLF001
+    waiting = [batch._drain_waiter for batches in unsent.values() for batch in batches]  # noqa: SLF001
+    for future in (transaction, *waiting):
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 async def stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
@@ -114,4 +131,9 @@ class Sending:
     async def _send(self, place: tuple[str, int], batch: BatchBuilder) -> None:
         topic, partition = place
         batch.close()
-        self._sent.append(await self._producer.send_batch(batch, topic, partition=partition))
+        try:
+            self._sent.append(await self._producer.send_batch(batch, topic, partition=partition))
+        except IllegalOperation:
+            # The transaction has ended meanwhile, by what went wrong with an earlier batch: raise that.
+            await asyncio.gather(*self._sent)
+            raise

@@ -56,7 +56,7 @@ async def check(log: Log) -> tuple[int, int]:
     return len(came), len(handled)
 
 
-@pytest.mark.parametrize("arrangement", ["sqlite"], indirect=True)  # a simulated log has one process
+@pytest.mark.parametrize("arrangement", ["sqlite", "kafka"], indirect=True)  # a simulated log has one process
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_letter_is_put_back_with_its_mark_or_not_at_all_wherever_the_operator_is_killed(
     arrangement: Arrangement, seed: int
@@ -77,7 +77,7 @@ async def test_a_letter_is_put_back_with_its_mark_or_not_at_all_wherever_the_ope
     assert came == sorted(came)
 
 
-@pytest.mark.parametrize("arrangement", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("arrangement", ["sqlite", "kafka"], indirect=True)
 async def test_two_operators_at_once_put_each_letter_back_once(arrangement: Arrangement) -> None:
     """One of them is killed on the way."""
     log = await arrangement.open()
