@@ -25,6 +25,8 @@ NOT_RUN = {
     "export GATEWAY_TEST_BOOTSTRAP=": "starts a broker; tests/kafka/test_broker.py does so",
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
+    "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
+    "kafka-configs.sh": "needs brokers, and Kafka's own tools",
     "gateway tail": "runs until it is stopped",
     "gateway dead-letters show": "needs a dead letter, and `feed` lets nothing through that becomes one",
     "gateway dead-letters replay": "needs one, too",
