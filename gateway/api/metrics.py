@@ -7,6 +7,7 @@ import platform
 from collections import Counter as Counted
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, Literal, get_args, get_type_hints
 
 from prometheus_client import (
@@ -132,6 +133,7 @@ METRICS: Final = (
 
 _COMMIT_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
+_topic_of: Final = attrgetter("topic")
 _LETTER: Final = frozenset({DeadLetter.__name__})
 
 
@@ -171,7 +173,7 @@ class Metrics(Watch):
         """Count what a step has decided, and what goes out with it."""
         self._commit.observe(seconds)
         self._decisions.inc(decided.decisions)
-        for topic, count in Counted(draft.topic for draft in decided.commit.outputs).items():
+        for topic, count in Counted(map(_topic_of, decided.commit.outputs)).items():
             self._records_out.labels(topic).inc(count)
         messages: Counted[tuple[str, str, str]] = Counted()
         for item in decided.out:
