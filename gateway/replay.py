@@ -9,7 +9,7 @@ from gateway.engine.caseload import Caseload
 from gateway.lines import Line
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.policy import Policies
-from schemas.json import format_instant, to_json
+from schemas.json import format_instant, render
 
 T = TypeVar("T")
 
@@ -17,9 +17,6 @@ TOPIC_OF_EVENT: Final[dict[type, str]] = {event: topic for topic, event in OUTBO
     DeadLetter: "gateway.dead-letters"
 }
 
-_NAMED: Final = {
-    event: f'"topic":"{topic}","type":"{event.__name__}"'.encode() for event, topic in TOPIC_OF_EVENT.items()
-}
 _encode: Final = Encoder().encode
 
 
@@ -86,8 +83,9 @@ def _fall_due(caseload: Caseload, until: int) -> Iterator[Event]:
 def to_line(event: Event | DeadLetter) -> bytes:
     """An event as a line of replay's output. A dead letter's key that is no text is shown as null."""
     key = _text(event.key) if isinstance(event, DeadLetter) else event.po_number
-    at = format_instant(event.decided_at).encode()
-    return b'{"at":"%b",%b,"key":%b,"value":%b}\n' % (at, _NAMED[type(event)], _encode(key), to_json(event))
+    record, value = type(event), render(event)
+    topic, at = TOPIC_OF_EVENT[record], value["decided_at"]
+    return _encode({"at": at, "topic": topic, "type": record.__name__, "key": key, "value": value}) + b"\n"
 
 
 def _text(key: bytes | None) -> str | None:

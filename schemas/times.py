@@ -4,23 +4,25 @@ Days are days since 1970-01-01 and instants UTC milliseconds since then, both fr
 """
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date
 from functools import lru_cache
 from typing import Final
 
 DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 _DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _INSTANT: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,32}))?(?:Z|\+00:00)"
 )
-#: What is written nearly always; the rest, and what is wrong, is for the pattern above.
-_PLAIN_INSTANT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z"
-)
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - compared with other texts in UTC only
-_MILLISECOND: Final = timedelta(milliseconds=1)
+#: What is written nearly always: an hour, and after it these. The rest is for the pattern above.
+_HOUR: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3])")
+_SIXTY: Final = tuple(f":{number:02}" for number in range(60))
+_END: Final = ("Z", *(f".{number:03}Z" for number in range(1, 1000)))
+_MINUTES: Final = {text: number * 60_000 for number, text in enumerate(_SIXTY)}
+_SECONDS: Final = {text: number * 1000 for number, text in enumerate(_SIXTY)}
+_MILLISECONDS: Final = {text: number for number, text in enumerate(_END)} | {".000Z": 0}
 # A civil date with any time of day and any offset or none, to tell "not UTC" from "not an instant".
 _ELSEWHERE: Final = re.compile(r"[0-9-]{10}[Tt][0-9:.]{8,}([+-][0-9]{2}:?[0-9]{2}|[a-z])?")
 
@@ -51,14 +53,13 @@ def format_day(day: int) -> str:
     return date.fromordinal(day + EPOCH_ORDINAL).isoformat()
 
 
-@lru_cache(maxsize=16_384)
 def parse_instant(text: str) -> int:
     """UTC milliseconds since 1970 of an RFC 3339 timestamp in UTC. Raises NotAnInstant."""
-    if _PLAIN_INSTANT.fullmatch(text) is not None:
-        try:
-            return (datetime.fromisoformat(text[:-1]) - _EPOCH) // _MILLISECOND
-        except ValueError:
-            pass  # a date that does not exist
+    try:
+        minutes_ms = _MINUTES[text[13:16]] + _SECONDS[text[16:19]] + _MILLISECONDS[text[19:]]
+        return _parse_hour(text[:13]) + minutes_ms
+    except (KeyError, ValueError):
+        pass  # not as plain, or a date that does not exist
     parts = _INSTANT.fullmatch(text)
     if parts is None:
         if _ELSEWHERE.fullmatch(text):
@@ -78,14 +79,26 @@ def parse_instant(text: str) -> int:
 
 
 @lru_cache(maxsize=16_384)
+def _parse_hour(text: str) -> int:
+    """The instant at which an hour begins, such as `2016-04-04T23`. Raises ValueError."""
+    parts = _HOUR.fullmatch(text)
+    if parts is None:
+        raise NotAnInstant
+    return parse_day(parts[1]) * DAY_MS + int(parts[2]) * HOUR_MS
+
+
 def format_instant(instant: int) -> str:
     """RFC 3339 in UTC, with three decimals only where the milliseconds are not zero.
 
     Raises ValueError or OverflowError outside years 1 to 9999.
     """
-    days, rest = divmod(instant, DAY_MS)
+    hours, rest = divmod(instant, HOUR_MS)
+    minutes, rest = divmod(rest, 60_000)
     seconds, milliseconds = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    decimals = f".{milliseconds:03}" if milliseconds else ""
-    return f"{format_day(days)}T{hour:02}:{minute:02}:{second:02}{decimals}Z"
+    return f"{_format_hour(hours)}{_SIXTY[minutes]}{_SIXTY[seconds]}{_END[milliseconds]}"
+
+
+@lru_cache(maxsize=16_384)
+def _format_hour(hours: int) -> str:
+    day, hour = divmod(hours, 24)
+    return f"{format_day(day)}T{hour:02}"

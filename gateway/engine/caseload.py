@@ -1,6 +1,7 @@
-"""The referrals at hand, and what falls due on them next: memory between two commits."""
+"""The referrals of a partition, and what falls due on them next: memory between two commits."""
 
 import heapq
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct, msgpack
@@ -12,6 +13,11 @@ from gateway.rules.referral import PurchaseOrder
 
 pack: Final = msgpack.Encoder().encode
 unpack: Final = msgpack.Decoder(PurchaseOrder).decode
+
+#: How many purchase orders are at hand at the most; each takes about 2.5 kB, and a quarter of it packed.
+AT_HAND: Final = 16_384
+#: How many are packed at once when there are more.
+PUT_AWAY: Final = 1_024
 
 
 class _Due(Struct, frozen=True, gc=False, array_like=True):
@@ -25,59 +31,69 @@ _due: Final = msgpack.Decoder(_Due).decode
 
 
 class Caseload:
-    """The states of one partition's purchase orders, packed, and a heap of what falls due.
+    """The states of one partition's purchase orders, and a heap of what falls due.
 
-    The heap may hold entries that a later decision made void; an entry counts only where the state still
-    says the same. So a message costs one push at the most, and a deadline nothing until its time.
+    Those decided last are at hand as objects, all others are packed. The heap may hold entries that a later
+    decision made void; an entry counts only where the state still says the same. So a message costs one push
+    at the most, and a deadline nothing until its time.
     """
 
-    def __init__(self, policies: Policies, states: dict[str, bytes] | None = None) -> None:
-        """Start from packed states by po_number, which become this object's own."""
+    def __init__(
+        self, policies: Policies, states: dict[str, bytes] | None = None, at_hand: int = AT_HAND
+    ) -> None:
+        """Start from packed states by po_number, which become this object's own.
+
+        at_hand: how many purchase orders are at hand at the most.
+        """
         self._policies = policies
-        self._states = {} if states is None else states
+        self._packed = {} if states is None else states
+        #: In the order in which they came to hand. None of them is among the packed.
+        self._orders: dict[str, PurchaseOrder] = {}
+        self._at_hand = at_hand
         self._heap: list[tuple[int, int, str]] = []
         self._refill()
 
     def __len__(self) -> int:
         """How many purchase orders are kept."""
-        return len(self._states)
+        return len(self._packed) + len(self._orders)
 
     def packed(self, po_number: str) -> bytes | None:
         """The state of a purchase order as it is committed; None: nothing is kept of it."""
-        return self._states.get(po_number)
+        order = self._orders.get(po_number)
+        return self._packed.get(po_number) if order is None else pack(order)
 
     def decide(self, message: Message, at: int, trace: str | None = None) -> Decision:
         """Decide a message, when all that was due by `at` has fallen due. Keeps nothing: see `keep`."""
-        packed = self._states.get(message.po_number)
-        order = None if packed is None else unpack(packed)
-        return decide(order, message, at, self._policies, trace)
+        return decide(self._order(message.po_number), message, at, self._policies, trace)
 
     def due_by(self, instant: int) -> int | None:
         """When the first of what is due at or before `instant` is due; None: nothing is."""
         heap = self._heap
         while heap and heap[0][0] <= instant:
             due_at, rank, po_number = heap[0]
-            packed = self._states.get(po_number)
-            if packed is not None:
-                due = _due(packed)
-                if due.due_at == due_at and due.due_rank == rank:
-                    return due_at
+            state = self._state(po_number)
+            if state is not None and state.due_at == due_at and state.due_rank == rank:
+                return due_at
             heapq.heappop(heap)
         return None
 
     def is_due(self, key: bytes | None, instant: int) -> bool:
         """Whether something is due by `instant` on the purchase order of a record with this key."""
-        packed = None if key is None else self._states.get(key.decode(errors="replace"))
-        return packed is not None and _due(packed).due_at <= instant
+        state = None if key is None else self._state(key.decode(errors="replace"))
+        return state is not None and state.due_at <= instant
 
     def knows(self, key: bytes) -> bool:
         """Whether something is kept of the purchase order of a record with this key."""
-        return key.decode(errors="replace") in self._states
+        po_number = key.decode(errors="replace")
+        return po_number in self._orders or po_number in self._packed
 
     def fall_due(self) -> tuple[str, Decision]:
         """Decide what `due_by` found, and say of which purchase order. Keeps nothing: see `keep`."""
         po_number = self._heap[0][2]
-        return po_number, fall_due(unpack(self._states[po_number]), po_number, self._policies)
+        order = self._order(po_number)
+        if order is None:
+            raise LookupError("what falls due is asked for before it was found to be due")
+        return po_number, fall_due(order, po_number, self._policies)
 
     def pass_over(self) -> str:
         """Leave what `due_by` found undecided until the next restore; returns its po_number."""
@@ -85,25 +101,47 @@ class Caseload:
 
     def keep(self, po_number: str, decision: Decision) -> None:
         """Make a decision the state of its purchase order."""
-        order = decision.order
-        before = self._states.get(po_number)
+        order, before = decision.order, self._state(po_number)
+        self._packed.pop(po_number, None)
         if order is None:
-            self._states.pop(po_number, None)
+            self._orders.pop(po_number, None)
             return
-        self._states[po_number] = pack(order)
-        if before is not None:
-            due = _due(before)
-            if due.due_at == order.due_at and due.due_rank == order.due_rank:
-                return
+        self._orders[po_number] = order
+        if len(self._orders) > self._at_hand:
+            self._put_away()
+        if before is not None and before.due_at == order.due_at and before.due_rank == order.due_rank:
+            return
         heapq.heappush(self._heap, (order.due_at, order.due_rank, po_number))
         # Void entries go when their time comes; where dates are moved back and forth for long, sooner.
-        if len(self._heap) > 4 * len(self._states) + 1_000:
+        if len(self._heap) > 4 * len(self) + 1_000:
             self._refill()
+
+    def _order(self, po_number: str) -> PurchaseOrder | None:
+        order = self._orders.get(po_number)
+        if order is None:
+            packed = self._packed.get(po_number)
+            return None if packed is None else unpack(packed)
+        return order
+
+    def _state(self, po_number: str) -> PurchaseOrder | _Due | None:
+        """The state, or as much of it as says what is due."""
+        order = self._orders.get(po_number)
+        if order is None:
+            packed = self._packed.get(po_number)
+            return None if packed is None else _due(packed)
+        return order
+
+    def _put_away(self) -> None:
+        """Pack those that have been at hand the longest."""
+        for po_number in list(islice(self._orders, PUT_AWAY)):
+            self._packed[po_number] = pack(self._orders[po_number])
+            del self._orders[po_number]
 
     def _refill(self) -> None:
         heap = []
-        for po_number, packed in self._states.items():
-            due = _due(packed)
-            heap.append((due.due_at, due.due_rank, po_number))
+        for po_number in (*self._packed, *self._orders):
+            state = self._state(po_number)
+            if state is not None:
+                heap.append((state.due_at, state.due_rank, po_number))
         heapq.heapify(heap)
         self._heap = heap

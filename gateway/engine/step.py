@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from gateway.engine.caseload import Caseload
+from gateway.engine.caseload import Caseload, pack
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import Batch, Commit, Draft, Headers, Record, Restored
 from gateway.engine.partitioner import partition_for
@@ -174,8 +174,8 @@ class Deciding:
                 tell()
             return None
         self._care.alone = max(self._care.alone - step.decided, 0)
-        states = {po_number: caseload.packed(po_number) for po_number in step.touched}
         try:
+            states = {po_number: caseload.packed(po_number) for po_number in step.touched}
             outputs = [self._drafted(item) for item in step.out]
         except Exception:
             self._care.alone = step.decided
@@ -226,6 +226,7 @@ class Deciding:
                 out = [*decision.effects]
                 if alone:
                     out = [self._drafted(item) for item in out]
+                    pack(decision.order)  # what raises here would raise where the step is made a commit
                 tell = partial(self._tell_of_outcomes, decision)
                 po_number = message.po_number
                 self.caseload.keep(po_number, decision)
@@ -262,6 +263,7 @@ class Deciding:
             out: list[tuple[Event, str | None] | Draft] = [*decision.effects]
             if self._care.alone:
                 out = [self._drafted(item) for item in out]
+                pack(decision.order)
             self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one deadline must not stop all that comes after it
             po_number = self.caseload.pass_over()

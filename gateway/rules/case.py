@@ -56,7 +56,8 @@ class Case(Generic[M]):
     """A message on its way through the checks of its row, with the referral that it is about.
 
     at: when it arrived, UTC milliseconds; checks judge it by that. known: the state of the referral, None
-    where there is none yet. session: the session that the message names, where the referral has it.
+    where there is none yet. seen: the ids of the messages that were decided on it. session: the session that
+    the message names, where the referral has it.
     """
 
     __slots__ = (
@@ -68,6 +69,7 @@ class Case(Generic[M]):
         "message",
         "policies",
         "referral",
+        "seen",
         "session",
     )
 
@@ -82,6 +84,7 @@ class Case(Generic[M]):
         limits: Limits,
         policies: Policies,
         effects: Effects,
+        seen: tuple[str, ...] = (),
     ) -> None:
         self.message = message
         self.at = at
@@ -89,6 +92,7 @@ class Case(Generic[M]):
         self.limits = limits
         self.policies = policies
         self.effects = effects
+        self.seen = seen
         self.advisories: tuple[str, ...] = ()
         self.session: Session | None = None
         if known is not None:

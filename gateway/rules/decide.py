@@ -51,7 +51,7 @@ def _not_yours(case: Case[Any]) -> bool:
 SEEN: Final[Check[Any]] = Check(
     "G1",
     "its `message_id` was seen on this referral before",
-    lambda case: case.message.message_id in case.referral.seen,
+    lambda case: case.message.message_id in case.seen,
     "",
     detail="A message of this id has come for this purchase order before.",
 )
@@ -104,10 +104,11 @@ def decide(
     effects.trace = trace
     known = order.referral if order else None
     held = order.held if order else ()
+    seen = order.seen if order else ()
     if known is not None:
-        case: Case[Any] = Case(message, at, known, known.limits, policies, effects)
+        case: Case[Any] = Case(message, at, known, known.limits, policies, effects, seen)
         _judge(case)
-        known = case.known
+        known, seen = case.known, case.seen
     elif any(waiting.message_id == message.message_id for waiting in held):
         _tell(effects, message, "DUPLICATE", detail=SEEN.detail)
     elif isinstance(message, Referral):
@@ -116,10 +117,11 @@ def decide(
         known = case.known
         if known is not None:
             known, held = _release(case, held), ()
+            seen = case.seen
     else:
         held = (*held, _hold(message, at, policies, trace))
         _tell(effects, message, "HELD", detail=HELD_DETAIL)
-    return _decision(effects, known, held)
+    return _decision(effects, known, held, seen)
 
 
 def fall_due(order: PurchaseOrder, po_number: str, policies: Policies) -> Decision:
@@ -137,14 +139,16 @@ def fall_due(order: PurchaseOrder, po_number: str, policies: Policies) -> Decisi
         case: Case[Any] = Case(None, instant, known, known.limits, policies, effects)
         let_fall_due(case, instant, order.due_rank)
         known = case.known
-    return _decision(effects, known, held)
+    return _decision(effects, known, held, order.seen)
 
 
 def _effects(order: PurchaseOrder | None, po_number: str, decided_at: int) -> Effects:
     return Effects(po_number, decided_at, order.events if order and order.events_at == decided_at else 0)
 
 
-def _decision(effects: Effects, known: ReferralState | None, held: tuple[Held, ...]) -> Decision:
+def _decision(
+    effects: Effects, known: ReferralState | None, held: tuple[Held, ...], seen: tuple[str, ...]
+) -> Decision:
     if known is not None:
         due_at, rank = next_due(known)
     elif held:
@@ -153,7 +157,9 @@ def _decision(effects: Effects, known: ReferralState | None, held: tuple[Held, .
         # Nothing is known, but events were decided at this instant: until it has passed, the next one
         # needs to know how many, or two events could get one id.
         due_at, rank = effects.decided_at + 1, TRACE
-    order = PurchaseOrder(due_at, rank, effects.decided_at, effects.events, known, held)
+    if known is None:
+        seen = ()
+    order = PurchaseOrder(due_at, rank, effects.decided_at, effects.events, known, held, seen)
     return Decision(order, effects.out)
 
 
@@ -185,7 +191,7 @@ def _refuse(case: Case[Any], check: Check[Any]) -> None:
 
 
 def _remember(case: Case[Any]) -> None:
-    case.update(seen=(*case.referral.seen, case.message.message_id))
+    case.seen = (*case.seen, case.message.message_id)
 
 
 def _hold(message: Message, at: int, policies: Policies, trace: str | None) -> Held:
@@ -213,9 +219,10 @@ def _release(case: Case[Referral], held: tuple[Held, ...]) -> ReferralState | No
             _refuse_unknown(effects, held[place:])
             return None
         effects.trace = waiting.trace
-        late: Case[Any] = Case(_waiting(waiting), waiting.at, known, known.limits, case.policies, effects)
+        message, at = _waiting(waiting), waiting.at
+        late: Case[Any] = Case(message, at, known, known.limits, case.policies, effects, case.seen)
         _judge(late)
-        known = late.known
+        known, case.seen = late.known, late.seen
     return _catch_up(case, known, case.at)
 
 

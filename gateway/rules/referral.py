@@ -97,7 +97,6 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     accept_by: the last day for acceptance.
     acceptance_late, session_late, attachment_late: the breaches, as last told.
     passed: the deadlines that have fallen due, one bit each: 1 << 1 for T1 to 1 << 4 for T4.
-    seen: the ids of all messages that were decided on it.
     """
 
     po_revision: int
@@ -126,7 +125,6 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     outcomes: int = 0
     sessions: tuple[Session, ...] = ()
     expenses: tuple[Expense, ...] = ()
-    seen: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -180,6 +178,7 @@ class PurchaseOrder(Struct, frozen=True, gc=False, array_like=True):
     events_at, events: the instant of the last decision, and how many events were decided at it; the next
         event_id is made of them, so ids stay unique even after a referral is forgotten.
     referral: None where none is known. held: what waits for it.
+    seen: the ids of all messages that were decided on the referral.
     """
 
     due_at: int
@@ -188,3 +187,4 @@ class PurchaseOrder(Struct, frozen=True, gc=False, array_like=True):
     events: int
     referral: ReferralState | None = None
     held: tuple[Held, ...] = ()
+    seen: tuple[str, ...] = ()

@@ -234,7 +234,8 @@ def _scanned(caseload: Caseload, until: int) -> list[tuple[int, str, list[Event]
     """As `fallen_due`, by looking at every state each time."""
     came: list[tuple[int, str, list[Event]]] = []
     while True:
-        orders = {po_number: unpack(packed) for po_number, packed in caseload._states.items()}
+        kept = (*caseload._packed, *caseload._orders)
+        orders = {po: unpack(packed) for po in kept if (packed := caseload.packed(po)) is not None}
         found = min(((o.due_at, o.due_rank, po) for po, o in orders.items()), default=(2**62, 0, ""))
         if found[0] > until:
             return came
@@ -243,6 +244,26 @@ def _scanned(caseload: Caseload, until: int) -> list[tuple[int, str, list[Event]
         po_number, decision = one.fall_due()
         caseload.keep(po_number, decision)
         came.append((found[0], po_number, [event for event, _ in decision.effects]))
+
+
+def test_it_makes_no_difference_how_many_are_at_hand() -> None:
+    for seed in range(40):
+        programme = SmallProgramme(seed)
+        all_at_hand, one_at_hand = Caseload(POLICIES), Caseload(POLICIES, at_hand=1)
+        for at, message in programme.arrivals:
+            assert fallen_due(all_at_hand, at) == fallen_due(one_at_hand, at)
+            assert taken(all_at_hand, message, at) == taken(one_at_hand, message, at)
+            assert all_at_hand.packed(message.po_number) == one_at_hand.packed(message.po_number)
+            assert len(all_at_hand) == len(one_at_hand)
+        assert fallen_due(all_at_hand, programme.until) == fallen_due(one_at_hand, programme.until)
+
+
+def test_what_has_been_at_hand_the_longest_is_packed() -> None:
+    caseload = Caseload(POLICIES, at_hand=1)
+    for number in range(5_000):
+        caseload.keep(f"PO{number}", due(100, 1))
+    assert len(caseload) == 5_000
+    assert len(caseload._orders) <= 1
 
 
 def test_a_decision_leaves_nothing_due_that_is_already_past() -> None:

@@ -311,7 +311,7 @@ def _nameless(order: PurchaseOrder) -> tuple[Any, ...]:
     if referral is None:
         return (None, held)
     sessions = tuple(_without_names(session) for session in referral.sessions)
-    return (replace(referral, sessions=sessions, seen=()), held)
+    return (replace(referral, sessions=sessions), held)
 
 
 def _unnamed(held: Held) -> tuple[Any, ...]:
