@@ -14,6 +14,8 @@ from gateway.rules.policy import Policies
 #: Who was fenced out of a partition that it still believes to be assigned claims it again after this time,
 #: unless a new assignment comes first: a live member learns of one within two heartbeats.
 CLAIM_AGAIN_S: Final = 6.0
+#: How long a worker that was told to stop may take to finish its step.
+FINISH_S: Final = 4.0
 
 
 class Crew:
@@ -96,6 +98,10 @@ class Crew:
             hearing.cancel()
             for ending in self._stops.values():
                 ending.set()
+            if self._tasks:
+                _, late = await asyncio.wait(self._tasks.values(), timeout=FINISH_S)
+                for task in late:
+                    task.cancel()  # a log that is away never lets it finish its step
             await asyncio.gather(told, hearing, *self._tasks.values(), return_exceptions=True)
         self._collect()
 
@@ -107,7 +113,7 @@ class Crew:
             del self._tasks[partition]
             self._decided += self.workers.pop(partition).decided
             stopped = self._stops.pop(partition).is_set()
-            error = task.exception()
+            error = None if task.cancelled() else task.exception()
             if isinstance(error, Lost) and self._log.shared:
                 self._watch.lost()
                 self._say.warning("partition.lost", partition=partition)

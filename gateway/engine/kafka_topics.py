@@ -211,6 +211,6 @@ async def until_there(client: AIOKafkaAdminClient, names: set[str], within_s: fl
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise LogBusy(
-            f"the new topics are not ready after {within_s:g} s, or this user may not describe them; see what "
-            "the brokers log, and try again"
+            f"the new topics are not ready after {within_s:g} s, or this user may not describe them; see "
+            "what the brokers log, and try again"
         ) from None
