@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -40,8 +40,8 @@ LOOK_AGAIN_S: Final = 0.02
 READ_BYTES: Final = 8 * 1024 * 1024
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
-#: How many rows one statement inserts.
-AT_ONCE: Final = 1_000
+#: How many rows one statement writes at the most, a power of two.
+AT_ONCE: Final = 1_024
 #: How many records of all topics one read goes past at the most.
 WINDOW: Final = 8_000
 
@@ -106,7 +106,7 @@ class SqliteLog:
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
                 rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
-                return db.executemany(_INSERT.format("inbound"), rows).rowcount
+                return db.executemany(_statement(_INSERT.format("inbound"), 6, 1), rows).rowcount
 
         count = max(await self.file.run(put), 0)
         self.arrived.set()
@@ -313,16 +313,18 @@ class SqliteClaim:
             for draft in step.outputs
         ]
         kept = [(me, po_number, state) for po_number, state in step.states.items() if state is not None]
-        forgotten = [(me, po_number) for po_number, state in step.states.items() if state is None]
+        forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
         positions = [(me, topic, offset) for topic, offset in step.positions.items()]
 
         def put() -> None:
             with self._file.transaction() as db:
                 self._check_owner()
-                _insert(db, _INSERT.format("outbound"), outputs)
-                _insert(db, "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", kept)
-                db.executemany("DELETE FROM state WHERE partition = ? AND po_number = ?", forgotten)
-                db.executemany("INSERT OR REPLACE INTO position VALUES (?, ?, ?)", positions)
+                _put(db, _INSERT.format("outbound"), outputs)
+                _put(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
+                _put(
+                    db, f"DELETE FROM state WHERE partition = {me} AND po_number IN (VALUES {{}})", forgotten
+                )
+                _put(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
                 db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, me))
 
         await self._file.run(put)
@@ -337,7 +339,8 @@ class SqliteClaim:
 
 
 _SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
-_INSERT: Final = "INSERT INTO {} (topic, partition, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
+_FORGET: Final = "DELETE FROM state WHERE partition = {} AND po_number IN (VALUES {})"
+_INSERT: Final = "INSERT INTO {} (topic, partition, timestamp, key, value, headers) VALUES {{}}"
 
 
 def _inbound_rows(
@@ -358,18 +361,25 @@ def _inbound_rows(
         yield draft.topic, partition, stamp, draft.key, draft.value, _packed(draft)
 
 
-def _insert(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows, many in one statement: each statement waits for the interpreter's lock once.
+def _put(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Run a statement on rows, many at once: each statement waits for the interpreter's lock once.
 
-    With a statement for each row, writing would come to a stand while another thread decides.
+    With a statement for each row, writing would come to a stand while another thread decides. Sizes are
+    powers of two, so that there are few statements to prepare.
     """
-    whole = len(rows) - len(rows) % AT_ONCE
-    if whole:
-        marks = sql[sql.rindex("(") :]
-        many = sql + f", {marks}" * (AT_ONCE - 1)
-        for start in range(0, whole, AT_ONCE):
-            db.execute(many, [value for row in rows[start : start + AT_ONCE] for value in row])
-    db.executemany(sql, rows[whole:])
+    start, size = 0, AT_ONCE
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        some = rows[start : start + size]
+        db.execute(_statement(sql, len(some[0]), size), [value for row in some for value in row])
+        start += size
+
+
+@cache
+def _statement(sql: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return sql.format(", ".join([row] * rows))
 
 
 def _or(stamp: int | None, otherwise: int) -> int:

@@ -3,12 +3,11 @@
 Days are counted from 1970-01-01, instants are UTC milliseconds since then.
 """
 
+from collections.abc import Container
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
-
-from holidays import country_holidays
 
 LONDON: Final = ZoneInfo("Europe/London")
 DAY_MS: Final = 86_400_000
@@ -17,8 +16,6 @@ _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 #: The last day whose midnight datetime can express; later ones count as GMT.
 _LAST_DAY: Final = date.max.toordinal() - _EPOCH_ORDINAL
 _FIRST_DAY: Final = date.min.toordinal() - _EPOCH_ORDINAL
-#: England's bank holidays are those of Wales too.
-_BANK_HOLIDAYS: Final = country_holidays("GB", subdiv="ENG")
 _SATURDAY: Final = 5
 
 
@@ -52,6 +49,15 @@ def london_day(instant: int) -> int:
     return day
 
 
+@cache
+def _bank_holidays() -> Container[date]:
+    """Those of England, which are those of Wales too."""
+    # Here and not above: importing it takes a fifth of a second, which most commands need not wait for.
+    from holidays import country_holidays
+
+    return country_holidays("GB", subdiv="ENG")
+
+
 @lru_cache(maxsize=8192)
 def add_working_days(day: int, count: int) -> int:
     """The day that lies `count` working days after `day`: Monday to Friday but bank holidays."""
@@ -60,6 +66,6 @@ def add_working_days(day: int, count: int) -> int:
         if day > _LAST_DAY:
             return day + count - 1
         civil = date_of(day)
-        if civil.weekday() < _SATURDAY and civil not in _BANK_HOLIDAYS:
+        if civil.weekday() < _SATURDAY and civil not in _bank_holidays():
             count -= 1
     return day
