@@ -24,13 +24,13 @@ class Endpoint:
         self.heard: list[tuple[str | None, Mapping[str, Any]]] = []
         self.expires_in: object = 100
         self.answer: web.Response | None = None
-        self.silent = False
+        self.speaks = asyncio.Event()
+        self.speaks.set()
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked += 1
         self.heard.append((request.headers.get("Authorization"), dict(await request.post())))
-        if self.silent:
-            await asyncio.Event().wait()
+        await self.speaks.wait()
         if self.answer is not None:
             return web.Response(status=self.answer.status, body=self.answer.body, headers=self.answer.headers)
         given = {"access_token": f"token-{self.asked}", "token_type": "Bearer", "expires_in": self.expires_in}
@@ -52,11 +52,12 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     made = Endpoint()
     app = web.Application()
     app.router.add_post("/token", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/token"
     yield made
+    made.speaks.set()
     await runner.cleanup()
 
 
@@ -174,7 +175,7 @@ async def test_an_endpoint_that_says_nothing_or_is_not_there_is_told(
     endpoint: Endpoint, tokens: ClientCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_token, "TIMEOUT_S", 0.05)
-    endpoint.silent = True
+    endpoint.speaks.clear()
     assert "the token endpoint can't be reached (" in await refused(tokens)
     nobody = ClientCredentials("http://127.0.0.1:1/token", "me", SECRET)
     assert "the token endpoint can't be reached (ClientConnectorError); check its URL" in await refused(
