@@ -14,7 +14,8 @@ SECRET = "hunter2"
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("GATEWAY_LOG_URL", "kafka://one:9092,two:9092", "does not have yet; use the embedded log"),
+        ("GATEWAY_LOG_URL", "kafka://one:9092,two", "in GATEWAY_LOG_URL, broker 2 has no port; expected"),
+        ("GATEWAY_LOG_URL", f"kafka://me:{SECRET}@one:9092", "GATEWAY_LOG_URL holds a user; name it in"),
         ("GATEWAY_LOG_URL", f"postgresql://me:{SECRET}@host/db", "expected sqlite:///./FILE"),
         ("GATEWAY_LOG_URL", "gateway.db", "expected sqlite:///./FILE"),
         ("GATEWAY_LOG_URL", "sqlite:///", "expected sqlite:///./FILE"),
