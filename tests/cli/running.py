@@ -58,8 +58,9 @@ def started(
     cwd: Path,
     command: Sequence[str] = (GATEWAY,),
     environment: Mapping[str, str] | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that goes on until it is told to stop; killed where the test fails."""
+    """A command that goes on until it is told to stop; killed where the test fails, or after `patience_s`."""
     process = subprocess.Popen(
         [*command, *arguments],
         cwd=cwd,
@@ -68,7 +69,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    watchdog = threading.Timer(PATIENCE_S, process.kill)
+    watchdog = threading.Timer(patience_s, process.kill)
     watchdog.start()
     try:
         yield process
