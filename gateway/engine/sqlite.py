@@ -129,7 +129,7 @@ class SqliteLog:
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
                 now = newest if self.file.keeps_time else max(at, newest)
                 rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
-                db.executemany(_INSERT.format("inbound"), rows)
+                db.executemany(_statement(_INSERT.format("inbound"), 6, 1), rows)
             return marked
 
         marked = await self.file.run(put)
