@@ -1,4 +1,4 @@
-"""How long a process takes to own partitions whose state is large: `python -m benchmarks.kafka_restore HOST:PORT`.
+"""How long a large state takes to restore: `python -m benchmarks.kafka_restore HOST:PORT`.
 
 The states are committed as the gateway commits them. Then `gateway run` is started as a process, and the time
 is taken from its start until it has said of all partitions that they are claimed.
@@ -95,7 +95,7 @@ async def fill(bootstrap: str, prefix: str, count: int, partitions: int) -> int:
 
 
 def restore(bootstrap: str, prefix: str, partitions: int) -> tuple[float, int]:
-    """Seconds from the start of `gateway run` until it owns all partitions, and how many states it has then."""
+    """Seconds from the start of `gateway run` until it owns all partitions, and how many states they have."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     environment = kept | {
         "GATEWAY_LOG_URL": f"kafka://{bootstrap}",
