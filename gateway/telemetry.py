@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +15,8 @@ from structlog.typing import EventDict, WrappedLogger
 
 #: Ids come from outside; a longer one is cut in a log line.
 LONGEST_VALUE: Final = 200
+#: A library complains many times a second while the brokers are away: after the first time, so often is told.
+COMPLAINTS_APART_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +139,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "library.complained": LogEvent(
         "warning",
-        ("logger",),
-        "A library logged something; only its name is told, because the text may say what a message says.",
+        ("logger", "times"),
+        "A library logged something; only its name is told, because the text may say what a message says. It "
+        "is told at once, then once a minute at the most, with how many times since. Kafka's client complains "
+        "all the time while the brokers are away.",
     ),
 }
 
@@ -167,9 +173,21 @@ def _of_worker(worker: int, _: WrappedLogger, __: str, event_dict: EventDict) ->
 class _Complaints(logging.Handler):
     """Takes what libraries log, so that none of it reaches standard error in a form of its own."""
 
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(logging.WARNING)
+        self._now = now
+        #: By logger, when it was told last, and how often it has complained since.
+        self._since: dict[str, tuple[float, int]] = {}
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell who complained."""
-        structlog.get_logger("gateway").warning("library.complained", logger=record.name)
+        """Tell who complained, and how often."""
+        told_s, times = self._since.get(record.name, (-COMPLAINTS_APART_S, 0))
+        now_s = self._now()
+        if now_s < told_s + COMPLAINTS_APART_S:
+            self._since[record.name] = told_s, times + 1
+            return
+        self._since[record.name] = now_s, 0
+        structlog.get_logger("gateway").warning("library.complained", logger=record.name, times=times + 1)
 
 
 class _Unfailing:
@@ -197,7 +215,7 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
     stream = sys.stderr if stream is None else stream
     root = logging.getLogger()
     if not any(isinstance(handler, _Complaints) for handler in root.handlers):
-        root.addHandler(_Complaints(logging.WARNING))
+        root.addHandler(_Complaints())
     renderer = (
         structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
         if stream.isatty()

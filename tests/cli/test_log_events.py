@@ -109,10 +109,26 @@ def test_an_id_from_outside_is_cut_and_cannot_act_on_a_terminal(told: io.StringI
 
 
 def test_of_what_a_library_logs_only_its_name_is_told(told: io.StringIO) -> None:
-    logging.getLogger("asyncio").error("Task exception was never retrieved: Featherstonehaugh")
+    logging.getLogger("some.library").error("Task exception was never retrieved: Featherstonehaugh")
     line = json.loads(told.getvalue())
-    assert (line["event"], line["logger"]) == ("library.complained", "asyncio")
+    assert (line["event"], line["logger"], line["times"]) == ("library.complained", "some.library", 1)
     assert "Featherstonehaugh" not in told.getvalue()
+
+
+def test_what_a_library_says_to_its_developers_is_not_even_put_into_words(told: io.StringIO) -> None:
+    """At debug, that of Kafka's client quotes keys and values of messages."""
+    for name in ("aiokafka.producer.producer", "aiokafka.consumer.fetcher", "aiokafka.conn"):
+        assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+def test_a_library_that_complains_all_the_time_is_told_of_once_a_minute(told: io.StringIO) -> None:
+    now_s = 1_000.0
+    complaints = telemetry._Complaints(lambda: now_s)
+    for seconds, name in ((0, "a"), (0, "a"), (59, "b"), (59, "a"), (60, "a"), (61, "a"), (120, "a")):
+        now_s = 1_000.0 + seconds
+        complaints.handle(logging.LogRecord(name, logging.WARNING, "", 1, "Featherstonehaugh", (), None))
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    assert [(line["logger"], line["times"]) for line in lines] == [("a", 1), ("b", 1), ("a", 3), ("a", 2)]
 
 
 def test_what_is_less_grave_than_the_level_is_not_told() -> None:
