@@ -35,6 +35,8 @@ _PROPERTIES = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "group.initial.rebalance.delay.ms": "0",
+    # A test of a member that dies need not wait for 6 s, the least by default.
+    "group.min.session.timeout.ms": "1000",
     "offsets.topic.num.partitions": "5",
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.num.partitions": "5",
@@ -61,6 +63,7 @@ class Broker:
     folder: made where it does not exist.
     properties: lines for server.properties, on top of those above or in their place.
     listeners: further listeners, name to protocol ("SASL_SSL"), each on a port of its own.
+    advertised: host:port that clients of a listener are sent to, where that is not the listener's own.
     format_with: further arguments of `StorageTool format`, such as --add-scram.
     outlives: it runs until it is stopped, also when nobody has it.
     """
@@ -71,12 +74,14 @@ class Broker:
         *,
         properties: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
+        advertised: Mapping[str, str] | None = None,
         format_with: Sequence[str] = (),
         outlives: bool = False,
     ) -> None:
         self._folder = folder.resolve()
         self._properties = properties or {}
         self._protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **(listeners or {})}
+        self._advertised = advertised or {}
         self._format_with = format_with
         self._ports: dict[str, int] = {}
         self._cluster_id = ""
@@ -209,6 +214,11 @@ class Broker:
             **_PROPERTIES,
             "controller.quorum.voters": f"1@{self.address('CONTROLLER')}",
             "listeners": ",".join(f"{name}://{self.address(name)}" for name in self._protocols),
+            "advertised.listeners": ",".join(
+                f"{name}://{self._advertised.get(name) or self.address(name)}"
+                for name in self._protocols
+                if name != "CONTROLLER"
+            ),
             "listener.security.protocol.map": ",".join(":".join(pair) for pair in self._protocols.items()),
             "log.dirs": str(data / "log"),
             **self._properties,

@@ -1,0 +1,282 @@
+"""A programme on topics of its own, gateway processes that decide it, and what must have come of it."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from gateway import app
+from gateway.engine.kafka import KafkaLog
+from gateway.engine.kafka_claim import PROGRESS, Progress, read_state
+from gateway.engine.kafka_connection import Connection
+from gateway.engine.kafka_topics_create import create
+from gateway.feed import feed
+from gateway.lines import read_lines
+from gateway.replay import replay, to_line
+from gateway.rules import policy
+from gateway.sample import programme
+from gateway.rules.events import DeadLetter
+from msgspec import msgpack
+from schemas.json import parse_instant
+from tests.cli.running import clean_environment
+
+#: When every deadline of the programmes has passed.
+UNTIL: Final = "2018-06-01T00:00:00Z"
+END: Final = parse_instant(UNTIL)
+PATIENCE_S: Final = 90.0
+GATEWAY: Final = (sys.executable, "-m", "gateway")
+#: The gateway with so few decisions a step that there are many commits; it may end itself at one of them.
+IN_SMALL_STEPS: Final = (sys.executable, "-m", "tests.faults.killed_at")
+ROOT: Final = Path(__file__).parents[2]
+TO_THE_END: Final = ("run", "--clock", "log", "--until", UNTIL)
+FOR_EVER: Final = ("run", "--clock", "log")
+
+Records = dict[tuple[str, str], list[bytes]]
+Json = dict[str, Any]
+
+
+class Process:
+    """A gateway process, and what it has logged so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._heard = asyncio.Event()
+        self._listening = asyncio.create_task(self._listen())
+        #: What it has logged, and what it has said in any other way.
+        self.lines: list[Json] = []
+        self.stray: list[str] = []
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None
+        while said := await self._process.stderr.readline():
+            try:
+                self.lines.append(json.loads(said))
+            except ValueError:
+                self.stray.append(said.decode(errors="replace"))
+            self._heard.set()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._process.returncode is None
+
+    def heard(self, event: str, **fields: object) -> list[Json]:
+        """Its log lines of that event."""
+        return [line for line in self.lines if line["event"] == event and fields.items() <= line.items()]
+
+    async def until(self, event: str, times: int = 1, **fields: object) -> None:
+        """Wait until it has logged an event so many times."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.heard(event, **fields)) < times:
+                if self._listening.done():
+                    raise AssertionError(f"it ended without {event}: {self.lines[-20:]} {self.stray}")
+                self._heard.clear()
+                await asyncio.wait({self._listening, heard := asyncio.ensure_future(self._heard.wait())},
+                                   return_when=asyncio.FIRST_COMPLETED)
+                heard.cancel()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.running:
+            self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait for its end; its status, or minus the signal that ended it."""
+        async with asyncio.timeout(PATIENCE_S):
+            status = await self._process.wait()
+            await self._listening
+        return status
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self.running:
+            self._process.kill()
+        await self.ended()
+
+    async def stop(self, within_s: float = 10.0) -> None:
+        """SIGTERM: it must end with status 0 in time, and have said nothing that is no log line."""
+        self.send(signal.SIGTERM)
+        async with asyncio.timeout(within_s):
+            await self._process.wait()
+        await self.well()
+
+    async def well(self) -> None:
+        """It must end with status 0, and have said nothing that is no log line."""
+        status = await self.ended()
+        assert (status, self.stray) == (0, []), (status, self.stray, self.lines[-20:])
+
+
+class Scene:
+    """Topics under a prefix of their own, whose records keep the time that they are put with.
+
+    bootstrap: where the gateway processes find the broker. direct: where this process does, when that is
+    another address.
+    """
+
+    def __init__(
+        self, folder: Path, bootstrap: str, prefix: str, *, partitions: int = 3, direct: str | None = None
+    ) -> None:
+        self._folder = folder
+        self._bootstrap = bootstrap
+        self.prefix = prefix
+        self.partitions = partitions
+        self._direct = Connection((direct or bootstrap,))
+        self._fed: list[bytes] = []
+        self.processes: list[Process] = []
+
+    async def __aenter__(self) -> Self:
+        await create(
+            self._direct,
+            self.prefix,
+            partitions=self.partitions,
+            default_partitions=self.partitions,
+            replication=None,
+            timestamps="create",
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self.processes:
+            process.send(signal.SIGCONT)
+            await process.kill()
+
+    def log(self) -> KafkaLog:
+        """The log in this process. To be closed."""
+        return KafkaLog(self._direct, prefix=self.prefix, clock="log")
+
+    async def feed(self, lines: Iterable[bytes]) -> None:
+        """Put messages on the inbound topics, dated by what the lines say."""
+        lines = list(lines)
+        log = self.log()
+        try:
+            await feed(log, lines, keep_time=True, checked=lambda: None)
+        finally:
+            await log.close()
+        self._fed += lines
+
+    async def start(
+        self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str
+    ) -> Process:
+        """A gateway process. settings: such as session_timeout_s="6"."""
+        process = Process(
+            await asyncio.create_subprocess_exec(
+                *command,
+                *arguments,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=clean_environment()
+                | {
+                    "GATEWAY_LOG_URL": f"kafka://{self._bootstrap}",
+                    "GATEWAY_TOPIC_PREFIX": self.prefix,
+                    "GATEWAY_LOG_LEVEL": "debug",
+                    "GATEWAY_SESSION_TIMEOUT_S": "2",
+                    # What a process leaves open is told at its end.
+                    "PYTHONWARNINGS": "always::ResourceWarning",
+                }
+                | {f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
+                limit=1 << 20,
+            )
+        )
+        self.processes.append(process)
+        return process
+
+    async def finish(self, **settings: str) -> Process:
+        """Decide all that is left, and what is due by the end of the programme."""
+        process = await self.start(*TO_THE_END, **settings)
+        await process.well()
+        return process
+
+    async def decided(self) -> dict[int, dict[str, int]]:
+        """How far each partition is decided: positions by topic."""
+        log = self.log()
+        decode = msgpack.Decoder(Progress).decode
+        found: dict[int, dict[str, int]] = {}
+        try:
+            for partition in range(self.partitions):
+                async for key, value in read_state(log, partition):
+                    if key == PROGRESS and value is not None:
+                        found[partition] = decode(value).positions
+        finally:
+            await log.close()
+        return found
+
+    async def came(self) -> Records:
+        """What has come out, committed, by topic and po_number, in order."""
+        found: Records = defaultdict(list)
+        log = self.log()
+        try:
+            async for record in log.follow(app.OUTBOUND_TOPICS, from_start=True, wait=False):
+                event = app.read_event(record)
+                found[record.topic, (record.key or b"").decode()].append(
+                    b"" if isinstance(event, DeadLetter) else to_line(event)
+                )
+        finally:
+            await log.close()
+        return dict(found)
+
+    def wanted(self, until: int | None = END) -> Records:
+        """What replay says must come out."""
+        found: Records = defaultdict(list)
+        for event in replay(read_lines(self._fed), policy.shipped(), until):
+            line = to_line(event)
+            found[json.loads(line)["topic"], event.po_number].append(line)
+        return dict(found)
+
+    async def until_decided(self) -> None:
+        """Wait until every message that was fed has its outcome."""
+        ids = {
+            json.loads(line)["value"]["message_id"] for line in self._fed if b'"tick"' not in line
+        }
+        log = self.log()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                async for record in log.follow(("gateway.outcomes",), from_start=True, wait=True):
+                    event: Any = app.read_event(record)
+                    ids.discard(event.message_id)
+                    if not ids:
+                        return
+        finally:
+            await log.close()
+
+    async def check(self, *, letters: int = 0) -> None:
+        """None missing, none twice, and order kept within a purchase order on each topic."""
+        came, wanted = await self.came(), self.wanted()
+        dead = [key for key in came if key[0] == "gateway.dead-letters"]
+        assert sum(len(came.pop(key)) for key in dead) == letters
+        missing = {key: set(lines) - set(came.get(key, ())) for key, lines in wanted.items()}
+        extra = {key: set(lines) - set(wanted.get(key, ())) for key, lines in came.items()}
+        assert not any(missing.values()), [next(iter(some)) for some in missing.values() if some][:5]
+        assert not any(extra.values()), [next(iter(some)) for some in extra.values() if some][:5]
+        twice = {key: len(lines) - len(set(lines)) for key, lines in came.items()}
+        assert not any(twice.values()), {key: count for key, count in twice.items() if count}
+        assert came == wanted
+
+
+def sample(referrals: int, seed: int) -> list[bytes]:
+    """A programme's lines."""
+    return list(programme(referrals, seed=seed))
+
+
+def in_parts(lines: Sequence[bytes], parts: int) -> list[list[bytes]]:
+    """The lines in so many parts, none of which ends between two messages of one instant."""
+    at = [json.loads(line)["at"] for line in lines]
+    cuts = [0]
+    for part in range(1, parts):
+        cut = max(len(lines) * part // parts, cuts[-1])
+        while 0 < cut < len(lines) and at[cut] == at[cut - 1]:
+            cut += 1
+        cuts.append(cut)
+    return [list(lines[begin:end]) for begin, end in zip(cuts, [*cuts[1:], len(lines)], strict=True)]

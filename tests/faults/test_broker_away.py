@@ -1,0 +1,89 @@
+"""The broker is stopped, killed and paused under processes that go on."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.broker.broker import Broker, free_ports
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, PATIENCE_S, Scene, in_parts, sample
+
+#: A minute where all is run; else long enough for every member's session, and every request, to have ended.
+AWAY_S = 60 if os.environ.get("GATEWAY_TEST_LONG") else 15
+
+
+@pytest.fixture
+async def broker(tmp_path: Path, java: None) -> AsyncIterator[Broker]:
+    """A broker of the test's own."""
+    with Broker(tmp_path / "broker") as broker:
+        await asyncio.to_thread(broker.start)
+        yield broker
+
+
+async def readiness(port: int, ready: bool) -> str:
+    """Wait until /readyz says that it is or is not; returns what it says."""
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                    said = await answer.text()
+                    if (answer.status == 200) is ready:
+                        return said
+            except aiohttp.ClientConnectorError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_restart(
+    tmp_path: Path, topic_prefix: str, broker: Broker
+) -> None:
+    """It is stopped, killed in the middle of commits, and paused; then two processes still do their work."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    parts = in_parts(sample(400, seed), 5)
+    ports = free_ports(2)
+    async with Scene(tmp_path, broker.bootstrap, topic_prefix) as scene:
+        processes = [
+            await scene.start(*FOR_EVER, command=IN_SMALL_STEPS, http_port=str(port)) for port in ports
+        ]
+        await scene.feed(parts[0])
+        await scene.until_decided()
+
+        await asyncio.to_thread(broker.stop)
+        print("stopped", await readiness(ports[0], ready=False))
+        await asyncio.sleep(AWAY_S)
+        print("away", await readiness(ports[0], ready=False))
+        await asyncio.to_thread(broker.start)
+        began = time.monotonic()
+        await scene.feed(parts[1])
+        await scene.until_decided()
+        print("back after", time.monotonic() - began)
+
+        for lines in parts[2:4]:
+            committed = len(processes[0].heard("step.committed"))
+            await scene.feed(lines)
+            await processes[0].until("step.committed", committed + 2)
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+            began = time.monotonic()
+            await scene.until_decided()
+            print("back after", time.monotonic() - began)
+
+        await scene.feed(parts[4])
+        broker.pause()
+        await asyncio.sleep(AWAY_S)
+        broker.resume()
+        await scene.until_decided()
+        for port in ports:
+            await readiness(port, ready=True)
+        for process in processes:
+            await process.stop()
+        await scene.finish()
+        await scene.check()
+    for process in processes:
+        print([line for line in process.lines if line["level"] != "debug" and not line["event"].startswith("message")])

@@ -1,0 +1,28 @@
+"""SIGKILL at each step of a commit."""
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.killed_at import POINTS
+from tests.faults.scene import IN_SMALL_STEPS, TO_THE_END, Scene, sample
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_at_any_step_of_a_commit_it_decides_each_message_once(
+    tmp_path: Path, bootstrap: str, topic_prefix: str, point: str
+) -> None:
+    """Twice on the way; the third process comes to the end."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+        await scene.feed(sample(60, seed))
+        for _ in range(2):
+            times = str(rng.randint(2, 8))
+            process = await scene.start("--at", point, times, *TO_THE_END, command=IN_SMALL_STEPS)
+            assert await process.ended() == -signal.SIGKILL
+        await scene.finish()
+        await scene.check()
