@@ -162,7 +162,8 @@ async def _refuse_what_breaks(settings: Settings) -> None:
     found = await differences(connection(settings), settings.topic_prefix, timestamps=None)
     if wrong := [str(difference) for difference in found if difference.breaks]:
         more = f" (and {len(wrong) - 1} more: see `gateway topics check`)" if len(wrong) > 1 else ""
-        raise LogError(f"{wrong[0]}{more}")
+        # Not a failure that passes: workers that a supervisor starts again would find the same.
+        raise InvalidSettings(f"{wrong[0]}{more}")
 
 
 @asynccontextmanager
