@@ -141,8 +141,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("logger", "times"),
         "A library logged something; only its name is told, because the text may say what a message says. "
-        "It is told at once, then once a minute at the most, with how many times since. Kafka's client complains "
-        "all the time while the brokers are away.",
+        "It is told at once, then once a minute at the most, with how many times since. Kafka's client "
+        "complains all the time while the brokers are away.",
     ),
 }
 
