@@ -107,7 +107,10 @@ class KafkaLog:
             there = dict(self._there)
         if topic not in there:
             self._there = None
-            raise LogError(f"there is no topic {self.named(topic)}; make it with `gateway topics create`")
+            raise LogError(
+                f"there is no topic {self.named(topic)}; make it with `gateway topics create`, or correct "
+                "GATEWAY_TOPIC_PREFIX"
+            )
         return there[topic].partitions
 
     async def assigned(self, after: int) -> Assignment:

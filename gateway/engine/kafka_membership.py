@@ -17,6 +17,9 @@ from gateway.engine.log import Assignment
 
 #: How often errors of the group are asked for.
 ASK_MS: Final = 1_000
+#: How often a sign of life is sent. The answer tells of a rebalance, which waits for all members: so long does
+#: a partition that was left in good order wait, whatever the session timeout is.
+HEARTBEAT_S: Final = 1.0
 AGAIN_S: Final = 1.0
 
 
@@ -70,7 +73,7 @@ class Membership(ConsumerRebalanceListener):
                 **self._connection.arguments(),
                 group_id=self._group,
                 session_timeout_ms=int(self._session_timeout_s * 1000),
-                heartbeat_interval_ms=int(self._session_timeout_s * 1000 / 4),
+                heartbeat_interval_ms=int(min(HEARTBEAT_S, self._session_timeout_s / 4) * 1000),
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
             )

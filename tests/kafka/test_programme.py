@@ -1,6 +1,5 @@
 """The gateway whole, on Kafka: real processes decide a programme, and somebody else's consumer reads it."""
 
-import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics_create import create
-from gateway.feed import feed
 from gateway.lines import read_lines
 from gateway.replay import replay, to_line
 from gateway.rules import policy
 from gateway.sample import programme
 from schemas.json import parse_instant
+from tests.kafka.feeding import make, put
 from tests.kafka.gateways import eventually, running, several, share
 from tests.kafka.plain_consumer import Seen, read, undecided
 
@@ -64,25 +60,6 @@ def came_out(seen: list[Seen]) -> CameOut:
     )
 
 
-async def put(bootstrap: str, prefix: str, lines: list[bytes]) -> None:
-    log = KafkaLog(Connection((bootstrap,)), prefix=prefix, clock="log")
-    try:
-        await feed(log, lines, keep_time=True, checked=lambda: None)
-    finally:
-        await log.close()
-
-
-async def make(bootstrap: str, prefix: str, partitions: int) -> None:
-    await create(
-        Connection((bootstrap,)),
-        prefix,
-        partitions=partitions,
-        default_partitions=partitions,
-        replication=None,
-        timestamps="create",
-    )
-
-
 def assert_cloud_events(seen: list[Seen]) -> None:
     """Each record is a CloudEvent in Kafka's binary form, and its headers say what the record says."""
     for record in seen:
@@ -115,11 +92,11 @@ def test_a_programme_comes_out_as_replay_decides_it(
     It is fed in two parts while they run. They are told to stop, and others decide the rest, the deadlines.
     """
     lines = list(programme(60, seed=partitions))
-    asyncio.run(make(bootstrap, topic_prefix, partitions))
+    make(bootstrap, topic_prefix, partitions)
     with several(processes, tmp_path, bootstrap, topic_prefix, "--clock", "log") as gateways:
         eventually(lambda: share(gateways, partitions))
         for part in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
-            asyncio.run(put(bootstrap, topic_prefix, part))
+            put(bootstrap, topic_prefix, part)
             eventually(lambda: not undecided(bootstrap, f"{topic_prefix}gateway", topic_prefix, INBOUND))
         for gateway in gateways:
             gateway.tell_to_stop()
@@ -139,11 +116,11 @@ def test_workers_of_one_command_decide_it_as_well_and_end_in_good_order(
 ) -> None:
     """A worker that has not ended ten seconds after SIGTERM would be killed, and the status be 1."""
     lines = list(programme(30, seed=5))
-    asyncio.run(make(bootstrap, topic_prefix, 4))
+    make(bootstrap, topic_prefix, 4)
     arguments = ("--workers", "2", "--clock", "log")
     with running(tmp_path, bootstrap, topic_prefix, *arguments) as gateway:
         eventually(lambda: set(gateway.claims()) == set(range(4)))
-        asyncio.run(put(bootstrap, topic_prefix, lines))
+        put(bootstrap, topic_prefix, lines)
         eventually(lambda: not undecided(bootstrap, f"{topic_prefix}gateway", topic_prefix, INBOUND))
         gateway.tell_to_stop()
         assert gateway.ended() == 0
