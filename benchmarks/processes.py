@@ -26,9 +26,9 @@ class GatewayFailed(RuntimeError):
 
 
 class Commands:
-    """Runs `gateway` in a folder, with its log there, and with no settings but the defaults."""
+    """Runs `gateway` in a folder, with its log there, and with no settings but the defaults and those given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.log = folder / "gateway.db"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
@@ -36,6 +36,7 @@ class Commands:
             "GATEWAY_LOG_URL": f"sqlite:///{self.log}",
             "PYTHONPATH": str(_REPOSITORY),
         }
+        self._environment |= {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
 
     def gateway(self, *arguments: str | Path, stdin: Iterable[bytes] | None = None) -> Weighed:
         """Run one command. stdin: what it is given, in pieces; else nothing. Raises GatewayFailed."""

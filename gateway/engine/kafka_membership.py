@@ -17,8 +17,8 @@ from gateway.engine.log import Assignment
 
 #: How often errors of the group are asked for.
 ASK_MS: Final = 1_000
-#: How often a sign of life is sent. The answer tells of a rebalance, which waits for all members: so long does
-#: a partition that was left in good order wait, whatever the session timeout is.
+#: How often a sign of life is sent. The answer tells of a rebalance, and that waits for all members: so long
+#: does a partition wait that was left in good order, whatever the session timeout is.
 HEARTBEAT_S: Final = 1.0
 AGAIN_S: Final = 1.0
 
