@@ -1,0 +1,126 @@
+"""Which partitions a process works on, as assignments come and partitions are lost."""
+
+import asyncio
+
+import pytest
+
+from gateway.engine import crew as crew_module
+from gateway.engine.crew import Crew
+from gateway.engine.log import Assignment, Lost
+from tests.engine.plain_wiring import PLAIN
+from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
+from tests.engine.small_programmes import POLICIES
+
+
+class Assigning(SimulatedLog):
+    """A shared log, whose assignments a test makes; it counts the claims."""
+
+    shared = True
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__(Ground(partitions))
+        self._newest = Assignment(0, frozenset())
+        self._changed = asyncio.Condition()
+        self.claims: list[int] = []
+
+    async def assign(self, *partitions: int) -> None:
+        """From now on these are this process's."""
+        async with self._changed:
+            self._newest = Assignment(self._newest.generation + 1, frozenset(partitions))
+            self._changed.notify_all()
+
+    async def assigned(self, after: int) -> Assignment:
+        """The newest one, when it is later."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._newest.generation > after)
+            return self._newest
+
+    async def claim(self, partition: int) -> SimulatedClaim:
+        """Counted."""
+        self.claims.append(partition)
+        return await super().claim(partition)
+
+
+async def until_owned(crew: Crew, *partitions: int) -> None:
+    """Wait until these, and no others, are worked on."""
+    async with asyncio.timeout(10):
+        while not _owned(crew, {*partitions}):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+
+
+def _owned(crew: Crew, partitions: set[int]) -> bool:
+    return crew.workers.keys() == partitions and not any(worker.trouble for worker in crew.workers.values())
+
+
+async def test_what_stays_assigned_is_not_claimed_again() -> None:
+    """What is lost is let go, and what is won is claimed."""
+    log, stop = Assigning(4), asyncio.Event()
+    crew = Crew(log, POLICIES, PLAIN)
+    running = asyncio.create_task(crew.run(stop))
+    await log.assign(0, 1, 2)
+    await until_owned(crew, 0, 1, 2)
+    await log.assign(1, 2, 3)
+    await until_owned(crew, 1, 2, 3)
+    assert sorted(log.claims) == [0, 1, 2, 3]
+    stop.set()
+    await running
+
+
+async def test_a_partition_that_goes_and_comes_back_is_claimed_again() -> None:
+    log, stop = Assigning(2), asyncio.Event()
+    crew = Crew(log, POLICIES, PLAIN)
+    running = asyncio.create_task(crew.run(stop))
+    await log.assign(0)
+    await until_owned(crew, 0)
+    await log.assign()
+    await until_owned(crew)
+    await log.assign(0)
+    await until_owned(crew, 0)
+    assert log.claims == [0, 0]
+    stop.set()
+    await running
+
+
+async def test_who_was_fenced_out_claims_again_when_it_is_assigned_anew() -> None:
+    """And leaves it to the other one until then."""
+    log, stop = Assigning(1), asyncio.Event()
+    crew = Crew(log, POLICIES, PLAIN)
+    running = asyncio.create_task(crew.run(stop))
+    await log.assign(0)
+    await until_owned(crew, 0)
+    log.ground.kept[0].epoch += 1
+    await until_owned(crew)
+    assert log.claims == [0]
+    await log.assign(0)
+    await until_owned(crew, 0)
+    assert log.claims == [0, 0]
+    stop.set()
+    await running
+
+
+async def test_who_was_fenced_out_and_stays_assigned_claims_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody would work on it: whoever fenced it out may have died before the group knew it."""
+    monkeypatch.setattr(crew_module, "CLAIM_AGAIN_S", 0.0)
+    log, stop = Assigning(1), asyncio.Event()
+    crew = Crew(log, POLICIES, PLAIN)
+    running = asyncio.create_task(crew.run(stop))
+    await log.assign(0)
+    await until_owned(crew, 0)
+    log.ground.kept[0].epoch += 1
+    async with asyncio.timeout(10):
+        while log.claims != [0, 0]:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+    await until_owned(crew, 0)
+    stop.set()
+    await running
+
+
+async def test_on_a_log_of_one_process_a_lost_partition_ends_it() -> None:
+    """Somebody has opened the file in a way that it must not be opened."""
+    log = SimulatedLog(Ground(1))
+    crew = Crew(log, POLICIES, PLAIN)
+    running = asyncio.create_task(crew.run(asyncio.Event()))
+    await until_owned(crew, 0)
+    log.ground.kept[0].epoch += 1
+    with pytest.raises(Lost):
+        await running

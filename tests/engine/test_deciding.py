@@ -1,0 +1,106 @@
+"""The middle of a step, handed batches: whose messages wait for a deadline, and what is astray."""
+
+from collections.abc import Iterable
+
+from gateway.engine.log import INBOUND_TOPICS, Batch, Record, Restored
+from gateway.engine.partitioner import partition_for
+from gateway.engine.step import Care, Decided, Deciding
+from gateway.rules.events import Breach, Outcome
+from gateway.rules.messages import Message
+from tests.engine.letters import MINUTE, NINE, T1, acceptance, referral, wp11
+from tests.engine.plain_wiring import PLAIN, as_draft
+from tests.engine.small_programmes import POLICIES
+
+REFERRALS, WP11 = INBOUND_TOPICS[:2]
+AT_START = dict.fromkeys(INBOUND_TOPICS, 0)
+
+
+def deciding(partition: int = 0, partitions: int = 1) -> Deciding:
+    """A partition of which nothing is known yet."""
+    return Deciding(Restored({}, dict(AT_START), None), POLICIES, PLAIN, None, partition, partitions, Care())
+
+
+class Topics:
+    """What has arrived so far, read to the end each time."""
+
+    def __init__(self, partition: int = 0) -> None:
+        self._partition = partition
+        self._ends = dict(AT_START)
+
+    def batch(self, arrivals: Iterable[tuple[int, Message]], quiet_at: int) -> Batch:
+        """These have arrived, and nothing is missing up to `quiet_at`."""
+        records = []
+        for at, message in arrivals:
+            draft = as_draft(message)
+            offset = self._ends[draft.topic]
+            self._ends[draft.topic] += 1
+            records.append(
+                Record(draft.topic, self._partition, offset, at, draft.key, draft.value, draft.headers)
+            )
+        return Batch(records, dict(self._ends), dict(self._ends), quiet_at)
+
+
+def told(decided: Decided | None) -> list[str]:
+    """What came out: the message that an outcome is about, or the name of another event, and of what."""
+    said = []
+    for item in decided.out if decided else ():
+        assert isinstance(item, tuple)
+        event = item[0]
+        said.append(
+            event.message_id if isinstance(event, Outcome) else f"{type(event).__name__} {event.po_number}"
+        )
+    return [each for each in said if not each.startswith("Instruction")]
+
+
+def test_a_message_waits_for_what_is_due_on_its_own_purchase_order_and_for_no_other() -> None:
+    """Until it is certain that nothing from before the deadline can come any more."""
+    topics, hand = Topics(), deciding()
+    hand.add(topics.batch([(NINE, referral("PO1", "r1")), (NINE, referral("PO2", "r2"))], NINE))
+    hand.decide()
+    hand.add(topics.batch([(NINE + MINUTE, acceptance("PO2", "a2"))], NINE + MINUTE))
+    hand.decide()
+
+    after = T1 + MINUTE
+    hand.add(topics.batch([(after, wp11("PO2", "w2")), (after + 1, wp11("PO1", "w1"))], T1 - 1))
+    assert "w2" in told(hand.decide())
+    assert hand.decide() is None
+
+    hand.add(topics.batch([], T1))
+    came = told(hand.decide())
+    assert came.index(f"{Breach.__name__} PO1") < came.index("w1")
+
+
+def test_what_falls_due_late_is_dated_by_its_own_instant() -> None:
+    """Though a message about another purchase order, from after it, was decided before."""
+    topics, hand = Topics(), deciding()
+    hand.add(topics.batch([(NINE, referral("PO1", "r1"))], NINE))
+    hand.decide()
+    hand.add(topics.batch([(T1 + MINUTE, referral("PO2", "r2"))], T1 - 1))
+    assert "r2" in told(hand.decide())
+    hand.add(topics.batch([], T1))
+    late = hand.decide()
+    assert late is not None
+    breach = next(item[0] for item in late.out if isinstance(item, tuple) and isinstance(item[0], Breach))
+    assert breach.decided_at == T1
+
+
+def test_a_message_on_a_partition_where_its_key_does_not_belong_is_put_where_it_does() -> None:
+    """Whole, with its headers and a header that says whence; it is not decided here."""
+    here = 1 - partition_for(b"PO1", 2)
+    topics, hand = Topics(here), deciding(here, 2)
+    batch = topics.batch([(NINE, referral("PO1", "r1"))], NINE)
+    hand.add(batch)
+    step = hand.decide()
+    assert step is not None
+    (moved,), record = step.commit.outputs, batch.records[0]
+    assert (moved.topic, moved.key, moved.value) == (record.topic, record.key, record.value)
+    assert moved.headers == (*record.headers, ("gateway_moved_from", f"{REFERRALS}/{here}/0".encode()))
+    assert step.commit.states == {}
+    assert step.commit.positions[REFERRALS] == 1
+
+
+def test_a_message_where_it_belongs_stays() -> None:
+    here = partition_for(b"PO1", 2)
+    topics, hand = Topics(here), deciding(here, 2)
+    hand.add(topics.batch([(NINE, referral("PO1", "r1")), (NINE + 1, acceptance("PO1", "a1"))], NINE + 1))
+    assert [each for each in told(hand.decide()) if each in {"r1", "a1"}] == ["r1", "a1"]
