@@ -106,7 +106,7 @@ class SqliteLog:
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
                 rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
-                return db.executemany(_statement(_INSERT.format("inbound"), 6, 1), rows).rowcount
+                return db.executemany(_INSERT_INBOUND, rows).rowcount
 
         count = max(await self.file.run(put), 0)
         self.arrived.set()
@@ -129,7 +129,7 @@ class SqliteLog:
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
                 now = newest if self.file.keeps_time else max(at, newest)
                 rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
-                db.executemany(_statement(_INSERT.format("inbound"), 6, 1), rows)
+                db.executemany(_INSERT_INBOUND, rows)
             return marked
 
         marked = await self.file.run(put)
@@ -319,7 +319,7 @@ class SqliteClaim:
         def put() -> None:
             with self._file.transaction() as db:
                 self._check_owner()
-                _put(db, _INSERT.format("outbound"), outputs)
+                _put(db, _INSERT_OUTBOUND, outputs)
                 _put(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
                 _put(
                     db, f"DELETE FROM state WHERE partition = {me} AND po_number IN (VALUES {{}})", forgotten
@@ -340,7 +340,10 @@ class SqliteClaim:
 
 _SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
 _FORGET: Final = "DELETE FROM state WHERE partition = {} AND po_number IN (VALUES {})"
-_INSERT: Final = "INSERT INTO {} (topic, partition, timestamp, key, value, headers) VALUES {{}}"
+_INSERT_INBOUND: Final = (
+    "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_INSERT_OUTBOUND: Final = "INSERT INTO outbound (topic, partition, timestamp, key, value, headers) VALUES {}"
 
 
 def _inbound_rows(
