@@ -1,4 +1,4 @@
-"""How fast a programme is decided on Kafka and on the embedded log: `python -m benchmarks.kafka_run HOST:PORT`.
+"""How fast a programme is decided, on Kafka and embedded: `python -m benchmarks.kafka_run HOST:PORT`.
 
 The same messages by turns, each time on a new log, fed and then decided by one process each.
 """

@@ -26,7 +26,7 @@ class GatewayFailed(RuntimeError):
 
 
 class Commands:
-    """Runs `gateway` in a folder, with its log there, and with no settings but the defaults and those given."""
+    """Runs `gateway` in a folder, with its log there, and no settings but the defaults and those given."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
