@@ -11,9 +11,10 @@ import structlog
 
 import consumers
 import producers
+from gateway.engine.clock import wall_clock
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Log, LogBusy, LogError, Record
-from gateway.engine.sqlite import open_sqlite, wall_clock
+from gateway.engine.sqlite import open_sqlite
 from gateway.engine.step import Wiring
 from gateway.rules.events import OUTBOUND, DeadLetter, Event
 from gateway.rules.messages import Message

@@ -1,20 +1,18 @@
 """One partition number of a Kafka log, owned: claim, restore, read, commit, release."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 from msgspec import Struct, msgpack
 
 from gateway.engine.inbox import NEVER
+from gateway.engine.kafka_brokers import ANSWER_S, Brokers, as_records
 from gateway.engine.kafka_producer import Sending, discard, stop
 from gateway.engine.kafka_topics import STATE_TOPIC
 from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, LogError, Lost, Record, Restored
-
-if TYPE_CHECKING:
-    from gateway.engine.kafka import KafkaLog
 
 #: The key of the record that says how far a partition has been decided. No po_number is written like this.
 PROGRESS: Final = b"progress"
@@ -23,8 +21,6 @@ ORDER: Final = b"po/"
 
 #: A commit that has taken so long is an unknown outcome.
 COMMIT_S: Final = 20.0
-#: A read that gets no answer for so long has failed.
-ANSWER_S: Final = 10.0
 #: A restore that comes no further for so long has failed.
 RESTORE_STALLED_S: Final = 30.0
 #: How many states are taken in before other tasks have their turn.
@@ -47,13 +43,28 @@ _progress: Final = msgpack.Decoder(Progress).decode
 class KafkaClaim:
     """One partition number, owned by the transactional producer that was started last."""
 
-    def __init__(self, log: "KafkaLog", partition: int, partitions: int, producer: AIOKafkaProducer) -> None:
-        self._log = log
+    def __init__(
+        self,
+        brokers: Brokers,
+        partition: int,
+        partitions: int,
+        producer: AIOKafkaProducer,
+        quiet_at: Callable[[int], int],
+        released: Callable[["KafkaClaim"], None],
+    ) -> None:
+        """Made by the log, of which it is partition number `partition` of `partitions`.
+
+        quiet_at: up to when everything has arrived that lies below ends which are asked for after the call;
+        it is given the newest timestamp that was read. released: told when the claim has been let go.
+        """
+        self._brokers = brokers
+        self._quiet_at = quiet_at
+        self._released = released
         self.partition = partition
         self._partitions = partitions
         self._producer = producer
         self._consumer: AIOKafkaConsumer | None = None
-        self._places = {topic: TopicPartition(log.named(topic), partition) for topic in INBOUND_TOPICS}
+        self._places = {topic: TopicPartition(brokers.named(topic), partition) for topic in INBOUND_TOPICS}
         self._topics = {place: topic for topic, place in self._places.items()}
         self._newest = NEVER
         self._fenced = False
@@ -68,7 +79,7 @@ class KafkaClaim:
         """
         states: dict[str, bytes] = {}
         progress: Progress | None = None
-        async for key, value in read_state(self._log, self.partition):
+        async for key, value in read_state(self._brokers, self.partition):
             if key.startswith(ORDER):
                 po_number = key[len(ORDER) :].decode()
                 if value is None:
@@ -83,7 +94,7 @@ class KafkaClaim:
                 "so purchase orders would meet without their past; give the topics their old number again, "
                 "or start with topics under a new GATEWAY_TOPIC_PREFIX"
             )
-        self._consumer = await self._log.reader(list(self._topics))
+        self._consumer = await self._brokers.reader(list(self._topics))
         positions = await self._open(self._consumer, {} if progress is None else progress.positions)
         return Restored(states, positions, None if progress is None else progress.decided_to)
 
@@ -91,7 +102,7 @@ class KafkaClaim:
         """Set the consumer to where the next records to decide are, and say where that is."""
         async with asyncio.timeout(ANSWER_S):
             first = await consumer.beginning_offsets(list(self._topics))
-        last = await self._log.ends(list(self._topics))
+        last = await self._brokers.ends(list(self._topics))
         begins: dict[str, int] = {}
         for topic, place in self._places.items():
             begins[topic] = positions.get(topic, first[place])
@@ -102,9 +113,9 @@ class KafkaClaim:
 
     def _gone(self, topic: str, offset: int) -> LogError:
         return LogError(
-            f"partition {self.partition} of {self._log.named(topic)} is decided up to offset {offset}, where "
-            "it has no record any more: the topic was made anew, or records were deleted before they were "
-            "decided; restore the topic, or start with topics under a new GATEWAY_TOPIC_PREFIX"
+            f"partition {self.partition} of {self._brokers.named(topic)} is decided up to offset {offset}, "
+            "where it has no record any more: the topic was made anew, or records were deleted before they "
+            "were decided; restore the topic, or start with topics under a new GATEWAY_TOPIC_PREFIX"
         )
 
     async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
@@ -133,8 +144,8 @@ class KafkaClaim:
             raise self._gone(self._topics[place], offset) from None
         for record in records:
             self._newest = max(self._newest, record.timestamp)
-        quiet_at = self._log.quiet_at(self._newest)
-        ends = await self._log.ends(list(self._topics))
+        quiet_at = self._quiet_at(self._newest)
+        ends = await self._brokers.ends(list(self._topics))
         reached = {topic: await consumer.position(place) for topic, place in self._places.items()}
         return Batch(records, reached, {self._topics[place]: end for place, end in ends.items()}, quiet_at)
 
@@ -158,23 +169,23 @@ class KafkaClaim:
         """
         if self._fenced:
             raise self._lost()
-        producer, log, me = self._producer, self._log, self.partition
-        state = log.named(STATE_TOPIC)
+        producer, brokers, me = self._producer, self._brokers, self.partition
+        state = brokers.named(STATE_TOPIC)
         try:
             async with asyncio.timeout(COMMIT_S):
                 await producer.begin_transaction()
                 sending = Sending(producer)
                 for draft in step.outputs:
-                    topic = log.named(draft.topic)
+                    topic = brokers.named(draft.topic)
                     stamp = step.decided_to if draft.timestamp is None else draft.timestamp
-                    place = await log.place_of(draft, me)
+                    place = await brokers.place_of(draft, me)
                     await sending.add(topic, place, draft.key, draft.value, draft.headers, stamp)
                 for po_number, packed in step.states.items():
                     await sending.add(state, me, ORDER + po_number.encode(), packed)
                 progress = Progress(self._partitions, step.decided_to, dict(step.positions))
                 await sending.add(state, me, PROGRESS, _pack(progress))
                 offsets = {self._places[topic]: offset for topic, offset in step.positions.items()}
-                await producer.send_offsets_to_transaction(offsets, log.group)
+                await producer.send_offsets_to_transaction(offsets, brokers.group)
                 await sending.delivered()
                 await producer.commit_transaction()
         except ProducerFenced:
@@ -186,37 +197,21 @@ class KafkaClaim:
 
     async def release(self) -> None:
         """Let the producer and the consumer go. Never raises."""
-        self._log.released(self)
+        self._released(self)
         await discard(self._producer)
         if self._consumer is not None:
             await stop(self._consumer)
 
 
-def as_records(topic: str, found: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Record]:
-    """What aiokafka has read of a topic, whose name is the one without prefix."""
-    return [
-        Record(
-            topic,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
-        )
-        for record in found
-    ]
-
-
-async def read_state(log: "KafkaLog", partition: int) -> AsyncIterator[tuple[bytes, bytes | None]]:
+async def read_state(brokers: Brokers, partition: int) -> AsyncIterator[tuple[bytes, bytes | None]]:
     """Keys and values of a partition of gateway.state, in order, up to its end at the beginning.
 
     To the end by position, not by records: the last ones may be markers, or have been compacted away.
     """
-    place = TopicPartition(log.named(STATE_TOPIC), partition)
-    consumer = await log.reader([place], fetch=RESTORE_FETCH)
+    place = TopicPartition(brokers.named(STATE_TOPIC), partition)
+    consumer = await brokers.reader([place], fetch=RESTORE_FETCH)
     try:
-        end = (await log.ends([place]))[place]
+        end = (await brokers.ends([place]))[place]
         await consumer.seek_to_beginning(place)
         clock = asyncio.get_running_loop().time
         before, stalled_s = -1, clock()

@@ -5,22 +5,20 @@ has the producer with the one transactional id for that; it fences out whoever h
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from msgspec import msgpack
 
 from gateway.engine.inbox import NEVER
+from gateway.engine.kafka_brokers import Brokers
 from gateway.engine.kafka_claim import RESTORE_STALLED_S, read_state
 from gateway.engine.kafka_producer import STOP_S, Sending, discard, start_producer, stop
 from gateway.engine.kafka_topics import STATE_TOPIC
 from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy
-
-if TYPE_CHECKING:
-    from gateway.engine.kafka import KafkaLog
 
 #: Before the letter's event_id, in the key of its mark.
 LETTER: Final = b"letter/"
@@ -38,17 +36,18 @@ _handled: Final = msgpack.Decoder(Handled).decode
 class KafkaLetters:
     """What was done with dead letters, and doing it. It holds a producer from the first letter on."""
 
-    def __init__(self, log: "KafkaLog") -> None:
-        self._log = log
+    def __init__(self, brokers: Brokers, now: Callable[[], int]) -> None:
+        self._brokers = brokers
+        self._now = now
         self._producer: AIOKafkaProducer | None = None
         self._known: dict[str, Handled] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def handled(self) -> dict[str, Handled]:
         """The marks that have been committed, those of transactions that were open at the start included."""
-        await self._log.partitions()
+        await self._brokers.partitions()
         marks: dict[str, Handled] = {}
-        async for key, value in read_state(self._log, MARKS):
+        async for key, value in read_state(self._brokers, MARKS):
             if key.startswith(LETTER) and value is not None:
                 marks[key.removeprefix(LETTER).decode()] = _handled(value)
         return marks
@@ -68,7 +67,7 @@ class KafkaLetters:
             try:
                 if self._producer is None:
                     self._producer = await start_producer(
-                        self._log.connection, f"{self._log.group}-letters", transaction_s=HANDLE_S
+                        self._brokers.connection, f"{self._brokers.group}-letters", transaction_s=HANDLE_S
                     )
                     self._known = await self.handled()
                 now = {name: draft for name, draft in letters.items() if name not in self._known}
@@ -100,20 +99,20 @@ class KafkaLetters:
         await discard(producer)
 
     async def _put_back(self, producer: AIOKafkaProducer, letters: Mapping[str, Draft | None]) -> None:
-        log, at = self._log, self._log.now()
+        brokers, at = self._brokers, self._now()
         async with asyncio.timeout(RESTORE_STALLED_S):
-            stamp = await self._newest() if await log.keeps_time() else None
-        state = log.named(STATE_TOPIC)
+            stamp = await self._newest() if await brokers.keeps_time() else None
+        state = brokers.named(STATE_TOPIC)
         marks = {name: Handled("REPLAYED" if draft else "DISCARDED", at) for name, draft in letters.items()}
         async with asyncio.timeout(HANDLE_S):
             await producer.begin_transaction()
             sending = Sending(producer)
             for name, draft in letters.items():
                 if draft:
-                    place = await log.place_of(draft, 0)
+                    place = await brokers.place_of(draft, 0)
                     when = stamp if draft.timestamp is None else draft.timestamp
                     await sending.add(
-                        log.named(draft.topic), place, draft.key, draft.value, draft.headers, when
+                        brokers.named(draft.topic), place, draft.key, draft.value, draft.headers, when
                     )
                 await sending.add(state, MARKS, LETTER + name.encode(), _pack(marks[name]))
             await sending.delivered()
@@ -122,16 +121,16 @@ class KafkaLetters:
 
     async def _newest(self) -> int | None:
         """The newest timestamp of the inbound topics; None: they are empty."""
-        log = self._log
+        brokers = self._brokers
         places = [
-            TopicPartition(log.named(topic), partition)
+            TopicPartition(brokers.named(topic), partition)
             for topic in INBOUND_TOPICS
-            for partition in range(await log.partitions())
+            for partition in range(await brokers.partitions())
         ]
-        consumer = await log.reader(places)
+        consumer = await brokers.reader(places)
         newest = NEVER
         try:
-            first, ends = await consumer.beginning_offsets(places), await log.ends(places)
+            first, ends = await consumer.beginning_offsets(places), await brokers.ends(places)
             consumer.pause(*places)
             for place in places:
                 consumer.resume(place)

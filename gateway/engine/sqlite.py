@@ -8,7 +8,6 @@ with synchronous=FULL.
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
@@ -17,6 +16,7 @@ from typing import Final, Literal
 
 from msgspec import msgpack
 
+from gateway.engine.clock import wall_clock
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     INBOUND_TOPICS,
@@ -50,11 +50,6 @@ _headers: Final = msgpack.Decoder(Headers).decode
 _NO_HEADERS: Final = _pack(())
 
 _Row = tuple[str, int, int, int, bytes | None, bytes | None, bytes]
-
-
-def wall_clock() -> int:
-    """Now, in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class SqliteLog:

@@ -15,7 +15,8 @@ from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
 from gateway.app import WIRING
 from gateway.engine.crew import Crew
-from gateway.engine.sqlite import SqliteLog, open_sqlite, wall_clock
+from gateway.engine.clock import wall_clock
+from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.rules.policy import shipped
 
 PATIENCE_S = 30

@@ -206,7 +206,7 @@ class Scene:
         found: dict[int, dict[str, int]] = {}
         try:
             for partition in range(self.partitions):
-                async for key, value in read_state(log, partition):
+                async for key, value in read_state(log.brokers, partition):
                     if key == PROGRESS and value is not None:
                         found[partition] = decode(value).positions
         finally:
