@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from gateway.cli import main
 from gateway.engine import step
 
-DECISIONS_A_STEP: Final = 25
+DECISIONS_A_STEP: Final = 10
 #: By name: the method of the producer, and whether it is killed before or after it.
 POINTS: Final = {
     "begun": ("begin_transaction", "after"),

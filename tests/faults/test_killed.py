@@ -21,7 +21,7 @@ async def test_killed_at_any_step_of_a_commit_it_decides_each_message_once(
     async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
         await scene.feed(sample(60, seed))
         for _ in range(2):
-            times = str(rng.randint(2, 8))
+            times = str(rng.randint(1, 6))
             process = await scene.start("--at", point, times, *TO_THE_END, command=IN_SMALL_STEPS)
             assert await process.ended() == -signal.SIGKILL
         await scene.finish()
