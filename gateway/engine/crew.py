@@ -48,6 +48,8 @@ class Crew:
         self._stops: dict[int, asyncio.Event] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._finished: set[int] = set()
+        #: The partitions at work on which others have put something since.
+        self._look_again: set[int] = set()
         self._lost_at: dict[int, float] = {}
         self._decided = 0
         self._say = structlog.get_logger("gateway.engine")
@@ -111,7 +113,12 @@ class Crew:
             if not task.done():
                 continue
             del self._tasks[partition]
-            self._decided += self.workers.pop(partition).decided
+            worker = self.workers.pop(partition)
+            self._decided += worker.decided
+            if worker.moved:
+                # What was put on another partition may have come after that one's end.
+                self._finished.clear()
+                self._look_again |= self._tasks.keys()
             stopped = self._stops.pop(partition).is_set()
             error = None if task.cancelled() else task.exception()
             if isinstance(error, Lost) and self._log.shared:
@@ -120,8 +127,9 @@ class Crew:
                 self._lost_at[partition] = asyncio.get_running_loop().time()
             elif error:
                 raise error
-            elif not stopped:
+            elif not stopped and partition not in self._look_again:
                 self._finished.add(partition)
+            self._look_again.discard(partition)
 
     def _let_go(self) -> None:
         for partition, ending in self._stops.items():

@@ -48,7 +48,8 @@ class Decided(Struct, frozen=True):
 
     decisions: how many messages and deadlines it holds. told: what to log when it has been committed. out:
     what goes out, before it was made into records: events with the trace context of their cause, and records.
-    taken: how many records were decided, the oldest of which arrived at `oldest_at`.
+    taken: how many records were decided, the oldest of which arrived at `oldest_at`. moved: how many were put
+    on the partition where they belong.
     """
 
     commit: Commit
@@ -57,6 +58,7 @@ class Decided(Struct, frozen=True):
     out: Sequence[tuple[Event, str | None] | Draft]
     taken: int
     oldest_at: int | None
+    moved: int
 
 
 class Standing(Struct, frozen=True):
@@ -78,13 +80,14 @@ class _Step:
     out: what goes out; events with the trace context of their cause. told: what is to be logged.
     """
 
-    __slots__ = ("bytes", "decided", "out", "told", "touched")
+    __slots__ = ("bytes", "decided", "moved", "out", "told", "touched")
 
     def __init__(self) -> None:
         self.out: list[tuple[Event, str | None] | Draft] = []
         self.told: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
         self.decided = 0
+        self.moved = 0
         self.bytes = 0
 
 
@@ -182,7 +185,8 @@ class Deciding:
             raise
         commit = Commit(outputs, states, dict(inbox.positions), self._decided_to)
         taken = waiting - inbox.waiting()
-        return Decided(commit, step.decided, step.told, step.out, taken, oldest_at if taken else None)
+        oldest_at = oldest_at if taken else None
+        return Decided(commit, step.decided, step.told, step.out, taken, oldest_at, step.moved)
 
     def standing(self, committing: Decided | None) -> Standing:
         """How things stand. committing: the step that is not on the log yet."""
@@ -211,10 +215,11 @@ class Deciding:
         """
         alone = self._care.alone > 0
         out: list[tuple[Event, str | None] | Draft]
-        po_number = None
+        po_number, astray = None, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
-            if self._is_astray(record):
+            astray = self._is_astray(record)
+            if astray:
                 out = [_moved(record)]
                 tell = partial(self._tell_of_move, record)
             elif isinstance(message, Draft):
@@ -241,6 +246,7 @@ class Deciding:
         if po_number is not None:
             step.touched[po_number] = None
         step.decided += 1
+        step.moved += astray
         step.bytes += len(record.value or b"")
         return True
 

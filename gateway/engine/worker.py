@@ -52,6 +52,8 @@ class Worker:
         self.standing: Standing | None = None
         #: How many messages and deadlines were decided and committed.
         self.decided = 0
+        #: How many of these were put on the partition where they belong.
+        self.moved = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or, with `until`, until all is decided.
@@ -137,6 +139,7 @@ class Worker:
                     await committing
                     committing = None
                     self.decided += decided.decisions
+                    self.moved += decided.moved
                     self._watch.committed(decided, clock() - began_s)
                     self._tell(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():

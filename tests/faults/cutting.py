@@ -62,54 +62,51 @@ class CuttingProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         there: asyncio.StreamWriter | None = None
+        ways: list[asyncio.Task[None]] = []
         try:
             answers, there = await asyncio.open_connection(*self._broker)
-            back = asyncio.create_task(_pass_on(answers, writer))
-            there_and_back = asyncio.create_task(self._requests(reader, there, answers, back))
-            self._tasks |= {back, there_and_back}
-            await asyncio.wait({back, there_and_back}, return_when=asyncio.FIRST_COMPLETED)
-            for one in (back, there_and_back):
-                one.cancel()
-            await asyncio.gather(back, there_and_back, return_exceptions=True)
-            self._tasks -= {back, there_and_back}
+            deaf = asyncio.Event()
+            ways = [
+                asyncio.create_task(self._requests(reader, there, deaf)),
+                asyncio.create_task(self._answers(answers, writer, deaf)),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
             pass  # the broker is away
         finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
             for side in (writer, there):
                 if side is not None:
                     side.transport.abort()
+            self._tasks.discard(task)
 
     async def _requests(
-        self,
-        reader: asyncio.StreamReader,
-        there: asyncio.StreamWriter,
-        answers: asyncio.StreamReader,
-        back: asyncio.Task[None],
+        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, deaf: asyncio.Event
     ) -> None:
         while True:
             try:
                 size = await reader.readexactly(4)
                 request = await reader.readexactly(int.from_bytes(size, "big"))
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except asyncio.IncompleteReadError:
                 return
-            if int.from_bytes(request[:2], "big", signed=True) != self._api_key:
-                there.write(size + request)
-                await there.drain()
-                continue
-            self._api_key = None
-            if self._when == "after":
-                back.cancel()
-                await asyncio.gather(back, return_exceptions=True)
-                there.write(size + request)
-                await there.drain()
-                await answers.read(1)  # the broker has done it
-            self._has_cut.set()
-            return
+            if int.from_bytes(request[:2], "big", signed=True) == self._api_key:
+                self._api_key = None
+                if self._when == "before":
+                    self._has_cut.set()
+                    return
+                deaf.set()
+            there.write(size + request)
+            await there.drain()
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while some := await reader.read(1 << 16):
-        writer.write(some)
-        await writer.drain()
+    async def _answers(
+        self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event
+    ) -> None:
+        while some := await answers.read(1 << 16):
+            if deaf.is_set():
+                self._has_cut.set()
+                return
+            writer.write(some)
+            await writer.drain()

@@ -1,10 +1,12 @@
-"""The `gateway` command with small steps, which ends itself by SIGKILL at a point of a commit.
+"""The `gateway` command with small steps, and with faults.
 
-python -m tests.faults.killed_at [--at POINT TIMES] COMMAND...
+python -m tests.faults.faulty [--killed-at POINT TIMES] COMMAND...
 
-POINT is one of POINTS, and TIMES says which time a transaction comes there. Without it nothing is killed.
+It ends itself by SIGKILL when a transaction comes to POINT, one of POINTS, for the TIMES-th time. The rules
+raise on every message whose id begins with RAISES.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -14,9 +16,12 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 
 from gateway.cli import main
-from gateway.engine import step
+from gateway.engine import caseload, step
+from gateway.rules import decide
+from gateway.rules.messages import Message
 
-DECISIONS_A_STEP: Final = 25
+DECISIONS_A_STEP: Final = 10
+RAISES: Final = "raises"
 #: By name: the method of the producer, and whether it is killed before or after it.
 POINTS: Final = {
     "begun": ("begin_transaction", "after"),
@@ -47,9 +52,19 @@ def end_at(point: str, times: int) -> None:
     setattr(AIOKafkaProducer, name, watched)
 
 
+def decide_or_raise(order: Any, message: Message, *arguments: Any) -> decide.Decision:
+    """The rules, with a fault in them."""
+    if message.message_id.startswith(RAISES):
+        raise RuntimeError("a fault in the rules")
+    return decide.decide(order, message, *arguments)
+
+
 if __name__ == "__main__":
     setattr(step, "STEP", DECISIONS_A_STEP)  # noqa: B010 - it is final for everybody else
-    if sys.argv[1] == "--at":
+    # Tasks that nobody has ended, exceptions that nobody has seen: they are told, and a test fails on them.
+    logging.getLogger("asyncio").addHandler(logging.StreamHandler())
+    setattr(caseload, "decide", decide_or_raise)  # noqa: B010
+    if sys.argv[1] == "--killed-at":
         end_at(sys.argv[2], int(sys.argv[3]))
         del sys.argv[1:4]
     sys.exit(main())

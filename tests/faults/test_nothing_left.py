@@ -1,0 +1,57 @@
+"""What a broker that is away leaves behind in the process: nothing."""
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+from aiokafka.conn import AIOKafkaConnection
+
+from gateway.engine import kafka_claim, kafka_producer
+from gateway.engine.log import LogBusy
+from tests.broker.broker import Broker
+from tests.faults.scene import Scene
+from tests.log.reading import draft, owned, step
+
+
+async def left() -> tuple[list[str], list[str]]:
+    """Tasks that go on, and connections that are open, when all that ends by itself has ended."""
+    for _ in range(30):
+        tasks = [str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()}]
+        open_ = [str(one) for one in gc.get_objects() if isinstance(one, AIOKafkaConnection) and one.connected()]
+        if not tasks and not open_:
+            break
+        await asyncio.sleep(0.1)
+    return tasks, open_
+
+
+@pytest.mark.parametrize("how", ["paused", "killed"])
+async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
+    tmp_path: Path, topic_prefix: str, java: None, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A commit and claims after it fail; when it is back, all is let go."""
+    monkeypatch.setattr(kafka_claim, "COMMIT_S", 2.0)
+    monkeypatch.setattr(kafka_producer, "START_S", 2.0)
+    monkeypatch.setattr(kafka_producer, "STOP_S", 0.5)
+    with Broker(tmp_path / "broker") as broker:
+        await asyncio.to_thread(broker.start)
+        async with Scene(tmp_path, broker.bootstrap, topic_prefix, partitions=1) as scene:
+            log = scene.log()
+            claim, restored = await owned(log)
+            await claim.commit(step(restored.positions, draft("gateway.outcomes", b"1")))
+            committing = asyncio.create_task(
+                claim.commit(step(restored.positions, draft("gateway.outcomes", b"2")))
+            )
+            broker.pause() if how == "paused" else await asyncio.to_thread(broker.kill)
+            with pytest.raises(Exception):
+                await committing
+            await claim.release()
+            for _ in range(3):
+                with pytest.raises(LogBusy):
+                    await log.claim(0)
+            broker.resume()
+            await asyncio.to_thread(broker.start)
+            claim, restored = await owned(log)
+            await claim.release()
+            await log.close()
+            assert await left() == ([], [])

@@ -1,0 +1,93 @@
+"""Records that nobody can decide, in the middle of good ones; a batch that the broker refuses."""
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.codec import encode
+from schemas.json import parse, parse_instant
+from tests.cli.running import record
+from tests.faults.faulty import RAISES
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
+
+MIB = 1024 * 1024
+
+
+async def put(scene: Scene, values: Sequence[bytes], key: bytes, at: str) -> None:
+    """Put values on the topic of the WP11s, as no feed would."""
+    producer = AIOKafkaProducer(**scene.direct.arguments(), max_request_size=64 * MIB)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(
+                scene.named("jobcentre.wp11"), value, key, timestamp_ms=parse_instant(at)
+            )
+    finally:
+        await producer.stop()
+
+
+async def test_records_that_nobody_can_decide_go_to_the_dead_letters_and_hold_nothing_up(
+    tmp_path: Path, bootstrap: str, topic_prefix: str
+) -> None:
+    """Not decodable, of an unknown schema, of 10 MB, and one on which the rules raise."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    first, second = in_parts(sample(100, seed), 2)
+    last = json.loads(first[-1])
+    fatal = record(
+        "Wp11",
+        last["at"],
+        po_number=last["value"]["po_number"],
+        topic="jobcentre.wp11",
+        jobcentre_id="JCP-LEEDS",
+        interview_on="2016-03-20",
+        wants_to_join=True,
+        issued_on="2016-03-20",
+        message_id=f"{RAISES}-1",
+    )["value"]
+    poison = [
+        b"not Avro",
+        b"\xc3\x01" + bytes(8) + b"of a schema that nobody knows",
+        random.Random(seed).randbytes(10_000_000),
+        encode(parse("Wp11", fatal)),
+    ]
+    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+        await scene.set("jobcentre.wp11", max_message_bytes=str(16 * MIB))
+        await scene.set("gateway.dead-letters", max_message_bytes=str(33 * MIB))
+        process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
+        await scene.feed(first)
+        await put(scene, poison, last["value"]["po_number"].encode(), last["at"])
+        await scene.feed(second)
+        await scene.until_decided()
+        await process.stop()
+        await scene.finish()
+        await scene.check("UNDECODABLE", "UNKNOWN_SCHEMA", "TOO_LARGE", "FAILED")
+
+
+async def test_a_batch_that_the_broker_refuses_is_not_committed_around(
+    tmp_path: Path, bootstrap: str, topic_prefix: str
+) -> None:
+    """One outbound topic takes nothing for a while: until it does, nothing of a step is seen anywhere."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    first, second = in_parts(sample(100, seed), 2)
+    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+        process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
+        await scene.feed(first)
+        await scene.until_decided()
+        before = await scene.came()
+        await scene.set("gateway.outcomes", max_message_bytes="100")
+        await scene.feed(second)
+        await process.until("partition.dropped", 5)
+        now = await scene.came()
+        assert {key: lines for key, lines in now.items() if key[0] == "gateway.outcomes"} == {
+            key: lines for key, lines in before.items() if key[0] == "gateway.outcomes"
+        }
+        await scene.set("gateway.outcomes", max_message_bytes=str(MIB))
+        await scene.until_decided()
+        await process.stop()
+        await scene.finish()
+        await scene.check()

@@ -1,0 +1,98 @@
+"""What gateway.state may end in, and how long it may take to restore."""
+
+import random
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from msgspec.structs import replace
+
+from gateway.engine.caseload import pack, unpack
+from gateway.engine.kafka_claim import ORDER, read_state
+from gateway.engine.kafka_topics import STATE_TOPIC
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
+
+#: So many states of purchase orders on which nothing falls due.
+MANY = 120_000
+NEVER_DUE = 2**60
+
+
+async def put_on_state(scene: Scene, ends_in: str) -> None:
+    """A transaction on all partitions of gateway.state, with tombstones; it is committed or aborted."""
+    producer = AIOKafkaProducer(**scene.direct.arguments(), transactional_id=f"{scene.prefix}test")
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        for partition in range(scene.partitions):
+            for number in range(3):
+                await producer.send_and_wait(
+                    scene.named(STATE_TOPIC), None, ORDER + b"PO%d" % number, partition=partition
+                )
+        await (producer.commit_transaction() if ends_in == "tombstones" else producer.abort_transaction())
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("ends_in", ["tombstones", "markers"])
+async def test_a_state_that_ends_in_no_record_that_says_anything_is_restored(
+    tmp_path: Path, bootstrap: str, topic_prefix: str, ends_in: str
+) -> None:
+    """Before anything was decided, and after half of the programme."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+        for lines in in_parts(sample(60, seed), 2):
+            await put_on_state(scene, ends_in)
+            process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
+            await scene.feed(lines)
+            await scene.until_decided()
+            await process.stop()
+        await put_on_state(scene, ends_in)
+        await scene.finish()
+        await scene.check()
+
+
+async def test_a_restore_that_takes_longer_than_the_session_keeps_the_partitions(
+    tmp_path: Path, bootstrap: str, topic_prefix: str
+) -> None:
+    """The group hears of both processes while they restore: each partition is claimed once."""
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    first, second = in_parts(sample(60, seed), 2)
+    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=2) as scene:
+        process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
+        await scene.feed(first)
+        await scene.until_decided()
+        await process.stop()
+        log = scene.log()
+        states = [
+            value async for key, value in read_state(log, 0) if key.startswith(ORDER) and value is not None
+        ]
+        await log.close()
+        asleep = [pack(replace(unpack(state), due_at=NEVER_DUE)) for state in states]
+        producer = AIOKafkaProducer(**scene.direct.arguments())
+        await producer.start()
+        try:
+            for partition in range(2):
+                batch = producer.create_batch()
+                for number in range(MANY):
+                    key, value = ORDER + b"ASLEEP%d" % number, asleep[number % len(asleep)]
+                    if batch.append(timestamp=None, key=key, value=value) is None:
+                        await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
+                        batch = producer.create_batch()
+                        batch.append(timestamp=None, key=key, value=value)
+                await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
+        finally:
+            await producer.stop()
+        processes = [
+            await scene.start(*FOR_EVER, command=IN_SMALL_STEPS, session_timeout_s="1") for _ in range(2)
+        ]
+        await scene.feed(second)
+        await scene.until_decided()
+        claimed = [line for process in processes for line in process.heard("partition.claimed")]
+        print([line for process in processes for line in process.grave()])
+        for process in processes:
+            await process.stop()
+        await scene.finish()
+        await scene.check()
+        assert len(claimed) <= 4
