@@ -90,8 +90,8 @@ def needed(topic: str, timestamps: Timestamps, inbound_bytes: int | None = None)
                 )
             }
         )
-        return {"cleanup.policy": delete, "retention.ms": _kept(INBOUND_DAYS), **size}
-    return {"cleanup.policy": delete, "retention.ms": _kept(OUTBOUND_DAYS)}
+        return {"cleanup.policy": delete, **_age(INBOUND_DAYS, timestamps), **size}
+    return {"cleanup.policy": delete, **_age(OUTBOUND_DAYS, timestamps)}
 
 
 def _inbound(timestamps: Timestamps) -> dict[str, Needed]:
@@ -103,18 +103,28 @@ def _inbound(timestamps: Timestamps) -> dict[str, Needed]:
         else "the times that messages are fed with would be replaced",
         breaks=True,
     )
-    settings = {
+    return {
         "message.timestamp.type": stamped,
-        "retention.ms": _kept(INBOUND_DAYS),
+        **_age(INBOUND_DAYS, timestamps, undecided=True),
         "retention.bytes": Needed(FOREVER, deleted_early),
     }
-    if timestamps == "create":
-        # Records of years ago, which time would take away at once, and of years to come.
-        settings["retention.ms"] = Needed(FOREVER, deleted_early, breaks=True)
-        settings["message.timestamp.after.max.ms"] = Needed(
-            str(2**63 - 1), "messages dated in the future would be refused"
-        )
-    return settings
+
+
+def _age(days: int, timestamps: Timestamps, *, undecided: bool = False) -> dict[str, Needed]:
+    """How old, or how far in the future, records may be. What comes out is dated as what goes in.
+
+    undecided: what is deleted may not have been decided yet.
+    """
+    if timestamps == "log":
+        return {"retention.ms": _kept(days)}
+    return {
+        "retention.ms": Needed(
+            FOREVER, "time would take away records of years ago at once", breaks=undecided
+        ),
+        "message.timestamp.after.max.ms": Needed(
+            str(2**63 - 1), "records dated in the future would be refused"
+        ),
+    }
 
 
 def _kept(days: int) -> Needed:
