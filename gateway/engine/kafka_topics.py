@@ -31,6 +31,7 @@ INBOUND_DAYS: Final = 30
 #: As long as a referral is remembered, so that its whole history can be told.
 OUTBOUND_DAYS: Final = 400
 FOREVER: Final = "-1"
+DELETED_EARLY: Final = "messages could be deleted before they are decided"
 TIMESTAMP_TYPE: Final = {"log": "LogAppendTime", "create": "CreateTime"}
 #: The state of one purchase order grows with its messages, each of which may have a megabyte.
 STATE_BYTES: Final = 16 * 1024 * 1024
@@ -95,7 +96,6 @@ def needed(topic: str, timestamps: Timestamps, inbound_bytes: int | None = None)
 
 
 def _inbound(timestamps: Timestamps) -> dict[str, Needed]:
-    deleted_early = "messages could be deleted before they are decided"
     stamped = Needed(
         TIMESTAMP_TYPE[timestamps],
         "what a sender says of the time would decide whether a deadline was met"
@@ -106,7 +106,7 @@ def _inbound(timestamps: Timestamps) -> dict[str, Needed]:
     return {
         "message.timestamp.type": stamped,
         **_age(INBOUND_DAYS, timestamps, undecided=True),
-        "retention.bytes": Needed(FOREVER, deleted_early),
+        "retention.bytes": Needed(FOREVER, DELETED_EARLY),
     }
 
 
@@ -119,7 +119,9 @@ def _age(days: int, timestamps: Timestamps, *, undecided: bool = False) -> dict[
         return {"retention.ms": _kept(days)}
     return {
         "retention.ms": Needed(
-            FOREVER, "time would take away records of years ago at once", breaks=undecided
+            FOREVER,
+            DELETED_EARLY if undecided else "time would take away records of years ago at once",
+            breaks=undecided,
         ),
         "message.timestamp.after.max.ms": Needed(
             str(2**63 - 1), "records dated in the future would be refused"

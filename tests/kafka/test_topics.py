@@ -57,11 +57,13 @@ class Topics:
         configs = {name.replace("__", "."): value for name, value in settings.items()}
         async with administering(self.connection) as client:
             resource = ConfigResource(ConfigResourceType.TOPIC, self.prefix + topic, configs)
+            before = (await found(client, self.prefix))[topic].settings
             await client.alter_configs([resource])
             # A broker hears of it a moment later.
             async with asyncio.timeout(10):
                 while True:
-                    if configs.items() <= (await found(client, self.prefix))[topic].settings.items():
+                    now = (await found(client, self.prefix))[topic].settings
+                    if now != before and configs.items() <= now.items():
                         return
                     await asyncio.sleep(0.02)
 
