@@ -58,7 +58,7 @@ def read_archive(stream: IO[bytes]) -> Iterator[CsvFile]:
             f"the download is larger than {LARGEST_ARCHIVE // MIB} MiB; ask PRaP for fewer at a time"
         )
     try:
-        archive = ZipFile(_Guarded(stream))  # type: ignore[arg-type] # a reader needs no more than it has
+        archive = ZipFile(_Guarded(stream))
     except _BROKEN:
         raise InvalidDownload(
             "the download is not a zip file, or not a whole one; download it again"

@@ -72,9 +72,9 @@ def read_download(
 ) -> Iterator[Referral | BadRow | PassedOver]:
     """All rows, by name of file and in order of row. today: the London day, in days since 1970.
 
-    A revision that comes again with the same content is passed over. With another it is bad, because a revision
-    has one content; the first that is read stands. Raises InvalidDownload, also after rows: nothing may be done
-    with these before the end.
+    A revision that comes again with the same content is passed over. With another it is bad, because a
+    revision has one content; the first that is read stands. Raises InvalidDownload, also after rows: nothing
+    may be done with these before the end.
     """
     seen: dict[str, _Place] = {}
     rows = 0
@@ -100,11 +100,8 @@ def _columns(file: CsvFile, header: Row | None) -> list[str]:
     for cell, column in zip(cells, columns, strict=True):
         if column not in COLUMNS:
             # What doesn't look like a heading may be content that has slipped.
-            named = (
-                f"the unknown column {cell.strip()}"
-                if _HEADING.fullmatch(cell.strip())
-                else "an unknown column"
-            )
+            shown = _HEADING.fullmatch(cell.strip())
+            named = f"the unknown column {shown[0]}" if shown else "an unknown column"
             raise InvalidDownload(f"{where} has {named}; take it out, or correct its name")
         if columns.count(column) > 1:
             raise InvalidDownload(f"{where} has {column} twice; take one out")

@@ -65,7 +65,8 @@ LONGEST_CELL: Final = 500
 LONGEST_ID: Final = 64
 
 _ID: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_PO_NUMBER: Final = re.compile(r"[!-~]+")
+#: A slip that would make a National Insurance number an id, which goes everywhere, is caught.
+_PO_NUMBER: Final = re.compile(r"(?![A-Z][A-NP-Z][0-9]{6}[A-D]$)[!-~]+")
 _REVISION: Final = re.compile(r"[0-9]{1,10}")
 _LAST_REVISION: Final = 2**31 - 1
 _ISO_DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -76,7 +77,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u206
 
 #: A number that may be shown: no date, no telephone or National Insurance number, no e-mail, no name.
 _SHOWN: Final = re.compile(
-    r"(?![A-Z]{2}[0-9]{6}[A-D]?$|0|[0-9]+[-/][0-9]+[-/][0-9]+$)(?=.*[0-9])[A-Z0-9]+(?:[-/][A-Z0-9]+)*"
+    r"(?![A-Z][A-NP-Z][0-9]{6}[A-D]?$|0|[0-9]+[-/][0-9]+[-/][0-9]+$)(?=.*[0-9])[A-Z0-9]+(?:[-/][A-Z0-9]+)*"
 )
 #: The same where the cell may be another column's, as a postcode or a year of birth.
 _SHOWN_ANYWHERE: Final = re.compile(r"PO[-/]?[0-9]{3,15}")
@@ -130,7 +131,7 @@ def read_purchase_order(cells: Mapping[str, str], today: int, policies: Policies
         elif referred_on + limit < today:
             # It would be forgotten at once, with its message_id, and be a new one each time it is fed.
             row.problem(
-                "referred_on", f"is more than {limit} days ago, when a referral is forgotten; leave it out"
+                "referred_on", f"is over {limit} days ago, and such a referral is forgotten; leave it out"
             )
     if row.problems:
         raise Unreadable(row.problems)
@@ -217,7 +218,7 @@ class _Row:
         text = self.text("po_number", required=True)
         if text is not None and (len(text) > LONGEST_ID or not _PO_NUMBER.fullmatch(text)):
             self.problem(
-                "po_number", f"is no number; expected at most {LONGEST_ID} letters, digits and signs"
+                "po_number", f"is no number; expected at most {LONGEST_ID} characters, none of them a blank"
             )
         return text
 
