@@ -149,10 +149,10 @@ def test_a_number_of_a_purchase_order_is_shown(number: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         *("AB123456C", "AB123456", "Smith", "SMITH", "1980-01-01", "01/02/1980", "07700900123", "j@x.org"),
         *("LS1 1AA", "", "PO" + "1" * 80, "1 High Street", "\x1b[31m1"),
-    ),
+    ],
 )
 def test_what_may_be_about_a_person_is_not(text: str) -> None:
     assert shown_po_number(text, aligned=True) is None
