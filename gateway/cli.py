@@ -314,8 +314,8 @@ def feed(
 ) -> None:
     """Put messages on the inbound topics; all are checked before one is put.
 
-    Of a download, rows that can't be read are listed and the others put: exit 1. Feed it again when they are
-    corrected; what was put before counts once.
+    Rows of a download that can't be read are listed, and the others put: exit 1.
+    Feed it again when they are corrected; what was put before counts once.
     """
     from gateway.feed import feed as put
     from gateway.prap import is_download

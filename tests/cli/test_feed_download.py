@@ -91,6 +91,26 @@ def test_a_revision_that_was_decided_is_not_changed_by_another_row_but_by_a_high
     assert [status for _, status, _ in outcomes(gateway)] == ["APPLIED", "DUPLICATE", "APPLIED"]
 
 
+def test_a_later_revision_that_was_refused_is_not_judged_anew_under_its_number(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    for revision, group in (("1", "ESA_C_WRAG"), ("2", ""), ("2", "ESA_C_WRAG"), ("3", "ESA_C_WRAG")):
+        (tmp_path / "prap.zip").write_bytes(zipped(recent(po_revision=revision, claimant_group=group)))
+        assert gateway("feed", "prap.zip").status == 0
+    assert [status for _, status, _ in outcomes(gateway)] == ["APPLIED", "REFUSED", "DUPLICATE", "APPLIED"]
+
+
+def test_a_special_customer_record_is_refused_and_nothing_of_the_person_is_on_the_log(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    (tmp_path / "prap.zip").write_bytes(zipped(recent(special_customer_record="yes")))
+    assert gateway("feed", "prap.zip").status == 0
+    assert outcomes(gateway) == [("PO1001", "REFUSED", "SPECIAL_CUSTOMER_RECORD")]
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("gateway.db*"))
+    assert b"PO1001" in kept
+    assert b"Qz" not in kept
+
+
 def test_an_old_referral_is_not_taken_anew_each_time(gateway: Gateway, tmp_path: Path) -> None:
     (tmp_path / "prap.zip").write_bytes(zipped(recent(), recent("PO1002", referred_on=day(402))))
     fed = gateway("feed", "prap.zip")
