@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from gateway.app import run as run_gateway
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Lost
 from gateway.letters import Choice, UnknownLetter
 from gateway.lines import InvalidLine
+from gateway.prap import InvalidDownload
 from gateway.replay import EndsBeforeInput, to_line
 from gateway.rules.events import DeadLetter, Event
 from gateway.settings import InvalidSettings, Settings
@@ -103,7 +105,7 @@ def _sentence(error: Exception) -> str:
     match error:
         case typer.TyperException():
             return _usage(error)
-        case InvalidLine() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
+        case InvalidLine() | InvalidDownload() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
             return str(error)
         case LogError() | Lost() | PortInUse():
             return str(error)
@@ -128,7 +130,14 @@ def _usage(error: typer.TyperException) -> str:
     return f"{said[:1].lower()}{said[1:]}; see `{command} --help`"
 
 
-_BAD_INPUT: Final = (InvalidLine, InvalidSettings, EndsBeforeInput, UnknownLetter, typer.TyperException)
+_BAD_INPUT: Final = (
+    InvalidLine,
+    InvalidDownload,
+    InvalidSettings,
+    EndsBeforeInput,
+    UnknownLetter,
+    typer.TyperException,
+)
 
 
 def _on_sigterm(_: int, __: object) -> NoReturn:
@@ -293,29 +302,68 @@ def replay(
 
 @app.command()
 def feed(
-    file: Annotated[Path, typer.Argument(help="JSON lines as for replay; - is standard input.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSON lines as for replay; - is standard input. Or a PRaP download, a zip."),
+    ],
     keep_time: Annotated[
-        bool, typer.Option("--keep-time", help="A record's timestamp is its `at`, not now.")
+        bool,
+        typer.Option("--keep-time", help="A record's timestamp is its `at`, not now; not for a zip."),
     ] = False,
     config: Config = None,
 ) -> None:
-    """Put messages on the inbound topics; all lines are checked before one is put."""
+    """Put messages on the inbound topics; all are checked before one is put.
+
+    Rows of a download that can't be read are listed, and the others put: exit 1.
+    Feed it again when they are corrected; what was put before counts once.
+    """
     from gateway.feed import feed as put
+    from gateway.prap import is_download
     from gateway.replaying import progress
 
-    async def work() -> int:
+    async def work(stream: IO[bytes]) -> int:
         log = await open_log(settings, clock="log" if keep_time else "wall")
         try:
-            with (
-                _input(file) as stream,
-                progress(stream, "checking") as (lines, done),
-            ):
+            with progress(stream, "checking") as (lines, done):
                 return await put(log, lines, keep_time=keep_time, checked=done)
         finally:
             await log.close()
 
     settings = _settings(config)
-    print(f"{_count(asyncio.run(work()), 'message')} put on the log {settings.log_name}", file=sys.stderr)
+    with _input(file) as stream:
+        if is_download(stream, file.name):
+            if keep_time:
+                raise InvalidSettings(
+                    "a PRaP download does not say at what time its rows arrived; leave out --keep-time"
+                )
+            _feed_download(settings, stream)
+            return
+        count = asyncio.run(work(stream))
+    print(f"{_count(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)
+
+
+def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
+    """Put a PRaP download on the log. Lists the rows that can't be read, and then raises typer.Exit."""
+    from gateway.feed import Fed, feed_download
+    from gateway.rules.calendar import london_day
+
+    policies = settings.policies()
+    today = london_day(time.time_ns() // 1_000_000)
+
+    async def put(log: Log) -> Fed:
+        return await feed_download(
+            log, stream, today=today, policies=policies, bad=lambda row: print(row, file=sys.stderr)
+        )
+
+    fed = _on_log(settings, put)
+    passed_over = f"; {_count(fed.passed_over, 'row')} passed over" if fed.passed_over else ""
+    print(f"{_count(fed.put, 'referral')} put on the log {settings.log_name}{passed_over}", file=sys.stderr)
+    if fed.bad:
+        print(
+            f"gateway: {_count(fed.bad, 'row')} could not be read; correct them and feed the download again",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1)
 
 
 @app.command()

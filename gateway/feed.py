@@ -1,14 +1,19 @@
-"""Feed: put messages on the inbound topics, when all of them have been checked."""
+"""Feed: put messages on the inbound topics, when all of them have been checked.
+
+They wait in a temporary file meanwhile, so that the log is kept busy for no longer than writing takes.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from tempfile import TemporaryFile
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from msgspec import Struct, msgpack
 
 from gateway.engine.log import Draft, Log
 from gateway.lines import InvalidLine, read_lines
-from gateway.rules.messages import TOPIC_OF
+from gateway.prap import BadRow, PassedOver, read_download
+from gateway.rules.messages import TOPIC_OF, Message
+from gateway.rules.policy import Policies
 from schemas.codec import HEADER_BYTES, LARGEST_BODY_BYTES, encode
 
 _LENGTH_BYTES: Final = 4
@@ -25,11 +30,18 @@ _pack: Final = msgpack.Encoder().encode
 _unpack: Final = msgpack.Decoder(_Checked).decode
 
 
+class Fed(NamedTuple):
+    """What came of a download's rows: put on the log, listed as bad, passed over."""
+
+    put: int
+    bad: int
+    passed_over: int
+
+
 async def feed(log: Log, lines: Iterable[bytes], *, keep_time: bool, checked: Callable[[], None]) -> int:
     """Put the messages of JSON lines on their topics; ticks are passed over.
 
-    All lines are checked before one is put: they wait in a temporary file meanwhile, so that the log is kept
-    busy for no longer than writing takes. keep_time: a record's timestamp is its `at`. checked: called when
+    All lines are checked before one is put. keep_time: a record's timestamp is its `at`. checked: called when
     all are right. Returns how many were put. Raises InvalidLine or LogError; then none was.
     """
     with TemporaryFile() as waiting:
@@ -39,16 +51,41 @@ async def feed(log: Log, lines: Iterable[bytes], *, keep_time: bool, checked: Ca
             value = encode(line.message)
             if len(value) - HEADER_BYTES > LARGEST_BODY_BYTES:
                 raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have")
-            topic, key = TOPIC_OF[type(line.message)], line.message.po_number.encode()
-            frame = _pack(_Checked(topic, key, value, line.at))
-            waiting.write(len(frame).to_bytes(_LENGTH_BYTES, "big"))
-            waiting.write(frame)
+            _wait(waiting, line.message, value, line.at)
         checked()
-        waiting.seek(0)
         return await log.append(_drafts(waiting, keep_time))
 
 
+async def feed_download(
+    log: Log, stream: IO[bytes], *, today: int, policies: Policies, bad: Callable[[BadRow], None]
+) -> Fed:
+    """Put the referrals of a PRaP download on their topic; all rows are read before one is put.
+
+    today: the London day, in days since 1970. bad: called with each row that can't be read, in their order.
+    Raises InvalidDownload or LogError; then none was put.
+    """
+    listed = passed_over = 0
+    with TemporaryFile() as waiting:
+        for row in read_download(stream, today=today, policies=policies):
+            match row:
+                case BadRow():
+                    listed += 1
+                    bad(row)
+                case PassedOver():
+                    passed_over += 1
+                case referral:
+                    _wait(waiting, referral, encode(referral), 0)
+        return Fed(await log.append(_drafts(waiting, keep_time=False)), listed, passed_over)
+
+
+def _wait(waiting: IO[bytes], message: Message, value: bytes, at: int) -> None:
+    frame = _pack(_Checked(TOPIC_OF[type(message)], message.po_number.encode(), value, at))
+    waiting.write(len(frame).to_bytes(_LENGTH_BYTES, "big"))
+    waiting.write(frame)
+
+
 def _drafts(waiting: IO[bytes], keep_time: bool) -> Iterator[Draft]:
+    waiting.seek(0)
     while length := waiting.read(_LENGTH_BYTES):
         frame = _unpack(waiting.read(int.from_bytes(length, "big")))
         yield Draft(frame.topic, frame.key, frame.value, (), frame.at if keep_time else None)
