@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,6 +19,7 @@ from gateway.engine.kafka import KafkaLog
 from gateway.engine.kafka_claim import PROGRESS, Progress, read_state
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_topics_create import create
+from gateway.engine.partitioner import partition_for
 from gateway.feed import feed
 from gateway.lines import read_lines
 from gateway.replay import replay, to_line
@@ -84,8 +85,10 @@ class Process:
                 if self._listening.done():
                     raise AssertionError(f"it ended without {event}: {self.lines[-20:]} {self.stray}")
                 self._heard.clear()
-                await asyncio.wait({self._listening, heard := asyncio.ensure_future(self._heard.wait())},
-                                   return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {self._listening, heard := asyncio.ensure_future(self._heard.wait())},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
                 heard.cancel()
 
     def grave(self) -> list[str]:
@@ -173,7 +176,7 @@ class Scene:
         """What a topic is called on the broker."""
         return self.prefix + topic
 
-    async def set(self, topic: str, **settings: str) -> None:
+    async def configure(self, topic: str, **settings: str) -> None:
         """Change settings of a topic, such as max_message_bytes="10"."""
         resource = ConfigResource(
             ConfigResource.Type.TOPIC,
@@ -217,9 +220,7 @@ class Scene:
         assert await process.ended() == 1
         assert all(words in " ".join(process.stray) for words in says), process.stray
 
-    async def start(
-        self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str
-    ) -> Process:
+    async def start(self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str) -> Process:
         """A gateway process. settings: such as session_timeout_s="6"."""
         process = Process(
             await asyncio.create_subprocess_exec(
@@ -291,9 +292,7 @@ class Scene:
 
     async def until_decided(self) -> None:
         """Wait until every message that was fed has its outcome."""
-        ids = {
-            json.loads(line)["value"]["message_id"] for line in self._fed if b'"tick"' not in line
-        }
+        ids = {json.loads(line)["value"]["message_id"] for line in self._fed if b'"tick"' not in line}
         log = self.log()
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -302,8 +301,24 @@ class Scene:
                     ids.discard(event.message_id)
                     if not ids:
                         return
+        except TimeoutError:
+            await self._tell_of_stall(ids)
+            raise
         finally:
             await log.close()
+
+    async def _tell_of_stall(self, ids: set[str]) -> None:
+        """Say what is not decided, how far it got, and what the processes are at."""
+        lines = [json.loads(line)["value"] for line in self._fed if b'"tick"' not in line]
+        missing = Counter(
+            partition_for(value["po_number"].encode(), self.partitions)
+            for value in lines
+            if value["message_id"] in ids
+        )
+        print(f"not decided, by partition: {missing}; decided up to {await self.decided()}")
+        for process in self.processes:
+            process.send(signal.SIGUSR1)
+        await asyncio.sleep(2)
 
     async def check(self, *letters: str) -> None:
         """None missing, none twice, and order kept within a purchase order on each topic.

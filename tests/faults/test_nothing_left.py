@@ -18,7 +18,9 @@ async def left() -> tuple[list[str], list[str]]:
     """Tasks that go on, and connections that are open, when all that ends by itself has ended."""
     for _ in range(30):
         tasks = [str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()}]
-        open_ = [str(one) for one in gc.get_objects() if isinstance(one, AIOKafkaConnection) and one.connected()]
+        open_ = [
+            str(one) for one in gc.get_objects() if isinstance(one, AIOKafkaConnection) and one.connected()
+        ]
         if not tasks and not open_:
             break
         await asyncio.sleep(0.1)

@@ -22,9 +22,7 @@ async def test_messages_that_another_library_put_elsewhere_meet_where_they_belon
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     lines = [
-        line
-        for line in sample(120, seed)
-        if crc32(json.loads(line)["value"]["po_number"].encode()) % 2 == 0
+        line for line in sample(120, seed) if crc32(json.loads(line)["value"]["po_number"].encode()) % 2 == 0
     ]
     landed: set[int] = set()
     async with Scene(tmp_path, bootstrap, topic_prefix, partitions=2) as scene:

@@ -78,7 +78,9 @@ async def test_a_restore_that_takes_longer_than_the_session_keeps_the_partitions
                 for number in range(MANY):
                     key, value = ORDER + b"ASLEEP%d" % number, asleep[number % len(asleep)]
                     if batch.append(timestamp=None, key=key, value=value) is None:
-                        await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
+                        await (
+                            await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition)
+                        )
                         batch = producer.create_batch()
                         batch.append(timestamp=None, key=key, value=value)
                 await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
