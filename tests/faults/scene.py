@@ -2,30 +2,31 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.new_partitions import NewPartitions
 from msgspec import msgpack
 
 from gateway import app
 from gateway.engine.kafka import KafkaLog
 from gateway.engine.kafka_claim import PROGRESS, Progress, read_state
 from gateway.engine.kafka_connection import Connection
+from gateway.engine.kafka_topics import administering
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.partitioner import partition_for
 from gateway.feed import feed
 from gateway.lines import read_lines
 from gateway.replay import replay, to_line
 from gateway.rules import policy
-from gateway.sample import programme
 from gateway.rules.events import DeadLetter
+from gateway.sample import programme
 from schemas.json import parse_instant
 from tests.cli.running import clean_environment
 
@@ -176,29 +177,22 @@ class Scene:
         """What a topic is called on the broker."""
         return self.prefix + topic
 
-    async def configure(self, topic: str, **settings: str) -> None:
-        """Change settings of a topic, such as max_message_bytes="10"."""
-        resource = ConfigResource(
-            ConfigResource.Type.TOPIC,
-            self.named(topic),
-            incremental_configs=[
-                ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-                for name, value in settings.items()
-            ],
-        )
-        admin = self._admin()  # it ends with its last name
-        for done in admin.incremental_alter_configs([resource]).values():
-            await asyncio.to_thread(done.result)
+    async def limit(self, topic: str, size: int) -> None:
+        """Let a topic take records of so many bytes at the most."""
+        # What is set replaces what was; and records of long ago are not to be deleted.
+        configs = {
+            "max.message.bytes": str(size),
+            "message.timestamp.type": "CreateTime",
+            "retention.ms": "-1",
+        }
+        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), configs)
+        async with administering(self.direct) as client:
+            await client.alter_configs([resource])
 
     async def widen(self, partitions: int, *topics: str) -> None:
         """Give topics more partitions."""
-        new = [NewPartitions(self.named(topic), partitions) for topic in topics]
-        admin = self._admin()
-        for done in admin.create_partitions(new).values():
-            await asyncio.to_thread(done.result)
-
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.direct.servers[0]})
+        async with administering(self.direct) as client:
+            await client.create_partitions({self.named(topic): NewPartitions(partitions) for topic in topics})
 
     async def feed(self, lines: Iterable[bytes]) -> None:
         """Put messages on the inbound topics, dated by what the lines say."""
