@@ -73,8 +73,14 @@ def _hear_out(producer: AIOKafkaProducer) -> None:
     unsent = producer._message_accumulator._batches  # noqa: SLF001
     waiting = [batch._drain_waiter for batches in unsent.values() for batch in batches]  # noqa: SLF001
     for future in (transaction, *waiting):
-        if future is not None and future.done() and not future.cancelled():
-            future.exception()
+        if future is not None:
+            _hear(future)
+
+
+def _hear(future: asyncio.Future[object]) -> None:
+    """Ask what became of it, where it is known."""
+    if future.done() and not future.cancelled():
+        future.exception()
 
 
 async def stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
@@ -132,8 +138,11 @@ class Sending:
         topic, partition = place
         batch.close()
         try:
-            self._sent.append(await self._producer.send_batch(batch, topic, partition=partition))
+            sent = await self._producer.send_batch(batch, topic, partition=partition)
         except IllegalOperation:
             # The transaction has ended meanwhile, by what went wrong with an earlier batch: raise that.
             await asyncio.gather(*self._sent)
             raise
+        # A commit that ends before it waits for all of them has failed, and says so itself.
+        sent.add_done_callback(_hear)
+        self._sent.append(sent)

@@ -14,8 +14,8 @@ from gateway.api import health
 from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
 from gateway.app import WIRING
-from gateway.engine.crew import Crew
 from gateway.engine.clock import wall_clock
+from gateway.engine.crew import Crew
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.rules.policy import shipped
 

@@ -6,6 +6,7 @@ It ends itself by SIGKILL when a transaction comes to POINT, one of POINTS, for 
 raise on every message whose id begins with RAISES.
 """
 
+import asyncio
 import logging
 import os
 import signal
@@ -59,7 +60,14 @@ def decide_or_raise(order: Any, message: Message, *arguments: Any) -> decide.Dec
     return decide.decide(order, message, *arguments)
 
 
+def tell_of_tasks(*_: object) -> None:
+    """What every task is at, on standard error."""
+    for task in asyncio.all_tasks():
+        task.print_stack()
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, tell_of_tasks)
     setattr(step, "STEP", DECISIONS_A_STEP)  # noqa: B010 - it is final for everybody else
     # Tasks that nobody has ended, exceptions that nobody has seen: they are told, and a test fails on them.
     logging.getLogger("asyncio").addHandler(logging.StreamHandler())

@@ -2,29 +2,31 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.new_partitions import NewPartitions
 from msgspec import msgpack
 
 from gateway import app
 from gateway.engine.kafka import KafkaLog
 from gateway.engine.kafka_claim import PROGRESS, Progress, read_state
 from gateway.engine.kafka_connection import Connection
+from gateway.engine.kafka_topics import administering
 from gateway.engine.kafka_topics_create import create
+from gateway.engine.partitioner import partition_for
 from gateway.feed import feed
 from gateway.lines import read_lines
 from gateway.replay import replay, to_line
 from gateway.rules import policy
-from gateway.sample import programme
 from gateway.rules.events import DeadLetter
+from gateway.sample import programme
 from schemas.json import parse_instant
 from tests.cli.running import clean_environment
 
@@ -84,8 +86,10 @@ class Process:
                 if self._listening.done():
                     raise AssertionError(f"it ended without {event}: {self.lines[-20:]} {self.stray}")
                 self._heard.clear()
-                await asyncio.wait({self._listening, heard := asyncio.ensure_future(self._heard.wait())},
-                                   return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {self._listening, heard := asyncio.ensure_future(self._heard.wait())},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
                 heard.cancel()
 
     def grave(self) -> list[str]:
@@ -173,29 +177,22 @@ class Scene:
         """What a topic is called on the broker."""
         return self.prefix + topic
 
-    async def set(self, topic: str, **settings: str) -> None:
-        """Change settings of a topic, such as max_message_bytes="10"."""
-        resource = ConfigResource(
-            ConfigResource.Type.TOPIC,
-            self.named(topic),
-            incremental_configs=[
-                ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-                for name, value in settings.items()
-            ],
-        )
-        admin = self._admin()  # it ends with its last name
-        for done in admin.incremental_alter_configs([resource]).values():
-            await asyncio.to_thread(done.result)
+    async def limit(self, topic: str, size: int) -> None:
+        """Let a topic take records of so many bytes at the most."""
+        # What is set replaces what was; and records of long ago are not to be deleted.
+        configs = {
+            "max.message.bytes": str(size),
+            "message.timestamp.type": "CreateTime",
+            "retention.ms": "-1",
+        }
+        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), configs)
+        async with administering(self.direct) as client:
+            await client.alter_configs([resource])
 
     async def widen(self, partitions: int, *topics: str) -> None:
         """Give topics more partitions."""
-        new = [NewPartitions(self.named(topic), partitions) for topic in topics]
-        admin = self._admin()
-        for done in admin.create_partitions(new).values():
-            await asyncio.to_thread(done.result)
-
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.direct.servers[0]})
+        async with administering(self.direct) as client:
+            await client.create_partitions({self.named(topic): NewPartitions(partitions) for topic in topics})
 
     async def feed(self, lines: Iterable[bytes]) -> None:
         """Put messages on the inbound topics, dated by what the lines say."""
@@ -217,9 +214,7 @@ class Scene:
         assert await process.ended() == 1
         assert all(words in " ".join(process.stray) for words in says), process.stray
 
-    async def start(
-        self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str
-    ) -> Process:
+    async def start(self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str) -> Process:
         """A gateway process. settings: such as session_timeout_s="6"."""
         process = Process(
             await asyncio.create_subprocess_exec(
@@ -291,9 +286,7 @@ class Scene:
 
     async def until_decided(self) -> None:
         """Wait until every message that was fed has its outcome."""
-        ids = {
-            json.loads(line)["value"]["message_id"] for line in self._fed if b'"tick"' not in line
-        }
+        ids = {json.loads(line)["value"]["message_id"] for line in self._fed if b'"tick"' not in line}
         log = self.log()
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -302,8 +295,24 @@ class Scene:
                     ids.discard(event.message_id)
                     if not ids:
                         return
+        except TimeoutError:
+            await self._tell_of_stall(ids)
+            raise
         finally:
             await log.close()
+
+    async def _tell_of_stall(self, ids: set[str]) -> None:
+        """Say what is not decided, how far it got, and what the processes are at."""
+        lines = [json.loads(line)["value"] for line in self._fed if b'"tick"' not in line]
+        missing = Counter(
+            partition_for(value["po_number"].encode(), self.partitions)
+            for value in lines
+            if value["message_id"] in ids
+        )
+        print(f"not decided, by partition: {missing}; decided up to {await self.decided()}")
+        for process in self.processes:
+            process.send(signal.SIGUSR1)
+        await asyncio.sleep(2)
 
     async def check(self, *letters: str) -> None:
         """None missing, none twice, and order kept within a purchase order on each topic.

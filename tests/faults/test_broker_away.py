@@ -86,4 +86,10 @@ async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_res
         await scene.finish()
         await scene.check()
     for process in processes:
-        print([line for line in process.lines if line["level"] != "debug" and not line["event"].startswith("message")])
+        print(
+            [
+                line
+                for line in process.lines
+                if line["level"] != "debug" and not line["event"].startswith("message")
+            ]
+        )

@@ -55,8 +55,8 @@ async def test_records_that_nobody_can_decide_go_to_the_dead_letters_and_hold_no
         encode(parse("Wp11", fatal)),
     ]
     async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
-        await scene.set("jobcentre.wp11", max_message_bytes=str(16 * MIB))
-        await scene.set("gateway.dead-letters", max_message_bytes=str(33 * MIB))
+        await scene.limit("jobcentre.wp11", 16 * MIB)
+        await scene.limit("gateway.dead-letters", 33 * MIB)
         process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await scene.feed(first)
         await put(scene, poison, last["value"]["po_number"].encode(), last["at"])
@@ -79,14 +79,14 @@ async def test_a_batch_that_the_broker_refuses_is_not_committed_around(
         await scene.feed(first)
         await scene.until_decided()
         before = await scene.came()
-        await scene.set("gateway.outcomes", max_message_bytes="100")
+        await scene.limit("gateway.outcomes", 100)
         await scene.feed(second)
         await process.until("partition.dropped", 5)
         now = await scene.came()
         assert {key: lines for key, lines in now.items() if key[0] == "gateway.outcomes"} == {
             key: lines for key, lines in before.items() if key[0] == "gateway.outcomes"
         }
-        await scene.set("gateway.outcomes", max_message_bytes=str(MIB))
+        await scene.limit("gateway.outcomes", MIB)
         await scene.until_decided()
         await process.stop()
         await scene.finish()

@@ -65,11 +65,10 @@ async def test_a_restore_that_takes_longer_than_the_session_keeps_the_partitions
         await scene.until_decided()
         await process.stop()
         log = scene.log()
-        states = [
-            value async for key, value in read_state(log, 0) if key.startswith(ORDER) and value is not None
-        ]
+        kept = [pair async for pair in read_state(log.brokers, 0)]
         await log.close()
-        asleep = [pack(replace(unpack(state), due_at=NEVER_DUE)) for state in states]
+        states = [unpack(value) for key, value in kept if key.startswith(ORDER) and value is not None]
+        asleep = [pack(replace(state, due_at=NEVER_DUE)) for state in states]
         producer = AIOKafkaProducer(**scene.direct.arguments())
         await producer.start()
         try:
@@ -78,7 +77,9 @@ async def test_a_restore_that_takes_longer_than_the_session_keeps_the_partitions
                 for number in range(MANY):
                     key, value = ORDER + b"ASLEEP%d" % number, asleep[number % len(asleep)]
                     if batch.append(timestamp=None, key=key, value=value) is None:
-                        await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
+                        await (
+                            await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition)
+                        )
                         batch = producer.create_batch()
                         batch.append(timestamp=None, key=key, value=value)
                 await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
