@@ -92,6 +92,7 @@ async def test_waiting_it_gives_what_another_process_commits_later(arrangement: 
     async with asyncio.timeout(20):
         while not came:  # nobody is told when it has begun
             await claim.commit(step(first.positions, draft(OUT, b"0")))
+            await asyncio.sleep(0.001)
         await claim.commit(step(first.positions, draft(OUT, b"1"), draft(OUT, b"2")))
         await claim.commit(step(first.positions, draft(ACTIONS, b"no"), draft(OUT, b"3")))
         while came[-1] != b"3":  # noqa: ASYNC110 - nobody tells
