@@ -359,10 +359,8 @@ def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
     passed_over = f"; {_count(fed.passed_over, 'row')} passed over" if fed.passed_over else ""
     print(f"{_count(fed.put, 'referral')} put on the log {settings.log_name}{passed_over}", file=sys.stderr)
     if fed.bad:
-        print(
-            f"gateway: {_count(fed.bad, 'row')} could not be read; correct them and feed the download again",
-            file=sys.stderr,
-        )
+        rows = _count(fed.bad, "row")
+        print(f"gateway: {rows} could not be read; correct what is listed and feed it again", file=sys.stderr)
         raise typer.Exit(1)
 
 

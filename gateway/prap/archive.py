@@ -7,11 +7,13 @@ by the zip's directory before a file is opened, and counted again while it is re
 import re
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
+from itertools import count
 from os import SEEK_END, SEEK_SET
 from stat import S_IFMT, S_IFREG
 from struct import error as StructError  # noqa: N812 - it is a class
-from typing import IO, Final, NamedTuple
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from typing import IO, Final, NamedTuple, cast
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipExtFile, ZipFile, ZipInfo
 
 MIB: Final = 1024 * 1024
 LARGEST_ARCHIVE: Final = 64 * MIB
@@ -22,6 +24,8 @@ LARGEST_TOTAL: Final = 256 * MIB
 #: How many times larger than in the zip a file may be; small files may be more.
 GREATEST_RATIO: Final = 200
 LONGEST_LINE: Final = 64 * 1024
+#: About three times the referrals of the whole programme in its peak month.
+MOST_LINES: Final = 300_000
 
 #: What the standard library raises on a zip that is broken or made to break it.
 _BROKEN: Final = (
@@ -66,8 +70,9 @@ def read_archive(stream: IO[bytes]) -> Iterator[CsvFile]:
     with archive:
         files = archive.infolist()
         _check(files)
+        counter = count(1)
         for file in sorted(files, key=lambda file: file.filename):
-            yield CsvFile(file.filename, _lines(archive, file))
+            yield CsvFile(file.filename, _lines(archive, file, counter))
 
 
 class _Guarded:
@@ -132,15 +137,20 @@ def _problem(file: ZipInfo) -> str | None:
     return None
 
 
-def _lines(archive: ZipFile, file: ZipInfo) -> Iterator[bytes]:
+def _lines(archive: ZipFile, file: ZipInfo, counter: Iterator[int]) -> Iterator[bytes]:
     """The lines of a file; not more than the directory says that it holds, which ZipFile sees to."""
     try:
-        with archive.open(file) as stream:
+        # ZipFile reads a line with a limit byte by byte; the reader around it does not.
+        with BufferedReader(cast(ZipExtFile, archive.open(file))) as stream:
             for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), 1):
                 if len(line) > LONGEST_LINE:
                     raise InvalidDownload(
                         f"{file.filename}, line {number} is longer than {LONGEST_LINE // 1024} KiB; "
                         "expected one purchase order a line, and line ends LF or CRLF"
+                    )
+                if next(counter) > MOST_LINES:
+                    raise InvalidDownload(
+                        f"the download has more than {MOST_LINES:,} lines; ask PRaP for fewer at a time"
                     )
                 yield line
     except _BROKEN:

@@ -21,8 +21,6 @@ from gateway.prap.table import Row, read_rows
 from gateway.rules.messages import Referral
 from gateway.rules.policy import Policies
 
-#: About three times the referrals of the whole programme in its peak month.
-MOST_ROWS: Final = 300_000
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _HEADING: Final = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,39}")
 
@@ -77,16 +75,10 @@ def read_download(
     may be done with these before the end.
     """
     seen: dict[str, _Place] = {}
-    rows = 0
     for file in read_archive(stream):
         table = read_rows(file)
         columns = _columns(file, next(table, None))
         for row in table:
-            rows += 1
-            if rows > MOST_ROWS:
-                raise InvalidDownload(
-                    f"the download has more than {MOST_ROWS:,} rows; ask PRaP for fewer at a time"
-                )
             yield _read(file, columns, row, seen, today, policies)
 
 

@@ -59,7 +59,7 @@ def test_bad_rows_are_listed_and_when_corrected_only_they_are_new(gateway: Gatew
     assert fed.err == (
         "orders.csv, line 3, PO1002: benefit is not one of its values; expected ESA, UC, JSA\n"
         "orders.csv, line 3, PO1002: date_of_birth is not a date; expected one such as 2016-03-14 or "
-        "14/03/2016\n" + PUT + "gateway: 1 row could not be read; correct them and feed the download again\n"
+        "14/03/2016\n" + PUT + "gateway: 1 row could not be read; correct what is listed and feed it again\n"
     )
     (tmp_path / "prap.zip").write_bytes(zipped(recent(), recent("PO1002")))
     assert gateway("feed", "prap.zip").status == 0

@@ -3,7 +3,7 @@
 import re
 from typing import get_args
 
-from gateway.prap import archive, download
+from gateway.prap import archive
 from gateway.prap.purchase_order import COLUMNS, REQUIRED
 from gateway.rules.messages import ClaimantGroup
 from tests.docs.pages import ROOT
@@ -26,7 +26,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"1 to {archive.MOST_FILES}, `.csv`",
         f"{archive.LARGEST_TOTAL // archive.MIB} MiB in all",
         f"at most {archive.GREATEST_RATIO} times",
-        f"{download.MOST_ROWS:,} in all",
-        f"| a line or a row | {archive.LONGEST_LINE // 1024} KiB |",
+        f"{archive.MOST_LINES:,} in all",
+        f"| a line, or a row of several lines | {archive.LONGEST_LINE // 1024} KiB |",
     ):
         assert limit in PAGE, limit

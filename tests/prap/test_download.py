@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.prap import BadRow, InvalidDownload, PassedOver, is_download
-from gateway.prap import download as limits
 from gateway.prap.purchase_order import shown_po_number
 from gateway.rules.messages import Referral
 from tests.prap.downloads import TODAY, csv_of, order, read, zip_of, zipped
@@ -131,13 +130,6 @@ def test_a_row_that_came_too_early_is_taken_on_its_day() -> None:
     download = zipped(order(referred_on="2016-03-19"))
     assert isinstance(read(download, TODAY)[0], BadRow)
     assert isinstance(read(download, TODAY + 1)[0], Referral)
-
-
-def test_a_download_of_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_ROWS", 3)
-    assert len(read(zipped(*(order(f"PO{n}") for n in range(3))))) == 3
-    with pytest.raises(InvalidDownload, match="more than 3 rows"):
-        read(zipped(*(order(f"PO{n}") for n in range(4))))
 
 
 @pytest.mark.parametrize(
