@@ -15,7 +15,7 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test broker broker-stop check format bench docs simulate lock wheel clean
+.PHONY: help setup demo run test broker broker-stop check format bench bench-kafka docs simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,13 @@ bench: setup ## measure speed and memory and write benchmarks/figures.md, which 
 	@mkdir -p .benchmarks
 	$(BIN)/pytest benchmarks/ --benchmark-only --benchmark-quiet --benchmark-json=.benchmarks/last.json $(ARGS)
 	$(BIN)/python -m benchmarks.figures .benchmarks/last.json
+
+bench-kafka: setup ## measure on a broker what benchmarks/kafka.md tells, which takes ten minutes
+	@address=$$($(BIN)/python -m tests.broker start) && \
+	$(BIN)/python -m benchmarks.kafka_run $$address && \
+	$(BIN)/python -m benchmarks.kafka_restore $$address && \
+	$(BIN)/python -m benchmarks.kafka_restore $$address --partitions 1 && \
+	$(BIN)/python -m benchmarks.kafka_handover $$address
 
 docs: setup ## make docs/rules.md and docs/demo.svg anew, which are made from the code
 	$(BIN)/python -m gateway.rulebook > docs/rules.md.new && mv docs/rules.md.new docs/rules.md

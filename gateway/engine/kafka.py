@@ -9,12 +9,12 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.engine.clock import wall_clock
-from gateway.engine.kafka_brokers import FETCH_WAIT_MS, Brokers, as_records
-from gateway.engine.kafka_claim import KafkaClaim
+from gateway.engine.kafka_brokers import ANSWER_S, FETCH_WAIT_MS, Brokers, as_records
+from gateway.engine.kafka_claim import COMMIT_S, KafkaClaim
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_letters import KafkaLetters
 from gateway.engine.kafka_membership import Membership
@@ -90,32 +90,44 @@ class KafkaLog:
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics in one transaction.
 
-        Raises LogError for a draft with a timestamp where brokers date what arrives.
+        Raises LogError for a draft with a timestamp where brokers date what arrives, LogBusy where brokers
+        go away meanwhile.
         """
         brokers = self.brokers
         dated = await brokers.keeps_time()
         name = f"{brokers.group}-append-{uuid.uuid4().hex}"
-        producer = await start_producer(brokers.connection, name, transaction_s=APPEND_TRANSACTION_S)
         try:
-            await producer.begin_transaction()
-            sending = Sending(producer)
-            count = 0
-            for draft in drafts:
-                if draft.timestamp is not None and not dated:
-                    raise LogError(
-                        "the brokers date what arrives, so records can't keep their time; make topics that "
-                        "do with `gateway topics create --timestamps create`, under another "
-                        "GATEWAY_TOPIC_PREFIX"
-                    )
-                topic, place = brokers.named(draft.topic), await brokers.place_of(draft, 0)
-                await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
-                count += 1
-            if count:
-                await sending.delivered()
+            producer = await start_producer(brokers.connection, name, transaction_s=APPEND_TRANSACTION_S)
+            try:
+                return await self._put(producer, drafts, dated)
+            finally:
+                await discard(producer)
+        except (KafkaError, TimeoutError) as error:
+            raise LogBusy(
+                f"the brokers failed ({type(error).__name__}) before it was sure that all was put; look at "
+                "them, and do it again: a message that has come twice is decided once"
+            ) from error
+
+    async def _put(self, producer: AIOKafkaProducer, drafts: Iterable[Draft], dated: bool) -> int:
+        brokers = self.brokers
+        await producer.begin_transaction()
+        sending = Sending(producer)
+        count = 0
+        for draft in drafts:
+            if draft.timestamp is not None and not dated:
+                raise LogError(
+                    "the brokers date what arrives, so records can't keep their time; make topics that "
+                    "do with `gateway topics create --timestamps create`, under another "
+                    "GATEWAY_TOPIC_PREFIX"
+                )
+            topic, place = brokers.named(draft.topic), await brokers.place_of(draft, 0)
+            await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
+            count += 1
+        if count:
+            await sending.delivered()
+            async with asyncio.timeout(COMMIT_S):
                 await producer.commit_transaction()
-            return count
-        finally:
-            await discard(producer)
+        return count
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -126,13 +138,17 @@ class KafkaLog:
         return await self._letters.handled()
 
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics as they are committed, in order within a partition."""
+        """Records of the topics as they are committed, in order within a partition.
+
+        Raises LogBusy where brokers go away, but not with `wait`: then they are waited for.
+        """
         brokers = self.brokers
         places = [
             TopicPartition(brokers.named(topic), partition)
             for topic in topics
             for partition in range(await brokers.count(topic))
         ]
+        clock = asyncio.get_running_loop().time
         consumer = await brokers.reader(places)
         try:
             ends = await brokers.ends(places)
@@ -141,6 +157,7 @@ class KafkaLog:
                     consumer.seek(place, ends[place])
             if from_start:
                 await consumer.seek_to_beginning(*places)
+            heard_s = clock()
             while True:
                 taken = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FOLLOW_AT_ONCE)
                 for place, records in taken.items():
@@ -150,6 +167,17 @@ class KafkaLog:
                             yield record
                 if not wait and all([await consumer.position(place) >= ends[place] for place in places]):
                     return
+                if taken:
+                    heard_s = clock()
+                elif not wait and clock() > heard_s + ANSWER_S:
+                    # A transaction may still be open, and hide what was asked for; or the brokers are away.
+                    await brokers.ends(places)
+                    heard_s = clock()
+        except (KafkaError, TimeoutError) as error:
+            raise LogBusy(
+                f"the brokers failed ({type(error).__name__}) before all was read; look at them, and try "
+                "again"
+            ) from error
         finally:
             await stop(consumer)
 

@@ -1,0 +1,68 @@
+"""The commands on a log on Kafka print what they print on the embedded one, and say what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.sample import programme
+from tests.cli.running import Ended, json_lines, referral, spawn
+from tests.kafka.feeding import make
+
+END = "2018-01-01T00:00:00Z"
+COMMANDS = [
+    ("tail", "--from-start", "--no-follow"),
+    ("explain", "PO1"),
+    ("feed", "some.jsonl"),
+    ("dead-letters", "list"),
+    ("dead-letters", "replay", "--all"),
+]
+
+
+def on(url: str, prefix: str) -> dict[str, str]:
+    return {"GATEWAY_LOG_URL": url, "GATEWAY_TOPIC_PREFIX": prefix}
+
+
+def test_a_programme_and_its_explanation_are_printed_as_on_the_embedded_log(
+    bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """But that topics have a common order there, and on Kafka each partition has its own."""
+    lines = list(programme(10, seed=2))
+    (tmp_path / "some.jsonl").write_bytes(b"".join(lines))
+    po_number = lines[0].partition(b'"po_number":"')[2].partition(b'"')[0].decode()
+    make(bootstrap, topic_prefix, 3)
+    printed: list[tuple[list[bytes], bytes]] = []
+    for environment in ({}, on(f"kafka://{bootstrap}", topic_prefix)):
+
+        def do(*arguments: str, environment: dict[str, str] = environment) -> Ended:
+            ended = spawn(*arguments, cwd=tmp_path, environment=environment)
+            assert ended.status == 0, ended.err
+            return ended
+
+        do("feed", "--keep-time", "some.jsonl")
+        do("run", "--clock", "log", "--until", END)
+        tail, explained = do("tail", "--from-start", "--no-follow"), do("explain", po_number)
+        assert tail.err == explained.err == ""
+        printed.append((sorted(tail.out.splitlines()), explained.out))
+    assert printed[0] == printed[1]
+    assert printed[0][0]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_where_there_are_no_topics_that_is_said(
+    arguments: tuple[str, ...], bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    (tmp_path / "some.jsonl").write_bytes(json_lines([referral()]))
+    ended = spawn(*arguments, cwd=tmp_path, environment=on(f"kafka://{bootstrap}", topic_prefix))
+    assert ended.status == 1
+    assert ended.sentence.startswith(f"there is no topic {topic_prefix}")
+    assert ended.sentence.endswith("make it with `gateway topics create`, or correct GATEWAY_TOPIC_PREFIX")
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_where_no_broker_answers_that_is_said(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "some.jsonl").write_bytes(json_lines([referral()]))
+    ended = spawn(*arguments, cwd=tmp_path, environment=on("kafka://127.0.0.1:1", ""))
+    assert ended.status == 1
+    assert ended.sentence == (
+        "the broker 127.0.0.1:1 can't be reached (connection refused); see that it runs, and its address"
+    )
