@@ -15,7 +15,7 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test broker broker-stop check format bench bench-kafka docs simulate lock wheel clean
+.PHONY: help setup demo run test faults soak broker broker-stop check format bench bench-kafka docs simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ else
 	@$(BIN)/python -m tests.broker missing
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow' $(ARGS)
 endif
+
+faults: setup ## put the gateway through every fault, with a real broker, which takes minutes
+	$(BIN)/pytest -n $(WORKERS) tests/faults $(ARGS)
+
+soak: setup ## random faults for 15 minutes; ARGS='--minutes 5 --seed 1' for others
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 broker: setup ## start Apache Kafka for the tests, in the background, and print its address
 	@$(BIN)/python -m tests.broker start

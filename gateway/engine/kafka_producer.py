@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import IllegalOperation
+from aiokafka.errors import IllegalOperation, KafkaConnectionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from gateway.engine.kafka_connection import Connection
@@ -44,6 +44,10 @@ async def start_producer(
         # It retries CONCURRENT_TRANSACTIONS and a coordinator that is away for ever.
         async with asyncio.timeout(START_S):
             await producer.start()
+    except AssertionError:
+        # A broker that has just come back may name no brokers, for which aiokafka is not ready.
+        await discard(producer)
+        raise KafkaConnectionError("the broker that answers names no brokers yet") from None
     except BaseException:
         await discard(producer)
         raise
@@ -52,15 +56,8 @@ async def start_producer(
 
 async def discard(producer: AIOKafkaProducer) -> None:
     """Let a producer go, whatever state it is in. Never raises."""
-    stopped = await stop(producer)
+    await stop(producer)
     _hear_out(producer)
-    if stopped:
-        return
-    # It waits for what it still has to send, which a broker that is away never takes.
-    sending = producer._sender.sender_task  # noqa: SLF001 - aiokafka has no other way to end it
-    if sending is not None:
-        sending.cancel()
-    await _within(STOP_S, producer.client.close())
 
 
 def _hear_out(producer: AIOKafkaProducer) -> None:
@@ -83,18 +80,32 @@ def _hear(future: asyncio.Future[object]) -> None:
         future.exception()
 
 
-async def stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
-    """Stop a client in good order. False: it can't be stopped. Never raises."""
-    return await _within(STOP_S, client.stop())  # type: ignore[no-untyped-call] # the consumer's has no types
+async def stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Let a client go, in good order where that can be done. Never raises.
+
+    Where its own end fails on the way, it leaves connections open, and a task that goes on for ever.
+    """
+    if await _within(STOP_S, client.stop()):  # type: ignore[no-untyped-call] # the consumer's has no types
+        return
+    # aiokafka has no other way to end these.
+    if isinstance(client, AIOKafkaProducer):
+        connections, sending = client.client, client._sender.sender_task  # noqa: SLF001
+        # It waits for what it still has to send, which a broker that is away never takes.
+        if sending is not None:
+            sending.cancel()
+    else:
+        connections = client._client  # noqa: SLF001
+    await _within(STOP_S, connections.close())
 
 
 async def _within(seconds: float, ending: Coroutine[None, None, None]) -> bool:
+    """Whether it has come to its end by then, in good order."""
     # A task of its own: what aiokafka's tasks were cancelled with would look like this one's cancellation.
     task = asyncio.create_task(ending)
     done, _ = await asyncio.wait({task}, timeout=seconds)
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    return bool(done)
+    (raised,) = await asyncio.gather(task, return_exceptions=True)
+    return bool(done) and raised is None
 
 
 class Sending:

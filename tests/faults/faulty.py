@@ -43,10 +43,11 @@ def end_at(point: str, times: int) -> None:
     async def watched(producer: AIOKafkaProducer, *arguments: Any, **named: Any) -> Any:
         nonlocal left
         left -= 1
-        if left == 0 and when == "before":
+        here = left == 0
+        if here and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         result = await method(producer, *arguments, **named)
-        if left == 0:
+        if here:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 

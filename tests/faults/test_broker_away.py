@@ -13,6 +13,8 @@ import pytest
 from tests.broker.broker import Broker, free_ports
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, PATIENCE_S, Scene, in_parts, sample
 
+pytestmark = pytest.mark.slow
+
 #: A minute where all is run; else long enough for every member's session, and every request, to have ended.
 AWAY_S = 60 if os.environ.get("GATEWAY_TEST_LONG") else 15
 

@@ -11,6 +11,8 @@ from tests.broker.broker import Broker, free_ports
 from tests.faults.cutting import REQUESTS, WHENS, CuttingProxy, When
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, PATIENCE_S, Scene, in_parts, sample
 
+pytestmark = pytest.mark.slow
+
 THROUGH = "THROUGH"
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.faults.faulty import POINTS
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, TO_THE_END, Scene, sample
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_killed_at_any_step_of_a_commit_it_decides_each_message_once(

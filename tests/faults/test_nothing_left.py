@@ -14,6 +14,8 @@ from tests.broker.broker import Broker
 from tests.faults.scene import Scene
 from tests.log.reading import draft, owned, step
 
+pytestmark = pytest.mark.slow
+
 
 def left() -> tuple[list[str], list[str]]:
     """Tasks that go on, and connections that are open."""

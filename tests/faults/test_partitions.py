@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from zlib import crc32
 
+import pytest
 from confluent_kafka import Producer
 
 from gateway.engine.log import INBOUND_TOPICS
@@ -13,6 +14,8 @@ from gateway.lines import read_lines
 from gateway.rules.messages import TOPIC_OF
 from schemas.codec import encode
 from tests.faults.scene import Scene, sample
+
+pytestmark = pytest.mark.slow
 
 
 async def test_messages_that_another_library_put_elsewhere_meet_where_they_belong(

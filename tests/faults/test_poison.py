@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas.codec import encode
@@ -12,6 +13,8 @@ from schemas.json import parse, parse_instant
 from tests.cli.running import record
 from tests.faults.faulty import RAISES
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
+
+pytestmark = pytest.mark.slow
 
 MIB = 1024 * 1024
 

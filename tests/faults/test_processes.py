@@ -4,7 +4,11 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, TO_THE_END, Process, Scene, in_parts, sample
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_process_that_freezes_for_longer_than_its_session_and_wakes_up_commits_nothing_more(

@@ -12,6 +12,8 @@ from gateway.engine.kafka_claim import ORDER, read_state
 from gateway.engine.kafka_topics import STATE_TOPIC
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
 
+pytestmark = pytest.mark.slow
+
 #: So many states of purchase orders on which nothing falls due.
 MANY = 120_000
 NEVER_DUE = 2**60
