@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.new_partitions import NewPartitions
 from msgspec import msgpack
@@ -139,9 +140,8 @@ class Scene:
     """
 
     def __init__(
-        self, folder: Path, bootstrap: str, prefix: str, *, partitions: int = 3, direct: str | None = None
+        self, bootstrap: str, prefix: str, *, partitions: int = 3, direct: str | None = None
     ) -> None:
-        self._folder = folder
         self._bootstrap = bootstrap
         self.prefix = prefix
         self.partitions = partitions
@@ -328,6 +328,19 @@ class Scene:
         twice = {key: len(lines) - len(set(lines)) for key, lines in came.items()}
         assert not any(twice.values()), {key: count for key, count in twice.items() if count}
         assert came == wanted
+
+
+async def put(scene: Scene, values: Sequence[bytes], key: bytes, at: str) -> None:
+    """Put values on the topic of the WP11s, as no feed would."""
+    producer = AIOKafkaProducer(**scene.direct.arguments(), max_request_size=64 * 1024 * 1024)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(
+                scene.named("jobcentre.wp11"), value, key, timestamp_ms=parse_instant(at)
+            )
+    finally:
+        await producer.stop()
 
 
 def sample(referrals: int, seed: int) -> list[bytes]:

@@ -42,14 +42,14 @@ async def readiness(port: int, ready: bool) -> str:
 
 
 async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_restart(
-    tmp_path: Path, topic_prefix: str, broker: Broker
+    topic_prefix: str, broker: Broker
 ) -> None:
     """It is stopped, killed in the middle of commits, and paused; then two processes still do their work."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     parts = in_parts(sample(400, seed), 5)
     ports = free_ports(2)
-    async with Scene(tmp_path, broker.bootstrap, topic_prefix) as scene:
+    async with Scene(broker.bootstrap, topic_prefix) as scene:
         processes = [
             await scene.start(*FOR_EVER, command=IN_SMALL_STEPS, http_port=str(port)) for port in ports
         ]

@@ -30,7 +30,7 @@ async def door(tmp_path: Path, java: None) -> AsyncIterator[tuple[CuttingProxy, 
 
 
 async def test_a_connection_cut_at_any_request_of_a_transaction_loses_and_doubles_nothing(
-    tmp_path: Path, topic_prefix: str, door: tuple[CuttingProxy, Broker]
+    topic_prefix: str, door: tuple[CuttingProxy, Broker]
 ) -> None:
     """Before the request has reached the broker, and before its answer has come back."""
     proxy, broker = door
@@ -38,7 +38,7 @@ async def test_a_connection_cut_at_any_request_of_a_transaction_loses_and_double
     print(f"seed {seed}")
     cuts: list[tuple[str, When]] = [(request, when) for request in REQUESTS for when in WHENS]
     first, *parts = in_parts(sample(150, seed), len(cuts) + 1)
-    async with Scene(tmp_path, proxy.address, topic_prefix, direct=broker.bootstrap) as scene:
+    async with Scene(proxy.address, topic_prefix, direct=broker.bootstrap) as scene:
         process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await scene.feed(first)
         await scene.until_decided()

@@ -2,7 +2,6 @@
 
 import random
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_killed_at_any_step_of_a_commit_it_decides_each_message_once(
-    tmp_path: Path, bootstrap: str, topic_prefix: str, point: str
+    bootstrap: str, topic_prefix: str, point: str
 ) -> None:
     """Twice on the way; the third process comes to the end."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         await scene.feed(sample(60, seed))
         for _ in range(2):
             times = str(rng.randint(1, 6))
@@ -32,12 +31,12 @@ async def test_killed_at_any_step_of_a_commit_it_decides_each_message_once(
 
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 async def test_killed_while_deadlines_fall_due_without_any_message_it_decides_each_once(
-    tmp_path: Path, bootstrap: str, topic_prefix: str, point: str
+    bootstrap: str, topic_prefix: str, point: str
 ) -> None:
     """All messages are decided before; what the processes commit after that is deadlines only."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         await scene.feed(sample(60, seed))
         process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await scene.until_decided()

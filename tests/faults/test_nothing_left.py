@@ -34,7 +34,7 @@ async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
     monkeypatch.setattr(kafka_producer, "STOP_S", 0.5)
     with Broker(tmp_path / "broker") as broker:
         await asyncio.to_thread(broker.start)
-        async with Scene(tmp_path, broker.bootstrap, topic_prefix, partitions=1) as scene:
+        async with Scene(broker.bootstrap, topic_prefix, partitions=1) as scene:
             log = scene.log()
             claim, restored = await owned(log)
             await claim.commit(step(restored.positions, draft("gateway.outcomes", b"1")))

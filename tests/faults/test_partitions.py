@@ -2,7 +2,6 @@
 
 import json
 import random
-from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 async def test_messages_that_another_library_put_elsewhere_meet_where_they_belong(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """librdkafka hashes keys by CRC-32: all of these go to the first of two partitions, where half belong."""
     seed = random.randrange(10_000)
@@ -28,7 +27,7 @@ async def test_messages_that_another_library_put_elsewhere_meet_where_they_belon
         line for line in sample(120, seed) if crc32(json.loads(line)["value"]["po_number"].encode()) % 2 == 0
     ]
     landed: set[int | None] = set()
-    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=2) as scene:
+    async with Scene(bootstrap, topic_prefix, partitions=2) as scene:
         producer = Producer({"bootstrap.servers": scene.direct.servers[0]})
         for line in read_lines(lines):
             assert line.message is not None
@@ -48,10 +47,10 @@ async def test_messages_that_another_library_put_elsewhere_meet_where_they_belon
 
 
 async def test_a_count_of_partitions_that_has_changed_since_is_refused_at_the_start(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """First on one topic, then on all of them; nothing is decided, and what to do is said."""
-    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=2) as scene:
+    async with Scene(bootstrap, topic_prefix, partitions=2) as scene:
         await scene.feed(sample(20, 1))
         await scene.finish()
         came = await scene.came()

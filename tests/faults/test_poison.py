@@ -2,38 +2,22 @@
 
 import json
 import random
-from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from schemas.codec import encode
-from schemas.json import parse, parse_instant
+from schemas.json import parse
 from tests.cli.running import record
 from tests.faults.faulty import RAISES
-from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, put, sample
 
 pytestmark = pytest.mark.slow
 
 MIB = 1024 * 1024
 
 
-async def put(scene: Scene, values: Sequence[bytes], key: bytes, at: str) -> None:
-    """Put values on the topic of the WP11s, as no feed would."""
-    producer = AIOKafkaProducer(**scene.direct.arguments(), max_request_size=64 * MIB)
-    await producer.start()
-    try:
-        for value in values:
-            await producer.send_and_wait(
-                scene.named("jobcentre.wp11"), value, key, timestamp_ms=parse_instant(at)
-            )
-    finally:
-        await producer.stop()
-
-
 async def test_records_that_nobody_can_decide_go_to_the_dead_letters_and_hold_nothing_up(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """Not decodable, of an unknown schema, of 10 MB, and one on which the rules raise."""
     seed = random.randrange(10_000)
@@ -57,7 +41,7 @@ async def test_records_that_nobody_can_decide_go_to_the_dead_letters_and_hold_no
         random.Random(seed).randbytes(10_000_000),
         encode(parse("Wp11", fatal)),
     ]
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         await scene.limit("jobcentre.wp11", 16 * MIB)
         await scene.limit("gateway.dead-letters", 33 * MIB)
         process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
@@ -71,13 +55,13 @@ async def test_records_that_nobody_can_decide_go_to_the_dead_letters_and_hold_no
 
 
 async def test_a_batch_that_the_broker_refuses_is_not_committed_around(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """One outbound topic takes nothing for a while: until it does, nothing of a step is seen anywhere."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     first, second = in_parts(sample(100, seed), 2)
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await scene.feed(first)
         await scene.until_decided()

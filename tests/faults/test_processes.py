@@ -2,7 +2,6 @@
 
 import random
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,13 @@ pytestmark = pytest.mark.slow
 
 
 async def test_a_process_that_freezes_for_longer_than_its_session_and_wakes_up_commits_nothing_more(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """Another one takes over meanwhile; then both go on, each with its own part."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     parts = in_parts(sample(200, seed), 4)
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         frozen = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await frozen.until("partition.claimed", 3)
         await scene.feed(parts[0])
@@ -42,13 +41,13 @@ async def test_a_process_that_freezes_for_longer_than_its_session_and_wakes_up_c
 
 
 async def test_a_partition_that_goes_to_another_process_and_comes_back_is_decided_once(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """There and back, by a clean end each time; and by a kill."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     parts = in_parts(sample(200, seed), 5)
-    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=2) as scene:
+    async with Scene(bootstrap, topic_prefix, partitions=2) as scene:
         stays = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await stays.until("partition.claimed", 2)
         await scene.feed(parts[0])
@@ -65,15 +64,13 @@ async def test_a_partition_that_goes_to_another_process_and_comes_back_is_decide
         await scene.check()
 
 
-async def test_ten_rebalances_in_a_minute_lose_and_double_nothing(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
-) -> None:
+async def test_ten_rebalances_in_a_minute_lose_and_double_nothing(bootstrap: str, topic_prefix: str) -> None:
     """One process stays; a second and a third come and go, told to stop or killed, while the feed goes on."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     rng = random.Random(seed)
     parts = in_parts(sample(400, seed), 6)
-    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=4) as scene:
+    async with Scene(bootstrap, topic_prefix, partitions=4) as scene:
         stays = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         come: list[Process] = []
         for lines in parts:
@@ -93,12 +90,12 @@ async def test_ten_rebalances_in_a_minute_lose_and_double_nothing(
 
 
 async def test_processes_that_end_by_themselves_decide_all_together(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """Three with --until on four partitions, one of which is killed on the way: the others do its work."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
-    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=4) as scene:
+    async with Scene(bootstrap, topic_prefix, partitions=4) as scene:
         await scene.feed(sample(300, seed))
         processes = [await scene.start(*TO_THE_END, command=IN_SMALL_STEPS) for _ in range(3)]
         await processes[0].until("step.committed", 3)
@@ -108,11 +105,9 @@ async def test_processes_that_end_by_themselves_decide_all_together(
         await scene.check()
 
 
-async def test_told_to_stop_in_any_state_it_ends_in_good_order(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
-) -> None:
+async def test_told_to_stop_in_any_state_it_ends_in_good_order(bootstrap: str, topic_prefix: str) -> None:
     """While it starts, joins the group, restores and decides."""
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         await scene.feed(sample(500, 1))
         for event in ("gateway.started", "partitions.assigned", "partition.claimed", "step.committed"):
             process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)

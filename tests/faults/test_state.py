@@ -1,7 +1,6 @@
 """What gateway.state may end in, and how long it may take to restore."""
 
 import random
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -37,12 +36,12 @@ async def put_on_state(scene: Scene, ends_in: str) -> None:
 
 @pytest.mark.parametrize("ends_in", ["tombstones", "markers"])
 async def test_a_state_that_ends_in_no_record_that_says_anything_is_restored(
-    tmp_path: Path, bootstrap: str, topic_prefix: str, ends_in: str
+    bootstrap: str, topic_prefix: str, ends_in: str
 ) -> None:
     """Before anything was decided, and after half of the programme."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
-    async with Scene(tmp_path, bootstrap, topic_prefix) as scene:
+    async with Scene(bootstrap, topic_prefix) as scene:
         for lines in in_parts(sample(60, seed), 2):
             await put_on_state(scene, ends_in)
             process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
@@ -55,13 +54,13 @@ async def test_a_state_that_ends_in_no_record_that_says_anything_is_restored(
 
 
 async def test_a_restore_that_takes_longer_than_the_session_keeps_the_partitions(
-    tmp_path: Path, bootstrap: str, topic_prefix: str
+    bootstrap: str, topic_prefix: str
 ) -> None:
     """The group hears of both processes while they restore: each partition is claimed once."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     first, second = in_parts(sample(60, seed), 2)
-    async with Scene(tmp_path, bootstrap, topic_prefix, partitions=2) as scene:
+    async with Scene(bootstrap, topic_prefix, partitions=2) as scene:
         process = await scene.start(*FOR_EVER, command=IN_SMALL_STEPS)
         await scene.feed(first)
         await scene.until_decided()
