@@ -65,7 +65,7 @@ else
 endif
 
 faults: setup ## put the gateway through every fault, with a real broker, which takes minutes
-	$(BIN)/pytest -n $(WORKERS) tests/faults $(ARGS)
+	GATEWAY_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) tests/faults $(ARGS)
 
 soak: setup ## random faults for 15 minutes; ARGS='--minutes 5 --seed 1' for others
 	$(BIN)/python -m tests.faults.soak $(ARGS)

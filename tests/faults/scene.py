@@ -230,8 +230,6 @@ class Scene:
                     "GATEWAY_TOPIC_PREFIX": self.prefix,
                     "GATEWAY_LOG_LEVEL": "debug",
                     "GATEWAY_SESSION_TIMEOUT_S": "2",
-                    # What a process leaves open is told at its end.
-                    "PYTHONWARNINGS": "always::ResourceWarning",
                 }
                 | {f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
                 limit=1 << 20,
