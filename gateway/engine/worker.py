@@ -121,7 +121,7 @@ class Worker:
             )
             self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
             self._watch.claimed(clock() - began_s)
-            self.trouble = None
+            self.trouble = "what has arrived is being read for the first time"
             decided: Decided | None = None
             more = True
             while decided or not stop.is_set():
@@ -134,6 +134,7 @@ class Worker:
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
                 at_hand.add(batch)
                 self.standing = at_hand.standing(decided)
+                self.trouble = None
                 following = None if stop.is_set() else at_hand.decide()
                 if decided and committing:
                     await committing
