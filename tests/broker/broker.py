@@ -241,10 +241,12 @@ class Broker:
             raise NoBroker(f"Apache Kafka ended while it started:\n{self._last_lines()}")
         client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         try:
-            # Another broker could have taken the port meanwhile.
-            return bool(client.list_topics(timeout=1).cluster_id == self._cluster_id)
+            found = client.list_topics(timeout=1)
         except KafkaException:
             return False
+        # Another broker could have taken the port meanwhile. And one that is not yet let in again by its
+        # controller names no brokers, and so no leader of any partition.
+        return found.cluster_id == self._cluster_id and bool(found.brokers)
 
     def _until(self, holds: Callable[[], bool], within_s: float) -> None:
         give_up_at = time.monotonic() + within_s
