@@ -1,5 +1,6 @@
 """Errors over HTTP: problem details (RFC 9457), with a `code` that does not change."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -14,12 +15,50 @@ _DETAILS: Final = {
 }
 
 
-def problem(status: HTTPStatus, detail: str | None = None) -> web.Response:
-    """The answer of an error. detail: a sentence that says what to do, and quotes nothing of the request."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": status.name}
-    if detail is not None:
-        body["detail"] = detail
-    return web.Response(status=status, body=json.encode(body), content_type="application/problem+json")
+class Problem(Exception):
+    """What is answered in place of what was asked for.
+
+    code: what a program tells it by; without one, the status's name. detail: a sentence that says what to do,
+    and quotes nothing of the request. field: the path of what is at fault, where one is. more: further members
+    of the answer.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str | None = None,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(code or status.name)
+        self.status = status
+        self.code = code or status.name
+        self.detail = detail
+        self.field = field
+        self.headers = headers or {}
+        self.more = more or {}
+
+    def answer(self) -> web.Response:
+        """It as problem details."""
+        body: dict[str, object] = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "code": self.code,
+        }
+        if self.detail is not None:
+            body["detail"] = self.detail
+        if self.field is not None:
+            body["field"] = self.field
+        return web.Response(
+            status=self.status,
+            body=json.encode(body | dict(self.more)),
+            content_type="application/problem+json",
+            headers=self.headers,
+        )
 
 
 @web.middleware
@@ -27,18 +66,18 @@ async def answer_with_problems(request: web.Request, handler: Handler) -> web.St
     """Answer a request; what goes wrong becomes problem details that show nothing of it."""
     try:
         return await handler(request)
+    except Problem as error:
+        return error.answer()
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         status = HTTPStatus(error.status)
-        answer = problem(status, _DETAILS.get(status))
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return Problem(status, _DETAILS.get(status), headers=allow).answer()
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may say what a message says
         resource = request.match_info.route.resource
         path = None if resource is None else resource.canonical
         structlog.get_logger("gateway").error("http.failed", path=path, error=type(error).__name__)
-        return problem(
+        return Problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the gateway; report it with the time of day."
-        )
+        ).answer()

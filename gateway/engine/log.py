@@ -15,6 +15,8 @@ from gateway.rules.messages import INBOUND
 
 #: The inbound topics in the order in which records of one instant are taken.
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
+#: An outbound topic on which nothing is decided: what goes there comes from a provider as it is.
+DELIVERY_PLANS = "jobcentre.delivery-plans"
 
 Header = tuple[str, bytes]
 Headers = tuple[Header, ...]
@@ -104,12 +106,33 @@ class Handled(Struct, frozen=True, gc=False):
     at: int
 
 
+class Changes(Struct, frozen=True, gc=False):
+    """What has been committed since a place in the log, for those who keep a view of it.
+
+    records: of the topics that were asked for, in order within a partition of a topic.
+    states: packed states by po_number, as they are at this moment or were when these records were committed;
+        None: the state is forgotten. A state that has changed comes with the records of its change or, on a
+        log whose topics have no common order, around the same time.
+    positions: where to go on. What the names mean is the log's own affair.
+    behind: how many records there are beyond, at the most.
+    """
+
+    records: Sequence[Record]
+    states: Mapping[str, bytes | None]
+    positions: Mapping[str, int]
+    behind: int
+
+
 class LogError(Exception):
     """The log can't be used; the message says what to do."""
 
 
 class LogBusy(LogError):
     """The log can't be used at the moment; what was tried may be tried again."""
+
+
+class PositionsGone(LogError):
+    """There is nothing at these positions of the log, so whoever keeps a view of it has to begin anew."""
 
 
 class Lost(Exception):
@@ -143,6 +166,21 @@ class Claim(Protocol):
         """Let go. Never raises; a claim that is already lost is let go as well."""
 
 
+class ChangeReader(Protocol):
+    """Reads what is committed, of all partitions."""
+
+    async def read(self, wait_s: float) -> Changes:
+        """What has been committed since the last read, a part of it where it is much.
+
+        wait_s: how long to wait, in seconds, where there is nothing. Raises LogBusy where the log is away:
+        the reader is then to be closed, and another one to go on from the last positions. Raises
+        PositionsGone.
+        """
+
+    async def close(self) -> None:
+        """Let go. Never raises."""
+
+
 class Log(Protocol):
     """A message log with the state of the engine in it.
 
@@ -164,7 +202,10 @@ class Log(Protocol):
         """Own a partition number, and fence out whoever owned it before."""
 
     async def append(self, drafts: Iterable[Draft]) -> int:
-        """Put records on their topics, all or none, and return how many. Keys choose the partition."""
+        """Put records on their topics, all or none, and return how many. Keys choose the partition.
+
+        The topics are the inbound ones and DELIVERY_PLANS.
+        """
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back on their topics and mark the letters as handled: all or nothing.
@@ -178,6 +219,15 @@ class Log(Protocol):
 
     async def handled(self) -> Mapping[str, Handled]:
         """What was done with the dead letters that were handled, by event_id."""
+
+    async def identity(self) -> str:
+        """What tells this log from all others, also from one that was made anew in its place."""
+
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> ChangeReader:
+        """A reader of what is committed on these topics, and of states. positions: {}: from the beginning.
+
+        Raises LogBusy.
+        """
 
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""

@@ -2,7 +2,8 @@
 
 `inbound` and `outbound` hold the records, each in order of arrival, so an offset is a place among all
 records of its table, and the offsets of one topic have gaps. `state`, `position` and `ownership` hold what
-the engine commits, `handled` what was done with dead letters. One step is one SQL transaction, in WAL mode
+the engine commits, `handled` what was done with dead letters, `quiet` which states a step changed without a word
+on any topic. One step is one SQL transaction, in WAL mode
 with synchronous=FULL.
 """
 
@@ -19,15 +20,18 @@ from msgspec import msgpack
 from gateway.engine.clock import wall_clock
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
+    DELIVERY_PLANS,
     INBOUND_TOPICS,
     Assignment,
     Batch,
+    Changes,
     Commit,
     Draft,
     Handled,
     Headers,
     LogError,
     Lost,
+    PositionsGone,
     Record,
     Restored,
 )
@@ -38,6 +42,10 @@ from gateway.engine.sqlite_file import SqliteFile
 LOOK_AGAIN_S: Final = 0.02
 #: A read takes no more of one topic when what it has of it is as large as this.
 READ_BYTES: Final = 8 * 1024 * 1024
+#: How often one who reads changes looks for those of other processes, who put messages there but decide none.
+CHANGED_AGAIN_S: Final = 0.25
+#: How many records of a table one read of changes goes past.
+CHANGES: Final = 1_000
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
 #: How many rows one statement writes at the most, a power of two.
@@ -46,6 +54,7 @@ AT_ONCE: Final = 1_024
 WINDOW: Final = 8_000
 
 _pack: Final = msgpack.Encoder().encode
+_unpack: Final = msgpack.Decoder(list[str]).decode
 _headers: Final = msgpack.Decoder(Headers).decode
 _NO_HEADERS: Final = _pack(())
 
@@ -63,6 +72,8 @@ class SqliteLog:
         self._now = now
         #: Set when this process has appended something.
         self.arrived = asyncio.Event()
+        #: Set when this process has put something on an outbound topic; each reader waits on its own.
+        self._committed: set[asyncio.Event] = set()
 
     async def partitions(self) -> int:
         """How many partition numbers the file was made with."""
@@ -89,23 +100,39 @@ class SqliteLog:
         return SqliteClaim(self, partition, await self.file.run(raise_epoch))
 
     async def append(self, drafts: Iterable[Draft]) -> int:
-        """Put records on the inbound topics in one transaction, all or none.
+        """Put records on the inbound topics, and delivery plans on theirs, in one transaction, all or none.
 
         A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
         the newest record.
         """
 
         def put() -> int:
+            plans = []
+
+            def others() -> Iterator[Draft]:
+                for draft in drafts:
+                    if draft.topic == DELIVERY_PLANS:
+                        plans.append(draft)
+                    else:
+                        yield draft
+
             with self.file.transaction() as db:
                 newest = self.newest()
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
-                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
-                return db.executemany(_INSERT_INBOUND, rows).rowcount
+                rows = _inbound_rows(others(), self.file.partitions, newest, now, self.file.keep_time)
+                count = max(db.executemany(_INSERT_INBOUND, rows).rowcount, 0)
+                _put(db, _INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
+            return count + len(plans)
 
-        count = max(await self.file.run(put), 0)
+        count = await self.file.run(put)
         self.arrived.set()
+        self.tell_of_commit()
         return count
+
+    def _outbound_row(self, draft: Draft, now: int) -> tuple[object, ...]:
+        partition = partition_for(draft.key, self.file.partitions)
+        return draft.topic, partition, _or(draft.timestamp, now), draft.key, draft.value, _packed(draft)
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -171,6 +198,21 @@ class SqliteLog:
                 return
             if not records:
                 await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def identity(self) -> str:
+        """A random name that the file was given when it was made."""
+        return await self.file.run(lambda: self.file.identity)
+
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> "SqliteChanges":
+        """A reader of what is committed on these topics, and of states."""
+        committed = asyncio.Event()
+        self._committed.add(committed)
+        return SqliteChanges(self.file, topics, positions, committed, lambda: self._committed.discard(committed))
+
+    def tell_of_commit(self) -> None:
+        """Wake those who wait for changes."""
+        for committed in self._committed:
+            committed.set()
 
     async def keeps_time(self) -> bool:
         """Whether records were put in it with timestamps of their own."""
@@ -310,6 +352,8 @@ class SqliteClaim:
         kept = [(me, po_number, state) for po_number, state in step.states.items() if state is not None]
         forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
         positions = [(me, topic, offset) for topic, offset in step.positions.items()]
+        told = {draft.key for draft in step.outputs}
+        quiet = [po_number for po_number in step.states if po_number.encode() not in told]
 
         def put() -> None:
             with self._file.transaction() as db:
@@ -320,9 +364,12 @@ class SqliteClaim:
                     db, f"DELETE FROM state WHERE partition = {me} AND po_number IN (VALUES {{}})", forgotten
                 )
                 _put(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
+                if quiet:
+                    db.execute("INSERT INTO quiet (partition, po_numbers) VALUES (?, ?)", (me, _pack(quiet)))
                 db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, me))
 
         await self._file.run(put)
+        self._log.tell_of_commit()
 
     async def release(self) -> None:
         """Nothing is held between two transactions."""
@@ -333,8 +380,97 @@ class SqliteClaim:
             raise Lost(f"partition {self.partition} has another owner now")
 
 
+class SqliteChanges:
+    """Reads the file's tables side by side, in one snapshot each time."""
+
+    def __init__(
+        self,
+        file: SqliteFile,
+        topics: Sequence[str],
+        positions: Mapping[str, int],
+        committed: asyncio.Event,
+        closed: Callable[[], None],
+    ) -> None:
+        self._file = file
+        self._inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
+        self._outbound = [topic for topic in topics if topic not in INBOUND_TOPICS]
+        self._next = dict.fromkeys(_TABLES, 1) | dict(positions)
+        self._committed = committed
+        self._closed = closed
+
+    async def read(self, wait_s: float) -> Changes:
+        """What has been committed since the last read."""
+        clock = asyncio.get_running_loop().time
+        deadline_s = clock() + wait_s
+        while True:
+            self._committed.clear()
+            before = self._next
+            changes = await self._file.run(self._look)
+            left_s = deadline_s - clock()
+            if changes.positions != before or left_s <= 0:
+                return changes
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._committed.wait(), min(left_s, CHANGED_AGAIN_S))
+
+    async def close(self) -> None:
+        """Wait for nothing any more."""
+        self._closed()
+
+    def _look(self) -> Changes:
+        db = self._file.db
+        records: list[Record] = []
+        changed: dict[int, set[str]] = {}
+        following: dict[str, int] = {}
+        behind = 0
+        with self._file.view():
+            for table, key in _TABLES.items():
+                end = db.execute(f"SELECT ifnull(max({key}), 0) + 1 FROM {table}").fetchone()[0]
+                if self._next[table] > end:
+                    raise PositionsGone(f"the log {self._file.path} is not the one that was read before")
+                following[table] = min(end, self._next[table] + CHANGES)
+                behind += end - following[table]
+            for table, topics in (("inbound", self._inbound), ("outbound", self._outbound)):
+                rows = db.execute(
+                    f"{_SELECT.format(table)} WHERE offset >= ? AND offset < ?"
+                    f" AND topic IN ({','.join('?' * len(topics))}) ORDER BY offset",
+                    (self._next[table], following[table], *topics),
+                )
+                records += map(_record, rows)
+            for partition, key in db.execute(
+                "SELECT DISTINCT partition, key FROM outbound WHERE offset >= ? AND offset < ?",
+                (self._next["outbound"], following["outbound"]),
+            ):
+                changed.setdefault(partition, set()).add((key or b"").decode(errors="replace"))
+            for partition, packed in db.execute(
+                "SELECT partition, po_numbers FROM quiet WHERE place >= ? AND place < ?",
+                (self._next["quiet"], following["quiet"]),
+            ):
+                changed.setdefault(partition, set()).update(_unpack(packed))
+            states = {
+                po_number: state
+                for partition, po_numbers in changed.items()
+                for po_number, state in self._states(partition, sorted(po_numbers))
+            }
+        self._next = following
+        return Changes(records, states, following, behind)
+
+    def _states(self, partition: int, po_numbers: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        for start in range(0, len(po_numbers), CHANGES):
+            some = po_numbers[start : start + CHANGES]
+            found = dict(
+                self._file.db.execute(
+                    "SELECT po_number, state FROM state WHERE partition = ?"
+                    f" AND po_number IN ({','.join('?' * len(some))})",
+                    (partition, *some),
+                )
+            )
+            for po_number in some:
+                yield po_number, found.get(po_number)
+
+
+#: What of the file tells of changes, with what each is ordered by.
+_TABLES: Final = {"inbound": "offset", "outbound": "offset", "quiet": "place"}
 _SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
-_FORGET: Final = "DELETE FROM state WHERE partition = {} AND po_number IN (VALUES {})"
 _INSERT_INBOUND: Final = (
     "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
 )

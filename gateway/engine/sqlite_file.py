@@ -42,10 +42,16 @@ CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
 """
-#: Made where it is missing: the first logs had none, and whoever knows nothing of it can use the log as well.
-_HANDLED: Final = """
+#: Made where they are missing: the first logs had none, and whoever knows nothing of them can use the log too.
+_ADDED: Final = """
 CREATE TABLE IF NOT EXISTS handled (
-    letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
+    letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quiet (
+    place INTEGER PRIMARY KEY, partition INTEGER NOT NULL, po_numbers BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT
+"""
+_NAME_IT: Final = """
+INSERT INTO identity SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM identity)
 """
 
 _WHAT_TO_DO: Final = {
@@ -120,6 +126,11 @@ class SqliteFile:
         """Whether records were put in it with timestamps of their own."""
         return self.db.execute("SELECT yes FROM kept_time").fetchone() is not None
 
+    @property
+    def identity(self) -> str:
+        """What tells this file from one that is made anew in its place."""
+        return str(self.db.execute("SELECT id FROM identity").fetchone()[0])
+
     def keep_time(self) -> None:
         """Remember that records with timestamps of their own were put in it; part of a transaction."""
         self.db.execute("INSERT OR IGNORE INTO kept_time VALUES (1)")
@@ -142,7 +153,10 @@ class SqliteFile:
             raise LogError(f"{self.path} is not a gateway log; name another file")
         if self._pragma("user_version") & 0xFF > VERSION:
             raise LogError(f"the log {self.path} was written by a later version; upgrade the gateway")
-        db.execute(_HANDLED)
+        for statement in _ADDED.split(";"):
+            db.execute(statement)
+        if db.execute("SELECT 1 FROM identity").fetchone() is None:
+            db.execute(_NAME_IT)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
@@ -173,6 +187,17 @@ class SqliteFile:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def view(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that reads, beside whoever writes."""
+        db = self.db
+        db.execute("BEGIN")
+        try:
+            yield db
+        finally:
+            if db.in_transaction:
+                db.execute("COMMIT")
 
     @contextmanager
     def snapshot(self) -> Iterator[bool]:
