@@ -42,7 +42,7 @@ CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
 """
-#: Made where they are missing: the first logs had none, and whoever knows nothing of them can use the log too.
+#: Made where they are missing: the first logs had none, and who knows nothing of them can use the log too.
 _ADDED: Final = """
 CREATE TABLE IF NOT EXISTS handled (
     letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
