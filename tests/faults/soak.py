@@ -95,7 +95,9 @@ class Soak:
         async with asyncio.timeout(10):
             status = await process.ended()
         # It may have been killed meanwhile, or told before it could listen to signals.
-        assert status in {0, -signal.SIGKILL, -signal.SIGTERM}, (status, process.grave())
+        # Told so before it listens to signals, it ends by the signal, or with the status that says so.
+            by_signal = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
+            assert status in {0, *by_signal}, (status, process.grave())
         self.complaints += process.stray
         return True
 
