@@ -18,9 +18,9 @@ _DETAILS: Final = {
 class Problem(Exception):
     """What is answered in place of what was asked for.
 
-    code: what a program tells it by; without one, the status's name. detail: a sentence that says what to do,
-    and quotes nothing of the request. field: the path of what is at fault, where one is. more: further members
-    of the answer.
+    code: what a program tells it by; without one, the status's name. detail: a sentence that says what to
+    do, and quotes nothing of the request. field: the path of what is at fault, where one is. more: further
+    members of the answer.
     """
 
     def __init__(

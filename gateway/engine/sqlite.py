@@ -2,9 +2,8 @@
 
 `inbound` and `outbound` hold the records, each in order of arrival, so an offset is a place among all
 records of its table, and the offsets of one topic have gaps. `state`, `position` and `ownership` hold what
-the engine commits, `handled` what was done with dead letters, `quiet` which states a step changed without a word
-on any topic. One step is one SQL transaction, in WAL mode
-with synchronous=FULL.
+the engine commits, `handled` what was done with dead letters, `quiet` which states a step changed without a
+word on any topic. One step is one SQL transaction, in WAL mode with synchronous=FULL.
 """
 
 import asyncio
@@ -207,7 +206,8 @@ class SqliteLog:
         """A reader of what is committed on these topics, and of states."""
         committed = asyncio.Event()
         self._committed.add(committed)
-        return SqliteChanges(self.file, topics, positions, committed, lambda: self._committed.discard(committed))
+        closed = partial(self._committed.discard, committed)
+        return SqliteChanges(self.file, topics, positions, committed, closed)
 
     def tell_of_commit(self) -> None:
         """Wake those who wait for changes."""
