@@ -137,6 +137,22 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "dead_letter.discarded": LogEvent(
         "info", ("letter",), "Somebody discarded a dead letter; it is not put back any more."
     ),
+    "projection.filled": LogEvent(
+        "info",
+        (),
+        "All that was on the log has been read for those who ask over HTTP; what comes is followed.",
+    ),
+    "projection.emptied": LogEvent(
+        "warning", (), "The projection was of a log that is no longer there; it is filled from the beginning."
+    ),
+    "projection.dropped": LogEvent(
+        "warning", ("error", "again_in_s"), "Following the log for those who ask failed; it is tried again."
+    ),
+    "projection.passed_over": LogEvent(
+        "warning",
+        ("topic", "offset"),
+        "A record was written by a later version, so it is not shown; upgrade the gateway.",
+    ),
     "library.complained": LogEvent(
         "warning",
         ("logger", "times"),

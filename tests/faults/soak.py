@@ -94,8 +94,8 @@ class Soak:
         process.send(signal.SIGTERM)
         async with asyncio.timeout(10):
             status = await process.ended()
-        # It may have been killed meanwhile. Told before it could listen to signals, it ends by the signal, or with
-        # the status that says so.
+        # It may have been killed meanwhile. Told before it could listen to signals, it ends by the signal, or
+        # with the status that says so.
         by_signal = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
         assert status in {0, *by_signal}, (status, process.grave())
         self.complaints += process.stray

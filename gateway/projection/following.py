@@ -1,0 +1,146 @@
+"""Keeps the projection filled: from where it stood, and on with whatever is committed."""
+
+import asyncio
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from gateway.engine.log import ChangeReader, Changes, Log, LogError, PositionsGone
+from gateway.projection.filling import TOPICS, Filled, fill
+from gateway.projection.tables import ProjectionFile
+
+T = TypeVar("T")
+
+WAIT_S: Final = 0.5
+AGAIN_S: Final = 1.0
+
+
+class Following:
+    """Fills the projection, and tells those who wait for something new.
+
+    behind: how many records of the log are not in it yet, at the most; None: not known yet. trouble: why it is
+    not being filled; None: it is.
+    """
+
+    def __init__(self, log: Log, file: ProjectionFile) -> None:
+        self._log = log
+        self._file = file
+        self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
+        self._say = structlog.get_logger("gateway.projection")
+        self.behind: int | None = None
+        self.trouble: str | None = "it has not been read yet"
+        #: Set when it has once been filled with all that there was.
+        self.filled = asyncio.Event()
+
+    def woken_by(self, po_number: str) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever something of a purchase order is new."""
+        return self._woken_by([("po_number", po_number)])
+
+    def woken_by_instructions(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever one of these providers has a new instruction."""
+        return self._woken_by([("provider", provider) for provider in providers])
+
+    @contextmanager
+    def _woken_by(self, keys: Sequence[tuple[str, str]]) -> Iterator[asyncio.Event]:
+        event = asyncio.Event()
+        for key in keys:
+            self._waiting[key].add(event)
+        try:
+            yield event
+        finally:
+            for key in keys:
+                self._waiting[key].discard(event)
+                if not self._waiting[key]:
+                    del self._waiting[key]
+
+    async def run(self, stop: asyncio.Event, *, until_filled: bool = False) -> None:
+        """Fill it until told to stop; `until_filled`: or until all there is has been read.
+
+        Whatever goes wrong is tried again, and told in `trouble` meanwhile.
+        """
+        try:
+            while not stop.is_set() and not (until_filled and self.filled.is_set()):
+                try:
+                    await self._follow(stop, until_filled)
+                except (LogError, sqlite3.Error, OSError, TimeoutError) as error:
+                    if until_filled:
+                        raise
+                    said = str(error) if isinstance(error, LogError) else type(error).__name__
+                    self.trouble = f"{said}; it is tried again by itself"
+                    self._say.warning("projection.dropped", error=type(error).__name__, again_in_s=AGAIN_S)
+                    await _sleep_unless(stop, AGAIN_S)
+        finally:
+            self._thread.shutdown(wait=True)
+
+    async def _follow(self, stop: asyncio.Event, until_filled: bool) -> None:
+        """Read from the kept positions on, and take in what comes.
+
+        Raises what went wrong; what was not taken in is read again.
+        """
+        identity = await self._log.identity()
+        positions = await self._in_thread(partial(self._file.positions, identity))
+        reader = await self._log.changes(TOPICS, positions)
+        try:
+            while not stop.is_set():
+                try:
+                    changes = await _unless(stop, reader)
+                except PositionsGone:
+                    self._say.warning("projection.emptied")
+                    await self._in_thread(partial(self._file.empty, identity))
+                    return
+                if changes is None:
+                    return
+                if changes.records or changes.states or changes.positions != positions:
+                    self._wake(await self._in_thread(partial(fill, self._file, changes)))
+                    positions = dict(changes.positions)
+                self.behind, self.trouble = changes.behind, None
+                if not changes.behind and not self.filled.is_set():
+                    self._say.info("projection.filled")
+                    self.filled.set()
+                if until_filled and self.filled.is_set():
+                    return
+        finally:
+            await reader.close()
+
+    def _wake(self, filled: Filled) -> None:
+        if not self._waiting:
+            return
+        keys = (
+            *(("po_number", po_number) for po_number in filled.po_numbers),
+            *(("provider", provider) for provider in filled.providers),
+        )
+        for key in keys:
+            for event in self._waiting.get(key, ()):
+                event.set()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+async def _unless(stop: asyncio.Event, reader: ChangeReader) -> Changes | None:
+    """What has changed; None: told to stop meanwhile."""
+    reading = asyncio.ensure_future(reader.read(WAIT_S))
+    told = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({reading, told}, return_when=asyncio.FIRST_COMPLETED)
+        return reading.result() if reading.done() else None
+    finally:
+        told.cancel()
+        if not reading.done():
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

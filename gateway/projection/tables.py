@@ -1,0 +1,176 @@
+"""The projection's file: its tables, who may use it, and where in the log it stands."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from msgspec import msgpack
+
+from gateway.engine.log import LogError
+
+#: 'WPIR': marks the file as a projection.
+APPLICATION_ID: Final = 0x57504952
+#: Of the tables. A file of another version is made anew.
+VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
+CREATE TABLE referral (
+    po_number TEXT NOT NULL UNIQUE, provider_id TEXT NOT NULL, referred_on INTEGER NOT NULL,
+    status TEXT NOT NULL, events_at INTEGER NOT NULL, events INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
+CREATE INDEX referral_newest ON referral (provider_id, referred_on, po_number);
+CREATE INDEX referral_by_status ON referral (provider_id, status, referred_on, po_number);
+CREATE TABLE event (
+    po_number TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    value BLOB NOT NULL, PRIMARY KEY (po_number, topic, partition, offset)) STRICT, WITHOUT ROWID;
+CREATE TABLE instruction (
+    provider_id TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, po_number TEXT NOT NULL,
+    PRIMARY KEY (provider_id, partition, offset)) STRICT, WITHOUT ROWID;
+CREATE INDEX instruction_of ON instruction (po_number);
+CREATE TABLE message (
+    provider_id TEXT NOT NULL, message_id TEXT NOT NULL, po_number TEXT NOT NULL, digest BLOB,
+    arrived_at INTEGER, status TEXT, outcome BLOB,
+    PRIMARY KEY (provider_id, message_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX message_about ON message (po_number);
+CREATE TABLE booking (
+    provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL,
+    PRIMARY KEY (provider_id, session_id, po_number)) STRICT, WITHOUT ROWID;
+CREATE INDEX booking_of ON booking (po_number);
+CREATE TABLE plan (
+    provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (provider_id, contract_package_area)) STRICT, WITHOUT ROWID
+"""
+_positions: Final = msgpack.Decoder(dict[str, int]).decode
+pack_positions: Final = msgpack.Encoder().encode
+
+
+class ProjectionFile:
+    """The file, which one process uses at a time.
+
+    It holds personal data, so nobody else may read it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the file, and make it where it can't be gone on with. Raises LogError."""
+        self.path = path
+        self._lock = _locked(path)
+        try:
+            self._db = self._open()
+        except sqlite3.Error:
+            self.rebuild_later()
+            try:
+                self._db = self._open()
+            except sqlite3.Error as error:
+                self._let_go()
+                raise LogError(_why(path, error)) from None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection that writes."""
+        return self._db
+
+    def view(self) -> sqlite3.Connection:
+        """Another connection, which reads what was committed last."""
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA query_only = ON")
+        db.execute("PRAGMA cache_size = -65536")
+        return db
+
+    def positions(self, identity: str) -> dict[str, int]:
+        """How far it has been filled from this log. One that was filled from another is emptied."""
+        row = self._db.execute("SELECT identity, positions FROM source").fetchone()
+        if row is not None and row[0] == identity:
+            return _positions(row[1])
+        self.empty(identity)
+        return {}
+
+    def empty(self, identity: str) -> None:
+        """Begin anew, from the beginning of a log."""
+        with self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            for table in ("referral", "event", "instruction", "message", "booking", "plan", "source"):
+                db.execute(f"DELETE FROM {table}")
+            db.execute("INSERT INTO source VALUES (?, ?)", (identity, pack_positions({})))
+
+    def keep_positions(self, positions: Mapping[str, int]) -> None:
+        """How far it is filled now; part of the transaction that has filled it."""
+        self._db.execute("UPDATE source SET positions = ?", (pack_positions(positions),))
+
+    def rebuild_later(self) -> None:
+        """Remove what can't be read; it is made anew from the log."""
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).unlink()
+
+    def close(self) -> None:
+        """Let go of the file. Never raises."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        os.close(self._lock)
+
+    def _open(self) -> sqlite3.Connection:
+        with suppress(OSError):  # what is wrong with the file, SQLite says below
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            if _pragma(db, "application_id") == APPLICATION_ID and _pragma(db, "user_version") != VERSION:
+                raise sqlite3.DatabaseError("made by another version")
+            db.execute("PRAGMA journal_mode = WAL")
+            # The log has it all: after a power failure, what was written last may be missing, and is read again.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA cache_size = -65536")
+            if not _pragma(db, "application_id"):
+                _make(db, self.path)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _make(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise LogError(f"{path} is not a projection; name another file with GATEWAY_PROJECTION")
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _locked(path: Path) -> int:
+    """The lock of a file, which the system lets go of when this process dies."""
+    real = path.resolve()
+    try:
+        lock = os.open(real.with_name(real.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LogError(
+            f"the projection {path} can't be locked ({error.strerror}); check its folder, or name another file "
+            "with GATEWAY_PROJECTION"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise LogError(
+            f"another gateway uses the projection {path}; name another file with GATEWAY_PROJECTION"
+        ) from None
+    return lock
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _why(path: Path, error: sqlite3.Error) -> str:
+    return (
+        f"the projection {path} can't be used ({getattr(error, 'sqlite_errorname', 'damaged')}); check the disk and "
+        "its folder, or name another file with GATEWAY_PROJECTION"
+    )

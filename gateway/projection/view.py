@@ -1,0 +1,203 @@
+"""Questions to the projection. Each is answered within a millisecond or so, from the file's cache."""
+
+from collections.abc import Collection, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any, Final, cast
+
+from msgspec import Struct
+
+from gateway.engine.caseload import unpack
+from gateway.engine.log import Record
+from gateway.explain import place_in_time
+from gateway.projection.filling import read
+from gateway.projection.tables import ProjectionFile
+from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome
+from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
+
+
+class Known(Struct, frozen=True):
+    """A referral as the projection knows it. events_at, events: its version, as in PurchaseOrder."""
+
+    po_number: str
+    order: PurchaseOrder
+    referral: ReferralState
+
+
+class Sent(Struct, frozen=True):
+    """A provider's message. digest: of what it said; None where that has not been read yet.
+
+    arrived_at: UTC milliseconds; None likewise. outcome: the last one, HELD or final; None: none yet.
+    """
+
+    provider_id: str
+    message_id: str
+    po_number: str
+    digest: bytes | None
+    arrived_at: int | None
+    outcome: Outcome | None
+
+
+class Told(Struct, frozen=True):
+    """An instruction, and the place behind it."""
+
+    place: tuple[int, ...]
+    instruction: Instruction
+
+
+class Booked(Struct, frozen=True):
+    """A session of one referral."""
+
+    po_number: str
+    referral: ReferralState
+    session: Session
+
+
+#: A place in the list of referrals: (referred_on, po_number) of the last one seen.
+Place = tuple[int, str]
+_AFTER_ALL: Final = (2**62, "")
+
+
+class View:
+    """What the projection says at the moment. To be used from one thread only."""
+
+    def __init__(self, file: ProjectionFile) -> None:
+        self._db = file.view()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._db.close()
+
+    def referral(self, po_number: str) -> Known | None:
+        """A referral by its purchase order's number."""
+        row = self._one("SELECT state FROM referral WHERE po_number = ?", po_number)
+        return None if row is None else _known(po_number, row[0])
+
+    def provider_of(self, po_number: str) -> str | None:
+        """Whose referral it is; None: nobody's."""
+        row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
+        return None if row is None else row[0]
+
+    def referrals(
+        self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
+    ) -> list[Known]:
+        """Referrals of these providers, the newest `referred_on` first, behind a place, `limit` at the most."""
+        where = "provider_id = ?" if status is None else "provider_id = ? AND status = ?"
+        sql = (
+            f"SELECT referred_on, po_number, state FROM referral WHERE {where}"
+            " AND (referred_on, po_number) < (?, ?) ORDER BY referred_on DESC, po_number DESC LIMIT ?"
+        )
+        of = [
+            self._db.execute(
+                sql, (provider, *(() if status is None else (status,)), *(after or _AFTER_ALL), limit)
+            ).fetchall()
+            for provider in providers
+        ]
+        return [
+            _known(po_number, state)
+            for _, po_number, state in islice(merge(*of, key=lambda row: row[:2], reverse=True), limit)
+        ]
+
+    def history(self, po_number: str) -> list[Event]:
+        """The events of a purchase order, in order of decision."""
+        rows = self._db.execute(
+            "SELECT topic, partition, offset, value FROM event WHERE po_number = ?", (po_number,)
+        )
+        events = [cast(Event, read(_record(*row))) for row in rows]
+        return sorted(events, key=place_in_time)
+
+    def message(self, providers: Collection[str], message_id: str) -> Sent | None:
+        """A message of one of these providers."""
+        for provider in providers:
+            row = self._one(
+                "SELECT po_number, digest, arrived_at, outcome FROM message"
+                " WHERE provider_id = ? AND message_id = ?",
+                *(provider, message_id),
+            )
+            if row is not None:
+                po_number, digest, arrived_at, value = row
+                outcome = (
+                    None if value is None else cast(Outcome, read(_record("gateway.outcomes", 0, 0, value)))
+                )
+                return Sent(provider, message_id, po_number, digest, arrived_at, outcome)
+        return None
+
+    def instructions(self, providers: Collection[str], place: Sequence[int], limit: int) -> list[Told]:
+        """Instructions to these providers behind a place, `limit` at the most.
+
+        Within a partition they come in the order in which they were put there; among partitions, in order of
+        decision as far as that is known.
+        """
+        sql = (
+            "SELECT i.offset, e.value FROM instruction i JOIN event e ON e.po_number = i.po_number"
+            " AND e.topic = 'provider.instructions' AND e.partition = i.partition AND e.offset = i.offset"
+            " WHERE i.provider_id = ? AND i.partition = ? AND i.offset > ? ORDER BY i.offset LIMIT ?"
+        )
+
+        def of(partition: int) -> Iterator[tuple[int, int, int, Instruction]]:
+            found = merge(
+                *(
+                    self._db.execute(sql, (provider, partition, place[partition], limit)).fetchall()
+                    for provider in providers
+                )
+            )
+            for offset, value in found:
+                instruction = cast(
+                    Instruction, read(_record("provider.instructions", partition, offset, value))
+                )
+                yield instruction.decided_at, partition, offset, instruction
+
+        told = []
+        at = list(place)
+        for _, partition, offset, instruction in islice(
+            merge(*map(of, range(len(place))), key=lambda found: found[0]), limit
+        ):
+            at[partition] = offset
+            told.append(Told(tuple(at), instruction))
+        return told
+
+    def end(self, partitions: int) -> tuple[int, ...]:
+        """The place behind all instructions to whomever."""
+        found = dict(self._db.execute("SELECT partition, max(offset) FROM instruction GROUP BY partition"))
+        return tuple(found.get(partition, 0) for partition in range(partitions))
+
+    def session(self, providers: Collection[str], session_id: str, limit: int) -> list[Booked]:
+        """The bookings of a session, by purchase order, `limit` at the most."""
+        booked = []
+        for provider in providers:
+            rows = self._db.execute(
+                "SELECT r.po_number, r.state FROM booking b JOIN referral r ON r.po_number = b.po_number"
+                " WHERE b.provider_id = ? AND b.session_id = ? AND r.provider_id = b.provider_id"
+                " ORDER BY r.po_number LIMIT ?",
+                (provider, session_id, limit - len(booked)),
+            )
+            for po_number, state in rows:
+                referral = _known(po_number, state).referral
+                session = referral.session(session_id)
+                if session is not None:
+                    booked.append(Booked(po_number, referral, session))
+        return booked
+
+    def plans(self, provider_id: str) -> list[DeliveryPlan]:
+        """The delivery plans that a provider has in force, by contract package area."""
+        rows = self._db.execute(
+            "SELECT value FROM plan WHERE provider_id = ? ORDER BY contract_package_area", (provider_id,)
+        )
+        return [cast(DeliveryPlan, read(_record("jobcentre.delivery-plans", 0, 0, row[0]))) for row in rows]
+
+    def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row
+        return self._db.execute(sql, values).fetchone()
+
+
+def has_come_to(order: PurchaseOrder | None, event: Event) -> bool:
+    """Whether a purchase order's state is that of an event, or a later one."""
+    return order is not None and (order.events_at, order.events) >= place_in_time(event)
+
+
+def _known(po_number: str, state: bytes) -> Known:
+    order = unpack(state)
+    return Known(po_number, order, cast(ReferralState, order.referral))
+
+
+def _record(topic: str, partition: int, offset: int, value: bytes) -> Record:
+    return Record(topic, partition, offset, 0, None, value)
