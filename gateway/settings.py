@@ -77,7 +77,8 @@ class Settings(KafkaSettings):
         str,
         Field(
             min_length=1,
-            description="The address that health and metrics are served on; 0.0.0.0 is all of this machine.",
+            description="The address that the providers' API, health and metrics are served on; 0.0.0.0 is all of "
+            "this machine.",
         ),
     ] = "127.0.0.1"
     http_port: Annotated[
@@ -89,6 +90,13 @@ class Settings(KafkaSettings):
             "the next one, and so on. A run with --until serves only where this is set.",
         ),
     ] = 8080
+    projection: Annotated[
+        Path | None,
+        Field(
+            description="The file that answers over HTTP come from, and that is filled from the log; it may be "
+            "deleted at any time. With --workers each has one of its own, by its number."
+        ),
+    ] = None
 
     @classmethod
     def settings_customise_sources(
@@ -132,6 +140,17 @@ class Settings(KafkaSettings):
                 "it, or name brokers such as kafka://HOST:PORT"
             )
         return Path(self.log_url.removeprefix(SQLITE))
+
+    def projection_path(self, worker: int | None = None) -> Path:
+        """The file of the projection. Raises InvalidSettings."""
+        if self.projection is not None:
+            path = self.projection
+        elif self.on_kafka:
+            path = Path("gateway.projection")
+        else:
+            path = self.log_path()
+            path = path.with_name(f"{path.name}.projection")
+        return path if worker is None else path.with_name(f"{path.name}.{worker}")
 
     def policies(self) -> Policies:
         """The policies in force. Raises InvalidSettings where the file can't be used."""
@@ -193,12 +212,16 @@ def _default(name: str) -> str:
 
 
 #: The defaults that depend on something.
-_DEFAULTS: Final = {"partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka"}
+_DEFAULTS: Final = {
+    "partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka",
+    "projection": "FILE.projection beside the embedded log, and gateway.projection in this folder on Kafka",
+}
 #: What is wrong with a value that can't be used, and what is expected. The value is not shown.
 _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
     "partitions": "is not a number of partitions; expected 1 to 1000",
+    "projection": "is not the name of a file; expected that of one which may be made",
     "policy": "is not the name of a file; expected that of a policy file",
     "log_level": "is not a log level; expected debug, info, warning or error",
     "http_host": "is not an address; expected one of this machine, such as 127.0.0.1",

@@ -1,7 +1,7 @@
 """Where a reader of a provider's instructions stands.
 
-Instructions of different partitions have no common order that would hold for ever, so a place among them is an
-offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three.
+Instructions of different partitions have no common order that would hold for ever, so a place among them is
+an offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three.
 """
 
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 #: Offsets are below 2**63, and a log has at most 1,000 partitions.
 _LONGEST: Final = 20 * 1_000
 _LARGEST: Final = 2**63 - 1
+_DIGITS: Final = 19
 
 
 class NotACursor(ValueError):
@@ -18,15 +19,13 @@ class NotACursor(ValueError):
 def parse_cursor(text: str, partitions: int) -> tuple[int, ...]:
     """The offset, by partition, behind which to go on. Raises NotACursor."""
     parts = text.split(".") if len(text) <= _LONGEST else []
-    if (
-        len(parts) != partitions
-        or not all(
-            part.isascii() and part.isdecimal() and int(part) <= _LARGEST for part in parts if len(part) <= 19
-        )
-        or any(len(part) > 19 for part in parts)
-    ):
+    if len(parts) != partitions or not all(map(_is_offset, parts)):
         raise NotACursor("is no cursor; expected `next` of an earlier answer, or nothing for the first page")
     return tuple(map(int, parts))
+
+
+def _is_offset(part: str) -> bool:
+    return part.isascii() and part.isdecimal() and len(part) <= _DIGITS and int(part) <= _LARGEST
 
 
 def format_cursor(place: tuple[int, ...]) -> str:

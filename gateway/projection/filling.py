@@ -1,6 +1,6 @@
 """From changes of the log to the projection's tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -137,7 +137,7 @@ def _put_states(db: Any, states: Mapping[str, bytes | None]) -> None:  # noqa: A
         db.executemany(f"DELETE FROM {table} WHERE po_number = ?", unknown)
 
 
-def _referral_row(po_number: str, order: PurchaseOrder, packed: bytes | None) -> Sequence[Any]:
+def _referral_row(po_number: str, order: PurchaseOrder, packed: bytes | None) -> tuple[Any, ...]:
     referral = order.referral
     assert referral is not None
     return (

@@ -24,8 +24,8 @@ AGAIN_S: Final = 1.0
 class Following:
     """Fills the projection, and tells those who wait for something new.
 
-    behind: how many records of the log are not in it yet, at the most; None: not known yet. trouble: why it is
-    not being filled; None: it is.
+    behind: how many records of the log are not in it yet, at the most; None: not known yet. trouble: why it
+    is not being filled; None: it is.
     """
 
     def __init__(self, log: Log, file: ProjectionFile) -> None:
@@ -36,6 +36,8 @@ class Following:
         self._say = structlog.get_logger("gateway.projection")
         self.behind: int | None = None
         self.trouble: str | None = "it has not been read yet"
+        #: How many partition numbers the log has; None: not known yet.
+        self.partitions: int | None = None
         #: Set when it has once been filled with all that there was.
         self.filled = asyncio.Event()
 
@@ -84,6 +86,7 @@ class Following:
 
         Raises what went wrong; what was not taken in is read again.
         """
+        self.partitions = await self._log.partitions()
         identity = await self._log.identity()
         positions = await self._in_thread(partial(self._file.positions, identity))
         reader = await self._log.changes(TOPICS, positions)

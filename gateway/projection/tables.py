@@ -61,7 +61,7 @@ class ProjectionFile:
         try:
             self._db = self._open()
         except sqlite3.Error:
-            self.rebuild_later()
+            self.remove()
             try:
                 self._db = self._open()
             except sqlite3.Error as error:
@@ -100,8 +100,8 @@ class ProjectionFile:
         """How far it is filled now; part of the transaction that has filled it."""
         self._db.execute("UPDATE source SET positions = ?", (pack_positions(positions),))
 
-    def rebuild_later(self) -> None:
-        """Remove what can't be read; it is made anew from the log."""
+    def remove(self) -> None:
+        """Remove the file; the next one is filled anew from the log."""
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).unlink()
@@ -123,7 +123,7 @@ class ProjectionFile:
             if _pragma(db, "application_id") == APPLICATION_ID and _pragma(db, "user_version") != VERSION:
                 raise sqlite3.DatabaseError("made by another version")
             db.execute("PRAGMA journal_mode = WAL")
-            # The log has it all: after a power failure, what was written last may be missing, and is read again.
+            # The log has it all: what a power failure takes is read again.
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
             if not _pragma(db, "application_id"):
@@ -152,8 +152,8 @@ def _locked(path: Path) -> int:
         lock = os.open(real.with_name(real.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise LogError(
-            f"the projection {path} can't be locked ({error.strerror}); check its folder, or name another file "
-            "with GATEWAY_PROJECTION"
+            f"the projection {path} can't be locked ({error.strerror}); check its folder, or name another "
+            "file with GATEWAY_PROJECTION"
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,7 +170,8 @@ def _pragma(db: sqlite3.Connection, name: str) -> int:
 
 
 def _why(path: Path, error: sqlite3.Error) -> str:
+    said = getattr(error, "sqlite_errorname", "damaged")
     return (
-        f"the projection {path} can't be used ({getattr(error, 'sqlite_errorname', 'damaged')}); check the disk and "
-        "its folder, or name another file with GATEWAY_PROJECTION"
+        f"the projection {path} can't be used ({said}); check the disk and its folder, or name another file "
+        "with GATEWAY_PROJECTION"
     )

@@ -81,7 +81,7 @@ class View:
     def referrals(
         self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
     ) -> list[Known]:
-        """Referrals of these providers, the newest `referred_on` first, behind a place, `limit` at the most."""
+        """Referrals of these providers behind a place, the newest first, `limit` at the most."""
         where = "provider_id = ?" if status is None else "provider_id = ? AND status = ?"
         sql = (
             f"SELECT referred_on, po_number, state FROM referral WHERE {where}"
@@ -163,7 +163,7 @@ class View:
 
     def session(self, providers: Collection[str], session_id: str, limit: int) -> list[Booked]:
         """The bookings of a session, by purchase order, `limit` at the most."""
-        booked = []
+        booked: list[Booked] = []
         for provider in providers:
             rows = self._db.execute(
                 "SELECT r.po_number, r.state FROM booking b JOIN referral r ON r.po_number = b.po_number"

@@ -1,0 +1,152 @@
+"""What the routes of /v1 share, and how they read a request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+from msgspec import DecodeError, Struct, json
+
+from gateway.api.callers import Caller
+from gateway.api.posting import Posting
+from gateway.api.problems import Problem
+from gateway.projection.following import Following
+from gateway.projection.view import View
+from gateway.rules.policy import Policies
+
+#: Larger bodies of anything but an upload are refused.
+LARGEST_BODY: Final = 64 * 1024
+#: Ids in paths and headers are no longer than this.
+LONGEST_ID: Final = 100
+#: Smaller answers are not worth compressing.
+COMPRESSED_FROM: Final = 1_024
+_CHUNK: Final = 64 * 1024
+
+CALLER: Final = web.RequestKey("caller", Caller)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the routes work with.
+
+    now: the log's clock, UTC milliseconds; None: its time is that of its records, so nothing can be posted.
+    """
+
+    view: View
+    following: Following
+    posting: Posting
+    policies: Policies
+    now: Callable[[], int] | None
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who asks."""
+    return request[CALLER]
+
+
+def providers_of(request: web.Request) -> frozenset[str]:
+    """The providers that the caller stands for; with `?provider_id=` that one.
+
+    Raises Problem where it is none.
+    """
+    caller = caller_of(request)
+    if not caller.providers:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "This is for providers; use a token with a provider_id.",
+            code="NOT_A_PROVIDER",
+        )
+    chosen = request.query.get("provider_id")
+    if chosen is None:
+        return caller.providers
+    if chosen not in caller.providers:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "This is not a provider of the token; name one of those, or leave it out.",
+            code="ANOTHER_PROVIDER",
+            field="provider_id",
+        )
+    return frozenset({chosen})
+
+
+def answer(
+    request: web.Request, body: Struct | bytes, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """An answer in JSON, compressed where the caller takes that and it is worth it."""
+    encoded = body if isinstance(body, bytes) else json.encode(body)
+    # It may be about a person, and no cache is to keep it.
+    response = web.Response(
+        status=status,
+        body=encoded,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"} | (headers or {}),
+    )
+    if len(encoded) >= COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def whole_number(request: web.Request, name: str, default: int, most: int) -> int:
+    """A parameter that is a number from 1 (0 for `wait`) to `most`. Raises Problem."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    least = 0 if name == "wait" else 1
+    if text.isascii() and text.isdecimal() and len(text) <= 6 and least <= int(text) <= most:
+        return int(text)
+    raise Problem(
+        HTTPStatus.BAD_REQUEST,
+        f"{name} is not a number from {least} to {most}.",
+        code="BAD_PARAMETER",
+        field=name,
+    )
+
+
+def known_parameters(request: web.Request, *names: str) -> None:
+    """Raises Problem for a parameter that there is not, which would else be passed over in silence."""
+    for name in request.query:
+        if name not in names:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"There is a parameter that this path does not have; it takes {', '.join(names) or 'none'}.",
+                code="UNKNOWN_PARAMETER",
+            )
+    if len(request.query) != len(set(request.query)):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, "A parameter is given twice; give it once.", code="BAD_PARAMETER"
+        )
+
+
+async def read_body(request: web.Request, largest: int) -> bytes:
+    """The body, uncompressed. Raises Problem where it is larger, before more of it is read."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.content.iter_chunked(_CHUNK):
+        size += len(part)
+        if size > largest:
+            raise Problem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"The body is larger than {largest:,} bytes; send less at once.",
+                code="TOO_LARGE",
+            )
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body, which must be a JSON object. Raises Problem."""
+    if request.content_type != "application/json":
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "The body is not said to be JSON; send it with Content-Type: application/json.",
+            code="NOT_JSON",
+        )
+    body = await read_body(request, LARGEST_BODY)
+    try:
+        value = json.decode(body)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8.", code="NOT_JSON") from None
+    if not isinstance(value, dict):
+        raise Problem(HTTPStatus.BAD_REQUEST, "The body is not a JSON object.", code="NOT_JSON")
+    return value

@@ -1,0 +1,135 @@
+"""`GET /v1/instructions`: by cursor, by long poll, and as server-sent events."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from msgspec import json
+
+from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, whole_number
+from gateway.api.problems import Problem
+from gateway.api.rendering import instruction
+from gateway.api.views import InstructionList
+from gateway.projection.cursor import NotACursor, beginning, format_cursor, parse_cursor
+from gateway.projection.view import Told
+
+PAGE: Final = 100
+LARGEST_PAGE: Final = 500
+LONGEST_WAIT_S: Final = 60
+#: A stream says that it is alive when it has said nothing for so long.
+ALIVE_S: Final = 15.0
+#: How many streams and long polls one caller may have open.
+MOST_OPEN: Final = 20
+EVENT_STREAM: Final = "text/event-stream"
+
+
+class Instructions:
+    """What providers are to do next."""
+
+    def __init__(self, desk: Desk, stop: asyncio.Event) -> None:
+        """stop: set when the gateway was told to stop; streams end then."""
+        self._desk = desk
+        self._stop = stop
+        self._open: Counter[frozenset[str]] = Counter()
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """One path for all three ways."""
+        return [web.get("/v1/instructions", self._instructions)]
+
+    async def _instructions(self, request: web.Request) -> web.StreamResponse:
+        known_parameters(request, "after", "wait", "limit", "provider_id")
+        providers = providers_of(request)
+        streams = EVENT_STREAM in request.headers.get("Accept", "")
+        limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
+        wait_s = whole_number(request, "wait", 0, LONGEST_WAIT_S)
+        place = self._place(request, streams)
+        told = [] if streams else self._desk.view.instructions(providers, place, limit)
+        if streams or (wait_s and not told):
+            caller = caller_of(request).providers
+            if self._open[caller] >= MOST_OPEN:
+                raise Problem(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"There are {MOST_OPEN} streams and long polls of this caller; close one of them.",
+                    code="TOO_MANY_STREAMS",
+                    headers={"Retry-After": "5"},
+                )
+            self._open[caller] += 1
+            try:
+                if streams:
+                    return await self._stream(request, providers, place)
+                told = await self._wait(providers, place, limit, wait_s)
+            finally:
+                self._open[caller] -= 1
+                self._open += Counter()  # drops what is 0
+        last = told[-1].place if told else place
+        return answer(
+            request,
+            InstructionList(instructions=[instruction(each) for each in told], next=format_cursor(last)),
+        )
+
+    def _place(self, request: web.Request, streams: bool) -> tuple[int, ...]:
+        """Behind which instruction to begin. Raises Problem."""
+        partitions = self._desk.following.partitions or 1
+        # A browser that has lost its stream says where it was, and asks for the same URL.
+        last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
+        if last is None:
+            last, field = request.query.get("after"), "after"
+        if last is None:
+            return beginning(partitions)
+        try:
+            return parse_cursor(last, partitions)
+        except NotACursor as error:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST, f"{field} {error}.", code="BAD_CURSOR", field=field
+            ) from None
+
+    async def _wait(
+        self, providers: frozenset[str], place: tuple[int, ...], limit: int, wait_s: float
+    ) -> list[Told]:
+        """What comes, or nothing when nothing has come for so long."""
+        with self._desk.following.woken_by_instructions(providers) as woken:
+            stopping = asyncio.ensure_future(self._stop.wait())
+            try:
+                async with asyncio.timeout(wait_s):
+                    while not self._stop.is_set():
+                        if told := self._desk.view.instructions(providers, place, limit):
+                            return told
+                        waking = asyncio.ensure_future(woken.wait())
+                        try:
+                            await asyncio.wait({waking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                        finally:
+                            waking.cancel()
+                        woken.clear()
+            except TimeoutError:
+                pass
+            finally:
+                stopping.cancel()
+        return []
+
+    async def _stream(
+        self, request: web.Request, providers: frozenset[str], place: tuple[int, ...]
+    ) -> web.StreamResponse:
+        """Server-sent events until the caller goes, the token ends, or the gateway stops."""
+        response = web.StreamResponse(
+            headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        await response.prepare(request)
+        ends_at = caller_of(request).ends_at
+        now = asyncio.get_running_loop().time
+        until_s = now() + max(ends_at - self._wall_s(), 0)
+        await response.write(b"retry: 1000\n\n")
+        while not self._stop.is_set() and now() < until_s:
+            told = await self._wait(providers, place, PAGE, min(ALIVE_S, max(until_s - now(), 0.01)))
+            if not told and not self._stop.is_set():
+                await response.write(b": alive\n\n")
+            for each in told:
+                data = json.encode(instruction(each))
+                await response.write(
+                    b"id: %b\nevent: instruction\ndata: %b\n\n" % (format_cursor(each.place).encode(), data)
+                )
+                place = each.place
+        await response.write_eof()
+        return response

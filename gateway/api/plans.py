@@ -1,0 +1,96 @@
+"""`PUT` and `GET /v1/delivery-plan`: how a provider plans to deliver the sessions (WP19 ¶24)."""
+
+import uuid
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
+from gateway.api.problems import Problem
+from gateway.api.records import idempotency_key, put_durably, refuse_where_nothing_can_be_posted
+from gateway.api.rendering import delivery_plan
+from gateway.api.security import forbidden
+from gateway.api.views import DeliveryPlanList
+from gateway.rules.events import DeliveryPlan
+from producers import delivery_plans
+from schemas.json import InvalidJson, parse_as
+
+#: A provider has one plan for each contract package area, of which there are 18.
+MOST_PLANS: Final = 100
+LONGEST_TEXT: Final = 10_000
+
+
+def routes(desk: Desk) -> Sequence[web.RouteDef]:
+    """How the caller plans to deliver the sessions."""
+
+    async def put(request: web.Request) -> web.Response:
+        """Put a plan in the place of the one before it for the same contract package area."""
+        known_parameters(request, "provider_id")
+        provider_id = _the_provider(request)
+        refuse_where_nothing_can_be_posted(desk)
+        given = request.headers.getall("Idempotency-Key", [])
+        message_id = idempotency_key(request) if given else str(uuid.uuid4())
+        plan = _read(request, await read_object(request), message_id, provider_id)
+        areas = {each.contract_package_area for each in desk.view.plans(provider_id)}
+        if plan.contract_package_area not in areas and len(areas) >= MOST_PLANS:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                f"There are {MOST_PLANS} plans of this provider; put one in the place of another.",
+                code="TOO_MANY_PLANS",
+            )
+        await put_durably(desk, [delivery_plans.draft(plan)])
+        return answer(request, delivery_plan(plan))
+
+    async def show(request: web.Request) -> web.Response:
+        """The plans that the caller has put."""
+        known_parameters(request, "provider_id")
+        plans = [plan for provider in sorted(providers_of(request)) for plan in desk.view.plans(provider)]
+        return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
+
+    return [web.put("/v1/delivery-plan", put), web.get("/v1/delivery-plan", show)]
+
+
+def _the_provider(request: web.Request) -> str:
+    providers = providers_of(request)
+    if len(providers) > 1:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "The token stands for several providers; say which one with ?provider_id=.",
+            code="PROVIDER_NEEDED",
+            field="provider_id",
+        )
+    return next(iter(providers))
+
+
+def _read(request: web.Request, value: dict[str, Any], message_id: str, provider_id: str) -> DeliveryPlan:
+    """The plan of a body. Raises Problem."""
+    if value.get("provider_id", provider_id) != provider_id:
+        forbidden(request, "body_names_another_provider")
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "The plan names another provider; leave provider_id out, it comes from the token.",
+            code="ANOTHER_PROVIDER",
+            field="provider_id",
+        )
+    for name in ("message_id", "provider_id"):
+        if name in value:
+            raise _wrong(name, f"{name} is not part of the body; take it out.")
+    try:
+        plan = parse_as(DeliveryPlan, value | {"message_id": message_id, "provider_id": provider_id})
+    except InvalidJson as error:
+        raise _wrong(error.field or None, f"{error}.") from None
+    if not plan.formats or len(set(plan.formats)) < len(plan.formats):
+        raise _wrong("formats", "formats must name GROUP, ONE_TO_ONE, or each of them once.")
+    if plan.group_size < 1:
+        raise _wrong("group_size", "group_size must be at least 1.")
+    if not 1 <= len(plan.contract_package_area) <= 100:
+        raise _wrong("contract_package_area", "contract_package_area must have 1 to 100 characters.")
+    if len(plan.timings) > LONGEST_TEXT:
+        raise _wrong("timings", f"timings is longer than {LONGEST_TEXT:,} characters; shorten it.")
+    return plan
+
+
+def _wrong(field: str | None, detail: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, detail, code="INVALID_PLAN", field=field)

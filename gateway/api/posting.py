@@ -1,0 +1,82 @@
+"""Puts what providers send on the log, many at once: each append waits for the disk, or the brokers, once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.engine.log import Draft, Log, LogError
+
+#: How many records may wait to be put; more are refused, since they would wait for too long.
+MOST_WAITING: Final = 20_000
+#: How many are put at once, unless one upload has more.
+AT_ONCE: Final = 2_000
+
+
+class TooMany(Exception):
+    """So much waits to be put on the log that no more is taken in."""
+
+
+class Posting:
+    """Takes records from many requests, and puts them on the log in few transactions."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
+        self._count = 0
+        self._come = asyncio.Event()
+
+    async def put(self, drafts: Sequence[Draft]) -> None:
+        """Put records on their topics, all or none. When this returns, they are durable.
+
+        Raises TooMany; then none was put. Raises LogError; then it is not known whether they were put, and
+        they may be put again: a message that has come twice is decided once.
+        """
+        if self._count + len(drafts) > MOST_WAITING and self._count:
+            raise TooMany
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((drafts, done))
+        self._count += len(drafts)
+        self._come.set()
+        await done
+
+    async def run(self) -> None:
+        """Put what comes, until cancelled. What waits then fails."""
+        try:
+            while True:
+                await self._come.wait()
+                await self._put_some()
+        finally:
+            for _, done in self._waiting:
+                if not done.done():
+                    done.set_exception(LogError("the gateway is stopping; send it again"))
+
+    async def _put_some(self) -> None:
+        some: list[Draft] = []
+        waited: list[asyncio.Future[None]] = []
+        taken = 0
+        for drafts, done in self._waiting:
+            if some and len(some) + len(drafts) > AT_ONCE:
+                break
+            some += drafts
+            waited.append(done)
+            taken += 1
+        del self._waiting[:taken]
+        self._count -= len(some)
+        if not self._waiting:
+            self._come.clear()
+        error: Exception | None = LogError("the gateway is stopping; send it again")
+        try:
+            await self._log.append(some)
+            error = None
+        except LogError as raised:
+            error = raised
+        except Exception as raised:  # noqa: BLE001 - whoever waits must hear of it, and the next is tried
+            error = LogError(f"putting it on the log failed ({type(raised).__name__})")
+        finally:
+            for done in waited:
+                if done.done():  # whoever waited has gone
+                    continue
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)

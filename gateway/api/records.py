@@ -1,0 +1,307 @@
+"""`POST /v1/referrals/{po}/records` and `GET /v1/messages/{id}`: a record, and what comes of it."""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+from msgspec import Struct, to_builtins
+
+from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
+from gateway.api.posting import TooMany
+from gateway.api.problems import Problem
+from gateway.api.referrals import referral_of
+from gateway.api.rendering import decided, guidance, pending
+from gateway.api.security import forbidden
+from gateway.api.views import MessageView
+from gateway.engine.log import Draft, LogError
+from gateway.projection.filling import PROVIDERS_TOPIC, digest
+from gateway.projection.view import Sent, has_come_to
+from gateway.rules.events import Outcome
+from gateway.rules.messages import INBOUND, Message
+from schemas.codec import encode
+from schemas.json import InvalidJson, parse
+
+TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
+LONGEST_WAIT_S: Final = 30
+#: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
+MOST_RECORDS: Final = 1_000
+#: How many of the messages put last are remembered here until they are read back from the log.
+REMEMBERED: Final = 50_000
+
+_KEY: Final = re.compile(r'"?([\x21\x23-\x7e]{1,100})"?')
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
+
+
+class _Put(Struct, frozen=True):
+    """A message that this process has put on the log. put: done when it is there."""
+
+    po_number: str
+    digest: bytes
+    put: asyncio.Future[None]
+
+
+class Records:
+    """Takes providers' records, each once, and knows what came of them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._put: OrderedDict[tuple[str, str], _Put] = OrderedDict()
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What providers send, and what they ask of it."""
+        return [
+            web.post("/v1/referrals/{po}/records", self._take),
+            web.get("/v1/messages/{id}", self._message),
+        ]
+
+    async def _take(self, request: web.Request) -> web.Response:
+        """Take a record.
+
+        1. Whose referral it is, before anything of the record is told to be wrong.
+        2. The record, read as it is from a topic.
+        3. Whether it has come before: then the answer is what it was.
+        4. The log. What is there will be decided, whatever happens to this process.
+        """
+        known_parameters(request, "provider_id")
+        known = referral_of(request, self._desk)
+        refuse_where_nothing_can_be_posted(self._desk)
+        key = idempotency_key(request)
+        wait_s = _wait_s(request)
+        value = await read_object(request)
+        provider_id = known.referral.provider_id
+        _refuse_other_provider(request, value, provider_id)
+        record = _read(value, key, known.po_number, provider_id)
+        encoded = encode(record)
+        mark = digest(encoded)
+        if not self.came_before(provider_id, key, known.po_number, mark):
+            if len(known.order.seen) >= MOST_RECORDS:
+                raise Problem(
+                    HTTPStatus.CONFLICT,
+                    f"This referral has {MOST_RECORDS:,} messages, and no more are taken; ask the operators.",
+                    code="TOO_MANY_RECORDS",
+                )
+            await self.put(provider_id, {key: (known.po_number, mark, _draft(record, encoded, request))})
+        elif (put := self._put.get((provider_id, key))) is not None:
+            await _durably(asyncio.shield(put.put))
+        outcome = await self._outcome(provider_id, key, known.po_number, wait_s) if wait_s else None
+        return _answer(request, outcome, key, known.po_number, wait_s)
+
+    async def put(self, provider_id: str, messages: dict[str, tuple[str, bytes, Draft]]) -> None:
+        """Put messages on the log, all or none. messages: by id the po_number, the digest and the record.
+
+        Raises Problem.
+        """
+        put: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        put.add_done_callback(lambda done: done.cancelled() or done.exception())
+        for message_id, (po_number, mark, _) in messages.items():
+            self._put[provider_id, message_id] = _Put(po_number, mark, put)
+        try:
+            await put_durably(self._desk, [draft for _, _, draft in messages.values()])
+        except BaseException as error:
+            for message_id in messages:
+                self._put.pop((provider_id, message_id), None)
+            if not put.done():
+                put.set_exception(error if isinstance(error, Problem) else _UNSURE)
+            raise
+        put.set_result(None)
+        while len(self._put) > REMEMBERED:
+            self._put.popitem(last=False)
+
+    def came_before(self, provider_id: str, message_id: str, po_number: str, mark: bytes) -> bool:
+        """Whether this very message has come before. Raises Problem where another came with its id."""
+        put = self._put.get((provider_id, message_id))
+        before: _Put | Sent | None = put or self._desk.view.message([provider_id], message_id)
+        if before is None:
+            return False
+        # A digest that is not known yet belongs to a message that others put on the log this moment.
+        if before.po_number != po_number or before.digest not in {mark, None}:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "Another record came with this Idempotency-Key before; give each record a key of its own.",
+                code="IDEMPOTENCY_KEY_REUSED",
+                field="Idempotency-Key",
+            )
+        return True
+
+    async def _message(self, request: web.Request) -> web.Response:
+        """What came of a message."""
+        known_parameters(request, "provider_id")
+        providers = providers_of(request)
+        message_id = request.match_info["id"]
+        sent = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None
+        if sent is not None:
+            view = pending(message_id, sent.po_number) if sent.outcome is None else decided(sent.outcome)
+            return answer(request, view)
+        for provider in providers:
+            if put := self._put.get((provider, message_id)):
+                return answer(request, pending(message_id, put.po_number))
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            "There is no message of yours with this id; check it.",
+            code="UNKNOWN_MESSAGE",
+        )
+
+    async def _outcome(
+        self, provider_id: str, message_id: str, po_number: str, wait_s: int
+    ) -> Outcome | None:
+        """Wait for what comes of a message, and until the referral shows it; None: it takes longer."""
+        view = self._desk.view
+        with self._desk.following.woken_by(po_number) as woken:
+            try:
+                async with asyncio.timeout(wait_s):
+                    while True:
+                        sent = view.message([provider_id], message_id)
+                        outcome = None if sent is None else sent.outcome
+                        if outcome is not None and outcome.status != "HELD":
+                            known = view.referral(po_number)
+                            if known is None or has_come_to(known.order, outcome):
+                                return outcome
+                        await woken.wait()
+                        woken.clear()
+            except TimeoutError:
+                return None
+
+
+_UNSURE: Final = Problem(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "It is not sure that it was taken; send it again with the same Idempotency-Key.",
+    code="TRY_AGAIN",
+    headers={"Retry-After": "1"},
+)
+
+
+def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
+    """Raises Problem."""
+    if desk.now is None:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "This gateway decides by the time of the messages on its log; put them there with `feed`.",
+            code="READ_ONLY",
+        )
+    if not desk.following.filled.is_set():
+        # Without all that came before, what comes again could not be told from what is new.
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The gateway has just started, and is reading what came before; try again.",
+            code="STARTING",
+            headers={"Retry-After": "1"},
+        )
+
+
+async def put_durably(desk: Desk, drafts: Sequence[Draft]) -> None:
+    """Put records on the log, all or none. Raises Problem."""
+    await _durably(desk.posting.put(drafts))
+
+
+async def _durably(putting: Any) -> None:  # noqa: ANN401 - a future or a coroutine
+    try:
+        await putting
+    except TooMany:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "More is coming in than can be taken; send it again with the same Idempotency-Key.",
+            code="TRY_AGAIN",
+            headers={"Retry-After": "1"},
+        ) from None
+    except LogError:
+        raise _UNSURE from None
+
+
+def idempotency_key(request: web.Request) -> str:
+    """The id that the caller gives the message. Raises Problem."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    found = _KEY.fullmatch(keys[0]) if len(keys) == 1 else None
+    if found is None:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "Give the record an id in the header Idempotency-Key: 1 to 100 visible ASCII characters.",
+            code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
+            field="Idempotency-Key",
+        )
+    return found[1]
+
+
+def _wait_s(request: web.Request) -> int:
+    """How long the caller would wait for the outcome (RFC 7240), in seconds."""
+    found = _WAIT.search(",".join(request.headers.getall("Prefer", []))[:1_000])
+    return 0 if found is None else min(int(found[1]), LONGEST_WAIT_S)
+
+
+def _refuse_other_provider(request: web.Request, value: dict[str, Any], provider_id: str) -> None:
+    if value.get("provider_id", provider_id) != provider_id:
+        forbidden(request, "body_names_another_provider")
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "The record names another provider; leave provider_id out, it comes from the token.",
+            code="ANOTHER_PROVIDER",
+            field="provider_id",
+        )
+
+
+def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> Message:
+    """The record of a body. Raises Problem."""
+    for name, whence in (
+        ("message_id", "the header Idempotency-Key"),
+        ("po_number", "the path"),
+        ("provider_id", "the token"),
+    ):
+        if name in value:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"{name} comes from {whence}; take it out of the body.",
+                code="INVALID_RECORD",
+                field=name,
+            )
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"type is not a provider's record; expected one of {', '.join(sorted(TYPES))}.",
+            code="INVALID_RECORD",
+            field="type",
+        )
+    fields = {key: item for key, item in value.items() if key != "type"}
+    fields |= {"message_id": message_id, "po_number": po_number, "provider_id": provider_id}
+    try:
+        return parse(kind, fields)
+    except InvalidJson as error:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, f"{error}.", code="INVALID_RECORD", field=error.field or None
+        ) from None
+
+
+def _draft(record: Message, encoded: bytes, request: web.Request) -> Draft:
+    trace = request.headers.get("traceparent", "")
+    headers = (("traceparent", trace.encode()),) if _TRACE.fullmatch(trace) else ()
+    return Draft(PROVIDERS_TOPIC, record.po_number.encode(), encoded, headers)
+
+
+_TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _answer(
+    request: web.Request, outcome: Outcome | None, message_id: str, po_number: str, wait_s: int
+) -> web.Response:
+    applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
+    if outcome is None:
+        view = pending(message_id, po_number)
+        return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
+    view = decided(outcome)
+    if outcome.status == "REFUSED":
+        raise refused(view, applied)
+    return answer(request, view, headers=applied)
+
+
+def refused(view: MessageView, headers: dict[str, str]) -> Problem:
+    """A refusal, with the rulebook's code and the paragraph that it follows."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        view.detail,
+        code=view.code,
+        headers=headers,
+        more={"rule": view.rule, "guidance": guidance(view.rule), "message": to_builtins(view)},
+    )

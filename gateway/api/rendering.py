@@ -1,0 +1,288 @@
+"""From the projection's answers to those of the API."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+from urllib.parse import quote
+
+from gateway.api.views import (
+    BookingView,
+    DeadlineView,
+    DeliveryPlanView,
+    ExpenseView,
+    HistoryEntry,
+    InstructionView,
+    MessageView,
+    ParticipantView,
+    ReferralView,
+    SessionList,
+    SessionView,
+    Summary,
+)
+from gateway.projection.cursor import format_cursor
+from gateway.projection.view import Booked, Known, Told
+from gateway.rules.calendar import midnight
+from gateway.rules.events import DeliveryPlan, Event, Outcome
+from gateway.rules.guidance import ACCEPTANCE, SAYS, SESSION_IN_TIME, TIME_LIMITS
+from gateway.rules.messages import Participant
+from gateway.rules.policy import Limits
+from gateway.rules.referral import Expense, ReferralState, Session
+from schemas.json import format_day, format_instant, render
+
+#: The newest events of a referral are shown; few have as many.
+MOST_HISTORY: Final = 500
+
+#: The last instant that has a text.
+_LAST: Final = 253_402_300_799_999
+
+State = Literal["OPEN", "MET", "MISSED", "OVER"]
+
+
+def summary(known: Known) -> Summary:
+    """A referral in a list."""
+    referral = known.referral
+    return Summary(
+        po_number=known.po_number,
+        provider_id=referral.provider_id,
+        status=referral.status,
+        accepted=referral.accepted,
+        requirement="MANDATORY" if referral.mandatory else "VOLUNTARY",
+        referred_on=format_day(referral.referred_on),
+        benefit=referral.benefit,
+        contract_package_area=referral.contract_package_area,
+        jobcentre_id=referral.jobcentre_id,
+        self=referral_path(known.po_number),
+    )
+
+
+def whole(known: Known, history: Sequence[Event]) -> ReferralView:
+    """A referral with all that is known of it."""
+    referral = known.referral
+    return ReferralView(
+        po_number=known.po_number,
+        po_revision=referral.po_revision,
+        provider_id=referral.provider_id,
+        status=referral.status,
+        accepted=referral.accepted,
+        requirement="MANDATORY" if referral.mandatory else "VOLUNTARY",
+        referred_on=format_day(referral.referred_on),
+        benefit=referral.benefit,
+        claimant_group=referral.claimant_group,
+        contract_package_area=referral.contract_package_area,
+        jobcentre_id=referral.jobcentre_id,
+        support_group_appeal_pending=referral.appeal_pending,
+        group_session_restriction=referral.restriction,
+        participant=None if referral.participant is None else _participant(referral.participant),
+        wp11_issued_on=_day(referral.wp11_issued_on),
+        closed_at=_instant(referral.closed_at),
+        sessions=[_session(session) for session in referral.sessions],
+        expenses=[_expense(expense) for expense in referral.expenses],
+        deadlines=_deadlines(referral),
+        history=[_entry(event) for event in history[-MOST_HISTORY:]],
+        history_left_out=max(len(history) - MOST_HISTORY, 0),
+    )
+
+
+def decided(outcome: Outcome) -> MessageView:
+    """A message of which something has come."""
+    return MessageView(
+        message_id=outcome.message_id,
+        po_number=outcome.po_number,
+        status=outcome.status,
+        code=outcome.code,
+        detail=outcome.detail,
+        advisories=list(outcome.advisories),
+        rule=outcome.rule,
+        guidance=guidance(outcome.rule),
+        decided_at=format_instant(outcome.decided_at),
+        self=message_path(outcome.message_id),
+        referral=referral_path(outcome.po_number),
+    )
+
+
+def pending(message_id: str, po_number: str) -> MessageView:
+    """A message that has arrived and is not decided."""
+    return MessageView(
+        message_id=message_id,
+        po_number=po_number,
+        status="PENDING",
+        self=message_path(message_id),
+        referral=referral_path(po_number),
+    )
+
+
+def instruction(told: Told) -> InstructionView:
+    """An instruction, with its cursor."""
+    event = told.instruction
+    return InstructionView(
+        cursor=format_cursor(told.place),
+        event_id=event.event_id,
+        po_number=event.po_number,
+        provider_id=event.provider_id,
+        instruction=event.instruction,
+        session_id=event.session_id,
+        due_on=_day(event.due_on),
+        decided_at=format_instant(event.decided_at),
+        rule=event.rule,
+        guidance=guidance(event.rule),
+    )
+
+
+def session_list(session_id: str, found: Sequence[Booked], limits: Limits, most: int) -> SessionList:
+    """Who was booked on a session. found: one more than `most` where there are more."""
+    shown = found[:most]
+    booked = sum(not each.session.cancelled for each in found)
+    advisories: list[Literal["MORE_THAN_THE_OPTIMUM", "MORE_THAN_MAY_BE_INVITED"]] = []
+    if booked > limits.group_optimum:
+        advisories.append("MORE_THAN_THE_OPTIMUM")
+    if booked > limits.group_invitations:
+        advisories.append("MORE_THAN_MAY_BE_INVITED")
+    return SessionList(
+        session_id=session_id,
+        booked=booked,
+        attended=sum(each.session.outcome == "ATTENDED" for each in found),
+        optimum=limits.group_optimum,
+        invitations=limits.group_invitations,
+        advisories=advisories,
+        bookings=[
+            BookingView(
+                po_number=each.po_number,
+                starts_at=format_instant(each.session.starts_at),
+                cancelled=each.session.cancelled,
+                outcome=each.session.outcome,
+                referral=referral_path(each.po_number),
+            )
+            for each in shown
+        ],
+        bookings_left_out=len(found) > most,
+    )
+
+
+def delivery_plan(plan: DeliveryPlan) -> DeliveryPlanView:
+    """A delivery plan."""
+    return DeliveryPlanView(
+        message_id=plan.message_id,
+        provider_id=plan.provider_id,
+        contract_package_area=plan.contract_package_area,
+        formats=list(plan.formats),
+        group_size=plan.group_size,
+        timings=plan.timings,
+        effective_from=format_day(plan.effective_from),
+    )
+
+
+def guidance(rule: str | None) -> str | None:
+    """What a paragraph says."""
+    return None if rule is None else SAYS.get(rule)
+
+
+def referral_path(po_number: str) -> str:
+    """Where a referral is."""
+    return f"/v1/referrals/{quote(po_number, safe='')}"
+
+
+def message_path(message_id: str) -> str:
+    """Where a message's outcome is."""
+    return f"/v1/messages/{quote(message_id, safe='')}"
+
+
+def _participant(person: Participant) -> ParticipantView:
+    return ParticipantView(
+        nino=person.nino,
+        forename=person.forename,
+        surname=person.surname,
+        date_of_birth=_day(person.date_of_birth),
+        phone=person.phone,
+        email=person.email,
+        address=list(person.address),
+        postcode=person.postcode,
+        preferred_language=person.preferred_language,
+        interpreter_needed=person.interpreter_needed,
+    )
+
+
+def _session(session: Session) -> SessionView:
+    failure: Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None = None
+    if session.notification is not None:
+        failure = "NOTIFIED"
+    elif session.failure_waits:
+        failure = "WAITS_FOR_CONFIRMATION"
+    return SessionView(
+        session_id=session.session_id,
+        session_name=session.session_name,
+        starts_at=format_instant(session.starts_at),
+        ends_at=format_instant(min(session.ends_at, _LAST)),
+        duration_minutes=session.duration_minutes,
+        location=session.location,
+        format=session.format,
+        notified_at=_instant(session.notified_at),
+        cancelled=session.cancelled,
+        cannot_attend=session.cannot_attend,
+        outcome=session.outcome,
+        reason_given=session.reason_given,
+        attempt=session.attempt or None,
+        failure=failure,
+    )
+
+
+def _expense(expense: Expense) -> ExpenseView:
+    return ExpenseView(
+        session_id=expense.session_id,
+        kind=expense.kind,
+        amount_pence=expense.amount_pence,
+        paid_on=format_day(expense.paid_on),
+    )
+
+
+def _deadlines(referral: ReferralState) -> list[DeadlineView]:
+    limits, day, status = referral.limits, referral.referred_on, referral.status
+    is_open, closed = status == "OPEN", referral.closed
+    acceptance = _state(referral.acceptance_late, referral.accepted, is_open)
+    session = _state(referral.session_late, referral.attended_in_time, is_open)
+    wp11 = _state("RAISED" if status == "CANCELLED" else None, status in {"JOINING", "ATTACHED"}, is_open)
+    attachment = _state(referral.attachment_late, status == "ATTACHED", not closed)
+    return [
+        _deadline("ACCEPTANCE", referral.accept_by, acceptance, ACCEPTANCE),
+        _deadline("SESSION", day + limits.session_within_days, session, SESSION_IN_TIME),
+        _deadline("WP11", day + limits.wp11_within_days, wp11, TIME_LIMITS),
+        _deadline("ATTACHMENT", day + limits.attach_within_days, attachment, TIME_LIMITS),
+    ]
+
+
+def _state(late: str | None, met: bool, counts: bool) -> State:
+    """late: RAISED, CLEARED or None. counts: whether the limit still matters where it is not met."""
+    if late == "RAISED":
+        return "MISSED"
+    if met or late == "CLEARED":
+        return "MET"
+    return "OPEN" if counts else "OVER"
+
+
+def _deadline(
+    name: Literal["ACCEPTANCE", "SESSION", "WP11", "ATTACHMENT"], due_on: int, state: State, rule: str
+) -> DeadlineView:
+    return DeadlineView(
+        deadline=name,
+        due_on=format_day(due_on),
+        passes_at=format_instant(midnight(due_on + 1)),
+        state=state,
+        rule=rule,
+        guidance=SAYS[rule],
+    )
+
+
+def _entry(event: Event) -> HistoryEntry:
+    return HistoryEntry(
+        type=type(event).__name__,
+        decided_at=format_instant(event.decided_at),
+        rule=event.rule,
+        guidance=guidance(event.rule),
+        event=render(event),
+    )
+
+
+def _day(day: int | None) -> str | None:
+    return None if day is None else format_day(day)
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None else format_instant(instant)

@@ -1,0 +1,102 @@
+"""Version 1 of the providers' API, put together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from gateway.api import plans, referrals, sessions
+from gateway.api.callers import Authenticator
+from gateway.api.desk import CALLER, Desk
+from gateway.api.instructions import Instructions
+from gateway.api.posting import Posting
+from gateway.api.problems import Problem
+from gateway.api.rate import Rate
+from gateway.api.records import Records
+from gateway.engine.log import Log
+from gateway.projection.following import Following
+from gateway.projection.tables import ProjectionFile
+from gateway.projection.view import View
+from gateway.rules.policy import Policies
+
+PREFIX: Final = "/v1/"
+OPENAPI: Final = "/v1/openapi.json"
+
+
+class Api:
+    """The API's routes, and what works behind them.
+
+    now: the log's clock, UTC milliseconds; None: its time is that of its records, so nothing can be posted.
+    stop: set when the gateway was told to stop.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        file: ProjectionFile,
+        policies: Policies,
+        authenticator: Authenticator,
+        rate: Rate,
+        now: Callable[[], int] | None,
+        stop: asyncio.Event,
+    ) -> None:
+        self.following = Following(log, file)
+        self._file = file
+        self._view = View(file)
+        self._posting = Posting(log)
+        self._authenticator = authenticator
+        self._rate = rate
+        self._stop = stop
+        self.desk = Desk(self._view, self.following, self._posting, policies, now)
+        self.records = Records(self.desk)
+        self._instructions = Instructions(self.desk, stop)
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """All of /v1."""
+        return [
+            *referrals.routes(self.desk),
+            *self.records.routes(),
+            *self._instructions.routes(),
+            *sessions.routes(self.desk),
+            *plans.routes(self.desk),
+        ]
+
+    @property
+    def gate(self) -> Middleware:
+        """What a request to /v1 passes first: who asks, how often, and whether there is something to ask."""
+
+        @web.middleware
+        async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not request.path.startswith(PREFIX) or request.path == OPENAPI:
+                return await handler(request)
+            caller = request[CALLER] = await self._authenticator.caller(request)
+            self._rate.take(caller)
+            if self.following.partitions is None:
+                raise Problem(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "The gateway has just started, or its log is away; try again.",
+                    code="STARTING",
+                    headers={"Retry-After": "1"},
+                )
+            return await handler(request)
+
+        return let_in
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Follow the log and put on it what comes, for as long as the block lasts."""
+        ended = asyncio.Event()
+        following = asyncio.create_task(self.following.run(ended))
+        posting = asyncio.create_task(self._posting.run())
+        try:
+            yield
+        finally:
+            posting.cancel()
+            ended.set()
+            await asyncio.gather(following, posting, return_exceptions=True)
+            self._view.close()
+            self._file.close()

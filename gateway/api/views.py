@@ -1,0 +1,241 @@
+"""What the API answers with: one frozen class an answer, from which the OpenAPI document is made, too.
+
+Instants are RFC 3339 in UTC, dates ISO 8601.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.rules.events import OutcomeStatus, Requirement
+from gateway.rules.messages import (
+    AttendanceOutcome,
+    Benefit,
+    ClaimantGroup,
+    ExpenseKind,
+    GroupSessionRestriction,
+    SessionFormat,
+)
+from gateway.rules.referral import Status
+
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2016-04-04T23:00:00Z"])]
+Day = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2016-03-14"])]
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """A referral in a list; nothing of it is about the person."""
+
+    po_number: str
+    provider_id: str
+    status: Status
+    accepted: bool
+    requirement: Requirement
+    referred_on: Day
+    benefit: Benefit
+    contract_package_area: str
+    jobcentre_id: str
+    self: Annotated[str, Meta(description="Where the whole referral is.", examples=["/v1/referrals/PO1001"])]
+
+
+class ReferralList(Struct, frozen=True, kw_only=True):
+    """A page of the caller's referrals, the newest first."""
+
+    referrals: list[Summary]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
+
+
+class ParticipantView(Struct, frozen=True, kw_only=True):
+    """Who is referred. Every field may be withheld."""
+
+    nino: str | None
+    forename: str | None
+    surname: str | None
+    date_of_birth: Day | None
+    phone: str | None
+    email: str | None
+    address: list[str]
+    postcode: str | None
+    preferred_language: str | None
+    interpreter_needed: bool
+
+
+class SessionView(Struct, frozen=True, kw_only=True):
+    """A session as it stands for one referral."""
+
+    session_id: str
+    session_name: str
+    starts_at: Instant
+    ends_at: Instant
+    duration_minutes: int
+    location: str
+    format: SessionFormat
+    notified_at: Annotated[Instant | None, Meta(description="When the participant was told of it.")]
+    cancelled: bool
+    cannot_attend: Annotated[
+        str | None, Meta(description="The reason given beforehand for not coming, the newest one.")
+    ]
+    outcome: AttendanceOutcome | None
+    reason_given: str | None
+    attempt: Annotated[int | None, Meta(description="Its place among the sessions with an outcome, from 1.")]
+    failure: Annotated[
+        Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None,
+        Meta(description="Whether a failure waits for NotificationConfirmed, or was notified."),
+    ]
+
+
+class ExpenseView(Struct, frozen=True, kw_only=True):
+    """What the participant was reimbursed."""
+
+    session_id: str
+    kind: ExpenseKind
+    amount_pence: int
+    paid_on: Day
+
+
+class DeadlineView(Struct, frozen=True, kw_only=True):
+    """A limit of the referral, and how it stands."""
+
+    deadline: Literal["ACCEPTANCE", "SESSION", "WP11", "ATTACHMENT"]
+    due_on: Annotated[Day, Meta(description="The last day, in London.")]
+    passes_at: Annotated[Instant, Meta(description="The midnight with which it has passed.")]
+    state: Annotated[
+        Literal["OPEN", "MET", "MISSED", "OVER"],
+        Meta(description="OVER: it does not matter any more, since the referral went on without it."),
+    ]
+    rule: str
+    guidance: str
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """An event that was decided on the referral, with the paragraph that says so."""
+
+    type: Annotated[str, Meta(description="The record's name, as on the topics.", examples=["Instruction"])]
+    decided_at: Instant
+    rule: str | None
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
+    event: Annotated[dict[str, Any], Meta(description="The record, as on its topic.")]
+
+
+class ReferralView(Struct, frozen=True, kw_only=True):
+    """A referral with all that is known of it."""
+
+    po_number: str
+    po_revision: int
+    provider_id: str
+    status: Status
+    accepted: bool
+    requirement: Requirement
+    referred_on: Day
+    benefit: Benefit
+    claimant_group: ClaimantGroup | None
+    contract_package_area: str
+    jobcentre_id: str
+    support_group_appeal_pending: bool
+    group_session_restriction: GroupSessionRestriction | None
+    participant: Annotated[
+        ParticipantView | None,
+        Meta(description="null: it has become a special customer record, which is dealt with clerically."),
+    ]
+    wp11_issued_on: Day | None
+    closed_at: Instant | None
+    sessions: list[SessionView]
+    expenses: list[ExpenseView]
+    deadlines: list[DeadlineView]
+    history: list[HistoryEntry]
+    history_left_out: Annotated[int, Meta(description="How many events before these are not shown.")]
+
+
+class MessageView(Struct, frozen=True, kw_only=True):
+    """A message, and what came of it."""
+
+    message_id: str
+    po_number: str
+    status: Annotated[
+        OutcomeStatus | Literal["PENDING"],
+        Meta(description="PENDING: it has arrived, and is not decided yet."),
+    ]
+    code: Annotated[str | None, Meta(description="Of a refusal.")] = None
+    detail: Annotated[str | None, Meta(description="Of a refusal: a sentence that says what to do.")] = None
+    advisories: list[str] = []
+    rule: Annotated[str | None, Meta(description="The paragraph that it follows.")] = None
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")] = None
+    decided_at: Instant | None = None
+    self: Annotated[str, Meta(description="Where its outcome is.", examples=["/v1/messages/prv-1"])]
+    referral: Annotated[str, Meta(description="Where the referral is.", examples=["/v1/referrals/PO1001"])]
+
+
+class InstructionView(Struct, frozen=True, kw_only=True):
+    """What the provider is to do next."""
+
+    cursor: Annotated[str, Meta(description="The place behind it; `after` takes it.")]
+    event_id: str
+    po_number: str
+    provider_id: str
+    instruction: str
+    session_id: str | None
+    due_on: Day | None
+    decided_at: Instant
+    rule: str
+    guidance: str | None
+
+
+class InstructionList(Struct, frozen=True, kw_only=True):
+    """Instructions in order."""
+
+    instructions: list[InstructionView]
+    next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
+
+
+class BookingView(Struct, frozen=True, kw_only=True):
+    """A participant's booking of a session."""
+
+    po_number: str
+    starts_at: Instant
+    cancelled: bool
+    outcome: AttendanceOutcome | None
+    referral: str
+
+
+class SessionList(Struct, frozen=True, kw_only=True):
+    """Who was booked on a session, and who came."""
+
+    session_id: str
+    booked: Annotated[int, Meta(description="Bookings that were not cancelled.")]
+    attended: int
+    optimum: Annotated[int, Meta(description="How many people a group is best with (GSG ¶32).")]
+    invitations: Annotated[int, Meta(description="How many may be invited (GSG ¶32).")]
+    advisories: list[Literal["MORE_THAN_THE_OPTIMUM", "MORE_THAN_MAY_BE_INVITED"]]
+    bookings: list[BookingView]
+    bookings_left_out: Annotated[bool, Meta(description="Whether there are more than are shown.")]
+
+
+class DeliveryPlanView(Struct, frozen=True, kw_only=True):
+    """How the provider plans to deliver the sessions (WP19 ¶24)."""
+
+    message_id: str
+    provider_id: str
+    contract_package_area: str
+    formats: list[SessionFormat]
+    group_size: int
+    timings: str
+    effective_from: Day
+
+
+class DeliveryPlanList(Struct, frozen=True, kw_only=True):
+    """The delivery plans in force, by contract package area."""
+
+    delivery_plans: list[DeliveryPlanView]
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error (RFC 9457). Tell errors apart by `code`, which stays."""
+
+    type: Annotated[str, Meta(examples=["about:blank"])]
+    title: str
+    status: int
+    code: Annotated[str, Meta(examples=["SESSION_ALREADY_BOOKED"])]
+    detail: Annotated[str | None, Meta(description="A sentence that says what to do.")] = None
+    field: Annotated[str | None, Meta(description="The field at fault, or the parameter.")] = None
+    rule: Annotated[str | None, Meta(description="Of a refusal: the paragraph that it follows.")] = None
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")] = None
+    message: Annotated[MessageView | None, Meta(description="Of a refusal: the message.")] = None
