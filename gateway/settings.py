@@ -77,8 +77,7 @@ class Settings(KafkaSettings):
         str,
         Field(
             min_length=1,
-            description="The address that the providers' API, health and metrics are served on; 0.0.0.0 is all of "
-            "this machine.",
+            description="The address of the API, health and metrics; 0.0.0.0 is all of this machine.",
         ),
     ] = "127.0.0.1"
     http_port: Annotated[
@@ -93,7 +92,7 @@ class Settings(KafkaSettings):
     projection: Annotated[
         Path | None,
         Field(
-            description="The file that answers over HTTP come from, and that is filled from the log; it may be "
+            description="The file that answers over HTTP come from, which is filled from the log; it may be "
             "deleted at any time. With --workers each has one of its own, by its number."
         ),
     ] = None

@@ -68,11 +68,40 @@ class SqliteLog:
     def __init__(self, file: SqliteFile, clock: Literal["wall", "log"], now: Callable[[], int]) -> None:
         self.file = file
         self._clock = clock
-        self._now = now
+        self._wall = now
+        #: Whether time stands still in it until somebody moves it.
+        self.sandbox = False
         #: Set when this process has appended something.
         self.arrived = asyncio.Event()
         #: Set when this process has put something on an outbound topic; each reader waits on its own.
         self._committed: set[asyncio.Event] = set()
+
+    def _now(self) -> int:
+        """The clock; to be called in the file's thread."""
+        now = self.file.sandbox_now if self.sandbox else None
+        return self._wall() if now is None else now
+
+    async def time(self) -> int:
+        """What its clock says, UTC milliseconds."""
+        return await self.file.run(self._now)
+
+    async def move_time(self, now: int) -> int:
+        """Move the time of a sandbox forward, and return what it is then."""
+        moved = await self.file.run(partial(self.file.move_sandbox, now))
+        self.arrived.set()
+        return moved
+
+    async def ends(self) -> dict[str, int]:
+        """The positions of a reader of changes that has read all there is."""
+
+        def find() -> dict[str, int]:
+            with self.file.view() as db:
+                return {
+                    table: db.execute(f"SELECT ifnull(max({key}), 0) + 1 FROM {table}").fetchone()[0]
+                    for table, key in _TABLES.items()
+                }
+
+        return await self.file.run(find)
 
     async def partitions(self) -> int:
         """How many partition numbers the file was made with."""
@@ -246,22 +275,33 @@ async def open_sqlite(
     clock: Literal["wall", "log"] = "wall",
     now: Callable[[], int] = wall_clock,
     own: bool = False,
+    sandbox: int | None = None,
 ) -> SqliteLog:
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
-    will claim partitions, and another one that wants to is refused. Raises LogError where the file can't be
-    used.
+    will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
+    begins at this instant where it is new. Raises LogError where the file can't be used.
     """
     file = SqliteFile(path)
     try:
         if own:
             file.take_lock()
         await file.run(lambda: file.connect(partitions))
+        found = await file.run(lambda: file.sandbox_now)
+        if sandbox is not None and found is None:
+            await file.run(lambda: file.make_sandbox(sandbox))
+        elif sandbox is None and found is not None and own:
+            raise LogError(
+                f"the log {path} is a sandbox; run it with --sandbox, or name another file with "
+                "GATEWAY_LOG_URL"
+            )
     except BaseException:
         await file.close()
         raise
-    return SqliteLog(file, clock, now)
+    log = SqliteLog(file, clock, now)
+    log.sandbox = sandbox is not None or found is not None
+    return log
 
 
 class SqliteClaim:

@@ -131,6 +131,30 @@ class SqliteFile:
         """What tells this file from one that is made anew in its place."""
         return str(self.db.execute("SELECT id FROM identity").fetchone()[0])
 
+    @property
+    def sandbox_now(self) -> int | None:
+        """The time in a sandbox, UTC milliseconds; None: this is none."""
+        if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sandbox'").fetchone() is None:
+            return None
+        return int(self.db.execute("SELECT now FROM sandbox").fetchone()[0])
+
+    def make_sandbox(self, now: int) -> None:
+        """Make a log that is still empty a sandbox. Raises LogError where it isn't empty."""
+        with self.transaction() as db:
+            if db.execute("SELECT 1 FROM inbound UNION ALL SELECT 1 FROM outbound LIMIT 1").fetchone():
+                raise LogError(
+                    f"the log {self.path} has messages of its own, so it can't be a sandbox; name another "
+                    "file with GATEWAY_LOG_URL"
+                )
+            db.execute("CREATE TABLE sandbox (now INTEGER NOT NULL) STRICT")
+            db.execute("INSERT INTO sandbox VALUES (?)", (now,))
+
+    def move_sandbox(self, now: int) -> int:
+        """Move the time of a sandbox forward, and return it; what lies behind leaves it as it is."""
+        with self.transaction() as db:
+            db.execute("UPDATE sandbox SET now = max(now, ?)", (now,))
+            return int(db.execute("SELECT now FROM sandbox").fetchone()[0])
+
     def keep_time(self) -> None:
         """Remember that records with timestamps of their own were put in it; part of a transaction."""
         self.db.execute("INSERT OR IGNORE INTO kept_time VALUES (1)")

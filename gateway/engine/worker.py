@@ -50,6 +50,8 @@ class Worker:
         self.trouble: str | None = "it is not claimed yet"
         #: How the partition stood when it was last read; None: not known, because it is not owned.
         self.standing: Standing | None = None
+        #: Up to this instant everything has been decided and committed; None: not known. UTC milliseconds.
+        self.idle_at: int | None = None
         #: How many messages and deadlines were decided and committed.
         self.decided = 0
         #: How many of these were put on the partition where they belong.
@@ -145,6 +147,8 @@ class Worker:
                     self._tell(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():
                     return True
+                if following is None and at_hand.inbox.drained():
+                    self.idle_at = batch.quiet_at
                 more = following is not None or batch.partial
                 decided = following
             return False
@@ -154,7 +158,7 @@ class Worker:
                 await committing
             raise
         finally:
-            self.standing = None
+            self.standing = self.idle_at = None
             if committing:
                 await asyncio.gather(committing, return_exceptions=True)
             await claim.release()

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -36,6 +36,8 @@ class Following:
         self._say = structlog.get_logger("gateway.projection")
         self.behind: int | None = None
         self.trouble: str | None = "it has not been read yet"
+        self._positions: Mapping[str, int] = {}
+        self._moved = asyncio.Event()
         #: How many partition numbers the log has; None: not known yet.
         self.partitions: int | None = None
         #: Set when it has once been filled with all that there was.
@@ -48,6 +50,12 @@ class Following:
     def woken_by_instructions(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever one of these providers has a new instruction."""
         return self._woken_by([("provider", provider) for provider in providers])
+
+    async def reach(self, positions: Mapping[str, int]) -> None:
+        """Wait until the log has been taken in up to these positions."""
+        while any(self._positions.get(name, 0) < position for name, position in positions.items()):
+            self._moved.clear()
+            await self._moved.wait()
 
     @contextmanager
     def _woken_by(self, keys: Sequence[tuple[str, str]]) -> Iterator[asyncio.Event]:
@@ -104,6 +112,8 @@ class Following:
                     self._wake(await self._in_thread(partial(fill, self._file, changes)))
                     positions = dict(changes.positions)
                 self.behind, self.trouble = changes.behind, None
+                self._positions = changes.positions
+                self._moved.set()
                 if not changes.behind and not self.filled.is_set():
                     self._say.info("projection.filled")
                     self.filled.set()
