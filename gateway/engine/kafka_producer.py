@@ -7,7 +7,6 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaConnectionError
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.producer.sender import Sender
 
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.log import Headers
@@ -57,10 +56,6 @@ async def start_producer(
 
 async def discard(producer: AIOKafkaProducer) -> None:
     """Let a producer go, whatever state it is in. Never raises."""
-    for task in asyncio.all_tasks():
-        # A request that is under way is left to itself, and where it fails nobody asks why.
-        if getattr(task.get_coro(), "cr_code", None) is Sender._send_produce_req.__code__:  # noqa: SLF001
-            task.add_done_callback(_hear)
     await stop(producer)
     _hear_out(producer)
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import MessageBatch
 
 from gateway.cli import main
 from gateway.engine import caseload, step
@@ -61,6 +62,15 @@ def decide_or_raise(order: Any, message: Message, *arguments: Any) -> decide.Dec
     return decide.decide(order, message, *arguments)
 
 
+def is_of_note(record: logging.LogRecord) -> bool:
+    """Whether asyncio's complaint is of more than a batch that aiokafka forgets twice.
+
+    A producer that has failed forgets all its batches, and a request still under way then forgets its own.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, KeyError) and error.args and isinstance(error.args[0], MessageBatch))
+
+
 def tell_of_tasks(*_: object) -> None:
     """What every task is at, on standard error."""
     for task in asyncio.all_tasks():
@@ -71,7 +81,9 @@ if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, tell_of_tasks)
     setattr(step, "STEP", DECISIONS_A_STEP)  # noqa: B010 - it is final for everybody else
     # Tasks that nobody has ended, exceptions that nobody has seen: they are told, and a test fails on them.
-    logging.getLogger("asyncio").addHandler(logging.StreamHandler())
+    complaints = logging.StreamHandler()
+    complaints.addFilter(is_of_note)
+    logging.getLogger("asyncio").addHandler(complaints)
     setattr(caseload, "decide", decide_or_raise)  # noqa: B010
     if sys.argv[1] == "--killed-at":
         end_at(sys.argv[2], int(sys.argv[3]))
