@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import DecodeError, Struct, json
 
-from gateway.api.callers import Caller
+from gateway.api.callers import Caller, Refusals
 from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.projection.following import Following
@@ -37,6 +37,7 @@ class Desk:
     following: Following
     posting: Posting
     policies: Policies
+    refusals: Refusals
     now: Callable[[], int] | None
 
 
@@ -45,28 +46,19 @@ def caller_of(request: web.Request) -> Caller:
     return request[CALLER]
 
 
-def providers_of(request: web.Request) -> frozenset[str]:
+def providers_of(request: web.Request, desk: Desk) -> frozenset[str]:
     """The providers that the caller stands for; with `?provider_id=` that one.
 
     Raises Problem where it is none.
     """
     caller = caller_of(request)
     if not caller.providers:
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "This is for providers; use a token with a provider_id.",
-            code="NOT_A_PROVIDER",
-        )
+        raise desk.refusals.rights(request, caller, "not_a_provider")
     chosen = request.query.get("provider_id")
     if chosen is None:
         return caller.providers
     if chosen not in caller.providers:
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "This is not a provider of the token; name one of those, or leave it out.",
-            code="ANOTHER_PROVIDER",
-            field="provider_id",
-        )
+        raise desk.refusals.rights(request, caller, "another_provider")
     return frozenset({chosen})
 
 

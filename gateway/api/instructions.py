@@ -1,6 +1,7 @@
 """`GET /v1/instructions`: by cursor, by long poll, and as server-sent events."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -41,7 +42,7 @@ class Instructions:
 
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
         known_parameters(request, "after", "wait", "limit", "provider_id")
-        providers = providers_of(request)
+        providers = providers_of(request, self._desk)
         streams = EVENT_STREAM in request.headers.get("Accept", "")
         limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
         wait_s = whole_number(request, "wait", 0, LONGEST_WAIT_S)
@@ -119,7 +120,7 @@ class Instructions:
         await response.prepare(request)
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
-        until_s = now() + max(ends_at - self._wall_s(), 0)
+        until_s = now() + max(ends_at - time.time(), 0)
         await response.write(b"retry: 1000\n\n")
         while not self._stop.is_set() and now() < until_s:
             told = await self._wait(providers, place, PAGE, min(ALIVE_S, max(until_s - now(), 0.01)))

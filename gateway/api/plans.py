@@ -9,9 +9,13 @@ from aiohttp import web
 
 from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
-from gateway.api.records import idempotency_key, put_durably, refuse_where_nothing_can_be_posted
+from gateway.api.records import (
+    idempotency_key,
+    put_durably,
+    refuse_other_provider,
+    refuse_where_nothing_can_be_posted,
+)
 from gateway.api.rendering import delivery_plan
-from gateway.api.security import forbidden
 from gateway.api.views import DeliveryPlanList
 from gateway.rules.events import DeliveryPlan
 from producers import delivery_plans
@@ -28,11 +32,13 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def put(request: web.Request) -> web.Response:
         """Put a plan in the place of the one before it for the same contract package area."""
         known_parameters(request, "provider_id")
-        provider_id = _the_provider(request)
+        provider_id = _the_provider(request, desk)
         refuse_where_nothing_can_be_posted(desk)
         given = request.headers.getall("Idempotency-Key", [])
         message_id = idempotency_key(request) if given else str(uuid.uuid4())
-        plan = _read(request, await read_object(request), message_id, provider_id)
+        value = await read_object(request)
+        refuse_other_provider(request, desk, value, provider_id)
+        plan = _read(value, message_id, provider_id)
         areas = {each.contract_package_area for each in desk.view.plans(provider_id)}
         if plan.contract_package_area not in areas and len(areas) >= MOST_PLANS:
             raise Problem(
@@ -46,14 +52,16 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
         """The plans that the caller has put."""
         known_parameters(request, "provider_id")
-        plans = [plan for provider in sorted(providers_of(request)) for plan in desk.view.plans(provider)]
+        plans = [
+            plan for provider in sorted(providers_of(request, desk)) for plan in desk.view.plans(provider)
+        ]
         return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
 
     return [web.put("/v1/delivery-plan", put), web.get("/v1/delivery-plan", show)]
 
 
-def _the_provider(request: web.Request) -> str:
-    providers = providers_of(request)
+def _the_provider(request: web.Request, desk: Desk) -> str:
+    providers = providers_of(request, desk)
     if len(providers) > 1:
         raise Problem(
             HTTPStatus.BAD_REQUEST,
@@ -64,16 +72,8 @@ def _the_provider(request: web.Request) -> str:
     return next(iter(providers))
 
 
-def _read(request: web.Request, value: dict[str, Any], message_id: str, provider_id: str) -> DeliveryPlan:
+def _read(value: dict[str, Any], message_id: str, provider_id: str) -> DeliveryPlan:
     """The plan of a body. Raises Problem."""
-    if value.get("provider_id", provider_id) != provider_id:
-        forbidden(request, "body_names_another_provider")
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "The plan names another provider; leave provider_id out, it comes from the token.",
-            code="ANOTHER_PROVIDER",
-            field="provider_id",
-        )
     for name in ("message_id", "provider_id"):
         if name in value:
             raise _wrong(name, f"{name} is not part of the body; take it out.")

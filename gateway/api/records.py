@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from aiohttp import web
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
-from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
+from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, read_object
 from gateway.api.posting import TooMany
 from gateway.api.problems import Problem
 from gateway.api.referrals import referral_of
 from gateway.api.rendering import decided, guidance, pending
-from gateway.api.security import forbidden
 from gateway.api.views import MessageView
 from gateway.engine.log import Draft, LogError
 from gateway.projection.filling import PROVIDERS_TOPIC, digest
@@ -70,10 +70,10 @@ class Records:
         known = referral_of(request, self._desk)
         refuse_where_nothing_can_be_posted(self._desk)
         key = idempotency_key(request)
-        wait_s = _wait_s(request)
+        wait_s = wait_s_of(request)
         value = await read_object(request)
         provider_id = known.referral.provider_id
-        _refuse_other_provider(request, value, provider_id)
+        refuse_other_provider(request, self._desk, value, provider_id)
         record = _read(value, key, known.po_number, provider_id)
         encoded = encode(record)
         mark = digest(encoded)
@@ -87,8 +87,8 @@ class Records:
             await self.put(provider_id, {key: (known.po_number, mark, _draft(record, encoded, request))})
         elif (put := self._put.get((provider_id, key))) is not None:
             await _durably(asyncio.shield(put.put))
-        outcome = await self._outcome(provider_id, key, known.po_number, wait_s) if wait_s else None
-        return _answer(request, outcome, key, known.po_number, wait_s)
+        outcome = await outcome_of(self._desk, provider_id, key, known.po_number, wait_s) if wait_s else None
+        return answer_with(request, outcome, pending(key, known.po_number), wait_s)
 
     async def put(self, provider_id: str, messages: dict[str, tuple[str, bytes, Draft]]) -> None:
         """Put messages on the log, all or none. messages: by id the po_number, the digest and the record.
@@ -130,7 +130,7 @@ class Records:
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
         known_parameters(request, "provider_id")
-        providers = providers_of(request)
+        providers = providers_of(request, self._desk)
         message_id = request.match_info["id"]
         sent = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None
         if sent is not None:
@@ -144,26 +144,6 @@ class Records:
             "There is no message of yours with this id; check it.",
             code="UNKNOWN_MESSAGE",
         )
-
-    async def _outcome(
-        self, provider_id: str, message_id: str, po_number: str, wait_s: int
-    ) -> Outcome | None:
-        """Wait for what comes of a message, and until the referral shows it; None: it takes longer."""
-        view = self._desk.view
-        with self._desk.following.woken_by(po_number) as woken:
-            try:
-                async with asyncio.timeout(wait_s):
-                    while True:
-                        sent = view.message([provider_id], message_id)
-                        outcome = None if sent is None else sent.outcome
-                        if outcome is not None and outcome.status != "HELD":
-                            known = view.referral(po_number)
-                            if known is None or has_come_to(known.order, outcome):
-                                return outcome
-                        await woken.wait()
-                        woken.clear()
-            except TimeoutError:
-                return None
 
 
 _UNSURE: Final = Problem(
@@ -211,6 +191,26 @@ async def _durably(putting: Any) -> None:  # noqa: ANN401 - a future or a corout
         raise _UNSURE from None
 
 
+async def outcome_of(
+    desk: Desk, provider_id: str, message_id: str, po_number: str, wait_s: int
+) -> Outcome | None:
+    """Wait for what comes of a message, and until the referral shows it; None: it takes longer."""
+    with desk.following.woken_by(po_number) as woken:
+        try:
+            async with asyncio.timeout(wait_s):
+                while True:
+                    sent = desk.view.message([provider_id], message_id)
+                    outcome = None if sent is None else sent.outcome
+                    if outcome is not None and outcome.status != "HELD":
+                        known = desk.view.referral(po_number)
+                        if known is None or has_come_to(known.order, outcome):
+                            return outcome
+                    await woken.wait()
+                    woken.clear()
+        except TimeoutError:
+            return None
+
+
 def idempotency_key(request: web.Request) -> str:
     """The id that the caller gives the message. Raises Problem."""
     keys = request.headers.getall("Idempotency-Key", [])
@@ -225,21 +225,16 @@ def idempotency_key(request: web.Request) -> str:
     return found[1]
 
 
-def _wait_s(request: web.Request) -> int:
+def wait_s_of(request: web.Request) -> int:
     """How long the caller would wait for the outcome (RFC 7240), in seconds."""
     found = _WAIT.search(",".join(request.headers.getall("Prefer", []))[:1_000])
     return 0 if found is None else min(int(found[1]), LONGEST_WAIT_S)
 
 
-def _refuse_other_provider(request: web.Request, value: dict[str, Any], provider_id: str) -> None:
+def refuse_other_provider(request: web.Request, desk: Desk, value: dict[str, Any], provider_id: str) -> None:
+    """Raises Problem where a body names another provider than the one that it is for."""
     if value.get("provider_id", provider_id) != provider_id:
-        forbidden(request, "body_names_another_provider")
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "The record names another provider; leave provider_id out, it comes from the token.",
-            code="ANOTHER_PROVIDER",
-            field="provider_id",
-        )
+        raise desk.refusals.rights(request, caller_of(request), "another_provider")
 
 
 def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> Message:
@@ -283,14 +278,17 @@ def _draft(record: Message, encoded: bytes, request: web.Request) -> Draft:
 _TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def _answer(
-    request: web.Request, outcome: Outcome | None, message_id: str, po_number: str, wait_s: int
+def answer_with(
+    request: web.Request, outcome: Outcome | None, unknown: MessageView, wait_s: int
 ) -> web.Response:
+    """What is answered to a message. outcome: None: it is not known, and `unknown` is what there is to say.
+
+    Raises Problem where it was refused.
+    """
     applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
     if outcome is None:
-        view = pending(message_id, po_number)
-        return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
-    view = decided(outcome)
+        return answer(request, unknown, HTTPStatus.ACCEPTED, {"Location": unknown.self, **applied})
+    view = replace(decided(outcome), self=unknown.self)
     if outcome.status == "REFUSED":
         raise refused(view, applied)
     return answer(request, view, headers=applied)

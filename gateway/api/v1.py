@@ -51,7 +51,7 @@ class Api:
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
-        self.desk = Desk(self._view, self.following, self._posting, policies, now)
+        self.desk = Desk(self._view, self.following, self._posting, policies, authenticator.refusals, now)
         self.records = Records(self.desk)
         self._instructions = Instructions(self.desk, stop)
 

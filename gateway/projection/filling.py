@@ -25,6 +25,8 @@ _NAMES: Final = {
     **{topic: frozenset({event.__name__}) for topic, event in OUTBOUND.items()},
     DELIVERY_PLANS: frozenset({DeliveryPlan.__name__}),
 }
+#: In place of a provider's id, where a message is not a provider's.
+NO_PROVIDER: Final = ""
 _DIGEST_BYTES: Final = 16
 
 _PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?)"
@@ -111,8 +113,11 @@ class _Rows:
                 return
             case Instruction():
                 self.instructions.append((held.provider_id, record.partition, record.offset, held.po_number))
-            case Outcome(provider_id=str(), topic="provider.session-records"):
-                self.outcomes.append((held.provider_id, held.message_id, held.po_number, held.status, value))
+            case Outcome():
+                sender = held.provider_id if held.topic == PROVIDERS_TOPIC else None
+                self.outcomes.append(
+                    (sender or NO_PROVIDER, held.message_id, held.po_number, held.status, value)
+                )
         po_number: str = getattr(held, "po_number")  # noqa: B009 - every event has one
         self.touched.add(po_number)
         self.events.append((po_number, record.topic, record.partition, record.offset, value))

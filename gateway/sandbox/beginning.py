@@ -1,0 +1,20 @@
+"""Begins a sandbox: an embedded log with all that is ready-made in it."""
+
+from pathlib import Path
+
+from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.sandbox import BEGINS_AT
+from gateway.sandbox.refusals import refusals
+from gateway.sandbox.scenes import drafts, groups
+
+
+async def open_sandbox(path: Path, partitions: int) -> SqliteLog:
+    """Open the sandbox in a file, and fill it where it is new. Raises LogError."""
+    log = await open_sqlite(path, partitions=partitions, own=True, sandbox=BEGINS_AT)
+    try:
+        if not await log.keeps_time():  # which it does from the moment at which it is filled
+            await log.append(drafts([*groups(), *(refusal.scene for refusal in refusals())]))
+    except BaseException:
+        await log.close()
+        raise
+    return log

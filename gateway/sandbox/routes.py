@@ -1,0 +1,209 @@
+"""`/sandbox`: the clock that the caller moves, messages from everybody, and what is ready-made."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from aiohttp import web
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, read_object
+from gateway.api.problems import Problem
+from gateway.api.records import answer_with, outcome_of, put_durably, wait_s_of
+from gateway.api.rendering import decided, pending
+from gateway.engine.crew import Crew
+from gateway.engine.log import Draft
+from gateway.projection.filling import NO_PROVIDER
+from gateway.rules.messages import INBOUND, Message, ProviderRecord
+from gateway.sandbox import PROVIDER
+from gateway.sandbox.refusals import Refusal, refusals
+from gateway.sandbox.scenes import groups
+from schemas.codec import encode
+from schemas.json import InvalidJson, NotAnInstant, format_instant, parse, parse_instant
+
+#: From here on a limit in days could lead past the last date that there is.
+_TOO_LATE: Final = parse_instant("9900-01-01T00:00:00Z")
+_AGAIN_S: Final = 0.005
+_FIELDS: Final = ("topic", "type", "value")
+
+
+class Timed(Protocol):
+    """A log whose time can be moved."""
+
+    async def time(self) -> int:
+        """What its clock says, UTC milliseconds."""
+
+    async def move_time(self, now: int) -> int:
+        """Move it forward, and return what it says then."""
+
+    async def ends(self) -> Mapping[str, int]:
+        """Where a reader of changes is who has read everything."""
+
+
+class ClockView(Struct, frozen=True, kw_only=True):
+    """What the sandbox's clock says."""
+
+    at: str
+
+
+class RefusalView(Struct, frozen=True, kw_only=True):
+    """How to get a refusal: `send` is posted to `to`."""
+
+    code: str
+    po_number: str
+    to: str
+    send: dict[str, Any]
+    only_until: str | None
+
+
+class ReadyView(Struct, frozen=True, kw_only=True):
+    """A ready-made referral."""
+
+    po_number: str
+    about: str
+
+
+class SandboxView(Struct, frozen=True, kw_only=True):
+    """What there is in the sandbox."""
+
+    at: str
+    referrals: list[ReadyView]
+    refusals: list[RefusalView]
+
+
+class Sandbox:
+    """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
+
+    def __init__(self, log: Timed, crew: Crew, desk: Desk) -> None:
+        self._log = log
+        self._crew = crew
+        self._desk = desk
+        self._moving = asyncio.Lock()
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What there is only in a sandbox."""
+        return [
+            web.get("/sandbox", self._show),
+            web.get("/sandbox/clock", self._tell_time),
+            web.post("/sandbox/clock", self._move),
+            web.post("/sandbox/messages", self._take),
+            web.get("/sandbox/messages/{id}", self._message),
+        ]
+
+    async def _show(self, request: web.Request) -> web.Response:
+        """What is ready-made, and how to get each refusal."""
+        known_parameters(request)
+        view = SandboxView(
+            at=format_instant(await self._log.time()),
+            referrals=[ReadyView(po_number=scene.po_number, about=scene.about) for scene in groups()],
+            refusals=[_refusal(refusal) for refusal in refusals()],
+        )
+        return answer(request, view)
+
+    async def _tell_time(self, request: web.Request) -> web.Response:
+        known_parameters(request)
+        return answer(request, ClockView(at=format_instant(await self._log.time())))
+
+    async def _move(self, request: web.Request) -> web.Response:
+        """Move the clock forward; answers when all that was due by then has been decided, and can be seen."""
+        known_parameters(request)
+        value = await read_object(request)
+        if value.keys() != {"at"} or not isinstance(value["at"], str):
+            raise _wrong("at", 'The body must be {"at": INSTANT}, such as {"at": "2016-04-05T00:00:00Z"}.')
+        try:
+            at = parse_instant(value["at"])
+        except NotAnInstant as error:
+            raise _wrong("at", f"at {error}.") from None
+        if at >= _TOO_LATE:
+            raise _wrong("at", "at is after the year 9899; expected an instant before.")
+        async with self._moving:
+            if at < await self._log.time():
+                raise Problem(
+                    HTTPStatus.CONFLICT,
+                    "The sandbox's clock is ahead of that, and does not go back; begin a new sandbox for that.",
+                    code="CLOCK_GOES_BACK",
+                    field="at",
+                )
+            moved = await self._log.move_time(at)
+            await self._settled(moved)
+        return answer(request, ClockView(at=format_instant(moved)))
+
+    async def _settled(self, at: int) -> None:
+        """Wait until everything up to an instant has been decided, committed, and taken in by the projection."""
+        while not self._crew.workers or any(
+            worker.idle_at is None or worker.idle_at < at for worker in self._crew.workers.values()
+        ):
+            await asyncio.sleep(_AGAIN_S)
+        await self._desk.following.reach(await self._log.ends())
+
+    async def _take(self, request: web.Request) -> web.Response:
+        """Take a message of any topic, which arrives at the sandbox's time."""
+        known_parameters(request)
+        wait_s = wait_s_of(request)
+        topic, message = _read(await read_object(request))
+        await put_durably(self._desk, [Draft(topic, message.po_number.encode(), encode(message))])
+        outcome = None
+        if wait_s:
+            sender = message.provider_id if isinstance(message, ProviderRecord) else NO_PROVIDER
+            outcome = await outcome_of(self._desk, sender, message.message_id, message.po_number, wait_s)
+        here = replace(pending(message.message_id, message.po_number), self=_path(message.message_id))
+        return answer_with(request, outcome, here, wait_s)
+
+    async def _message(self, request: web.Request) -> web.Response:
+        """What came of a message that was sent here. A provider's own are under /v1, too."""
+        known_parameters(request)
+        message_id = request.match_info["id"]
+        sent = self._desk.view.message([NO_PROVIDER, PROVIDER], message_id)
+        if sent is None or sent.outcome is None:
+            raise Problem(
+                HTTPStatus.NOT_FOUND,
+                "No message with this id has been decided; check it, or ask again.",
+                code="UNKNOWN_MESSAGE",
+            )
+        return answer(request, replace(decided(sent.outcome), self=_path(message_id)))
+
+
+def _read(value: dict[str, Any]) -> tuple[str, Message]:
+    """The topic and the message of a body. Raises Problem."""
+    for name in value:
+        if name not in _FIELDS:
+            raise _wrong(None, f"The body has another field than {', '.join(_FIELDS)}; take it out.")
+    topic = value.get("topic")
+    if not isinstance(topic, str) or topic not in INBOUND:
+        raise _wrong(
+            "topic", f"topic is none that messages come in on; expected one of {', '.join(INBOUND)}."
+        )
+    names = [record.__name__ for record in INBOUND[topic]]
+    name = value.get("type", names[0] if len(names) == 1 else None)
+    if name not in names:
+        raise _wrong("type", f"type is not a record of {topic}; expected one of {', '.join(names)}.")
+    try:
+        message = parse(name, value.get("value"))
+    except InvalidJson as error:
+        problem = error.within("value")
+        raise _wrong(problem.field, f"{problem}.") from None
+    if not all(0 < len(each) <= LONGEST_ID for each in (message.message_id, message.po_number)):
+        raise _wrong("value", f"message_id and po_number must have 1 to {LONGEST_ID} characters.")
+    return topic, message
+
+
+def _refusal(refusal: Refusal) -> RefusalView:
+    po_number = refusal.scene.po_number
+    return RefusalView(
+        code=refusal.code,
+        po_number=po_number,
+        to=f"/v1/referrals/{po_number}/records" if refusal.by == "PROVIDER" else "/sandbox/messages",
+        send=refusal.send,
+        only_until=refusal.only_until,
+    )
+
+
+def _path(message_id: str) -> str:
+    return f"/sandbox/messages/{quote(message_id, safe='')}"
+
+
+def _wrong(field: str | None, detail: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, detail, code="INVALID_MESSAGE", field=field)
