@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.engine.clock import wall_clock
-from gateway.engine.kafka_append import LONGEST_S, KafkaAppend
+from gateway.engine.kafka_append import KafkaAppend
 from gateway.engine.kafka_brokers import ANSWER_S, FETCH_WAIT_MS, Brokers, as_records
 from gateway.engine.kafka_changes import KafkaChanges, open_changes
 from gateway.engine.kafka_claim import KafkaClaim
@@ -47,7 +47,7 @@ class KafkaLog:
         clock: Literal["wall", "log"] = "wall",
         grace_s: float = 60.0,
         session_timeout_s: float = 10.0,
-        append_s: float = LONGEST_S,
+        append_s: float = 60.0,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.brokers = Brokers(connection, prefix)

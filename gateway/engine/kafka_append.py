@@ -12,8 +12,6 @@ from gateway.engine.kafka_brokers import Brokers
 from gateway.engine.kafka_producer import Sending, abandon, is_alive, start_producer
 from gateway.engine.log import Draft, LogBusy, LogError
 
-#: How long putting the records of a large file may take.
-LONGEST_S: Final = 60.0
 #: A producer that has not been used for so long is replaced. Brokers end connections after ten minutes in
 #: which nothing came, and forget who a producer was after days.
 IDLE_S: Final = 300.0
