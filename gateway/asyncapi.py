@@ -152,7 +152,7 @@ _TRACE_HEADERS: Final[Object] = {
 _CLOUD_EVENT_HEADERS: Final[Object] = {
     "type": "object",
     "description": "CloudEvents 1.0, binary content mode on Kafka.",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"],
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"],
     "properties": {
         "ce_specversion": {"type": "string", "const": "1.0"},
         "ce_id": {"type": "string", "description": "The event_id, or a plan's message_id."},
@@ -161,7 +161,7 @@ _CLOUD_EVENT_HEADERS: Final[Object] = {
         "ce_time": {
             "type": "string",
             "format": "date-time",
-            "description": "decided_at; when a plan came.",
+            "description": "decided_at; a plan has none.",
         },
         "ce_subject": {"type": "string", "description": "The key; a dead letter has none."},
         "content-type": {"type": "string", "const": _CONTENT_TYPE},

@@ -47,17 +47,17 @@ def cloud_event_headers(event: Event | DeadLetter, subject: bytes | None, tracep
 def headers_of(
     record: type[Event | DeadLetter | DeliveryPlan],
     event_id: str,
-    at: int,
+    at: int | None,
     subject: bytes | None,
     traceparent: str | None,
 ) -> Headers:
-    """A CloudEvent's attributes as headers. record: its class. at: its time, UTC milliseconds."""
+    """A CloudEvent's attributes as headers. record: its class. at: its instant; None: it has none."""
     headers: Headers = (
         _SPECVERSION,
         ("ce_id", event_id.encode()),
         _SOURCE,
         _type(record),
-        _time(at),
+        *(() if at is None else (_time(at),)),
         _CONTENT_TYPE,
     )
     if subject is not None:
