@@ -13,10 +13,10 @@ import consumers
 import producers
 from gateway.engine.clock import wall_clock
 from gateway.engine.crew import Crew
-from gateway.engine.log import Draft, Log, LogBusy, LogError, Record
+from gateway.engine.log import DELIVERY_PLANS, Draft, Log, LogBusy, LogError, Record
 from gateway.engine.sqlite import open_sqlite
 from gateway.engine.step import Wiring
-from gateway.rules.events import OUTBOUND, DeadLetter, Event
+from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan, Event
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 from gateway.settings import InvalidSettings, Settings
@@ -29,11 +29,19 @@ Clock = Literal["wall", "log"]
 SWITCH_INTERVAL_S: Final = 0.0005
 #: How often brokers that don't answer when the gateway starts are looked for again.
 AWAY_AGAIN_S: Final = 2.0
+#: How long putting records on a log on Kafka may take: in a gateway, what came over HTTP, and in a command,
+#: a large file. So long, or a little longer, one that is killed meanwhile hides what comes after them.
+SERVED_S: Final = 10.0
+FED_S: Final = 60.0
 DISTRIBUTION: Final = "information-session-gateway"
 DEAD_LETTERS: Final = dead_letters.TOPIC
+#: What comes of messages.
 OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND, DEAD_LETTERS)
+#: What comes of messages, and what providers send to the Jobcentre through the gateway.
+ALL_OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND_TOPICS, DELIVERY_PLANS)
 _RECORDS: Final = {topic: frozenset({event.__name__}) for topic, event in OUTBOUND.items()} | {
-    DEAD_LETTERS: frozenset({DeadLetter.__name__})
+    DEAD_LETTERS: frozenset({DeadLetter.__name__}),
+    DELIVERY_PLANS: frozenset({DeliveryPlan.__name__}),
 }
 _FAILED: Final = Unreadable(
     "FAILED", "The rules failed on this message twice; report it as a bug of the gateway."
@@ -53,11 +61,20 @@ WIRING: Final = Wiring(_read, _failed, producers.traceparent_of, producers.draft
 
 
 def read_event(record: Record) -> Event | DeadLetter:
-    """The event that an outbound record holds. Raises LogError where it can't be read."""
+    """The event that a record of OUTBOUND_TOPICS holds. Raises LogError where it can't be read."""
+    return cast(Event | DeadLetter, _read_outbound(record))
+
+
+def read_plan(record: Record) -> DeliveryPlan:
+    """The delivery plan that a record of its topic holds. Raises LogError where it can't be read."""
+    return cast(DeliveryPlan, _read_outbound(record))
+
+
+def _read_outbound(record: Record) -> object:
     event = decode(record.value, _RECORDS[record.topic], largest=None)
     if isinstance(event, Unreadable):
         raise LogError(f"record {record.offset} of {record.topic} can't be read: {event.detail}")
-    return cast(Event | DeadLetter, event)
+    return event
 
 
 async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> Log:
@@ -75,6 +92,7 @@ async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = Fal
             clock=clock,
             grace_s=settings.grace_s,
             session_timeout_s=settings.session_timeout_s,
+            append_s=SERVED_S if own else FED_S,
         )
     return await open_sqlite(settings.log_path(), partitions=settings.partition_count, clock=clock, own=own)
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from msgspec import json
 
-from gateway.app import DEAD_LETTERS, DISTRIBUTION, OUTBOUND_TOPICS
-from gateway.rules.events import OUTBOUND, DeadLetter
+from gateway.app import ALL_OUTBOUND_TOPICS, DEAD_LETTERS, DISTRIBUTION
+from gateway.engine.log import DELIVERY_PLANS
+from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND
 from producers.cloud_event import SOURCE
 from schemas.catalogue import SCHEMAS
@@ -26,7 +27,8 @@ _CONTENT_TYPE: Final = "application/avro"
 _DESCRIPTION: Final = (
     "Messages about referrals to an information session come in; what was decided on them goes out. Values "
     "are in Avro's single-object encoding: the bytes C3 01, the CRC-64-AVRO fingerprint of its schema "
-    "(8 bytes, little endian), the body. A record's key is the po_number in UTF-8."
+    "(8 bytes, little endian), the body. A record's key is the po_number in UTF-8, a delivery plan's the "
+    "provider_id."
 )
 _TOPICS: Final = {
     "prap.referrals": "Revisions of purchase orders, from PRaP.",
@@ -41,6 +43,7 @@ _TOPICS: Final = {
     "gateway.breaches": "Time limits missed, and those that were met after all.",
     "gateway.outcomes": "What came of each message: one outcome each, and HELD before it where it waited.",
     "gateway.dead-letters": "What could not be decoded, byte for byte, and why.",
+    "jobcentre.delivery-plans": "How providers plan to deliver the sessions: the last plan of each is kept.",
 }
 
 
@@ -49,6 +52,7 @@ def document() -> Object:
     records = {topic: [record.__name__ for record in INBOUND[topic]] for topic in INBOUND}
     records |= {topic: [event.__name__] for topic, event in OUTBOUND.items()}
     records[DEAD_LETTERS] = [DeadLetter.__name__]
+    records[DELIVERY_PLANS] = [DeliveryPlan.__name__]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -61,7 +65,10 @@ def document() -> Object:
         "channels": {_id(topic): _channel(topic, names) for topic, names in records.items()},
         "operations": {
             **{f"read.{_id(topic)}": _operation("receive", topic, records[topic]) for topic in INBOUND},
-            **{f"write.{_id(topic)}": _operation("send", topic, records[topic]) for topic in OUTBOUND_TOPICS},
+            **{
+                f"write.{_id(topic)}": _operation("send", topic, records[topic])
+                for topic in ALL_OUTBOUND_TOPICS
+            },
         },
         "components": {
             "messages": {name: _message(name, topic) for topic, names in records.items() for name in names},
@@ -94,7 +101,9 @@ def _channel(topic: str, names: list[str]) -> Object:
         "bindings": {
             "kafka": {
                 "topic": topic,
-                "topicConfiguration": {"cleanup.policy": ["delete"]},
+                "topicConfiguration": {
+                    "cleanup.policy": ["compact" if topic == DELIVERY_PLANS else "delete"]
+                },
                 "bindingVersion": _KAFKA,
             }
         },
@@ -117,6 +126,8 @@ def _message(name: str, topic: str) -> Object:
     key: Object = {"type": "string", "description": "The po_number."}
     if topic == DEAD_LETTERS:
         key = {"description": "The key of what could not be decoded, as it came; there may be none."}
+    if topic == DELIVERY_PLANS:
+        key = {"type": "string", "description": "The provider_id."}
     return {
         "name": name,
         "title": name,
@@ -141,14 +152,18 @@ _TRACE_HEADERS: Final[Object] = {
 _CLOUD_EVENT_HEADERS: Final[Object] = {
     "type": "object",
     "description": "CloudEvents 1.0, binary content mode on Kafka.",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"],
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"],
     "properties": {
         "ce_specversion": {"type": "string", "const": "1.0"},
-        "ce_id": {"type": "string", "description": "The event_id."},
+        "ce_id": {"type": "string", "description": "The event_id, or a plan's message_id."},
         "ce_source": {"type": "string", "const": SOURCE},
         "ce_type": {"type": "string", "description": "The name of the record."},
-        "ce_time": {"type": "string", "format": "date-time", "description": "decided_at."},
-        "ce_subject": {"type": "string", "description": "The po_number; a dead letter has none."},
+        "ce_time": {
+            "type": "string",
+            "format": "date-time",
+            "description": "decided_at; a plan has none.",
+        },
+        "ce_subject": {"type": "string", "description": "The key; a dead letter has none."},
         "content-type": {"type": "string", "const": _CONTENT_TYPE},
         "traceparent": _TRACEPARENT,
     },

@@ -21,13 +21,20 @@ import typer
 from gateway import settings as gateway_settings
 from gateway import telemetry
 from gateway.api import PortInUse
-from gateway.app import DISTRIBUTION, OUTBOUND_TOPICS, open_log, read_event
+from gateway.app import (
+    ALL_OUTBOUND_TOPICS,
+    DISTRIBUTION,
+    OUTBOUND_TOPICS,
+    open_log,
+    read_event,
+    read_plan,
+)
 from gateway.app import run as run_gateway
-from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Lost
+from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError, Lost
 from gateway.letters import Choice, UnknownLetter
 from gateway.lines import InvalidLine
 from gateway.prap import InvalidDownload
-from gateway.replay import EndsBeforeInput, to_line
+from gateway.replay import EndsBeforeInput, plan_to_line, to_line
 from gateway.rules.events import DeadLetter, Event
 from gateway.settings import InvalidSettings, Settings
 from schemas.codec import UnreadableCode
@@ -375,18 +382,22 @@ def tail(
 ) -> None:
     """Print outbound records as JSON lines, in replay's form."""
     for topic in topics or ():
-        if topic not in OUTBOUND_TOPICS:
+        if topic not in ALL_OUTBOUND_TOPICS:
             raise InvalidSettings(
-                f"no outbound topic has that name; name some of {', '.join(OUTBOUND_TOPICS)}"
+                f"no outbound topic has that name; name some of {', '.join(ALL_OUTBOUND_TOPICS)}"
             )
 
     async def work() -> None:
         log = await open_log(settings)
         try:
             async for record in log.follow(
-                topics or OUTBOUND_TOPICS, from_start=from_start, wait=not no_follow
+                topics or ALL_OUTBOUND_TOPICS, from_start=from_start, wait=not no_follow
             ):
-                sys.stdout.buffer.write(to_line(read_event(record)))
+                sys.stdout.buffer.write(
+                    plan_to_line(read_plan(record), record.timestamp)
+                    if record.topic == DELIVERY_PLANS
+                    else to_line(read_event(record))
+                )
                 if not no_follow:
                     sys.stdout.buffer.flush()
             sys.stdout.buffer.flush()

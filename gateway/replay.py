@@ -6,8 +6,9 @@ from typing import Final, TypeVar
 from msgspec.json import Encoder
 
 from gateway.engine.caseload import Caseload
+from gateway.engine.log import DELIVERY_PLANS
 from gateway.lines import Line
-from gateway.rules.events import OUTBOUND, DeadLetter, Event
+from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan, Event
 from gateway.rules.policy import Policies
 from schemas.json import format_instant, render
 
@@ -84,7 +85,15 @@ def to_line(event: Event | DeadLetter) -> bytes:
     """An event as a line of replay's output. A dead letter's key that is no text is shown as null."""
     key = _text(event.key) if isinstance(event, DeadLetter) else event.po_number
     record, value = type(event), render(event)
-    topic, at = TOPIC_OF_EVENT[record], value["decided_at"]
+    return _line(value["decided_at"], TOPIC_OF_EVENT[record], record, key, value)
+
+
+def plan_to_line(plan: DeliveryPlan, at: int) -> bytes:
+    """A delivery plan as such a line. at: when it came, UTC milliseconds."""
+    return _line(format_instant(at), DELIVERY_PLANS, DeliveryPlan, plan.provider_id, render(plan))
+
+
+def _line(at: str, topic: str, record: type, key: str | None, value: object) -> bytes:
     return _encode({"at": at, "topic": topic, "type": record.__name__, "key": key, "value": value}) + b"\n"
 
 

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import Final
 
 from gateway.engine.log import Draft, Header, Headers
-from gateway.rules.events import DeadLetter, Event
+from gateway.rules.events import DeadLetter, DeliveryPlan, Event
 from producers.trace import child_of
 from schemas.codec import encode
 from schemas.json import format_instant
@@ -20,7 +20,7 @@ _CONTENT_TYPE: Final = ("content-type", b"application/avro")
 
 
 @cache
-def _type(record: type[Event | DeadLetter]) -> Header:
+def _type(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
     return "ce_type", record.__name__.encode()
 
 
@@ -41,16 +41,27 @@ def draft_keyed_by_po_number(topic: str, event: Event, traceparent: str | None) 
 
 def cloud_event_headers(event: Event | DeadLetter, subject: bytes | None, traceparent: str | None) -> Headers:
     """A CloudEvent's attributes as headers. subject: the po_number, None where there is none."""
+    return headers_of(type(event), event.event_id, event.decided_at, subject, traceparent)
+
+
+def headers_of(
+    record: type[Event | DeadLetter | DeliveryPlan],
+    event_id: str,
+    at: int | None,
+    subject: bytes | None,
+    traceparent: str | None,
+) -> Headers:
+    """A CloudEvent's attributes as headers. record: its class. at: its instant; None: it has none."""
     headers: Headers = (
         _SPECVERSION,
-        ("ce_id", event.event_id.encode()),
+        ("ce_id", event_id.encode()),
         _SOURCE,
-        _type(type(event)),
-        _time(event.decided_at),
+        _type(record),
+        *(() if at is None else (_time(at),)),
         _CONTENT_TYPE,
     )
     if subject is not None:
         headers += (("ce_subject", subject),)
     if traceparent is not None:
-        headers += (("traceparent", child_of(traceparent, event.event_id)),)
+        headers += (("traceparent", child_of(traceparent, event_id)),)
     return headers

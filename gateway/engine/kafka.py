@@ -5,25 +5,26 @@ process whose producer with the transactional id of p was started last. A step i
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.engine.clock import wall_clock
+from gateway.engine.kafka_append import KafkaAppend
 from gateway.engine.kafka_brokers import ANSWER_S, FETCH_WAIT_MS, Brokers, as_records
-from gateway.engine.kafka_claim import COMMIT_S, KafkaClaim
+from gateway.engine.kafka_changes import KafkaChanges, open_changes
+from gateway.engine.kafka_claim import KafkaClaim
 from gateway.engine.kafka_connection import Connection
+from gateway.engine.kafka_identity import identity
 from gateway.engine.kafka_letters import KafkaLetters
 from gateway.engine.kafka_membership import Membership
-from gateway.engine.kafka_producer import Sending, discard, start_producer, stop
-from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, LogError, Record
+from gateway.engine.kafka_producer import start_producer, stop
+from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, Record
 
-#: How long a transaction may stay open when its producer has gone: so long it hides what comes after it.
+#: How long a step's transaction may stay open when its producer has gone: so long it hides what comes after.
 STEP_TRANSACTION_S: Final = 30.0
-APPEND_TRANSACTION_S: Final = 60.0
 FOLLOW_AT_ONCE: Final = 1_000
 
 
@@ -32,7 +33,8 @@ class KafkaLog:
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. grace_s: by how
     much the clocks of hosts may differ. session_timeout_s: after so long without a heartbeat a process is
-    taken for dead.
+    taken for dead. append_s: how long appending some records may take; so long, or a little longer, a process
+    that is killed in the middle of it hides what comes after them.
     """
 
     shared = True
@@ -45,6 +47,7 @@ class KafkaLog:
         clock: Literal["wall", "log"] = "wall",
         grace_s: float = 60.0,
         session_timeout_s: float = 10.0,
+        append_s: float = 60.0,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.brokers = Brokers(connection, prefix)
@@ -54,6 +57,7 @@ class KafkaLog:
         named = self.brokers.named(INBOUND_TOPICS[0])
         self._membership = Membership(connection, self.brokers.group, named, session_timeout_s)
         self._claims: set[KafkaClaim] = set()
+        self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
 
     async def partitions(self) -> int:
@@ -93,41 +97,7 @@ class KafkaLog:
         Raises LogError for a draft with a timestamp where brokers date what arrives, LogBusy where brokers
         go away meanwhile.
         """
-        brokers = self.brokers
-        dated = await brokers.keeps_time()
-        name = f"{brokers.group}-append-{uuid.uuid4().hex}"
-        try:
-            producer = await start_producer(brokers.connection, name, transaction_s=APPEND_TRANSACTION_S)
-            try:
-                return await self._put(producer, drafts, dated)
-            finally:
-                await discard(producer)
-        except (KafkaError, TimeoutError) as error:
-            raise LogBusy(
-                f"the brokers failed ({type(error).__name__}) before it was sure that all was put; look at "
-                "them, and do it again: a message that has come twice is decided once"
-            ) from error
-
-    async def _put(self, producer: AIOKafkaProducer, drafts: Iterable[Draft], dated: bool) -> int:
-        brokers = self.brokers
-        await producer.begin_transaction()
-        sending = Sending(producer)
-        count = 0
-        for draft in drafts:
-            if draft.timestamp is not None and not dated:
-                raise LogError(
-                    "the brokers date what arrives, so records can't keep their time; make topics that "
-                    "do with `gateway topics create --timestamps create`, under another "
-                    "GATEWAY_TOPIC_PREFIX"
-                )
-            topic, place = brokers.named(draft.topic), await brokers.place_of(draft, 0)
-            await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
-            count += 1
-        if count:
-            await sending.delivered()
-            async with asyncio.timeout(COMMIT_S):
-                await producer.commit_transaction()
-        return count
+        return await self._append.append(drafts)
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -136,6 +106,14 @@ class KafkaLog:
     async def handled(self) -> dict[str, Handled]:
         """What was done with dead letters, by event_id."""
         return await self._letters.handled()
+
+    async def identity(self) -> str:
+        """The cluster, and the id that gateway.state was given when it was made."""
+        return await identity(self.brokers)
+
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
+        """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
+        return await open_changes(self.brokers, topics, positions)
 
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed, in order within a partition.
@@ -187,6 +165,7 @@ class KafkaLog:
         In this order: whoever is assigned the partitions next need not fence anybody out.
         """
         await asyncio.gather(*(claim.release() for claim in [*self._claims]))
+        await self._append.close()
         await self._letters.close()
         await self._membership.leave()
         await self.brokers.close()

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_producer import REQUEST_MS, stop
 from gateway.engine.kafka_topics import STATE_TOPIC, TIMESTAMP_TYPE, TOGETHER, Topic, administering, found
-from gateway.engine.log import INBOUND_TOPICS, Draft, LogError, Record
+from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogError, Record
 from gateway.engine.partitioner import partition_for
 
 #: A question that gets no answer for so long has failed.
@@ -75,12 +75,12 @@ class Brokers:
         return there[topic].partitions
 
     async def place_of(self, draft: Draft, owned: int) -> int:
-        """The partition on which a record belongs: by its key, and what goes out where it was decided.
+        """The partition on which a record belongs: by its key, and what was decided where that was.
 
         That is by its key as well, where the outbound topics have the inbound ones' partition numbers.
         """
         count = await self.count(draft.topic)
-        goes_out = draft.topic not in INBOUND_TOPICS
+        goes_out = draft.topic not in INBOUND_TOPICS and draft.topic != DELIVERY_PLANS
         if draft.key is None or (goes_out and count == await self.count(STATE_TOPIC)):
             return owned % count
         return partition_for(draft.key, count)

@@ -6,7 +6,6 @@ has the producer with the one transactional id for that; it fences out whoever h
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -16,7 +15,7 @@ from msgspec import msgpack
 from gateway.engine.inbox import NEVER
 from gateway.engine.kafka_brokers import Brokers
 from gateway.engine.kafka_claim import RESTORE_STALLED_S, read_state
-from gateway.engine.kafka_producer import STOP_S, Sending, discard, start_producer, stop
+from gateway.engine.kafka_producer import Sending, abandon, start_producer, stop
 from gateway.engine.kafka_topics import STATE_TOPIC
 from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy
 
@@ -90,13 +89,8 @@ class KafkaLetters:
     async def close(self) -> None:
         """Let the producer go, with the transaction that may be open. Never raises."""
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        # Else it would hide what comes after it until it has timed out.
-        with suppress(Exception):
-            async with asyncio.timeout(STOP_S):
-                await producer.abort_transaction()
-        await discard(producer)
+        if producer is not None:
+            await abandon(producer)
 
     async def _put_back(self, producer: AIOKafkaProducer, letters: Mapping[str, Draft | None]) -> None:
         brokers, at = self._brokers, self._now()

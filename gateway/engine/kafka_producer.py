@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -52,6 +53,23 @@ async def start_producer(
         await discard(producer)
         raise
     return producer
+
+
+def is_alive(producer: AIOKafkaProducer) -> bool:
+    """Whether it still sends: its task ends with the first thing that it can't get over."""
+    sending = producer._sender.sender_task  # noqa: SLF001 - aiokafka has no other way to tell
+    return sending is not None and not sending.done()
+
+
+async def abandon(producer: AIOKafkaProducer) -> None:
+    """Let a producer go, and end its transaction where one is open and that can be done. Never raises.
+
+    A transaction that stays open hides what comes after it until it has timed out.
+    """
+    with suppress(Exception):
+        async with asyncio.timeout(STOP_S):
+            await producer.abort_transaction()
+    await discard(producer)
 
 
 async def discard(producer: AIOKafkaProducer) -> None:

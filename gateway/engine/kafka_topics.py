@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_reach import ANSWER_S, reach
-from gateway.engine.log import INBOUND_TOPICS, LogBusy, LogError
+from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, LogBusy, LogError
 from gateway.rules.events import OUTBOUND
 
 #: What gives a record its timestamp: the log when it arrives, or whoever made it.
@@ -20,10 +20,9 @@ Timestamps = Literal["log", "create"]
 
 STATE_TOPIC: Final = "gateway.state"
 DEAD_LETTERS_TOPIC: Final = "gateway.dead-letters"
-DELIVERY_PLANS_TOPIC: Final = "jobcentre.delivery-plans"
 #: They have one partition count, so that a purchase order's messages and its state meet on one number.
 TOGETHER: Final = (*INBOUND_TOPICS, STATE_TOPIC)
-TOPICS: Final = (*TOGETHER, *OUTBOUND, DELIVERY_PLANS_TOPIC, DEAD_LETTERS_TOPIC)
+TOPICS: Final = (*TOGETHER, *OUTBOUND, DELIVERY_PLANS, DEAD_LETTERS_TOPIC)
 
 _DAY_MS: Final = 24 * 3600 * 1000
 #: Longer than any outage should last: what is deleted before it was decided is lost.
@@ -73,7 +72,7 @@ def needed(topic: str, timestamps: Timestamps, inbound_bytes: int | None = None)
                 str(STATE_BYTES), "a purchase order with much in it would stop its partition", least=True
             ),
         }
-    if topic == DELIVERY_PLANS_TOPIC:
+    if topic == DELIVERY_PLANS:
         return {"cleanup.policy": Needed("compact", "a provider's last plan would be deleted with its age")}
     delete = Needed("delete", "of the records with one key all but the last would be lost", breaks=True)
     if topic in INBOUND_TOPICS:

@@ -111,8 +111,8 @@ class Changes(Struct, frozen=True, gc=False):
 
     records: of the topics that were asked for, in order within a partition of a topic.
     states: packed states by po_number, as they are at this moment or were when these records were committed;
-        None: the state is forgotten. A state that has changed comes with the records of its change or, on a
-        log whose topics have no common order, around the same time.
+        None: there is no such state, or no longer. A state that has changed comes with the records of its
+        change or, on a log whose topics have no common order, around the same time.
     positions: where to go on. What the names mean is the log's own affair.
     behind: how many records there are beyond, at the most.
     """

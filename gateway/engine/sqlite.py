@@ -23,28 +23,24 @@ from gateway.engine.log import (
     INBOUND_TOPICS,
     Assignment,
     Batch,
-    Changes,
     Commit,
     Draft,
     Handled,
-    Headers,
     LogError,
     Lost,
-    PositionsGone,
     Record,
     Restored,
 )
 from gateway.engine.partitioner import partition_for
+from gateway.engine.sqlite_changes import SqliteChanges
 from gateway.engine.sqlite_file import SqliteFile
+from gateway.engine.sqlite_rows import SELECT, packed_headers, record_of
+from gateway.rules.events import OUTBOUND
 
 #: How often a reader looks for what another process has put there.
 LOOK_AGAIN_S: Final = 0.02
 #: A read takes no more of one topic when what it has of it is as large as this.
 READ_BYTES: Final = 8 * 1024 * 1024
-#: How often one who reads changes looks for those of other processes, who put messages there but decide none.
-CHANGED_AGAIN_S: Final = 0.25
-#: How many records of a table one read of changes goes past.
-CHANGES: Final = 1_000
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
 #: How many rows one statement writes at the most, a power of two.
@@ -53,11 +49,6 @@ AT_ONCE: Final = 1_024
 WINDOW: Final = 8_000
 
 _pack: Final = msgpack.Encoder().encode
-_unpack: Final = msgpack.Decoder(list[str]).decode
-_headers: Final = msgpack.Decoder(Headers).decode
-_NO_HEADERS: Final = _pack(())
-
-_Row = tuple[str, int, int, int, bytes | None, bytes | None, bytes]
 
 
 class SqliteLog:
@@ -73,7 +64,7 @@ class SqliteLog:
         self.sandbox = False
         #: Set when this process has appended something.
         self.arrived = asyncio.Event()
-        #: Set when this process has put something on an outbound topic; each reader waits on its own.
+        #: Set when this process has put something on the log; each reader of changes waits on its own.
         self._committed: set[asyncio.Event] = set()
 
     def _now(self) -> int:
@@ -160,7 +151,14 @@ class SqliteLog:
 
     def _outbound_row(self, draft: Draft, now: int) -> tuple[object, ...]:
         partition = partition_for(draft.key, self.file.partitions)
-        return draft.topic, partition, _or(draft.timestamp, now), draft.key, draft.value, _packed(draft)
+        return (
+            draft.topic,
+            partition,
+            _or(draft.timestamp, now),
+            draft.key,
+            draft.value,
+            packed_headers(draft),
+        )
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -184,6 +182,7 @@ class SqliteLog:
 
         marked = await self.file.run(put)
         self.arrived.set()
+        self.tell_of_commit()
         return marked
 
     async def handled(self) -> dict[str, Handled]:
@@ -211,11 +210,11 @@ class SqliteLog:
             # The end first: up to it, what is not found now is not there.
             last = end()
             rows = self.file.db.execute(
-                f"{_SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
+                f"{SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
                 (after, *topics),
             ).fetchall()
             reached = rows[-1][2] if len(rows) == FOLLOW else max(after, last, *(row[2] for row in rows[-1:]))
-            return [_record(row) for row in rows], reached
+            return [record_of(row) for row in rows], reached
 
         after = 0 if from_start else await self.file.run(end)
         while True:
@@ -231,7 +230,7 @@ class SqliteLog:
         """A random name that the file was given when it was made."""
         return await self.file.run(lambda: self.file.identity)
 
-    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> "SqliteChanges":
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> SqliteChanges:
         """A reader of what is committed on these topics, and of states."""
         committed = asyncio.Event()
         self._committed.add(committed)
@@ -361,12 +360,12 @@ class SqliteClaim:
             for topic, most in room.items():
                 found, size = 0, 0
                 rows = db.execute(
-                    f"{_SELECT.format('inbound')} WHERE offset >= ? AND offset < ? AND partition = ?"
+                    f"{SELECT.format('inbound')} WHERE offset >= ? AND offset < ? AND partition = ?"
                     " AND topic = ? ORDER BY offset LIMIT ?",
                     (self._next[topic], upto, self.partition, topic, most),
                 )
                 for row in rows:
-                    record = _record(row)
+                    record = record_of(row)
                     records.append(record)
                     found += 1
                     size += len(record.value or b"")
@@ -386,13 +385,20 @@ class SqliteClaim:
         """One SQL transaction: outputs, states, positions, if the partition is still owned."""
         me = self.partition
         outputs = [
-            (draft.topic, me, _or(draft.timestamp, step.decided_to), draft.key, draft.value, _packed(draft))
+            (
+                draft.topic,
+                me,
+                _or(draft.timestamp, step.decided_to),
+                draft.key,
+                draft.value,
+                packed_headers(draft),
+            )
             for draft in step.outputs
         ]
         kept = [(me, po_number, state) for po_number, state in step.states.items() if state is not None]
         forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
         positions = [(me, topic, offset) for topic, offset in step.positions.items()]
-        told = {draft.key for draft in step.outputs}
+        told = {draft.key for draft in step.outputs if draft.topic in OUTBOUND}
         quiet = [po_number for po_number in step.states if po_number.encode() not in told]
 
         def put() -> None:
@@ -420,97 +426,6 @@ class SqliteClaim:
             raise Lost(f"partition {self.partition} has another owner now")
 
 
-class SqliteChanges:
-    """Reads the file's tables side by side, in one snapshot each time."""
-
-    def __init__(
-        self,
-        file: SqliteFile,
-        topics: Sequence[str],
-        positions: Mapping[str, int],
-        committed: asyncio.Event,
-        closed: Callable[[], None],
-    ) -> None:
-        self._file = file
-        self._inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
-        self._outbound = [topic for topic in topics if topic not in INBOUND_TOPICS]
-        self._next = dict.fromkeys(_TABLES, 1) | dict(positions)
-        self._committed = committed
-        self._closed = closed
-
-    async def read(self, wait_s: float) -> Changes:
-        """What has been committed since the last read."""
-        clock = asyncio.get_running_loop().time
-        deadline_s = clock() + wait_s
-        while True:
-            self._committed.clear()
-            before = self._next
-            changes = await self._file.run(self._look)
-            left_s = deadline_s - clock()
-            if changes.positions != before or left_s <= 0:
-                return changes
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), min(left_s, CHANGED_AGAIN_S))
-
-    async def close(self) -> None:
-        """Wait for nothing any more."""
-        self._closed()
-
-    def _look(self) -> Changes:
-        db = self._file.db
-        records: list[Record] = []
-        changed: dict[int, set[str]] = {}
-        following: dict[str, int] = {}
-        behind = 0
-        with self._file.view():
-            for table, key in _TABLES.items():
-                end = db.execute(f"SELECT ifnull(max({key}), 0) + 1 FROM {table}").fetchone()[0]
-                if self._next[table] > end:
-                    raise PositionsGone(f"the log {self._file.path} is not the one that was read before")
-                following[table] = min(end, self._next[table] + CHANGES)
-                behind += end - following[table]
-            for table, topics in (("inbound", self._inbound), ("outbound", self._outbound)):
-                rows = db.execute(
-                    f"{_SELECT.format(table)} WHERE offset >= ? AND offset < ?"
-                    f" AND topic IN ({','.join('?' * len(topics))}) ORDER BY offset",
-                    (self._next[table], following[table], *topics),
-                )
-                records += map(_record, rows)
-            for partition, key in db.execute(
-                "SELECT DISTINCT partition, key FROM outbound WHERE offset >= ? AND offset < ?",
-                (self._next["outbound"], following["outbound"]),
-            ):
-                changed.setdefault(partition, set()).add((key or b"").decode(errors="replace"))
-            for partition, packed in db.execute(
-                "SELECT partition, po_numbers FROM quiet WHERE place >= ? AND place < ?",
-                (self._next["quiet"], following["quiet"]),
-            ):
-                changed.setdefault(partition, set()).update(_unpack(packed))
-            states = {
-                po_number: state
-                for partition, po_numbers in changed.items()
-                for po_number, state in self._states(partition, sorted(po_numbers))
-            }
-        self._next = following
-        return Changes(records, states, following, behind)
-
-    def _states(self, partition: int, po_numbers: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        for start in range(0, len(po_numbers), CHANGES):
-            some = po_numbers[start : start + CHANGES]
-            found = dict(
-                self._file.db.execute(
-                    "SELECT po_number, state FROM state WHERE partition = ?"
-                    f" AND po_number IN ({','.join('?' * len(some))})",
-                    (partition, *some),
-                )
-            )
-            for po_number in some:
-                yield po_number, found.get(po_number)
-
-
-#: What of the file tells of changes, with what each is ordered by.
-_TABLES: Final = {"inbound": "offset", "outbound": "offset", "quiet": "place"}
-_SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
 _INSERT_INBOUND: Final = (
     "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -532,7 +447,7 @@ def _inbound_rows(
             )
         newest = stamp
         partition = partition_for(draft.key, partitions)
-        yield draft.topic, partition, stamp, draft.key, draft.value, _packed(draft)
+        yield draft.topic, partition, stamp, draft.key, draft.value, packed_headers(draft)
 
 
 def _put(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -558,14 +473,3 @@ def _statement(sql: str, columns: int, rows: int) -> str:
 
 def _or(stamp: int | None, otherwise: int) -> int:
     return otherwise if stamp is None else stamp
-
-
-def _packed(draft: Draft) -> bytes:
-    return _pack(draft.headers) if draft.headers else _NO_HEADERS
-
-
-def _record(row: _Row) -> Record:
-    topic, partition, offset, timestamp, key, value, headers = row
-    return Record(
-        topic, partition, offset, timestamp, key, value, () if headers == _NO_HEADERS else _headers(headers)
-    )

@@ -12,6 +12,7 @@ from msgspec import json
 import consumers
 from gateway.app import WIRING
 from gateway.asyncapi import document, write_docs
+from gateway.engine.log import DELIVERY_PLANS
 from gateway.lines import read_lines
 from gateway.replay import replay
 from gateway.rules.events import OUTBOUND
@@ -110,7 +111,7 @@ def test_the_gateway_receives_inbound_topics_and_sends_outbound_ones(described: 
         }
 
     assert topics("receive") == consumers.READERS.keys()
-    assert topics("send") == {*OUTBOUND, "gateway.dead-letters"}
+    assert topics("send") == {*OUTBOUND, "gateway.dead-letters", DELIVERY_PLANS}
 
 
 def test_the_messages_of_a_channel_are_the_records_of_its_topic(described: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from gateway import rulebook
 from gateway.lines import read_lines
 from gateway.replay import replay
 from gateway.rules import guidance
-from gateway.rules.events import OUTBOUND, DeadLetter
+from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND
 from gateway.rules.policy import shipped
 from gateway.sample import programme
@@ -59,7 +59,8 @@ def test_the_page_for_integrators_names_all_topics_and_records() -> None:
     for topic, records in INBOUND.items():
         names = ", ".join(record.__name__ for record in records)
         assert f"| `{topic}` | in | {names} |" in page
-    for topic, event in OUTBOUND.items() | {("gateway.dead-letters", DeadLetter)}:
+    more = {("gateway.dead-letters", DeadLetter), ("jobcentre.delivery-plans", DeliveryPlan)}
+    for topic, event in OUTBOUND.items() | more:
         assert f"| `{topic}` | out | {event.__name__} |" in page
 
 

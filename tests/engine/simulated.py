@@ -8,6 +8,7 @@ been taken, and `quiet_at` is never later than what arrives after that.
 
 import asyncio
 import random
+import uuid
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -15,14 +16,17 @@ from enum import StrEnum
 
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
+    DELIVERY_PLANS,
     INBOUND_TOPICS,
     Assignment,
     Batch,
+    Changes,
     Commit,
     Draft,
     Handled,
     LogError,
     Lost,
+    PositionsGone,
     Record,
     Restored,
 )
@@ -31,6 +35,8 @@ from gateway.engine.partitioner import partition_for
 #: What arrives, and when, in order.
 Script = Sequence[tuple[int, Draft]]
 
+#: How many records or states a read of changes goes past.
+CHANGES = 7
 #: More reads than any schedule needs: beyond them, somebody waits for what will never come.
 MOST_READS = 20_000
 
@@ -118,6 +124,7 @@ class Ground:
         until: int = NEVER,
         instants: Sequence[int] = (),
     ) -> None:
+        self.name = uuid.uuid4().hex
         self.partitions = partitions
         self.script = script
         self.until = until
@@ -131,18 +138,36 @@ class Ground:
         self.places: dict[tuple[str, int], list[int]] = {where: [] for where in self.inbound}
         self.arrived_at: list[int] = []
         self.outbound: list[Record] = []
+        #: Each change of a state, in the order in which they were committed.
+        self.changed: list[tuple[str, bytes | None]] = []
         self.handled: dict[str, Handled] = {}
         self.kept = [_Kept() for _ in range(partitions)]
 
     def put(self, draft: Draft, at: int) -> None:
-        """A record arrives on an inbound topic."""
+        """A record arrives on an inbound topic, or a delivery plan on its own."""
         partition = partition_for(draft.key, self.partitions)
+        if draft.topic == DELIVERY_PLANS:
+            self.put_out(draft, partition, at)
+            return
         records = self.inbound[draft.topic, partition]
         records.append(
             Record(draft.topic, partition, len(records), at, draft.key, draft.value, draft.headers)
         )
         self.places[draft.topic, partition].append(len(self.arrived_at))
         self.arrived_at.append(at)
+
+    def put_out(self, draft: Draft, partition: int, at: int) -> None:
+        """A record goes out."""
+        offset = len(self.outbound)
+        self.outbound.append(
+            Record(draft.topic, partition, offset, at, draft.key, draft.value, draft.headers)
+        )
+
+    @property
+    def in_order(self) -> list[Record]:
+        """All that has arrived, in order of arrival."""
+        records = [record for some in self.inbound.values() for record in some]
+        return sorted(records, key=lambda r: self.places[r.topic, r.partition][r.offset])
 
     def let_all_arrive(self) -> None:
         """The whole script is in the log, each record at its time, before anybody reads."""
@@ -184,6 +209,47 @@ class Ground:
                 break
             self.put(draft, at)
             self.arrived += 1
+
+
+class SimulatedChanges:
+    """What is committed on the ground, a few at a time. The positions are places in its lists."""
+
+    def __init__(self, ground: Ground, topics: Sequence[str], positions: Mapping[str, int]) -> None:
+        self._ground = ground
+        self._topics = frozenset(topics)
+        self._next = {name: positions.get(name, 0) for name in ("inbound", "outbound", "states")}
+
+    async def read(self, wait_s: float) -> Changes:
+        """What has been committed since the last read. Waiting is letting others have their turn."""
+        deadline_s = asyncio.get_running_loop().time() + wait_s
+        while True:
+            await asyncio.sleep(0)
+            before, changes = self._next, self._look()
+            if changes.positions != before or asyncio.get_running_loop().time() >= deadline_s:
+                return changes
+
+    def _look(self) -> Changes:
+        ground, following = self._ground, {}
+        ends = {
+            "inbound": len(ground.arrived_at),
+            "outbound": len(ground.outbound),
+            "states": len(ground.changed),
+        }
+        for name, end in ends.items():
+            if self._next[name] > end:
+                raise PositionsGone("the ground is another one; begin anew")
+            following[name] = min(end, self._next[name] + CHANGES)
+        places = {name: slice(self._next[name], following[name]) for name in following}
+        records = [] if self._topics.isdisjoint(INBOUND_TOPICS) else ground.in_order[places["inbound"]]
+        records = [
+            record for record in records + ground.outbound[places["outbound"]] if record.topic in self._topics
+        ]
+        states = dict(ground.changed[places["states"]])
+        self._next = following
+        return Changes(records, states, following, sum(ends.values()) - sum(following.values()))
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 class SimulatedLog:
@@ -267,11 +333,18 @@ class SimulatedLog:
         """What was done with dead letters."""
         return dict(self.ground.handled)
 
+    async def identity(self) -> str:
+        """That of the ground."""
+        return self.ground.name
+
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> SimulatedChanges:
+        """A reader of what is committed on these topics, and of states."""
+        return SimulatedChanges(self.ground, topics, positions)
+
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics in the order in which they were committed."""
         if any(topic in INBOUND_TOPICS for topic in topics):
-            records = [record for key in self.ground.inbound for record in self.ground.inbound[key]]
-            records.sort(key=lambda r: self.ground.places[r.topic, r.partition][r.offset])
+            records = self.ground.in_order
         else:
             records = self.ground.outbound
         place = 0 if from_start else len(records)
@@ -419,13 +492,9 @@ class SimulatedClaim:
 
     def put_out(self, step: Commit) -> None:
         """The outputs of the step."""
-        outbound = self.log.ground.outbound
         for draft in step.outputs:
             at = step.decided_to if draft.timestamp is None else draft.timestamp
-            offset = len(outbound)
-            outbound.append(
-                Record(draft.topic, self.partition, offset, at, draft.key, draft.value, draft.headers)
-            )
+            self.log.ground.put_out(draft, self.partition, at)
 
     def keep(self, step: Commit) -> None:
         """The states and positions of the step."""
@@ -435,6 +504,7 @@ class SimulatedClaim:
                 kept.states.pop(po_number, None)
             else:
                 kept.states[po_number] = state
+        self.log.ground.changed += step.states.items()
         kept.positions.update(step.positions)
         kept.decided_to = step.decided_to
 

@@ -28,6 +28,9 @@ class Arrangement(Protocol):
     async def open(self) -> Log:
         """A handle on the log, as another process would have; each call gives another."""
 
+    async def another(self) -> Log:
+        """A handle on another log of this kind, empty at first."""
+
     async def pass_time(self) -> None:
         """Let the log's clock move on by some milliseconds."""
 
@@ -59,6 +62,10 @@ class Simulated:
         """A handle on the same ground."""
         return SimulatedLog(self._ground, self._faults)
 
+    async def another(self) -> Log:
+        """A handle on other ground."""
+        return SimulatedLog(Ground(self.partitions))
+
     async def pass_time(self) -> None:
         """Seven milliseconds."""
         self._ground.now += 7
@@ -89,7 +96,14 @@ class Sqlite:
 
     async def open(self) -> Log:
         """Another connection to the file."""
-        log = await open_sqlite(self._path, partitions=self.partitions, now=lambda: self._now)
+        return await self._opened(self._path)
+
+    async def another(self) -> Log:
+        """A file beside it."""
+        return await self._opened(self._path.with_name("another.db"))
+
+    async def _opened(self, path: Path) -> Log:
+        log = await open_sqlite(path, partitions=self.partitions, now=lambda: self._now)
         self._open.append(log)
         return log
 
@@ -122,11 +136,11 @@ class Kafka:
         self._prefix = prefix
         self._open: list[KafkaLog] = []
 
-    async def make(self) -> None:
-        """Make the topics."""
+    async def make(self, more: str = "") -> None:
+        """Make the topics. more: behind the prefix, for another log."""
         await create(
             Connection((self._bootstrap,)),
-            self._prefix,
+            self._prefix + more,
             partitions=self.partitions,
             default_partitions=self.partitions,
             replication=None,
@@ -135,7 +149,15 @@ class Kafka:
 
     async def open(self) -> Log:
         """Another connection to the broker."""
-        log = KafkaLog(Connection((self._bootstrap,)), prefix=self._prefix, grace_s=0)
+        return self._opened(self._prefix)
+
+    async def another(self) -> Log:
+        """Topics whose prefix begins like these', so that they are deleted with them."""
+        await self.make("another.")
+        return self._opened(self._prefix + "another.")
+
+    def _opened(self, prefix: str) -> Log:
+        log = KafkaLog(Connection((self._bootstrap,)), prefix=prefix, grace_s=0)
         self._open.append(log)
         return log
 
