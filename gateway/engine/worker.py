@@ -52,6 +52,7 @@ class Worker:
         self.standing: Standing | None = None
         #: Up to this instant everything has been decided and committed; None: not known. UTC milliseconds.
         self.idle_at: int | None = None
+        self._came_to_rest = asyncio.Event()
         #: How many messages and deadlines were decided and committed.
         self.decided = 0
         #: How many of these were put on the partition where they belong.
@@ -81,6 +82,12 @@ class Worker:
                 self._watch.dropped()
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
                 await self._pause_unless(stop, backoff_s)
+
+    async def until_idle(self, at: int) -> None:
+        """Wait until everything up to an instant has been decided and committed."""
+        while self.idle_at is None or self.idle_at < at:
+            self._came_to_rest.clear()
+            await self._came_to_rest.wait()
 
     async def _pause_unless(self, stop: asyncio.Event, backoff_s: float) -> None:
         """Wait before another attempt, and no longer than until told to stop."""
@@ -149,6 +156,7 @@ class Worker:
                     return True
                 if following is None and at_hand.inbox.drained():
                     self.idle_at = batch.quiet_at
+                    self._came_to_rest.set()
                 more = following is not None or batch.partial
                 decided = following
             return False

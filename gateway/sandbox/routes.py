@@ -26,7 +26,6 @@ from schemas.json import InvalidJson, NotAnInstant, format_instant, parse, parse
 
 #: From here on a limit in days could lead past the last date that there is.
 _TOO_LATE: Final = parse_instant("9900-01-01T00:00:00Z")
-_AGAIN_S: Final = 0.005
 _FIELDS: Final = ("topic", "type", "value")
 
 
@@ -120,10 +119,17 @@ class Sandbox:
         if at >= _TOO_LATE:
             raise _wrong("at", "at is after the year 9899; expected an instant before.")
         async with self._moving:
+            if not self._crew.workers:
+                raise Problem(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "The gateway has just started; try again.",
+                    code="STARTING",
+                    headers={"Retry-After": "1"},
+                )
             if at < await self._log.time():
                 raise Problem(
                     HTTPStatus.CONFLICT,
-                    "The sandbox's clock is ahead of that, and does not go back; begin a new sandbox for that.",
+                    "The sandbox's clock is ahead of that, and never goes back; begin a new sandbox.",
                     code="CLOCK_GOES_BACK",
                     field="at",
                 )
@@ -132,11 +138,9 @@ class Sandbox:
         return answer(request, ClockView(at=format_instant(moved)))
 
     async def _settled(self, at: int) -> None:
-        """Wait until everything up to an instant has been decided, committed, and taken in by the projection."""
-        while not self._crew.workers or any(
-            worker.idle_at is None or worker.idle_at < at for worker in self._crew.workers.values()
-        ):
-            await asyncio.sleep(_AGAIN_S)
+        """Wait until everything up to an instant has been decided, committed, and can be asked for."""
+        for worker in [*self._crew.workers.values()]:
+            await worker.until_idle(at)
         await self._desk.following.reach(await self._log.ends())
 
     async def _take(self, request: web.Request) -> web.Response:
@@ -177,11 +181,11 @@ def _read(value: dict[str, Any]) -> tuple[str, Message]:
             "topic", f"topic is none that messages come in on; expected one of {', '.join(INBOUND)}."
         )
     names = [record.__name__ for record in INBOUND[topic]]
-    name = value.get("type", names[0] if len(names) == 1 else None)
-    if name not in names:
+    kind = value.get("type", names[0] if len(names) == 1 else None)
+    if kind not in names:
         raise _wrong("type", f"type is not a record of {topic}; expected one of {', '.join(names)}.")
     try:
-        message = parse(name, value.get("value"))
+        message = parse(str(kind), value.get("value"))
     except InvalidJson as error:
         problem = error.within("value")
         raise _wrong(problem.field, f"{problem}.") from None
