@@ -7,13 +7,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from textwrap import wrap
-from typing import IO, Annotated, Final, Literal, NoReturn, TypeVar
+from typing import IO, Annotated, Final, Literal, NoReturn
 
 import structlog
 import typer
@@ -30,16 +30,16 @@ from gateway.app import (
     read_plan,
 )
 from gateway.app import run as run_gateway
+from gateway.cli_letters import letters_app
+from gateway.cli_log import Config, counted, on_log, read_settings
+from gateway.cli_topics import topics_app
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError, Lost
-from gateway.letters import Choice, UnknownLetter
+from gateway.letters import UnknownLetter
 from gateway.lines import InvalidLine
 from gateway.prap import InvalidDownload
 from gateway.replay import EndsBeforeInput, plan_to_line, to_line
 from gateway.rules.events import DeadLetter, Event
 from gateway.settings import InvalidSettings, Settings
-from schemas.codec import UnreadableCode
-
-T = TypeVar("T")
 
 INPUT_ERROR: Final = 2
 DEBUG: Final = "--debug"
@@ -51,8 +51,6 @@ TERMINATED: Final = 128 + signal.SIGTERM
 #: In the help, where the description of a setting begins, and how wide it is at 80 columns.
 _NAMES: Final = 20
 _DESCRIPTION: Final = 57
-
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")]
 
 
 class _Terminated(SystemExit):
@@ -185,6 +183,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
 )
+app.add_typer(letters_app, name="dead-letters")
+app.add_typer(topics_app, name="topics")
 
 
 def _print_version(wanted: bool) -> None:
@@ -226,7 +226,7 @@ def run(
     as_worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
 ) -> None:
     """Decide what arrives on the log, as it arrives, until told to stop."""
-    settings = _settings(config, worker=as_worker)
+    settings = read_settings(config, worker=as_worker)
     if until is not None and clock != "log":
         raise InvalidSettings("--until needs --clock log; name both")
     last = _instant("--until", until)
@@ -292,7 +292,7 @@ def replay(
     """Run the rules on JSON lines under a virtual clock, with nothing kept, and print what they decide."""
     from gateway import replaying
 
-    settings = _settings(config)
+    settings = read_settings(config)
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
     if diff is not None and summary:
         raise InvalidSettings("--diff and --summary can't be combined; name one of them")
@@ -336,7 +336,7 @@ def feed(
         finally:
             await log.close()
 
-    settings = _settings(config)
+    settings = read_settings(config)
     with _input(file) as stream:
         if is_download(stream, file.name):
             if keep_time:
@@ -346,7 +346,7 @@ def feed(
             _feed_download(settings, stream)
             return
         count = asyncio.run(work(stream))
-    print(f"{_count(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)
+    print(f"{counted(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)
 
 
 def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
@@ -362,11 +362,11 @@ def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
             log, stream, today=today, policies=policies, bad=lambda row: print(row, file=sys.stderr)
         )
 
-    fed = _on_log(settings, put)
-    passed_over = f"; {_count(fed.passed_over, 'row')} passed over" if fed.passed_over else ""
-    print(f"{_count(fed.put, 'referral')} put on the log {settings.log_name}{passed_over}", file=sys.stderr)
+    fed = on_log(settings, put)
+    passed_over = f"; {counted(fed.passed_over, 'row')} passed over" if fed.passed_over else ""
+    print(f"{counted(fed.put, 'referral')} put on the log {settings.log_name}{passed_over}", file=sys.stderr)
     if fed.bad:
-        rows = _count(fed.bad, "row")
+        rows = counted(fed.bad, "row")
         print(f"gateway: {rows} could not be read; correct what is listed and feed it again", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -404,7 +404,7 @@ def tail(
         finally:
             await log.close()
 
-    settings = _settings(config, must_exist=True)
+    settings = read_settings(config, must_exist=True)
     try:
         asyncio.run(work())
     except (KeyboardInterrupt, _Terminated):
@@ -441,7 +441,7 @@ def explain(
             await log.close()
         return arrived, decided
 
-    settings = _settings(config, must_exist=True)
+    settings = read_settings(config, must_exist=True)
     arrivals, events = asyncio.run(work())
     if not events and not arrivals:
         raise LogError(
@@ -451,197 +451,6 @@ def explain(
         arrivals.sort(key=lambda arrival: arrival.at)
         events.sort(key=place_in_time)
     tell(po_number, events, arrivals)
-
-
-letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded.")
-app.add_typer(letters_app, name="dead-letters")
-
-Ids = Annotated[list[str] | None, typer.Argument(help="The letters' ids, as `list` shows them.")]
-Code = Annotated[UnreadableCode | None, typer.Option("--code", help="Only letters with this code.")]
-FromTopic = Annotated[str | None, typer.Option("--topic", help="Only letters from this topic.")]
-AllWaiting = Annotated[bool, typer.Option("--all", help="All letters that wait.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, also on a terminal.")]
-
-
-@letters_app.command("list")
-def letters_list(
-    code: Code = None,
-    topic: FromTopic = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Those that were replayed or discarded, too.")
-    ] = False,
-    as_json: AsJson = False,
-    config: Config = None,
-) -> None:
-    """List the dead letters that wait: a table on a terminal, JSON lines elsewhere."""
-    from gateway.letters_shown import print_letters
-
-    choice = _choice(None, code, topic, True)
-    settings = _settings(config, must_exist=True)
-    _on_log(settings, lambda log: print_letters(log, choice, everything=everything, as_json=as_json))
-
-
-@letters_app.command("show")
-def letters_show(
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="The letter's id, as `list` shows it.")],
-    value: Annotated[
-        bool, typer.Option("--value", help="What it holds, too: it may be about a person.")
-    ] = False,
-    as_json: AsJson = False,
-    config: Config = None,
-) -> None:
-    """Show one dead letter, why it is one, and what became of it."""
-    from gateway.letters import letter
-    from gateway.letters_shown import print_letter
-
-    settings = _settings(config, must_exist=True)
-    found = _on_log(settings, lambda log: letter(log, event_id))
-    print_letter(found, value=value, as_json=as_json)
-
-
-@letters_app.command("replay")
-def letters_replay(
-    ids: Ids = None,
-    code: Code = None,
-    topic: FromTopic = None,
-    everything: AllWaiting = False,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Also those that this version can't read, and that fail again.")
-    ] = False,
-    config: Config = None,
-) -> None:
-    """Put dead letters back on their topics, each once."""
-    from gateway.letters import put_back
-
-    choice = _choice(ids, code, topic, everything)
-    settings = _settings(config, must_exist=True)
-    waiting = _waiting(settings, choice, "REPLAYED")
-    result = _on_log(settings, lambda log: put_back(log, waiting, anyway=anyway))
-    print(f"{_count(result.done, 'dead letter')} put back", file=sys.stderr)
-    if result.left:
-        name, why = next(iter(result.left.items()))
-        raise LogError(
-            f"{_count(len(result.left), 'dead letter')} would fail again and stayed, such as {name} "
-            f"({why.removesuffix('.')}); upgrade the gateway, name --anyway, or discard what can't be helped"
-        )
-
-
-@letters_app.command("discard")
-def letters_discard(
-    ids: Ids = None,
-    code: Code = None,
-    topic: FromTopic = None,
-    everything: AllWaiting = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask, as is done on a terminal.")] = False,
-    config: Config = None,
-) -> None:
-    """Mark dead letters as handled without putting them back. It can't be undone."""
-    from gateway.letters import discard
-
-    choice = _choice(ids, code, topic, everything)
-    settings = _settings(config, must_exist=True)
-    waiting = _waiting(settings, choice, "DISCARDED")
-    if waiting and not yes and sys.stdin.isatty():
-        print(
-            f"Discard {_count(len(waiting), 'dead letter')}? It can't be undone. [y/N] ", end="", flush=True
-        )
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise LogError("nothing was discarded; answer y, or name --yes, to discard")
-    done = _on_log(settings, lambda log: discard(log, waiting))
-    print(f"{_count(done, 'dead letter')} discarded", file=sys.stderr)
-
-
-def _choice(ids: list[str] | None, code: str | None, topic: str | None, everything: bool) -> Choice:
-    """The letters that are meant; naming them excludes other ways of choosing."""
-    if topic is not None and topic not in INBOUND_TOPICS:
-        raise InvalidSettings(f"no inbound topic has that name; name one of {', '.join(INBOUND_TOPICS)}")
-    chosen = code is not None or topic is not None or everything
-    if ids and chosen:
-        raise InvalidSettings("ids and --code, --topic or --all can't be combined; name one of them")
-    if not ids and not chosen:
-        raise InvalidSettings("no dead letter is named; name ids, --code, --topic or --all")
-    return Choice(frozenset(ids or ()), code, topic)
-
-
-def _waiting(settings: Settings, choice: Choice, wanted: Literal["REPLAYED", "DISCARDED"]) -> list[str]:
-    """The letters of the choice that wait. With which the same was done before, that is told.
-
-    Raises LogError, before anything is done, where one of them was not `wanted` but handled otherwise.
-    """
-    from gateway.letters import choose
-
-    chosen = _on_log(settings, lambda log: choose(log, choice))
-    for name, mark in chosen.items():
-        if mark and mark.done != wanted:
-            raise LogError(f"{name} was {mark.done.lower()} before, so nothing was done; leave it out")
-    for name, mark in chosen.items():
-        if mark:
-            print(f"{name} was {mark.done.lower()} before", file=sys.stderr)
-    return [name for name, mark in chosen.items() if not mark]
-
-
-def _on_log(settings: Settings, work: Callable[[Log], Coroutine[None, None, T]]) -> T:
-    """Open the log, do the work, and let go of it."""
-
-    async def on_log() -> T:
-        log = await open_log(settings)
-        try:
-            return await work(log)
-        finally:
-            await log.close()
-
-    return asyncio.run(on_log())
-
-
-topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")
-app.add_typer(topics_app, name="topics")
-
-Timestamps = Annotated[
-    Literal["log", "create"] | None,
-    typer.Option(
-        help="On Kafka: what dates a message, the 'log' when it arrives, or for --keep-time whoever makes it "
-        "('create').  [default: log]",
-        show_default=False,
-    ),
-]
-
-
-@topics_app.command("create")
-def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
-    """Make the log with its topics, where they are not there yet; what is there is left as it is."""
-    settings = _settings(config)
-    if settings.on_kafka:
-        from gateway import kafka_topics
-
-        asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
-        return
-    _refuse_timestamps(timestamps)
-    print(f"the log {settings.log_path()} has {_count(asyncio.run(_partitions(settings)), 'partition')}")
-
-
-@topics_app.command("check")
-def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
-    """Say what of the log is not as it should be; exit 1 where that would change what is decided."""
-    settings = _settings(config)
-    if settings.on_kafka:
-        from gateway import kafka_topics
-
-        asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
-        return
-    _refuse_timestamps(timestamps)
-    _must_exist(settings)
-    found = asyncio.run(_partitions(settings))
-    if found != settings.partition_count:
-        raise LogError(
-            f"the log {settings.log_path()} has {_count(found, 'partition')} and GATEWAY_PARTITIONS is "
-            f"{settings.partition_count}; set it to {found}, or feed a new log"
-        )
-    print(f"the log {settings.log_path()} is as the settings say: {_count(found, 'partition')}")
-
-
-def _refuse_timestamps(timestamps: str | None) -> None:
-    if timestamps is not None:
-        raise InvalidSettings("--timestamps is for a log on Kafka; leave it out")
 
 
 @app.command()
@@ -666,31 +475,6 @@ def docs(
 
     for path in write_docs(folder):
         print(path)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-async def _partitions(settings: Settings) -> int:
-    log = await open_log(settings)
-    try:
-        return await log.partitions()
-    finally:
-        await log.close()
-
-
-def _settings(config: Path | None, *, must_exist: bool = False, worker: int | None = None) -> Settings:
-    settings = gateway_settings.load(config)
-    telemetry.configure(settings.log_level, worker=worker)
-    if must_exist:
-        _must_exist(settings)
-    return settings
-
-
-def _must_exist(settings: Settings) -> None:
-    if not settings.on_kafka and not settings.log_path().exists():
-        raise LogError(f"there is no log {settings.log_path()} yet; start `gateway run` or feed it first")
 
 
 def _instant(option: str, text: str | None) -> int | None:

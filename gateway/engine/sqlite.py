@@ -32,7 +32,7 @@ from gateway.engine.log import (
     Restored,
 )
 from gateway.engine.partitioner import partition_for
-from gateway.engine.sqlite_changes import SqliteChanges
+from gateway.engine.sqlite_changes import SqliteChanges, ends_of
 from gateway.engine.sqlite_file import SqliteFile
 from gateway.engine.sqlite_rows import SELECT, packed_headers, record_of
 from gateway.rules.events import OUTBOUND
@@ -84,15 +84,7 @@ class SqliteLog:
 
     async def ends(self) -> dict[str, int]:
         """The positions of a reader of changes that has read all there is."""
-
-        def find() -> dict[str, int]:
-            with self.file.view() as db:
-                return {
-                    table: db.execute(f"SELECT ifnull(max({key}), 0) + 1 FROM {table}").fetchone()[0]
-                    for table, key in _TABLES.items()
-                }
-
-        return await self.file.run(find)
+        return await self.file.run(partial(ends_of, self.file))
 
     async def partitions(self) -> int:
         """How many partition numbers the file was made with."""

@@ -78,10 +78,7 @@ class SqliteChanges:
         records: list[Record] = []
         following: dict[str, int] = {}
         with self._file.view() as db:
-            ends = {
-                table: db.execute(f"SELECT ifnull(max({place}), 0) + 1 FROM {table}").fetchone()[0]
-                for table, place in _TABLES.items()
-            }
+            ends = _ends(db)
             if any(self._next[table] > end for table, end in ends.items()):
                 raise PositionsGone(
                     f"the log {self._file.path} ends before the position from which to go on, so it is not "
@@ -164,3 +161,16 @@ def _states(
 
 def _marks(values: Sequence[str]) -> str:
     return ",".join("?" * len(values))
+
+
+def ends_of(file: SqliteFile) -> dict[str, int]:
+    """The positions of a reader that has read all there is; to be called in the file's thread."""
+    with file.view() as db:
+        return _ends(db)
+
+
+def _ends(db: sqlite3.Connection) -> dict[str, int]:
+    return {
+        table: db.execute(f"SELECT ifnull(max({place}), 0) + 1 FROM {table}").fetchone()[0]
+        for table, place in _TABLES.items()
+    }

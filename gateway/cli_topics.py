@@ -1,0 +1,68 @@
+"""The commands `gateway topics`."""
+
+import asyncio
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.app import open_log
+from gateway.cli_log import Config, counted, read_settings, refuse_missing
+from gateway.engine.log import LogError
+from gateway.settings import InvalidSettings, Settings
+
+topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")
+
+Timestamps = Annotated[
+    Literal["log", "create"] | None,
+    typer.Option(
+        help="On Kafka: what dates a message, the 'log' when it arrives, or for --keep-time whoever makes it "
+        "('create').  [default: log]",
+        show_default=False,
+    ),
+]
+
+
+@topics_app.command("create")
+def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
+    """Make the log with its topics, where they are not there yet; what is there is left as it is."""
+    settings = read_settings(config)
+    if settings.on_kafka:
+        from gateway import kafka_topics
+
+        asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
+        return
+    _refuse_timestamps(timestamps)
+    print(f"the log {settings.log_path()} has {counted(asyncio.run(_partitions(settings)), 'partition')}")
+
+
+@topics_app.command("check")
+def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
+    """Say what of the log is not as it should be; exit 1 where that would change what is decided."""
+    settings = read_settings(config)
+    if settings.on_kafka:
+        from gateway import kafka_topics
+
+        asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
+        return
+    _refuse_timestamps(timestamps)
+    refuse_missing(settings)
+    found = asyncio.run(_partitions(settings))
+    if found != settings.partition_count:
+        raise LogError(
+            f"the log {settings.log_path()} has {counted(found, 'partition')} and GATEWAY_PARTITIONS is "
+            f"{settings.partition_count}; set it to {found}, or feed a new log"
+        )
+    print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
+
+
+def _refuse_timestamps(timestamps: str | None) -> None:
+    if timestamps is not None:
+        raise InvalidSettings("--timestamps is for a log on Kafka; leave it out")
+
+
+async def _partitions(settings: Settings) -> int:
+    log = await open_log(settings)
+    try:
+        return await log.partitions()
+    finally:
+        await log.close()
