@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Final, Literal, cast
 
@@ -11,14 +10,12 @@ import structlog
 
 import consumers
 import producers
-from gateway.engine.clock import wall_clock
 from gateway.engine.crew import Crew
 from gateway.engine.log import DELIVERY_PLANS, Draft, Log, LogBusy, LogError, Record
 from gateway.engine.sqlite import open_sqlite
 from gateway.engine.step import Wiring
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan, Event
 from gateway.rules.messages import Message
-from gateway.rules.policy import Policies
 from gateway.settings import InvalidSettings, Settings
 from gateway.stopping import told_to_stop
 from producers import dead_letters
@@ -98,13 +95,18 @@ async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = Fal
 
 
 async def run(
-    settings: Settings, *, clock: Clock = "wall", until: int | None = None, worker: int | None = None
+    settings: Settings,
+    *,
+    clock: Clock = "wall",
+    until: int | None = None,
+    worker: int | None = None,
+    sandbox: bool = False,
 ) -> int:
     """Decide what arrives until told to stop by SIGTERM or SIGINT, or, with `until`, until all is decided.
 
     worker: the number of this process among those of a supervisor, who holds the other end of its standard
-    input. Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or
-    PortInUse.
+    input. sandbox: on an embedded log whose clock the caller moves. Returns how many messages and deadlines
+    were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
     """
     policies = settings.policies()
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
@@ -112,20 +114,21 @@ async def run(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
     with told_to_stop(None if worker is None else sys.stdin.fileno()) as stop:
-        log = await open_log(settings, clock=clock, own=True)
+        log = await _open_sandbox(settings) if sandbox else await open_log(settings, clock=clock, own=True)
         try:
             # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run
             # beside a gateway in service, which has the port.
             port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
             async with AsyncExitStack() as served:
                 if port:
-                    address = settings.http_host, port + (worker or 0)
+                    from gateway.serving import served_crew
+
                     crew = await served.enter_async_context(
-                        _served(log, policies, clock, until, stop, address)
+                        served_crew(log, settings, policies, clock, until, stop, worker)
                     )
                 else:
                     crew = Crew(log, policies, WIRING, until=until)
-                if await _is_fit(log, settings, clock, crew, stop, wait=until is None):
+                if await _is_fit(log, settings, clock, crew, stop, wait=until is None, sandbox=sandbox):
                     await crew.run(stop)
             say.info("gateway.stopped", decided=crew.decided)
             return crew.decided
@@ -133,8 +136,26 @@ async def run(
             await log.close()
 
 
+async def _open_sandbox(settings: Settings) -> Log:
+    if settings.on_kafka:
+        raise InvalidSettings(
+            "a sandbox has an embedded log and GATEWAY_LOG_URL names brokers; name a file such as "
+            "sqlite:///./sandbox.db, or leave out --sandbox"
+        )
+    from gateway.sandbox.beginning import open_sandbox
+
+    return await open_sandbox(settings.log_path(), settings.partition_count)
+
+
 async def _is_fit(
-    log: Log, settings: Settings, clock: Clock, crew: Crew, stop: asyncio.Event, *, wait: bool
+    log: Log,
+    settings: Settings,
+    clock: Clock,
+    crew: Crew,
+    stop: asyncio.Event,
+    *,
+    wait: bool,
+    sandbox: bool,
 ) -> bool:
     """Whether the log can be decided on. Brokers that are away are waited for; False: told to stop meanwhile.
 
@@ -151,7 +172,7 @@ async def _is_fit(
                     f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
                     f"set it to {partitions}, or name a new log"
                 )
-            if clock == "wall" and await log.keeps_time():
+            if clock == "wall" and not sandbox and await log.keeps_time():
                 why = (
                     "the topics keep the time that a message is put with (CreateTime)"
                     if settings.on_kafka
@@ -183,24 +204,3 @@ async def _refuse_what_breaks(settings: Settings) -> None:
         more = f" (and {len(wrong) - 1} more: see `gateway topics check`)" if len(wrong) > 1 else ""
         # Not a failure that passes: workers that a supervisor starts again would find the same.
         raise InvalidSettings(f"{wrong[0]}{more}")
-
-
-@asynccontextmanager
-async def _served(
-    log: Log,
-    policies: Policies,
-    clock: Clock,
-    until: int | None,
-    stop: asyncio.Event,
-    address: tuple[str, int],
-) -> AsyncIterator[Crew]:
-    """A crew whose health and metrics are served."""
-    from gateway.api import health
-    from gateway.api.metrics import Metrics
-    from gateway.api.server import application, serving
-
-    metrics = Metrics(version(DISTRIBUTION))
-    crew = Crew(log, policies, WIRING, until=until, watch=metrics)
-    app = application(health.routes(crew, metrics, stop, wall_clock if clock == "wall" else None))
-    async with serving(app, *address):
-        yield crew

@@ -32,6 +32,7 @@ from gateway.app import (
 from gateway.app import run as run_gateway
 from gateway.cli_letters import letters_app
 from gateway.cli_log import Config, counted, on_log, read_settings
+from gateway.cli_token import token
 from gateway.cli_topics import topics_app
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError, Lost
 from gateway.letters import UnknownLetter
@@ -222,6 +223,13 @@ def run(
             "2016-04-05T00:00:00Z; then end."
         ),
     ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="A log to try the API on, with ready-made referrals and a clock that the caller moves.",
+        ),
+    ] = False,
     config: Config = None,
     as_worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
 ) -> None:
@@ -231,12 +239,16 @@ def run(
         raise InvalidSettings("--until needs --clock log; name both")
     last = _instant("--until", until)
     _check_log(settings)
+    if sandbox and (clock == "log" or workers > 1):
+        raise InvalidSettings("a sandbox has one process and a clock of its own; name nothing but --sandbox")
+    if sandbox and not settings.http_port:
+        raise InvalidSettings("a sandbox is asked over HTTP and GATEWAY_HTTP_PORT is 0; set it to a port")
     if workers > 1 and as_worker is None:
         raise typer.Exit(_supervise(settings, workers, clock, until, config))
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    asyncio.run(run_gateway(settings, clock=clock, until=last, worker=as_worker))
+    asyncio.run(run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox))
 
 
 def _check_log(settings: Settings) -> None:
@@ -464,6 +476,9 @@ def sample(
     for line in programme(referrals, seed):
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+app.command()(token)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """What the routes of /v1 share, and how they read a request."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -8,9 +7,11 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import DecodeError, Struct, json
 
-from gateway.api.callers import Caller, Refusals
+from gateway.api.callers import Caller
 from gateway.api.posting import Posting
 from gateway.api.problems import Problem
+from gateway.api.security import forbidden
+from gateway.api.taking import Taking
 from gateway.projection.following import Following
 from gateway.projection.view import View
 from gateway.rules.policy import Policies
@@ -30,15 +31,15 @@ CALLER: Final = web.RequestKey("caller", Caller)
 class Desk:
     """What the routes work with.
 
-    now: the log's clock, UTC milliseconds; None: its time is that of its records, so nothing can be posted.
+    read_only: the log's time is that of its records, so nothing can be posted.
     """
 
     view: View
     following: Following
     posting: Posting
+    taking: Taking
     policies: Policies
-    refusals: Refusals
-    now: Callable[[], int] | None
+    read_only: bool
 
 
 def caller_of(request: web.Request) -> Caller:
@@ -46,19 +47,30 @@ def caller_of(request: web.Request) -> Caller:
     return request[CALLER]
 
 
-def providers_of(request: web.Request, desk: Desk) -> frozenset[str]:
+def providers_of(request: web.Request) -> frozenset[str]:
     """The providers that the caller stands for; with `?provider_id=` that one.
 
     Raises Problem where it is none.
     """
     caller = caller_of(request)
     if not caller.providers:
-        raise desk.refusals.rights(request, caller, "not_a_provider")
+        forbidden(request, "not_a_provider")
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "This is for providers; use a token with a provider_id.",
+            code="NOT_A_PROVIDER",
+        )
     chosen = request.query.get("provider_id")
     if chosen is None:
         return caller.providers
     if chosen not in caller.providers:
-        raise desk.refusals.rights(request, caller, "another_provider")
+        forbidden(request, "query_names_another_provider")
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "This is not a provider of the token; name one of those, or leave it out.",
+            code="ANOTHER_PROVIDER",
+            field="provider_id",
+        )
     return frozenset({chosen})
 
 

@@ -12,15 +12,20 @@ from prometheus_client.registry import Collector
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.partitions import partitions
 from gateway.engine.crew import Crew
+from gateway.projection.following import Following
 
 
 def routes(
-    crew: Crew, metrics: Metrics, stop: asyncio.Event, now: Callable[[], int] | None
+    crew: Crew,
+    metrics: Metrics,
+    stop: asyncio.Event,
+    now: Callable[[], int] | None,
+    following: Following | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
-    log's.
+    log's. following: what fills the projection, where the API is served.
     """
     gauges: Collector = PartitionGauges(crew, now)
     metrics.registry.register(gauges)
@@ -37,9 +42,17 @@ def routes(
             reasons.insert(0, "it was told to stop")
         if crew.assigned is None:
             reasons.append(crew.waiting_for)
+        projection = None
+        if following is not None:
+            if following.trouble:
+                reasons.append(f"the projection: {following.trouble}")
+            elif not following.filled.is_set():
+                reasons.append("the projection is being filled")
+            projection = {"trouble": following.trouble, "behind_records": following.behind}
         body = {
             "ready": not reasons,
             "reasons": reasons,
+            "projection": projection,
             "partitions": {
                 str(each.number): {
                     "owned": each.undecided is not None,

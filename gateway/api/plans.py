@@ -11,14 +11,14 @@ from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_
 from gateway.api.problems import Problem
 from gateway.api.records import (
     idempotency_key,
-    put_durably,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
 )
 from gateway.api.rendering import delivery_plan
+from gateway.api.taking import durably
 from gateway.api.views import DeliveryPlanList
 from gateway.rules.events import DeliveryPlan
-from producers import delivery_plans
+from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
 
 #: A provider has one plan for each contract package area, of which there are 18.
@@ -32,12 +32,12 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def put(request: web.Request) -> web.Response:
         """Put a plan in the place of the one before it for the same contract package area."""
         known_parameters(request, "provider_id")
-        provider_id = _the_provider(request, desk)
+        provider_id = _the_provider(request)
         refuse_where_nothing_can_be_posted(desk)
         given = request.headers.getall("Idempotency-Key", [])
         message_id = idempotency_key(request) if given else str(uuid.uuid4())
         value = await read_object(request)
-        refuse_other_provider(request, desk, value, provider_id)
+        refuse_other_provider(request, value, provider_id)
         plan = _read(value, message_id, provider_id)
         areas = {each.contract_package_area for each in desk.view.plans(provider_id)}
         if plan.contract_package_area not in areas and len(areas) >= MOST_PLANS:
@@ -46,22 +46,20 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
                 f"There are {MOST_PLANS} plans of this provider; put one in the place of another.",
                 code="TOO_MANY_PLANS",
             )
-        await put_durably(desk, [delivery_plans.draft(plan)])
+        await durably(desk.posting, [draft(plan)])
         return answer(request, delivery_plan(plan))
 
     async def show(request: web.Request) -> web.Response:
         """The plans that the caller has put."""
         known_parameters(request, "provider_id")
-        plans = [
-            plan for provider in sorted(providers_of(request, desk)) for plan in desk.view.plans(provider)
-        ]
+        plans = [plan for provider in sorted(providers_of(request)) for plan in desk.view.plans(provider)]
         return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
 
     return [web.put("/v1/delivery-plan", put), web.get("/v1/delivery-plan", show)]
 
 
-def _the_provider(request: web.Request, desk: Desk) -> str:
-    providers = providers_of(request, desk)
+def _the_provider(request: web.Request) -> str:
+    providers = providers_of(request)
     if len(providers) > 1:
         raise Problem(
             HTTPStatus.BAD_REQUEST,

@@ -2,26 +2,26 @@
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 from msgspec.structs import replace
 
-from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, read_object
-from gateway.api.posting import TooMany
+from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
 from gateway.api.referrals import referral_of
 from gateway.api.rendering import decided, guidance, pending
+from gateway.api.security import forbidden
+from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import MessageView
-from gateway.engine.log import Draft, LogError
-from gateway.projection.filling import PROVIDERS_TOPIC, digest
-from gateway.projection.view import Sent, has_come_to
+from gateway.engine.log import Draft
+from gateway.projection.filling import PROVIDERS_TOPIC
+from gateway.projection.view import Known, has_come_to
 from gateway.rules.events import Outcome
-from gateway.rules.messages import INBOUND, Message
+from gateway.rules.messages import INBOUND, ProviderRecord
 from schemas.codec import encode
 from schemas.json import InvalidJson, parse
 
@@ -29,19 +29,9 @@ TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
 LONGEST_WAIT_S: Final = 30
 #: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
 MOST_RECORDS: Final = 1_000
-#: How many of the messages put last are remembered here until they are read back from the log.
-REMEMBERED: Final = 50_000
 
 _KEY: Final = re.compile(r'"?([\x21\x23-\x7e]{1,100})"?')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
-
-
-class _Put(Struct, frozen=True):
-    """A message that this process has put on the log. put: done when it is there."""
-
-    po_number: str
-    digest: bytes
-    put: asyncio.Future[None]
 
 
 class Records:
@@ -49,7 +39,6 @@ class Records:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._put: OrderedDict[tuple[str, str], _Put] = OrderedDict()
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What providers send, and what they ask of it."""
@@ -73,72 +62,48 @@ class Records:
         wait_s = wait_s_of(request)
         value = await read_object(request)
         provider_id = known.referral.provider_id
-        refuse_other_provider(request, self._desk, value, provider_id)
+        refuse_other_provider(request, value, provider_id)
         record = _read(value, key, known.po_number, provider_id)
-        encoded = encode(record)
-        mark = digest(encoded)
-        if not self.came_before(provider_id, key, known.po_number, mark):
-            if len(known.order.seen) >= MOST_RECORDS:
-                raise Problem(
-                    HTTPStatus.CONFLICT,
-                    f"This referral has {MOST_RECORDS:,} messages, and no more are taken; ask the operators.",
-                    code="TOO_MANY_RECORDS",
-                )
-            await self.put(provider_id, {key: (known.po_number, mark, _draft(record, encoded, request))})
-        elif (put := self._put.get((provider_id, key))) is not None:
-            await _durably(asyncio.shield(put.put))
+        await self._once((provider_id, key), message(known.po_number, draft_of(record, request)), known)
         outcome = await outcome_of(self._desk, provider_id, key, known.po_number, wait_s) if wait_s else None
         return answer_with(request, outcome, pending(key, known.po_number), wait_s)
 
-    async def put(self, provider_id: str, messages: dict[str, tuple[str, bytes, Draft]]) -> None:
-        """Put messages on the log, all or none. messages: by id the po_number, the digest and the record.
-
-        Raises Problem.
-        """
-        put: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        put.add_done_callback(lambda done: done.cancelled() or done.exception())
-        for message_id, (po_number, mark, _) in messages.items():
-            self._put[provider_id, message_id] = _Put(po_number, mark, put)
-        try:
-            await put_durably(self._desk, [draft for _, _, draft in messages.values()])
-        except BaseException as error:
-            for message_id in messages:
-                self._put.pop((provider_id, message_id), None)
-            if not put.done():
-                put.set_exception(error if isinstance(error, Problem) else _UNSURE)
-            raise
-        put.set_result(None)
-        while len(self._put) > REMEMBERED:
-            self._put.popitem(last=False)
-
-    def came_before(self, provider_id: str, message_id: str, po_number: str, mark: bytes) -> bool:
-        """Whether this very message has come before. Raises Problem where another came with its id."""
-        put = self._put.get((provider_id, message_id))
-        before: _Put | Sent | None = put or self._desk.view.message([provider_id], message_id)
-        if before is None:
-            return False
-        # A digest that is not known yet belongs to a message that others put on the log this moment.
-        if before.po_number != po_number or before.digest not in {mark, None}:
+    async def _once(self, name: Name, new: Message, known: Known) -> None:
+        """Put a message on the log where it isn't there yet. Raises Problem."""
+        taking = self._desk.taking
+        before = taking.under_way(name, new)
+        if before == "NEW":
+            before = on_the_log(self._desk.view, name, new)
+        if before == "OTHER":
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "Another record came with this Idempotency-Key before; give each record a key of its own.",
                 code="IDEMPOTENCY_KEY_REUSED",
                 field="Idempotency-Key",
             )
-        return True
+        if before == "SAME":
+            await taking.until_there(name)
+            return
+        if len(known.order.seen) >= MOST_RECORDS:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                f"This referral has {MOST_RECORDS:,} messages, and no more are taken; ask the operators.",
+                code="TOO_MANY_RECORDS",
+            )
+        await taking.put({name: new})
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
         known_parameters(request, "provider_id")
-        providers = providers_of(request, self._desk)
+        providers = providers_of(request)
         message_id = request.match_info["id"]
         sent = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None
         if sent is not None:
             view = pending(message_id, sent.po_number) if sent.outcome is None else decided(sent.outcome)
             return answer(request, view)
         for provider in providers:
-            if put := self._put.get((provider, message_id)):
-                return answer(request, pending(message_id, put.po_number))
+            if po_number := self._desk.taking.po_number_of((provider, message_id)):
+                return answer(request, pending(message_id, po_number))
         raise Problem(
             HTTPStatus.NOT_FOUND,
             "There is no message of yours with this id; check it.",
@@ -146,17 +111,9 @@ class Records:
         )
 
 
-_UNSURE: Final = Problem(
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "It is not sure that it was taken; send it again with the same Idempotency-Key.",
-    code="TRY_AGAIN",
-    headers={"Retry-After": "1"},
-)
-
-
 def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
     """Raises Problem."""
-    if desk.now is None:
+    if desk.read_only:
         raise Problem(
             HTTPStatus.CONFLICT,
             "This gateway decides by the time of the messages on its log; put them there with `feed`.",
@@ -170,25 +127,6 @@ def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
             code="STARTING",
             headers={"Retry-After": "1"},
         )
-
-
-async def put_durably(desk: Desk, drafts: Sequence[Draft]) -> None:
-    """Put records on the log, all or none. Raises Problem."""
-    await _durably(desk.posting.put(drafts))
-
-
-async def _durably(putting: Any) -> None:  # noqa: ANN401 - a future or a coroutine
-    try:
-        await putting
-    except TooMany:
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "More is coming in than can be taken; send it again with the same Idempotency-Key.",
-            code="TRY_AGAIN",
-            headers={"Retry-After": "1"},
-        ) from None
-    except LogError:
-        raise _UNSURE from None
 
 
 async def outcome_of(
@@ -231,13 +169,19 @@ def wait_s_of(request: web.Request) -> int:
     return 0 if found is None else min(int(found[1]), LONGEST_WAIT_S)
 
 
-def refuse_other_provider(request: web.Request, desk: Desk, value: dict[str, Any], provider_id: str) -> None:
+def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_id: str) -> None:
     """Raises Problem where a body names another provider than the one that it is for."""
     if value.get("provider_id", provider_id) != provider_id:
-        raise desk.refusals.rights(request, caller_of(request), "another_provider")
+        forbidden(request, "body_names_another_provider")
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "The body names another provider; leave provider_id out, it comes from the token.",
+            code="ANOTHER_PROVIDER",
+            field="provider_id",
+        )
 
 
-def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> Message:
+def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> ProviderRecord:
     """The record of a body. Raises Problem."""
     for name, whence in (
         ("message_id", "the header Idempotency-Key"),
@@ -262,17 +206,18 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
     fields = {key: item for key, item in value.items() if key != "type"}
     fields |= {"message_id": message_id, "po_number": po_number, "provider_id": provider_id}
     try:
-        return parse(kind, fields)
+        return cast(ProviderRecord, parse(kind, fields))
     except InvalidJson as error:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"{error}.", code="INVALID_RECORD", field=error.field or None
         ) from None
 
 
-def _draft(record: Message, encoded: bytes, request: web.Request) -> Draft:
+def draft_of(record: ProviderRecord, request: web.Request) -> Draft:
+    """A provider's record for the log, with the trace that the request is part of."""
     trace = request.headers.get("traceparent", "")
     headers = (("traceparent", trace.encode()),) if _TRACE.fullmatch(trace) else ()
-    return Draft(PROVIDERS_TOPIC, record.po_number.encode(), encoded, headers)
+    return Draft(PROVIDERS_TOPIC, record.po_number.encode(), encode(record), headers)
 
 
 _TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

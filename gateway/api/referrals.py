@@ -13,13 +13,13 @@ from gateway.api.desk import (
     LONGEST_ID,
     Desk,
     answer,
-    caller_of,
     known_parameters,
     providers_of,
     whole_number,
 )
 from gateway.api.problems import Problem
 from gateway.api.rendering import summary, whole
+from gateway.api.security import forbidden
 from gateway.api.views import ReferralList
 from gateway.projection.view import Known, Place
 from gateway.rules.referral import Status
@@ -47,7 +47,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
             )
         limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
         place = _parse(request.query.get("cursor"))
-        providers = providers_of(request, desk)
+        providers = providers_of(request)
         found = desk.view.referrals(providers, status, place, limit + 1)
         more = len(found) > limit
         page = found[:limit]
@@ -76,12 +76,12 @@ def referral_of(request: web.Request, desk: Desk) -> Known:
 
     Raises Problem.
     """
-    providers = providers_of(request, desk)
+    providers = providers_of(request)
     po_number = request.match_info["po"]
     known = desk.view.referral(po_number) if len(po_number) <= LONGEST_ID else None
     if known is None or known.referral.provider_id not in providers:
         if known is not None:
-            desk.refusals.rights(request, caller_of(request), "another_referral")
+            forbidden(request, "another_providers_referral")
         raise Problem(
             HTTPStatus.NOT_FOUND,
             "There is no referral of yours with this number; check it.",

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from gateway.api import PortInUse
 from gateway.api.problems import answer_with_problems
@@ -16,9 +17,9 @@ from gateway.settings import InvalidSettings
 LET_GO_S: Final = 1.0
 
 
-def application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
-    """The application with these routes."""
-    app = web.Application(middlewares=[answer_with_problems])
+def application(routes: Iterable[web.AbstractRouteDef], *gates: Middleware) -> web.Application:
+    """The application with these routes. gates: what each request passes before it comes to one."""
+    app = web.Application(middlewares=[answer_with_problems, *gates])
     app.add_routes(routes)
     return app
 

@@ -20,7 +20,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def one(request: web.Request) -> web.Response:
         """Who was booked on a session, in all of the caller's referrals."""
         known_parameters(request, "provider_id")
-        providers = providers_of(request, desk)
+        providers = providers_of(request)
         session_id = request.match_info["id"]
         found = (
             desk.view.session(sorted(providers), session_id, MOST_BOOKINGS + 1)

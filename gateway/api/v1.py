@@ -1,7 +1,7 @@
 """Version 1 of the providers' API, put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -17,6 +17,8 @@ from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
+from gateway.api.taking import Taking
+from gateway.api.uploads import Uploads
 from gateway.engine.log import Log
 from gateway.projection.following import Following
 from gateway.projection.tables import ProjectionFile
@@ -30,8 +32,8 @@ OPENAPI: Final = "/v1/openapi.json"
 class Api:
     """The API's routes, and what works behind them.
 
-    now: the log's clock, UTC milliseconds; None: its time is that of its records, so nothing can be posted.
-    stop: set when the gateway was told to stop.
+    stop: set when the gateway was told to stop. read_only: the log's time is that of its records, so nothing
+    can be posted.
     """
 
     def __init__(
@@ -41,8 +43,9 @@ class Api:
         policies: Policies,
         authenticator: Authenticator,
         rate: Rate,
-        now: Callable[[], int] | None,
         stop: asyncio.Event,
+        *,
+        read_only: bool,
     ) -> None:
         self.following = Following(log, file)
         self._file = file
@@ -51,9 +54,12 @@ class Api:
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
-        self.desk = Desk(self._view, self.following, self._posting, policies, authenticator.refusals, now)
+        self.desk = Desk(
+            self._view, self.following, self._posting, Taking(self._posting), policies, read_only
+        )
         self.records = Records(self.desk)
         self._instructions = Instructions(self.desk, stop)
+        self._uploads = Uploads(self.desk, file, rate)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
@@ -63,6 +69,7 @@ class Api:
             *self._instructions.routes(),
             *sessions.routes(self.desk),
             *plans.routes(self.desk),
+            *self._uploads.routes(),
         ]
 
     @property
@@ -98,5 +105,6 @@ class Api:
             posting.cancel()
             ended.set()
             await asyncio.gather(following, posting, return_exceptions=True)
+            self._uploads.close()
             self._view.close()
             self._file.close()

@@ -209,6 +209,31 @@ class SessionList(Struct, frozen=True, kw_only=True):
     bookings_left_out: Annotated[bool, Meta(description="Whether there are more than are shown.")]
 
 
+class TakenView(Struct, frozen=True, kw_only=True):
+    """A record of an upload, on its way to be decided."""
+
+    line: int
+    message_id: str
+    po_number: str
+    self: str
+    referral: str
+
+
+class UploadView(Struct, frozen=True, kw_only=True):
+    """An upload that was taken, whole."""
+
+    records: int
+    messages: list[TakenView]
+
+
+class MistakeView(Struct, frozen=True, kw_only=True):
+    """What is wrong with an upload."""
+
+    line: Annotated[int, Meta(description="From 1; 0: the whole.")]
+    field: str
+    problem: Annotated[str, Meta(description="What is wrong, and what to do; nothing of what is there.")]
+
+
 class DeliveryPlanView(Struct, frozen=True, kw_only=True):
     """How the provider plans to deliver the sessions (WP19 ¶24)."""
 
@@ -239,3 +264,4 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rule: Annotated[str | None, Meta(description="Of a refusal: the paragraph that it follows.")] = None
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")] = None
     message: Annotated[MessageView | None, Meta(description="Of a refusal: the message.")] = None
+    mistakes: Annotated[list[MistakeView] | None, Meta(description="Of an upload.")] = None

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, read_object
 from gateway.api.problems import Problem
-from gateway.api.records import answer_with, outcome_of, put_durably, wait_s_of
+from gateway.api.records import answer_with, outcome_of, wait_s_of
 from gateway.api.rendering import decided, pending
+from gateway.api.taking import durably
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.projection.filling import NO_PROVIDER
@@ -148,7 +149,7 @@ class Sandbox:
         known_parameters(request)
         wait_s = wait_s_of(request)
         topic, message = _read(await read_object(request))
-        await put_durably(self._desk, [Draft(topic, message.po_number.encode(), encode(message))])
+        await durably(self._desk.posting, [Draft(topic, message.po_number.encode(), encode(message))])
         outcome = None
         if wait_s:
             sender = message.provider_id if isinstance(message, ProviderRecord) else NO_PROVIDER

@@ -1,0 +1,122 @@
+"""Takes messages once each: what has come before is told from what is new, and from what only looks alike."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from gateway.api.posting import Posting, TooMany
+from gateway.api.problems import Problem
+from gateway.engine.log import Draft, LogError
+from gateway.projection.filling import digest
+from gateway.projection.view import View
+
+#: How many of the messages put last are remembered here until they have surely been read back from the log.
+REMEMBERED: Final = 50_000
+
+#: A provider and the id of its message.
+Name = tuple[str, str]
+
+
+class Message(Struct, frozen=True):
+    """A message for the log. mark: what tells it from any other with its id."""
+
+    po_number: str
+    mark: bytes
+    draft: Draft
+
+
+class _Put(Struct, frozen=True):
+    """One that this process puts on the log. there: done when it is."""
+
+    po_number: str
+    mark: bytes
+    there: asyncio.Future[None]
+
+
+def message(po_number: str, draft: Draft) -> Message:
+    """A message of a record for the log."""
+    return Message(po_number, digest(draft.value or b""), draft)
+
+
+def on_the_log(view: View, name: Name, new: Message) -> Literal["NEW", "SAME", "OTHER"]:
+    """Whether the log has this very message, or another of the same name."""
+    provider_id, message_id = name
+    sent = view.message([provider_id], message_id)
+    if sent is None:
+        return "NEW"
+    # A mark that is not known yet belongs to a message that another process put there this moment.
+    return "SAME" if sent.po_number == new.po_number and sent.digest in {new.mark, None} else "OTHER"
+
+
+class Taking:
+    """Puts messages on the log, and knows those that are under way."""
+
+    def __init__(self, posting: Posting) -> None:
+        self._posting = posting
+        self._put: OrderedDict[Name, _Put] = OrderedDict()
+
+    def under_way(self, name: Name, new: Message) -> Literal["NEW", "SAME", "OTHER"]:
+        """Whether this process has put this very message, or another of the same name."""
+        put = self._put.get(name)
+        if put is None:
+            return "NEW"
+        return "SAME" if (put.po_number, put.mark) == (new.po_number, new.mark) else "OTHER"
+
+    def po_number_of(self, name: Name) -> str | None:
+        """What a message that is under way is about."""
+        put = self._put.get(name)
+        return None if put is None else put.po_number
+
+    async def until_there(self, name: Name) -> None:
+        """Wait until a message that another request puts is on the log. Raises Problem where that fails."""
+        if put := self._put.get(name):
+            await asyncio.shield(put.there)
+
+    async def put(self, messages: Mapping[Name, Message]) -> None:
+        """Put messages on the log, all or none. Raises Problem.
+
+        They are under way from the moment of the call: nothing is awaited before that.
+        """
+        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        there.add_done_callback(lambda done: done.cancelled() or done.exception())  # not all are waited for
+        for name, each in messages.items():
+            self._put[name] = _Put(each.po_number, each.mark, there)
+        try:
+            await durably(self._posting, [each.draft for each in messages.values()])
+        except BaseException as error:
+            for name in messages:
+                self._put.pop(name, None)
+            there.set_exception(error if isinstance(error, Problem) else not_sure())
+            raise
+        there.set_result(None)
+        while len(self._put) > REMEMBERED:
+            self._put.popitem(last=False)
+
+
+async def durably(posting: Posting, drafts: list[Draft]) -> None:
+    """Put records on the log, all or none. Raises Problem."""
+    try:
+        await posting.put(drafts)
+    except TooMany:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "More is coming in than can be taken; send it again with the same Idempotency-Key.",
+            code="TRY_AGAIN",
+            headers={"Retry-After": "1"},
+        ) from None
+    except LogError:
+        raise not_sure() from None
+
+
+def not_sure() -> Problem:
+    """What is answered where a message may be on the log or not."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "It is not sure that it was taken; send it again with the same Idempotency-Key.",
+        code="TRY_AGAIN",
+        headers={"Retry-After": "1"},
+    )

@@ -1,0 +1,189 @@
+"""`POST /v1/uploads`: many records at once, all of them or none."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final, Literal
+
+from aiohttp import web
+from msgspec import Struct, to_builtins
+
+from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, read_body
+from gateway.api.problems import Problem
+from gateway.api.rate import Rate
+from gateway.api.records import MOST_RECORDS, draft_of, refuse_where_nothing_can_be_posted
+from gateway.api.rendering import message_path, referral_path
+from gateway.api.taking import Message, Name, message, on_the_log
+from gateway.api.views import TakenView, UploadView
+from gateway.projection.tables import ProjectionFile
+from gateway.projection.view import Known, View
+from gateway.uploads.draft import Mistake
+from gateway.uploads.export import mistakes_csv
+from gateway.uploads.template import template_csv
+from gateway.uploads.upload import (
+    LARGEST_UPLOAD,
+    MOST_MISTAKES,
+    Kind,
+    Mistakes,
+    Uploaded,
+    read_upload,
+)
+
+#: By its media type, how an upload is read.
+KINDS: Final[dict[str, Kind]] = {
+    "text/csv": "csv",
+    "application/jsonl": "jsonl",
+    "application/x-ndjson": "jsonl",
+    "application/x-jsonlines": "jsonl",
+}
+CSV: Final = "text/csv"
+#: One is read at a time; so many more may wait for it.
+MOST_WAITING: Final = 20
+
+
+class Ready(Struct, frozen=True):
+    """A record of an upload, ready to be put. before: what the log had under its name when it was read."""
+
+    line: int
+    name: Name
+    message: Message
+    before: Literal["NEW", "SAME", "OTHER"]
+
+
+class Uploads:
+    """Reads uploads one after another, in a thread of their own, so that nobody else waits for them."""
+
+    def __init__(self, desk: Desk, file: ProjectionFile, rate: Rate) -> None:
+        self._desk = desk
+        self._rate = rate
+        self._view = View(file)
+        self._reading = asyncio.Lock()
+        self._waiting = 0
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Where to, and what a file looks like."""
+        return [web.post("/v1/uploads", self._take), web.get("/v1/uploads/template", self._template)]
+
+    def close(self) -> None:
+        """Let go of the projection."""
+        self._view.close()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        """Take an upload: 202 with all its messages, or 422 with all its mistakes."""
+        known_parameters(request, "provider_id")
+        providers = providers_of(request)
+        refuse_where_nothing_can_be_posted(self._desk)
+        kind = KINDS.get(request.content_type)
+        if kind is None or (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+            raise Problem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"An upload is UTF-8, with a Content-Type of {', '.join(KINDS)}.",
+                code="NOT_AN_UPLOAD",
+            )
+        if self._waiting >= MOST_WAITING:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Many uploads are waiting to be read; send it again.",
+                code="TRY_AGAIN",
+                headers={"Retry-After": "5"},
+            )
+        self._waiting += 1
+        try:
+            body = await read_body(request, LARGEST_UPLOAD)
+            async with self._reading:
+                found = await asyncio.to_thread(self._read, request, body, kind, providers)
+                return await self._put(request, found)
+        finally:
+            self._waiting -= 1
+
+    def _read(
+        self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
+    ) -> list[Ready] | tuple[Mistake, ...]:
+        """All that takes time; in the thread."""
+        known: dict[str, Known] = {}
+
+        def provider_of(po_number: str) -> str | None:
+            referral = self._view.referral(po_number)
+            if referral is None or referral.referral.provider_id not in providers:
+                return None
+            known[po_number] = referral
+            return referral.referral.provider_id
+
+        found = read_upload(body, kind, provider_of=provider_of)
+        if isinstance(found, Mistakes):
+            return found.listed
+        of = Counter(uploaded.record.po_number for uploaded in found)
+        full = {po for po, count in of.items() if len(known[po].order.seen) + count > MOST_RECORDS}
+        if mistakes := [_too_many(each) for each in found if each.record.po_number in full]:
+            return tuple(mistakes[:MOST_MISTAKES])
+        return [self._ready(each, request) for each in found]
+
+    def _ready(self, uploaded: Uploaded, request: web.Request) -> Ready:
+        record = uploaded.record
+        name = record.provider_id, record.message_id
+        new = message(record.po_number, draft_of(record, request))
+        return Ready(uploaded.line, name, new, on_the_log(self._view, name, new))
+
+    async def _put(self, request: web.Request, found: list[Ready] | tuple[Mistake, ...]) -> web.Response:
+        """Put what is new; nothing is awaited between the last look and that."""
+        if isinstance(found, tuple):
+            return _mistaken(request, found)
+        self._rate.take(caller_of(request), len(found))
+        taking = self._desk.taking
+        new: dict[Name, Message] = {}
+        wrong: list[Mistake] = []
+        for each in found:
+            under_way = taking.under_way(each.name, each.message)
+            if "OTHER" in {each.before, under_way}:
+                wrong.append(Mistake(each.line, "message_id", _REUSED))
+            elif each.before == under_way == "NEW":
+                new[each.name] = each.message
+        if wrong:
+            return _mistaken(request, tuple(wrong[:MOST_MISTAKES]))
+        if new:
+            await taking.put(new)
+        for each in found:
+            await taking.until_there(each.name)
+        view = UploadView(records=len(found), messages=[_taken(each) for each in found])
+        return answer(request, view, HTTPStatus.ACCEPTED)
+
+    async def _template(self, request: web.Request) -> web.Response:
+        """A CSV file with all columns, and an example of each record."""
+        known_parameters(request)
+        return _file(template_csv(), HTTPStatus.OK, "records.csv")
+
+
+_REUSED: Final = "is that of another record which came before; give each record an id of its own"
+
+
+def _too_many(uploaded: Uploaded) -> Mistake:
+    problem = f"has more than {MOST_RECORDS:,} messages with these; ask the operators"
+    return Mistake(uploaded.line, "po_number", problem)
+
+
+def _taken(ready: Ready) -> TakenView:
+    return TakenView(
+        line=ready.line,
+        message_id=ready.name[1],
+        po_number=ready.message.po_number,
+        self=message_path(ready.name[1]),
+        referral=referral_path(ready.message.po_number),
+    )
+
+
+def _mistaken(request: web.Request, mistakes: tuple[Mistake, ...]) -> web.Response:
+    """All that is wrong: problem details, or for people a CSV file."""
+    if CSV in request.headers.get("Accept", ""):
+        return _file(mistakes_csv(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY, "mistakes.csv")
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Nothing of the upload was taken; correct what is listed, and send it again.",
+        code="UPLOAD_HAS_MISTAKES",
+        more={"mistakes": [to_builtins(mistake) for mistake in mistakes]},
+    ).answer()
+
+
+def _file(content: bytes, status: HTTPStatus, name: str) -> web.Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return web.Response(status=status, body=content, content_type=CSV, charset="utf-8", headers=headers)
