@@ -113,14 +113,19 @@ def _why(text: bytes) -> str:
     """Why a line is not of the shape of a message or a tick; without anything of its content."""
     if text.startswith(BOM_UTF8):
         return "begins with a byte order mark; save the file as UTF-8 without one"
+    return why_no_json(text) or _misshapen(decode(text)) or "is not JSON; expected one object in a line"
+
+
+def why_no_json(text: bytes) -> str | None:
+    """Why a line is no JSON that can be read, without anything of its content; None: it is such JSON."""
     try:
         text.decode()
     except UnicodeDecodeError as error:
         return f"is not UTF-8 from its byte {error.start + 1} on; save the file as UTF-8"
     try:
-        line = decode(text)
+        decode(text)
     except RecursionError:
-        return "is nested too deeply; expected a message or a tick"
+        return "is nested too deeply; expected one object in a line"
     except ValidationError:
         return "has a number that is out of range; expected one of at most 64 bits"
     except JsonError as error:
@@ -129,7 +134,7 @@ def _why(text: bytes) -> str:
         if b"\\ud" in text.lower():
             where += " or has half of a surrogate pair"
         return f"is not JSON: {where}; expected one object in a line"
-    return _misshapen(line) or "is not JSON; expected one object in a line"
+    return None
 
 
 def _misshapen(line: Any) -> str | None:  # noqa: ANN401 - whatever JSON can say

@@ -7,6 +7,7 @@ from typing import IO, Final, NamedTuple
 
 from msgspec import msgpack
 
+from gateway.csv_rows import Row
 from gateway.prap.archive import CsvFile, InvalidDownload, read_archive
 from gateway.prap.purchase_order import (
     COLUMNS,
@@ -17,7 +18,7 @@ from gateway.prap.purchase_order import (
     read_purchase_order,
     shown_po_number,
 )
-from gateway.prap.table import Row, read_rows
+from gateway.prap.table import read_rows
 from gateway.rules.messages import Referral
 from gateway.rules.policy import Policies
 

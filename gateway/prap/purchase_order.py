@@ -6,13 +6,11 @@ message_id is always the same, so that a row that only came too early must not b
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import date
 from typing import Any, Final, get_args
 
 from msgspec import convert
 
-from gateway.rules.calendar import day_of
+from gateway.british_dates import read_day
 from gateway.rules.messages import (
     Benefit,
     ClaimantGroup,
@@ -22,6 +20,7 @@ from gateway.rules.messages import (
     Referral,
 )
 from gateway.rules.policy import Policies
+from schemas.times import NotADay
 
 #: A row of another type is about another programme, and none of the gateway's business.
 INFORMATION_SESSION: Final = "Information Session"
@@ -69,8 +68,6 @@ _ID: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _PO_NUMBER: Final = re.compile(r"(?![A-Z][A-NP-Z][0-9]{6}[A-D]$)[!-~]+")
 _REVISION: Final = re.compile(r"[0-9]{1,10}")
 _LAST_REVISION: Final = 2**31 - 1
-_ISO_DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_BRITISH_DAY: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _YES_OR_NO: Final = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
 #: Tab, line feed and the like, and what reorders or separates lines of text.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -235,17 +232,11 @@ class _Row:
         text = self.text(column, required=required)
         if text is None:
             return None
-        if parts := _ISO_DAY.fullmatch(text):
-            year, month, day = parts.groups()
-        elif parts := _BRITISH_DAY.fullmatch(text):
-            day, month, year = parts.groups()
-        else:
-            self.problem(column, "is not a date; expected one such as 2016-03-14 or 14/03/2016")
+        try:
+            return read_day(text)
+        except NotADay as error:
+            self.problem(column, str(error))
             return None
-        with suppress(ValueError):
-            return day_of(date(int(year), int(month), int(day)))
-        self.problem(column, "is a date that does not exist; expected day, month, year or year-month-day")
-        return None
 
     def yes(self, column: str) -> bool:
         text = self.text(column)

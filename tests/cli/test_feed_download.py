@@ -127,7 +127,7 @@ def test_an_old_referral_is_not_taken_anew_each_time(gateway: Gateway, tmp_path:
             zip_of({"a.csv": csv_of(recent()), "b.csv": "Qzoë".encode("latin-1")}),
             "b.csv, line 1 is not UTF-8",
         ),
-        (zip_of({"a.csv": csv_of(recent()) + b'"Qz\n'}), "a.csv is not CSV from line 3 on"),
+        (zip_of({"a.csv": csv_of(recent()) + b'"Qz\n'}), "a.csv, line 3 is not CSV"),
         (zip_of({"a.csv": b"x" * 5_000_000}), "more than 200 times its size"),
     ],
 )

@@ -2,7 +2,8 @@
 
 A block fenced as `sh` is run: all of a page in order, in one empty folder. A block fenced as `json prints` or
 `text prints` is what the `sh` block above it writes to standard output. A block fenced as `json` holds lines
-that the gateway takes or gives. What can't be run in a test is fenced as `console` and named below.
+that the gateway takes or gives. A block fenced as `csv` or `jsonl` is an upload, and `csv mistakes` what is
+said of it: test_uploads.py reads them. What can't be run in a test is fenced as `console` and named below.
 """
 
 import os
@@ -41,7 +42,10 @@ NOT_RUN = {
     "git ": "works on a checkout",
 }
 #: What every fence may be; anything else would be shown and held by nothing.
-KINDS = {"sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"}
+KINDS = {
+    *("sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"),
+    *("csv", "csv mistakes", "jsonl"),
+}
 
 
 @pytest.fixture(

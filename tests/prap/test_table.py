@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.csv_rows import Row
 from gateway.prap.archive import CsvFile, InvalidDownload
-from gateway.prap.table import Row, read_rows
+from gateway.prap.table import read_rows
 
 
 def lines(content: bytes) -> list[Row]:
@@ -21,18 +22,27 @@ def lines(content: bytes) -> list[Row]:
 BAD = {
     "UTF-16, little end first": (
         "po_number\n".encode("utf-16"),
-        "orders.csv is UTF-16; save it as CSV in UTF-8",
+        "orders.csv, line 1 is UTF-16; save it as CSV in UTF-8",
     ),
-    "UTF-16, big end first": (b"\xfe\xff" + "po_number\n".encode("utf-16-be"), "orders.csv is UTF-16"),
+    "UTF-16, big end first": (
+        b"\xfe\xff" + "po_number\n".encode("utf-16-be"),
+        "line 1 is UTF-16",
+    ),
     "UTF-16 without a mark": ("po_number\n".encode("utf-16-le"), "line 1 has a NUL byte"),
     "Latin-1": ("name\nZoë\n".encode("latin-1"), "orders.csv, line 2 is not UTF-8; save it as CSV in UTF-8"),
     "Windows": ("name\n“x”\n".encode("cp1252"), "line 2 is not UTF-8"),
     "a surrogate": (b"name\n\xed\xa0\x80\n", "line 2 is not UTF-8"),
     "NUL": (b"name\na\nb\0c\n", "line 3 has a NUL byte"),
-    "an open quotation mark": (b'a,b\n1,2\n3,"4\n5,6\n', "is not CSV from line 3 on"),
-    "a quotation mark that is not doubled": (b'a,b\n1,"2"3"\n', "is not CSV from line 2 on"),
-    "line ends of old": (b"a,b\r1,2\r", "is not CSV from line 1 on"),
-    "a row without end": (b'a\n"' + b"xxxxxxxxx\n" * 7000, "a row does not end within 64 KiB"),
+    "an open quotation mark": (
+        b'a,b\n1,2\n3,"4\n5,6\n',
+        "line 3 is not CSV, and what follows",
+    ),
+    "a quotation mark that is not doubled": (b'a,b\n1,"2"3"\n', "line 2 is not CSV"),
+    "line ends of old": (b"a,b\r1,2\r", "line 1 is not CSV"),
+    "a row without end": (
+        b'a\n"' + b"xxxxxxxxx\n" * 7000,
+        "line 2 begins a row that does not end within 64 KiB",
+    ),
 }
 
 
