@@ -32,6 +32,7 @@ from gateway.app import (
 from gateway.app import run as run_gateway
 from gateway.cli_letters import letters_app
 from gateway.cli_log import Config, counted, on_log, read_settings
+from gateway.cli_token import token
 from gateway.cli_topics import topics_app
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError, Lost
 from gateway.letters import UnknownLetter
@@ -464,6 +465,9 @@ def sample(
     for line in programme(referrals, seed):
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+app.command()(token)
 
 
 @app.command()

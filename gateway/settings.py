@@ -15,7 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from gateway import kafka_settings
+from gateway import api_settings, kafka_settings
+from gateway.api_settings import ApiSettings
 from gateway.kafka_settings import KafkaSettings
 from gateway.rules import policy
 from gateway.rules.policy import Policies
@@ -33,7 +34,7 @@ class InvalidSettings(ValueError):
     """A setting can't be used; the message says which, and what is expected."""
 
 
-class Settings(KafkaSettings):
+class Settings(ApiSettings, KafkaSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""
 
     model_config = SettingsConfigDict(
@@ -197,9 +198,12 @@ def unknown() -> list[str]:
 def described() -> list[tuple[str, str]]:
     """Each setting's environment variable, and in a sentence or two what it says and what it is without.
 
-    Those for Kafka come last.
+    Those of the API come behind the others, and last those for Kafka.
     """
-    names = sorted(Settings.model_fields, key=lambda name: name in KafkaSettings.model_fields)
+    names = sorted(
+        Settings.model_fields,
+        key=lambda name: (name in KafkaSettings.model_fields, name in ApiSettings.model_fields),
+    )
     return [
         (env(name), f"{Settings.model_fields[name].description} Default: {_default(name)}.") for name in names
     ]
@@ -218,6 +222,7 @@ _DEFAULTS: Final = {
 #: What is wrong with a value that can't be used, and what is expected. The value is not shown.
 _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
+    **api_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
     "partitions": "is not a number of partitions; expected 1 to 1000",
     "projection": "is not the name of a file; expected that of one which may be made",

@@ -68,6 +68,24 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
     ),
+    "api.off": LogEvent(
+        "warning",
+        ("needs",),
+        "The providers' API is not served: on Kafka tokens are an identity provider's, which these settings "
+        "name.",
+    ),
+    "keys.changed": LogEvent(
+        "info",
+        ("keys", "left_out"),
+        "The keys that may sign callers' tokens were fetched, and are not those of before. Those left out "
+        "are private, weak, without an id, for something else, or of an algorithm that is not taken.",
+    ),
+    "keys.not_fetched": LogEvent(
+        "warning",
+        ("error", "usable"),
+        "The keys that may sign callers' tokens can't be fetched. Those of before go on working for six "
+        "hours: `usable`. Without them every caller is told to try again.",
+    ),
     "partitions.assigned": LogEvent(
         "info", ("partitions",), "These partition numbers are to be worked on by this process."
     ),
@@ -130,6 +148,17 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("partition", "message_id", "po_number", "rule"),
         "A special customer record came through PRaP, where none may come; nothing of it was kept.",
+    ),
+    "security.token_refused": LogEvent(
+        "warning",
+        ("reason", "path", "kid"),
+        "Somebody called the API without a token that is taken. `path` is the kind of path, `kid` the key "
+        "that the token names, where it is a known one.",
+    ),
+    "security.forbidden": LogEvent(
+        "warning",
+        ("reason", "path", "providers"),
+        "A caller with a good token wanted what it has no right to, such as another provider's referral.",
     ),
     "dead_letter.replayed": LogEvent(
         "info", ("letter", "topic"), "Somebody put a dead letter's record back on its topic."

@@ -22,6 +22,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.api.partitions import Partition, partitions
+from gateway.api.security import REASONS
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.engine.step import Decided
@@ -110,6 +111,12 @@ LAG_SECONDS: Final = Told(
 PURCHASE_ORDERS: Final = Told(
     "gateway_partition_purchase_orders", "gauge", ("partition",), "Purchase orders kept in memory."
 )
+REFUSED: Final = Told(
+    "gateway_callers_refused_total",
+    "counter",
+    ("reason",),
+    "Requests to the API that were refused because of who asked, or how often (rate), by why.",
+)
 BUILD: Final = Told("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
 
 #: In the order of the table.
@@ -128,6 +135,7 @@ METRICS: Final = (
     LAG_RECORDS,
     LAG_SECONDS,
     PURCHASE_ORDERS,
+    REFUSED,
     BUILD,
 )
 
@@ -156,6 +164,7 @@ class Metrics(Watch):
         )
         self._dropped = _counter(DROPPED, self.registry)
         self._lost = _counter(LOST, self.registry)
+        self._refused = _counter(REFUSED, self.registry)
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
@@ -164,6 +173,12 @@ class Metrics(Watch):
             self._dead_letters.labels(code)
         for topic in (*OUTBOUND, dead_letters.TOPIC):
             self._records_out.labels(topic)
+        for reason in REASONS:
+            self._refused.labels(reason)
+
+    def refused(self, reason: str) -> None:
+        """Count a caller who was refused; one of REASONS."""
+        self._refused.labels(reason).inc()
 
     def claimed(self, seconds: float) -> None:
         """Count a claim."""

@@ -61,6 +61,12 @@ class Problem(Exception):
         )
 
 
+def path_template(request: web.Request) -> str | None:
+    """The kind of path that was asked for, such as /v1/referrals/{po}: without what it names."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
+
+
 @web.middleware
 async def answer_with_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a request; what goes wrong becomes problem details that show nothing of it."""
@@ -75,9 +81,9 @@ async def answer_with_problems(request: web.Request, handler: Handler) -> web.St
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return Problem(status, _DETAILS.get(status), headers=allow).answer()
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may say what a message says
-        resource = request.match_info.route.resource
-        path = None if resource is None else resource.canonical
-        structlog.get_logger("gateway").error("http.failed", path=path, error=type(error).__name__)
+        structlog.get_logger("gateway").error(
+            "http.failed", path=path_template(request), error=type(error).__name__
+        )
         return Problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the gateway; report it with the time of day."
         ).answer()

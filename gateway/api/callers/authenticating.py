@@ -1,0 +1,126 @@
+"""Who asks, by the token that a request has."""
+
+import re
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from gateway.api.callers.caller import Caller
+from gateway.api.callers.keyring import Keyring
+from gateway.api.callers.keys import Keys
+from gateway.api.callers.verifying import LARGEST_TOKEN, TokenRefused, Verified, header_of, verify
+from gateway.api.security import Refusals
+
+#: How many tokens are remembered as good.
+MOST_REMEMBERED: Final = 10_000
+_BEARER: Final = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE)
+
+
+class Authenticator:
+    """Says who asks. Keeps its keys up to date for as long as the block lasts.
+
+    A signature is checked once for each token: what was found good is remembered by the token's hash until it
+    expires, or until the keys change. now_s: UTC seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        *,
+        issuer: str,
+        audience: str,
+        refusals: Refusals,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.refusals = refusals
+        self._keyring = keyring
+        self._issuer = issuer
+        self._audience = audience
+        self._now_s = now_s
+        self._verified: dict[bytes, Verified] = {}
+        #: Those by which they were.
+        self._keys: Keys | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._keyring.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._keyring.__aexit__(kind, error, trace)
+
+    async def caller(self, request: web.Request) -> Caller:
+        """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
+        try:
+            caller = (await self._token(_bearer(request))).caller
+        except TokenRefused as refused:
+            raise self.refusals.token(request, refused.reason, refused.kid) from None
+        self.refusals.admitted(request, caller.providers)
+        if not caller.providers and not caller.operates:
+            raise self.refusals.role(request, "no_rights")
+        return caller
+
+    async def provider(self, request: web.Request) -> Caller:
+        """Who asks, where that must be a provider. Raises Problem, and logs it."""
+        caller = await self.caller(request)
+        if not caller.providers:
+            raise self.refusals.role(request, "not_a_provider")
+        return caller
+
+    async def operator(self, request: web.Request) -> Caller:
+        """Who asks, where that must be an operator. Raises Problem, and logs it."""
+        caller = await self.caller(request)
+        if not caller.operates:
+            raise self.refusals.role(request, "not_an_operator")
+        return caller
+
+    async def _token(self, token: str) -> Verified:
+        keys = self._keyring.keys or await self._keyring.newest()
+        if keys is None:
+            raise TokenRefused("keys_unavailable")
+        now_s = self._now_s()
+        name = sha256(token.encode()).digest()
+        known = self._remembered(keys).get(name)
+        if known is not None:
+            if known.holds(now_s):
+                return known
+            del self._verified[name]
+            raise TokenRefused("expired", known.kid)
+        header = header_of(token)
+        if header.kid not in keys.kids:
+            keys = await self._keyring.newest() or keys
+        key = keys.by_use.get((header.kid, header.alg))
+        if key is None:
+            if header.kid in keys.kids:
+                raise TokenRefused("algorithm", header.kid)
+            raise TokenRefused("key_unknown")
+        found = verify(token, header, key, issuer=self._issuer, audience=self._audience, now_s=now_s)
+        remembered = self._remembered(keys)
+        if len(remembered) >= MOST_REMEMBERED:
+            del remembered[next(iter(remembered))]
+        remembered[name] = found
+        return found
+
+    def _remembered(self, keys: Keys) -> dict[bytes, Verified]:
+        """What was found good by these keys: nothing that a key signed which has been withdrawn."""
+        if keys is not self._keys:
+            self._keys = keys
+            self._verified.clear()
+        return self._verified
+
+
+def _bearer(request: web.Request) -> str:
+    """The token of a request. Raises TokenRefused. One in the query or the body is not looked for."""
+    given = request.headers.getall("Authorization", [])
+    if not given:
+        raise TokenRefused("missing")
+    # With two of them, a proxy may have looked at the other one.
+    found = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
+    if found is None or len(found[1]) > LARGEST_TOKEN or not found[1].isascii():
+        raise TokenRefused("malformed")
+    return found[1]

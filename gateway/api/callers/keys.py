@@ -1,0 +1,113 @@
+"""A JSON Web Key Set: which keys may have signed a token, and by which algorithm each.
+
+Source: RFC 7517; RFC 7518, 3 and 6; RFC 8725, 3.1 and 3.2.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import jwt
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from msgspec import UNSET, Raw, UnsetType
+
+PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+
+#: The algorithms that there are, by the type and curve of the keys that they fit.
+ALGORITHMS: Final[Mapping[tuple[str, str | None], tuple[str, ...]]] = {
+    ("RSA", None): ("RS256", "PS256"),
+    ("EC", "P-256"): ("ES256",),
+    ("OKP", "Ed25519"): ("EdDSA",),
+}
+LARGEST_SET: Final = 256 * 1024
+MOST_KEYS: Final = 100
+LONGEST_KID: Final = 200
+#: A longer one would take a caller's place in the loop for too long.
+RSA_BITS: Final = (2048, 8192)
+
+
+class NoKeySet(ValueError):
+    """What was read is no set of keys; the message says what is wrong with it and quotes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a set, by id and algorithm. left_out: how many of the set can't be used here."""
+
+    document: bytes
+    by_use: Mapping[tuple[str, str], PublicKey]
+    kids: frozenset[str]
+    left_out: int
+
+
+class _Set(msgspec.Struct):
+    keys: list[Raw]
+
+
+class _Key(msgspec.Struct):
+    """A member of a set. d: there in a private key only."""
+
+    kty: str
+    kid: str
+    use: str = "sig"
+    key_ops: list[str] | None = None
+    alg: str | None = None
+    crv: str | None = None
+    n: str = ""
+    e: str = ""
+    x: str = ""
+    y: str = ""
+    d: Raw | UnsetType = UNSET
+
+
+def read_keys(document: bytes) -> Keys:
+    """The keys of a set. Raises NoKeySet.
+
+    A key without an id is left out, and so is one that is for something else, too weak, or of an algorithm
+    that isn't taken: it must not spoil the others.
+    """
+    if len(document) > LARGEST_SET:
+        raise NoKeySet(f"it is larger than {LARGEST_SET // 1024} KiB")
+    try:
+        members = msgspec.json.decode(document, type=_Set).keys
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise NoKeySet("it is no JSON Web Key Set") from None
+    if len(members) > MOST_KEYS:
+        raise NoKeySet(f"it has more than {MOST_KEYS} keys")
+    by_use: dict[tuple[str, str], PublicKey] = {}
+    left_out = 0
+    for member in members:
+        found = _read(member)
+        left_out += not found
+        # Of two keys with one id, the first: which is meant can't be known.
+        by_use = found | by_use
+    return Keys(document, by_use, frozenset(kid for kid, _ in by_use), left_out)
+
+
+def _read(member: Raw) -> dict[tuple[str, str], PublicKey]:
+    """A key by its id and each of its algorithms; nothing where it can't be used."""
+    try:
+        key = msgspec.json.decode(member, type=_Key)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    is_public = key.d is UNSET  # a private key that is published may have signed anything
+    is_for_this = key.use == "sig" and (key.key_ops is None or "verify" in key.key_ops)
+    if not (is_public and is_for_this and 1 <= len(key.kid) <= LONGEST_KID):
+        return {}
+    fitting = ALGORITHMS.get((key.kty, None if key.kty == "RSA" else key.crv), ())
+    algorithms = [algorithm for algorithm in fitting if key.alg in {None, algorithm}]
+    if not algorithms:
+        return {}
+    members = {name: getattr(key, name) for name in ("kty", "crv", "n", "e", "x", "y")}
+    try:
+        public = jwt.PyJWK(members, algorithms[0]).key
+    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, OverflowError):
+        return {}
+    shortest, longest = RSA_BITS
+    if isinstance(public, RSAPublicKey) and not shortest <= public.key_size <= longest:
+        return {}
+    return {(key.kid, algorithm): public for algorithm in algorithms}

@@ -1,0 +1,44 @@
+"""How often each caller may ask: a bucket that fills by so many requests a second, up to a burst."""
+
+import time
+from collections.abc import Callable
+from math import ceil
+from typing import Final
+
+from gateway.api.callers.caller import Caller
+from gateway.api.security import Refusals
+
+#: How many buckets there are at the most; the one that was not used for longest makes room.
+MOST_BUCKETS: Final = 10_000
+
+
+class Rate:
+    """A bucket for each provider, and for each operator. now_s: a clock that doesn't go back, in seconds."""
+
+    def __init__(
+        self, per_s: float, burst: int, refusals: Refusals, *, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._refusals = refusals
+        self._now_s = now_s
+        #: How much each had in it, and when; the one used last comes last.
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def take(self, caller: Caller, requests: int = 1) -> None:
+        """Take from the caller's bucket. Raises Problem (429) where there is not enough in it.
+
+        More at once than the burst counts as the burst. Who speaks for several providers is counted as the
+        first of them.
+        """
+        name = ("provider", min(caller.providers)) if caller.providers else ("subject", caller.subject)
+        now_s = self._now_s()
+        level, at_s = self._buckets.pop(name, (self._burst, now_s))
+        level = min(self._burst, level + (now_s - at_s) * self._per_s)
+        wanted = min(requests, self._burst)
+        enough = level >= wanted
+        if len(self._buckets) >= MOST_BUCKETS:
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[name] = (level - wanted if enough else level, now_s)
+        if not enough:
+            raise self._refusals.rate(max(ceil((wanted - level) / self._per_s), 1))

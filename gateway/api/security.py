@@ -1,0 +1,127 @@
+"""What is said, logged and counted when a caller is refused.
+
+A log line tells why and at which kind of path, never what the path or the token held.
+Source: RFC 6750, 3.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Final, Literal, get_args
+
+import structlog
+from aiohttp import web
+
+from gateway.api.problems import Problem, path_template
+
+#: Why a token is refused.
+TokenReason = Literal[
+    "missing",
+    "malformed",
+    "header",
+    "algorithm",
+    "key_unknown",
+    "keys_unavailable",
+    "signature",
+    "claims",
+    "issuer",
+    "audience",
+    "not_yet_valid",
+    "expired",
+]
+#: Why a caller with a good token may not do something, whoever it is.
+RoleReason = Literal["no_rights", "not_a_provider", "not_an_operator"]
+#: Why one may not, because of whom it would be done for.
+RightsReason = Literal[
+    RoleReason,
+    "another_providers_referral",
+    "body_names_another_provider",
+    "query_names_another_provider",
+]
+#: Too many requests are counted and not logged: there would be as many lines.
+RATE: Final = "rate"
+REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), RATE)
+
+#: After how long somebody should try again while there are no keys.
+KEYS_AGAIN_S: Final = 30
+
+_TOKEN: Final[Mapping[TokenReason, str]] = {
+    "missing": "There is no token; send one in the header Authorization, behind the word Bearer.",
+    "malformed": "The header Authorization does not hold one signed token (JWT); send Bearer and the token.",
+    "header": "The token's header says what is not understood here; ask for an access token.",
+    "algorithm": "The token's algorithm is not taken with its key; use RS256, PS256, ES256 or EdDSA.",
+    "key_unknown": "The token is signed with a key that is not known here; ask for a new token.",
+    "keys_unavailable": "The keys of the identity provider can't be had at the moment; try again.",
+    "signature": "The token's signature is wrong; ask for a new token, and send it unchanged.",
+    "claims": "A claim is missing or of a wrong type; see to iss, aud, exp, provider_id and scope.",
+    "issuer": "The token is from another issuer; ask the right identity provider for one.",
+    "audience": "The token is for another audience; ask for one for this gateway.",
+    "not_yet_valid": "The token is not valid yet; wait, or have the clocks put right.",
+    "expired": "The token has expired; ask for a new one.",
+}
+_ROLE: Final[Mapping[RoleReason, str]] = {
+    "no_rights": "The token names neither a provider nor the scope of operators; ask for one that does.",
+    "not_a_provider": "This is for providers and the token names none; ask for one with provider_id.",
+    "not_an_operator": "This is for operators; ask for a token with the scope gateway:operate.",
+}
+
+
+class Refusals:
+    """Logs and counts them. count: is told the reason of each."""
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        self._count = count
+
+    def token(self, request: web.Request, reason: TokenReason, kid: str | None = None) -> Problem:
+        """What to raise where a token is not taken. kid: the key it names, where that is one of ours."""
+        self._count(reason)
+        ours = {} if kid is None else {"kid": kid}
+        structlog.get_logger("gateway").warning(
+            "security.token_refused", reason=reason, path=path_template(request), **ours
+        )
+        code = f"TOKEN_{reason.upper()}"
+        if reason == "keys_unavailable":
+            headers = {"Retry-After": str(KEYS_AGAIN_S)}
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, _TOKEN[reason], code=code, headers=headers)
+        headers = {"WWW-Authenticate": "Bearer" if reason == "missing" else 'Bearer error="invalid_token"'}
+        return Problem(HTTPStatus.UNAUTHORIZED, _TOKEN[reason], code=code, headers=headers)
+
+    def admitted(self, request: web.Request, providers: Iterable[str]) -> None:
+        """Note who makes a request, for `forbidden`."""
+        request[_ADMITTED] = self, providers
+
+    def role(self, request: web.Request, reason: RoleReason) -> Problem:
+        """What to raise where somebody who was admitted may not do this."""
+        forbidden(request, reason)
+        headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+        return Problem(HTTPStatus.FORBIDDEN, _ROLE[reason], code=reason.upper(), headers=headers)
+
+    def rights(self, request: web.Request, providers: Iterable[str], reason: RightsReason) -> None:
+        """Log and count that somebody with a good token for these providers was refused."""
+        self._count(reason)
+        structlog.get_logger("gateway").warning(
+            "security.forbidden",
+            reason=reason,
+            path=path_template(request),
+            providers=", ".join(sorted(providers)),
+        )
+
+    def rate(self, retry_after_s: int) -> Problem:
+        """What to raise where somebody asks too often. retry_after_s: after how long there is room again."""
+        self._count(RATE)
+        return Problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "There are too many requests; wait as long as the header Retry-After says, and send fewer.",
+            headers={"Retry-After": str(retry_after_s)},
+        )
+
+
+_ADMITTED: Final = web.RequestKey[tuple[Refusals, Iterable[str]]]("admitted", tuple)
+
+
+def forbidden(request: web.Request, reason: RightsReason) -> None:
+    """Log and count that whoever makes a request has no right to what it asks for; the route says so itself.
+
+    The request is one that an Authenticator has admitted.
+    """
+    refusals, providers = request[_ADMITTED]
+    refusals.rights(request, providers, reason)

@@ -1,0 +1,61 @@
+"""The settings of the providers' API: what they are, each by itself.
+
+What they come to together is in gateway/api/callers/.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+MOST_PER_S: Final = 1_000_000
+
+
+class ApiSettings(BaseSettings):
+    """Who may call, and how often."""
+
+    jwt_issuer: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Whose tokens callers of the API have: the `iss` of the identity provider, exactly.",
+        ),
+    ] = None
+    jwt_audience: Annotated[
+        str | None,
+        Field(min_length=1, description="What this gateway is called there: the `aud` of its tokens."),
+    ] = None
+    jwks_url: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Where the identity provider's keys are, as a JSON Web Key Set (https).",
+        ),
+    ] = None
+    jwks_file: Annotated[
+        Path | None, Field(description="A file with those keys, instead; it is read again now and then.")
+    ] = None
+    rate_per_s: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MOST_PER_S,
+            description="How many requests to the API a provider may make, a second, in the long run.",
+        ),
+    ] = 3000
+    rate_burst: Annotated[
+        int, Field(ge=1, le=MOST_PER_S, description="How many of them at once, after a pause.")
+    ] = 6000
+
+
+_REQUESTS: Final = f"is not a number of requests; expected 1 to {MOST_PER_S}"
+#: What is wrong with a value that can't be used, and what is expected. The value is not shown.
+EXPECTED: Final = {
+    "jwt_issuer": "is not text; expected the identity provider's `iss`",
+    "jwt_audience": "is not text; expected the `aud` of this gateway's tokens",
+    "jwks_url": "is not text; expected a URL such as https://HOST/jwks.json",
+    "jwks_file": "is not the name of a file; expected one with a JSON Web Key Set",
+    "rate_per_s": _REQUESTS,
+    "rate_burst": _REQUESTS,
+}
