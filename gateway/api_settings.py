@@ -30,7 +30,7 @@ class ApiSettings(BaseSettings):
         str | None,
         Field(
             min_length=1,
-            description="Where the identity provider's keys are, as a JSON Web Key Set: https://HOST/PATH.",
+            description="Where the identity provider's keys are, as a JSON Web Key Set (https).",
         ),
     ] = None
     jwks_file: Annotated[

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Final, Literal, cast
 
@@ -16,12 +17,18 @@ from gateway.engine.sqlite import open_sqlite
 from gateway.engine.step import Wiring
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan, Event
 from gateway.rules.messages import Message
+from gateway.rules.policy import Policies
 from gateway.settings import InvalidSettings, Settings
 from gateway.stopping import told_to_stop
 from producers import dead_letters
 from schemas.codec import Unreadable, decode
 
 Clock = Literal["wall", "log"]
+#: See `gateway.serving.served_crew`.
+Serve = Callable[
+    [Log, Settings, Policies, Clock, int | None, asyncio.Event, int | None],
+    AbstractAsyncContextManager[Crew],
+]
 
 SWITCH_INTERVAL_S: Final = 0.0005
 #: How often brokers that don't answer when the gateway starts are looked for again.
@@ -101,12 +108,14 @@ async def run(
     until: int | None = None,
     worker: int | None = None,
     sandbox: bool = False,
+    serve: Serve | None = None,
 ) -> int:
     """Decide what arrives until told to stop by SIGTERM or SIGINT, or, with `until`, until all is decided.
 
     worker: the number of this process among those of a supervisor, who holds the other end of its standard
-    input. sandbox: on an embedded log whose clock the caller moves. Returns how many messages and deadlines
-    were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
+    input. sandbox: on an embedded log whose clock the caller moves. serve: makes a crew that can be asked
+    over HTTP; without it there is no HTTP. Returns how many messages and deadlines were decided. Raises
+    LogError, Lost, InvalidSettings or PortInUse.
     """
     policies = settings.policies()
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
@@ -120,12 +129,9 @@ async def run(
             # beside a gateway in service, which has the port.
             port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
             async with AsyncExitStack() as served:
-                if port:
-                    from gateway.serving import served_crew
-
-                    crew = await served.enter_async_context(
-                        served_crew(log, settings, policies, clock, until, stop, worker)
-                    )
+                if port and serve is not None:
+                    at_work = serve(log, settings, policies, clock, until, stop, worker)
+                    crew = await served.enter_async_context(at_work)
                 else:
                     crew = Crew(log, policies, WIRING, until=until)
                 if await _is_fit(log, settings, clock, crew, stop, wait=until is None, sandbox=sandbox):

@@ -248,7 +248,12 @@ def run(
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    asyncio.run(run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox))
+    serve = None
+    if settings.http_port:
+        from gateway.serving import served_crew as serve
+    asyncio.run(
+        run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox, serve=serve)
+    )
 
 
 def _check_log(settings: Settings) -> None:

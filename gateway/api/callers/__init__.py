@@ -1,6 +1,6 @@
 """Who may call the providers' API: bearer tokens (JWT), the keys that sign them, and what is refused."""
 
-from gateway.api.callers.authenticator import Authenticator
+from gateway.api.callers.authenticating import Authenticator
 from gateway.api.callers.caller import OPERATE, Caller
 from gateway.api.callers.configured import authenticator
 from gateway.api.security import Refusals

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from gateway.api.callers import development
-from gateway.api.callers.authenticator import Authenticator
+from gateway.api.callers.authenticating import Authenticator
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import NoKeySet, read_keys
 from gateway.api.callers.sources import NotFetched, from_file, from_url, read_file

@@ -1,0 +1,440 @@
+"""A token is taken when it is good in every respect, and else refused, logged once, and shown nowhere."""
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import hypothesis
+import pytest
+import structlog
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import strategies as st
+
+from gateway import telemetry
+from gateway.api.callers import verifying
+from gateway.api.callers.verifying import LEEWAY_S, TokenRefused, header_of, verify
+from gateway.api.security import REASONS
+from tests.api.tokens import (
+    AUDIENCE,
+    ISSUER,
+    NOW_S,
+    PO_NUMBER,
+    Answer,
+    Clock,
+    Json,
+    Served,
+    claims,
+    ec_key,
+    ed_key,
+    fixed_keyring,
+    jwk,
+    key_set,
+    rsa_key,
+    served,
+    signed,
+    token,
+    usual_keys,
+)
+
+
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    """What is logged, as JSON."""
+    stream = io.StringIO()
+    telemetry.configure("debug", stream)
+    yield stream
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def api(clock: Clock, told: io.StringIO) -> AsyncIterator[Served]:
+    """An API that knows one key of each kind."""
+    async with served(fixed_keyring(usual_keys()), clock) as made:
+        yield made
+
+
+def lines(told: io.StringIO, event: str) -> list[Json]:
+    return [line for line in map(json.loads, told.getvalue().splitlines()) if line["event"] == event]
+
+
+def part(value: object) -> str:
+    """One of the three parts of a token."""
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def by_hmac(secret: bytes, kid: str) -> str:
+    """A token signed with HMAC, and a public key as the secret."""
+    signing = f"{part({'alg': 'HS256', 'kid': kid, 'typ': 'JWT'})}.{part(claims())}"
+    return f"{signing}.{part(hmac.new(secret, signing.encode(), hashlib.sha256).digest())}"
+
+
+def is_refused(answer: Answer, reason: str, given: str, served: Served, told: io.StringIO) -> None:
+    """It was refused for that reason, logged and counted once, and nothing of the token is shown."""
+    assert answer.status == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.code == f"TOKEN_{reason.upper()}"
+    assert served.refused == [reason]
+    (line,) = lines(told, "security.token_refused")
+    assert (line["reason"], line["path"]) == (reason, "/v1/referrals/{po}")
+    assert set(line) <= {"event", "level", "timestamp", "reason", "path", "kid"}
+    assert line.get("kid") in {None, "rsa", "ec", "ed"}
+    shown = told.getvalue() + json.dumps(answer.body) + str(answer.headers)
+    assert PO_NUMBER not in shown
+    assert "Traceback" not in shown
+    for piece in given.replace(".", " ").split():
+        assert len(piece) < 8 or piece not in shown
+
+
+@pytest.mark.parametrize(
+    ("alg", "kid"), [("RS256", "rsa"), ("PS256", "rsa"), ("ES256", "ec"), ("EdDSA", "ed")]
+)
+async def test_a_good_token_of_each_algorithm_is_taken(alg: str, kid: str, api: Served) -> None:
+    key = {"rsa": rsa_key(), "ec": ec_key(), "ed": ed_key()}[kid]
+    answer = await api.bearing(token(key, kid, alg, scope="b gateway:operate"))
+    assert answer.status == 200
+    assert answer.body == {
+        "providers": ["PRV01"],
+        "scopes": ["b", "gateway:operate"],
+        "subject": "client-1",
+        "ends_at": NOW_S + 300,
+    }
+    assert api.refused == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "providers"),
+    [
+        ({"provider_id": ["PRV02", "PRV01", "PRV02"]}, ["PRV01", "PRV02"]),
+        ({"provider_id": None, "scope": "gateway:operate"}, []),
+        ({"provider_id": [], "scope": "gateway:operate"}, []),
+        ({"aud": ["other", AUDIENCE]}, ["PRV01"]),
+        ({"iat": None, "nbf": None, "sub": None, "scope": None}, ["PRV01"]),
+        ({"exp": NOW_S - LEEWAY_S + 1}, ["PRV01"]),
+        ({"nbf": NOW_S + LEEWAY_S, "iat": NOW_S + LEEWAY_S}, ["PRV01"]),
+    ],
+)
+async def test_what_else_a_good_token_may_say(changes: Json, providers: list[str], api: Served) -> None:
+    answer = await api.bearing(token(**changes))
+    assert (answer.status, answer.body.get("providers")) == (200, providers)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"exp": NOW_S - LEEWAY_S}, "expired"),
+        ({"exp": -1}, "expired"),
+        ({"nbf": NOW_S + LEEWAY_S + 1}, "not_yet_valid"),
+        ({"iat": NOW_S + LEEWAY_S + 1}, "not_yet_valid"),
+        ({"iss": "https://issuer.example/"}, "issuer"),
+        ({"iss": "https://other.example"}, "issuer"),
+        ({"aud": "other"}, "audience"),
+        ({"aud": []}, "audience"),
+        ({"aud": ["gateway2"]}, "audience"),
+        *(({name: None}, "claims") for name in ("exp", "iss", "aud")),
+        *(({"exp": value}, "claims") for value in ("9999999999", True, [], {}, "never")),
+        *(({name: "soon"}, "claims") for name in ("nbf", "iat")),
+        *(({"aud": value}, "claims") for value in (1, {}, [1], {"gateway": True})),
+        *(
+            ({"provider_id": value}, "claims")
+            for value in (
+                "",
+                1,
+                True,
+                {},
+                [1],
+                [["PRV01"]],
+                [""],
+                ["PRV01", None],
+                "P" * 101,
+                ["P" * 101],
+                [f"P{n}" for n in range(101)],
+            )
+        ),
+        *(({"scope": value}, "claims") for value in (["gateway:operate"], 1, {})),
+        *(({"sub": value}, "claims") for value in (1, "s" * 257)),
+    ],
+)
+async def test_a_token_whose_claims_are_not_as_they_should_be_is_refused(
+    changes: Json, reason: str, api: Served, told: io.StringIO
+) -> None:
+    given = token(**changes)
+    is_refused(await api.bearing(given), reason, given, api, told)
+
+
+def hostile() -> Iterator[tuple[str, str, str]]:
+    """A name, a token and why it is refused."""
+    good = token()
+    header, payload, signature = good.split(".")
+    pem = ec_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    der = ec_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    rsa_pem = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    none = part({"alg": "none", "kid": "ec"})
+    stranger = ec_key(number=1)
+    yield "another key under a known id", token(stranger), "signature"
+    yield "a changed payload", f"{header}.{part(claims(provider_id='PRV02'))}.{signature}", "signature"
+    yield "a cut signature", good[:-8], "*"
+    yield "no signature", f"{header}.{payload}.", "signature"
+    yield "a signature with rubbish in its last bits", f"{good[:-1]}{'B' if good[-1] == 'A' else 'h'}", "*"
+    yield "none", f"{none}.{payload}.", "algorithm"
+    yield "none with a signature", f"{none}.{payload}.{signature}", "algorithm"
+    for name in ("None", "NONE", "nOnE", "", "HS512", "RS512", "ES384", "ES256K", "es256"):
+        yield f"alg {name}", f"{part({'alg': name, 'kid': 'ec'})}.{payload}.{signature}", "algorithm"
+    for what, secret in (("PEM", pem), ("DER", der), ("JWK", json.dumps(jwk(ec_key(), "ec")).encode())):
+        yield f"HMAC with the {what}", by_hmac(secret, "ec"), "algorithm"
+    yield "HMAC with the PEM of an RSA key", by_hmac(rsa_pem, "rsa"), "algorithm"
+    yield "HMAC with nothing", by_hmac(b"", "ec"), "algorithm"
+    yield "RS256 with the id of an EC key", token(rsa_key(), "ec", "RS256"), "algorithm"
+    yield "ES256 with the id of an RSA key", token(ec_key(), "rsa", "ES256"), "algorithm"
+    yield "EdDSA with the id of an EC key", token(ed_key(), "ec", "EdDSA"), "algorithm"
+    by_pss = token(rsa_key(), "rsa", "PS256").partition(".")[2]
+    yield "PS256 said to be RS256", f"{part({'alg': 'RS256', 'kid': 'rsa'})}.{by_pss}", "signature"
+    yield "no alg", f"{part({'kid': 'ec'})}.{payload}.{signature}", "malformed"
+    for value in (1, None, ["ES256"], {"ES256": 1}):
+        yield f"alg {value}", f"{part({'alg': value, 'kid': 'ec'})}.{payload}.{signature}", "malformed"
+    for kid in ("ec2", "", "../../etc/passwd", "/dev/null", "ec\x00", "' OR 1=1 --", "k" * 200, "k" * 3000):
+        yield f"kid {kid[:20]!r} of {len(kid)}", signed(claims(), ec_key(), kid), "key_unknown"
+    yield "no kid", token(kid=None), "key_unknown"
+    for value in (1, ["ec"], {"ec": 1}):
+        yield f"kid {value}", f"{part({'alg': 'ES256', 'kid': value})}.{payload}.{signature}", "malformed"
+    own = jwk(stranger, "ec")
+    yield "a key of its own", signed(claims(), stranger, jwk=own), "signature"
+    yield (
+        "a key of its own, under an id of its own",
+        signed(claims(), stranger, "own", jwk=own),
+        "key_unknown",
+    )
+    yield "the address of its own keys", signed(claims(), stranger, jku="http://127.0.0.1/keys"), "signature"
+    yield "the address of its certificate", signed(claims(), stranger, x5u="http://127.0.0.1/x"), "signature"
+    yield "its own certificate", signed(claims(), stranger, x5c=["MIIB"]), "signature"
+    for crit in (["exp"], ["b64"], [], "exp", None):
+        made = f"{part({'alg': 'ES256', 'kid': 'ec', 'crit': crit, 'b64': True, 'exp': 1})}.{payload}"
+        yield f"crit {crit}", f"{made}.{signature}", "header"
+    yield "b64", f"{part({'alg': 'ES256', 'kid': 'ec', 'b64': False})}.{payload}.{signature}", "malformed"
+    for typ in ("logout+jwt", "dpop+jwt", "secevent+jwt", "JOSE"):
+        yield f"typ {typ}", signed(claims(), ec_key(), typ=typ), "header"
+    for text in ("[]", "1", '"x"', "null", "{", ""):
+        made = f"{header}.{part(text.encode())}" if text else f"{header}."
+        made += f".{signature}"
+        yield f"a payload {text!r}", made, "malformed" if not text else "signature"
+    yield "a list, rightly signed", signed_bytes(b"[]"), "claims"
+    yield "not UTF-8, rightly signed", signed_bytes(b'{"iss":"\xff"}'), "claims"
+    yield "an endless time, rightly signed", signed_bytes(json.dumps(claims(exp=1e999)).encode()), "claims"
+    yield "nested too deeply, rightly signed", signed_bytes(b"[" * 2000), "claims"
+    yield "a header nested too deeply", f"{part(b'[' * 2000)}.{payload}.{signature}", "malformed"
+    yield "a header that is not UTF-8", f"{part(bytes([255]))}.{payload}.{signature}", "malformed"
+    yield "two parts", f"{header}.{payload}", "malformed"
+    yield "four parts", f"{good}.{signature}", "malformed"
+    yield "five parts, as if encrypted", f"{good}.{signature}.{signature}", "malformed"
+    yield "padding", f"{header}=.{payload}.{signature}", "malformed"
+    yield "another alphabet", f"{header}.{payload}.+/{signature[2:]}", "malformed"
+    yield "too large", token(more="x" * 4700), "malformed"
+    yield "much too large", "a" * 7000, "malformed"
+
+
+def signed_bytes(payload: bytes) -> str:
+    """A token whose payload is these bytes."""
+    return verifying._JWS.encode(payload, ec_key(), "ES256", {"kid": "ec"})
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [pytest.param(given, reason, id=name) for name, given, reason in hostile()],
+)
+async def test_a_token_that_was_tampered_with_is_refused(
+    given: str, reason: str, api: Served, told: io.StringIO
+) -> None:
+    answer = await api.bearing(given)
+    if reason == "*":
+        reason = answer.code.removeprefix("TOKEN_").lower()
+        assert reason in {"signature", "malformed"}
+    is_refused(answer, reason, given, api, told)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        ([], "missing"),
+        ([""], "malformed"),
+        (["Bearer"], "malformed"),
+        (["Bearer "], "malformed"),
+        (["{}"], "malformed"),
+        (["Basic dXNlcjpwYXNzd29yZA=="], "malformed"),
+        (["Basic {}"], "malformed"),
+        (["Bearer {} {}"], "malformed"),
+        (["Bearer {}, Bearer {}"], "malformed"),
+        (["Bearer\t{}"], "malformed"),
+        (["Bearer {}", "Bearer {}"], "malformed"),
+        (["Basic dXNlcjpwYXNzd29yZA==", "Bearer {}"], "malformed"),
+        (["Bearer {}é"], "malformed"),
+    ],
+)
+async def test_a_header_that_holds_not_one_token_is_refused(
+    authorization: list[str], reason: str, api: Served, told: io.StringIO
+) -> None:
+    good = token()
+    answer = await api.ask(*(value.replace("{}", good) for value in authorization))
+    is_refused(answer, reason, good, api, told)
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
+async def test_the_word_bearer_may_be_written_in_any_way(scheme: str, api: Served) -> None:
+    assert (await api.ask(f"{scheme} {token()}")).status == 200
+
+
+async def test_a_token_in_the_query_is_not_looked_for(api: Served, told: io.StringIO) -> None:
+    given = token()
+    answer = await api.ask(path=f"/v1/referrals/{PO_NUMBER}?access_token={given}")
+    is_refused(answer, "missing", given, api, told)
+
+
+@pytest.mark.parametrize("header", [{"jwk": {}}, {"jku": "x"}, {"x5u": "x"}, {"x5t": "x"}, {"typ": "at+jwt"}])
+async def test_what_else_a_header_says_changes_nothing(header: Json, api: Served) -> None:
+    assert (await api.bearing(signed(claims(), ec_key(), **header))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "reason"),
+    [
+        ("referrals", {"provider_id": None}, "no_rights"),
+        ("referrals", {"provider_id": []}, "no_rights"),
+        ("referrals", {"provider_id": None, "scope": "gateway:operator gateway: operate"}, "no_rights"),
+        ("provider", {"provider_id": None, "scope": "gateway:operate"}, "not_a_provider"),
+        ("operator", {}, "not_an_operator"),
+        ("operator", {"scope": "gateway"}, "not_an_operator"),
+    ],
+)
+async def test_a_good_token_without_the_right_is_forbidden(
+    kind: str, changes: Json, reason: str, api: Served, told: io.StringIO
+) -> None:
+    answer = await api.bearing(token(**changes), f"/v1/{kind}/{PO_NUMBER}")
+    assert (answer.status, answer.code) == (403, reason.upper())
+    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+    (line,) = lines(told, "security.forbidden")
+    assert (line["reason"], line["path"]) == (reason, f"/v1/{kind}/{{po}}")
+    assert api.refused == [reason]
+    assert PO_NUMBER not in told.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "changes"), [("provider", {}), ("operator", {"scope": "gateway:operate"})])
+async def test_a_token_with_the_right_is_let_in(kind: str, changes: Json, api: Served) -> None:
+    assert (await api.bearing(token(**changes), f"/v1/{kind}/x")).status == 200
+
+
+async def test_a_route_logs_that_something_is_another_providers(api: Served, told: io.StringIO) -> None:
+    answer = await api.bearing(token(provider_id=["PRV02", "PRV01"]), f"/v1/anothers/{PO_NUMBER}")
+    assert answer.status == 404
+    (line,) = lines(told, "security.forbidden")
+    assert line["reason"] == "another_providers_referral"
+    assert line["providers"] == "PRV01, PRV02"
+    assert api.refused == ["another_providers_referral"]
+    assert PO_NUMBER not in told.getvalue()
+
+
+async def test_a_token_that_was_remembered_ends_when_it_expires(api: Served, clock: Clock) -> None:
+    good = token()
+    assert (await api.bearing(good)).status == 200
+    clock.at = NOW_S + 300 + LEEWAY_S - 1
+    assert (await api.bearing(good)).status == 200
+    clock.at += 1
+    assert (await api.bearing(good)).code == "TOKEN_EXPIRED"
+    clock.at += 1
+    assert (await api.bearing(good)).code == "TOKEN_EXPIRED"
+
+
+async def test_a_signature_is_checked_once_and_no_more_tokens_are_remembered_than_there_is_room_for(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    as_it_is = verify
+
+    def counted(given: str, *rest: object, **more: object) -> object:
+        checked.append(given)
+        return as_it_is(given, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("gateway.api.callers.authenticating.verify", counted)
+    monkeypatch.setattr("gateway.api.callers.authenticating.MOST_REMEMBERED", 2)
+    one, two, three = (token(sub=name) for name in ("one", "two", "three"))
+    for given in (one, two, one, two, one):
+        assert (await api.bearing(given)).body["subject"] == ("one" if given == one else "two")
+    assert checked == [one, two]
+    for given in (three, two, three, one):
+        assert (await api.bearing(given)).status == 200
+    assert checked == [one, two, three, one], "the oldest made room"
+    assert len(api.authenticator._verified) == 2
+
+
+async def test_a_bad_token_is_not_remembered_as_good(api: Served) -> None:
+    bad = token(ec_key(number=1))
+    for _ in range(2):
+        assert (await api.bearing(bad)).code == "TOKEN_SIGNATURE"
+    assert api.refused == ["signature"] * 2
+
+
+def test_all_reasons_have_words() -> None:
+    assert len(set(REASONS)) == len(REASONS)
+
+
+@hypothesis.given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)))
+@hypothesis.settings(max_examples=300, deadline=None)
+def test_no_header_and_no_payload_does_more_than_be_refused(data: bytes) -> None:
+    keys = {"issuer": ISSUER, "audience": AUDIENCE, "now_s": NOW_S}
+    for given in (data.decode("utf-8", "replace"), f"{part(data)}.{part(data)}.{part(data)}"):
+        with pytest.raises(TokenRefused):
+            header_of(given)
+    rightly = signed_bytes(data)
+    with pytest.raises(TokenRefused):
+        verify(rightly, header_of(rightly), ec_key().public_key(), **keys)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        jwk(rsa_key(1024), "other"),
+        jwk(ec_key("P-384"), "other"),
+        jwk(ec_key("secp256k1"), "other"),
+        jwk(ec_key(), "other", use="enc"),
+        jwk(ec_key(), "other", key_ops=["sign"]),
+        jwk(ec_key(), "other", alg="ES384"),
+        jwk(rsa_key(), "other", alg="RS512"),
+        jwk(ec_key(), "other", d="AAAA"),
+        jwk(ec_key(), ""),
+        jwk(ec_key(), "k" * 201),
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "other", "alg": "HS256"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "other"},
+        {"kty": "EC", "crv": "P-256", "x": "é", "y": "é", "kid": "other"},
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "other"},
+        {"kty": "RSA", "n": "", "e": "", "kid": "other"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "other"},
+        {"kty": "OKP", "crv": "Ed448", "x": "AA", "kid": "other"},
+        {"kid": "other"},
+        "other",
+        None,
+        [],
+    ],
+)
+async def test_a_key_that_cannot_be_used_is_left_out_and_spoils_no_other(
+    useless: object, clock: Clock
+) -> None:
+    keyring = fixed_keyring(key_set(useless, jwk(ec_key(number=2), "good")))
+    assert keyring.keys is not None
+    assert (keyring.keys.left_out, keyring.keys.kids) == (1, {"good"})
+    async with served(keyring, clock) as api:
+        assert (await api.bearing(token(ec_key(number=2), "good"))).status == 200
+        for alg, key in (("RS256", rsa_key()), ("ES256", ec_key())):
+            assert (await api.bearing(token(key, "other", alg))).code == "TOKEN_KEY_UNKNOWN"
+
+
+async def test_a_key_is_used_for_the_algorithm_only_that_it_is_for(clock: Clock) -> None:
+    async with served(fixed_keyring(key_set(jwk(rsa_key(), "rsa", alg="PS256"))), clock) as api:
+        assert (await api.bearing(token(rsa_key(), "rsa", "PS256"))).status == 200
+        assert (await api.bearing(token(rsa_key(), "rsa", "RS256"))).code == "TOKEN_ALGORITHM"

@@ -1,0 +1,244 @@
+"""`gateway token`: for trying the API on the embedded log, and for nothing else."""
+
+import io
+import json
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jwt
+import pytest
+import structlog
+
+from gateway import telemetry
+from gateway.api.callers import Refusals, authenticator, development
+from gateway.api.callers.keys import read_keys
+from gateway.settings import InvalidSettings, Settings, load
+from tests.api.tokens import AUDIENCE, ISSUER, Clock, served, usual_keys
+from tests.cli.conftest import Gateway
+from tests.cli.running import GATEWAY, clean_environment
+
+KEY = Path("gateway.db.key")
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """The settings of an environment with these."""
+    monkeypatch.chdir(tmp_path)
+
+    def loaded(**settings: str) -> Settings:
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GATEWAY_{name.upper()}", value)
+        return load()
+
+    return loaded
+
+
+def ignored(_: str) -> None:
+    pass
+
+
+def claims_of(printed: bytes) -> dict[str, object]:
+    """What a printed token says, after its signature has been checked."""
+    text = printed.decode().strip()
+    keys = read_keys(development.key_set(KEY))
+    ((_, key),) = keys.by_use.items()
+    found: dict[str, object] = jwt.decode(
+        text, key, algorithms=["ES256"], audience=development.AUDIENCE, issuer=development.ISSUER
+    )
+    assert jwt.get_unverified_header(text)["kid"] in keys.kids
+    return found
+
+
+def test_a_token_is_printed_and_nothing_else(gateway: Gateway) -> None:
+    ended = gateway("token", "--provider", "PRV01")
+    assert (ended.status, ended.err) == (0, "")
+    said = claims_of(ended.out)
+    assert (said["provider_id"], said["scope"]) == ("PRV01", "")
+    assert isinstance(said["exp"], int)
+    assert 43_100 < said["exp"] - time.time() <= 43_200
+
+
+def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway) -> None:
+    options = "--provider B --provider A --scope gateway:operate --valid-for 30m".split()
+    said = claims_of(gateway("token", *options).out)
+    assert (said["provider_id"], said["scope"]) == (["A", "B"], "gateway:operate")
+    assert "provider_id" not in claims_of(gateway("token", "--scope", "gateway:operate").out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", "the token is for nobody; name --provider, or --scope gateway:operate"),
+        ("--provider=", "--provider is not an id; expected 1 to 100 characters"),
+        (f"--provider={'x' * 101}", "--provider is not an id"),
+        ("--provider=\x1b[2J", "--provider is not an id"),
+        ("--provider=A --scope=", "--scope is not a scope"),
+        ("--provider=A --scope=ä", "--scope is not a scope"),
+        *(
+            (f"--provider=A --valid-for={text}", "--valid-for is not a time")
+            for text in ("0s", "366d", "x", "1")
+        ),
+        (" ".join(f"--provider={n}" for n in range(101)), "at most 100 ids"),
+        (" ".join(f"--provider={n:0100}" for n in range(60)), "the token would be too large"),
+    ],
+)
+def test_what_no_token_can_be_made_of_is_told(arguments: str, expected: str, gateway: Gateway) -> None:
+    ended = gateway("token", *arguments.split(" ") if arguments else ())
+    assert (ended.status, ended.out) == (2, b"")
+    assert expected in ended.sentence
+
+
+def test_with_a_log_on_kafka_there_is_no_key(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_LOG_URL", "kafka://one:9092")
+    ended = gateway("token", "--provider", "PRV01")
+    assert (ended.status, ended.out) == (2, b"")
+    assert ended.sentence == "with a log on Kafka tokens come from the identity provider; ask it for one"
+    assert list(Path().iterdir()) == []
+
+
+def test_with_an_identity_provider_there_is_no_key(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_JWT_ISSUER", ISSUER)
+    ended = gateway("token", "--provider", "PRV01")
+    assert (ended.status, ended.out) == (2, b"")
+    assert "tokens come from the identity provider" in ended.sentence
+    assert list(Path().iterdir()) == []
+
+
+def test_the_key_is_for_the_user_alone_and_stays(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.umask(0)
+    try:
+        assert gateway("token", "--provider", "PRV01").status == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(KEY.stat().st_mode) == 0o600
+    content = KEY.read_bytes()
+    assert gateway("token", "--provider", "PRV01").status == 0
+    assert KEY.read_bytes() == content
+    assert [path.name for path in Path().iterdir()] == [KEY.name]
+
+
+def test_a_key_that_cannot_be_used_is_told(gateway: Gateway) -> None:
+    KEY.write_bytes(b"shopping list")
+    KEY.chmod(0o600)
+    ended = gateway("token", "--provider", "PRV01")
+    assert ended.status == 2
+    assert ended.sentence == "gateway.db.key holds no development key; delete it, and a new one is made"
+    KEY.unlink()
+    assert gateway("token", "--provider", "PRV01").status == 0
+    KEY.chmod(0o604)
+    assert "run chmod 600 on it" in gateway("token", "--provider", "PRV01").sentence
+    KEY.unlink()
+    KEY.mkdir()
+    ended = gateway("token", "--provider", "PRV01")
+    assert (ended.status, ended.sentence) == (1, "gateway.db.key: is a directory; correct it and try again")
+
+
+def test_a_key_in_a_folder_that_is_not_there_is_told(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_LOG_URL", "sqlite:///./nowhere/gateway.db")
+    ended = gateway("token", "--provider", "PRV01")
+    assert ended.sentence == "there is no folder nowhere for the log and its key; make it first"
+
+
+def test_processes_that_begin_at_once_get_the_same_key(tmp_path: Path) -> None:
+    running = [
+        subprocess.Popen(
+            [GATEWAY, "token", "--provider", "PRV01"],
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    printed = [each.communicate(timeout=60)[0].decode() for each in running]
+    assert len({jwt.get_unverified_header(each.strip())["kid"] for each in printed}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [KEY.name]
+
+
+async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(
+    configured: Callable[..., Settings],
+) -> None:
+    found = authenticator(configured(), Refusals(ignored))
+    assert found is not None
+    clock = Clock()
+
+    def made() -> str:
+        return development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=clock.at)
+
+    async with served(found._keyring, clock, development.ISSUER, development.AUDIENCE) as api:
+        assert (await api.bearing(made())).status == 200
+        KEY.unlink()
+        assert (await api.bearing(made())).status == 200
+
+
+async def test_with_an_identity_provider_the_development_key_is_not_taken(
+    configured: Callable[..., Settings],
+) -> None:
+    own = development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=Clock().at)
+    Path("keys.json").write_bytes(usual_keys())
+    settings = configured(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_file="keys.json")
+    found = authenticator(settings, Refusals(ignored))
+    assert found is not None
+    async with served(found._keyring, Clock()) as api:
+        assert (await api.bearing(own)).code == "TOKEN_KEY_UNKNOWN"
+
+
+def test_on_kafka_without_an_identity_provider_nobody_may_call(
+    configured: Callable[..., Settings],
+) -> None:
+    told = io.StringIO()
+    telemetry.configure("info", told)
+    assert authenticator(configured(log_url="kafka://one:9092"), Refusals(ignored)) is None
+    structlog.reset_defaults()
+    (line,) = map(json.loads, told.getvalue().splitlines())
+    assert line["event"] == "api.off"
+    assert "GATEWAY_JWKS_URL" in line["needs"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"jwt_issuer": "x"}, "tokens of an identity provider need GATEWAY_JWT_AUDIENCE; set it"),
+        ({"jwks_url": "https://x"}, "tokens of an identity provider need GATEWAY_JWT_ISSUER; set it"),
+        ({"jwt_issuer": "x", "jwt_audience": "y"}, "set GATEWAY_JWKS_URL, or GATEWAY_JWKS_FILE"),
+        ({"jwks_url": "https://x", "jwks_file": "y"}, "are both set; remove one of them"),
+        ({"jwks_url": "http://issuer.example/keys"}, "would let others change the keys on their way"),
+        ({"jwks_url": "http://127.0.0.1.example/keys"}, "would let others change the keys"),
+        ({"jwks_url": "https://me:hunter2@x/keys"}, "holds a user; expected https://HOST/PATH"),
+        ({"jwks_url": "ftp://x/keys"}, "is not where keys can be"),
+        ({"jwks_url": "issuer.example"}, "is not where keys can be"),
+        ({"jwks_url": "https://[x"}, "is not a URL"),
+        ({"jwks_file": "nowhere.json"}, "GATEWAY_JWKS_FILE can't be read (no such file or directory)"),
+        ({"jwks_file": "."}, "GATEWAY_JWKS_FILE can't be read (is a directory)"),
+        ({"jwks_file": "/dev/null"}, "GATEWAY_JWKS_FILE can't be used: it is no JSON Web Key Set"),
+    ],
+)
+def test_settings_of_an_identity_provider_that_contradict_each_other_are_told(
+    settings: dict[str, str], expected: str, configured: Callable[..., Settings]
+) -> None:
+    if ("jwks_url" in settings and "GATEWAY_JWT_ISSUER" not in expected) or "jwks_file" in settings:
+        settings = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE} | settings
+    with pytest.raises(InvalidSettings) as told:
+        authenticator(configured(**settings), Refusals(ignored))
+    assert expected in str(told.value)
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/keys", "http://localhost/keys", "http://[::1]/keys"])
+def test_keys_may_come_unencrypted_from_this_machine(url: str, configured: Callable[..., Settings]) -> None:
+    settings = configured(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_url=url)
+    assert authenticator(settings, Refusals(ignored)) is not None
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_RATE_PER_S", "GATEWAY_RATE_BURST"])
+@pytest.mark.parametrize("value", ["0", "many", "1000001"])
+def test_a_rate_that_cannot_be_is_told(
+    name: str, value: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert gateway("run").sentence == f"{name} is not a number of requests; expected 1 to 1000000"
