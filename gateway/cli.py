@@ -25,6 +25,7 @@ from gateway.app import (
     ALL_OUTBOUND_TOPICS,
     DISTRIBUTION,
     OUTBOUND_TOPICS,
+    Serve,
     open_log,
     read_event,
     read_plan,
@@ -248,9 +249,11 @@ def run(
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    serve = None
+    serve: Serve | None = None
     if settings.http_port:
-        from gateway.serving import served_crew as serve
+        from gateway.serving import served_crew
+
+        serve = served_crew
     asyncio.run(
         run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox, serve=serve)
     )

@@ -246,7 +246,7 @@ class Broker:
             return False
         # Another broker could have taken the port meanwhile. And one that is not yet let in again by its
         # controller names no brokers, and so no leader of any partition.
-        return bool(found.cluster_id == self._cluster_id and found.brokers)
+        return bool(found.brokers) and found.cluster_id == self._cluster_id
 
     def _until(self, holds: Callable[[], bool], within_s: float) -> None:
         give_up_at = time.monotonic() + within_s
