@@ -104,7 +104,15 @@ def signed(
     payload: Json, key: PrivateKey, kid: str | None = "ec", alg: str = "ES256", **header: object
 ) -> str:
     """A token with this payload and these further members of its header."""
-    return jwt.encode(payload, key, alg, headers={**({} if kid is None else {"kid": kid}), **header})
+    members = header if kid is None else {"kid": kid, **header}
+    return signed_bytes(json.dumps(payload).encode(), key, alg, members)
+
+
+def signed_bytes(
+    payload: bytes, key: PrivateKey, alg: str = "ES256", header: Mapping[str, object] | None = None
+) -> str:
+    """A token whose payload is these bytes, whatever they are."""
+    return jwt.PyJWS().encode(payload, key, alg, {"kid": "ec"} if header is None else dict(header))
 
 
 def usual_keys() -> bytes:

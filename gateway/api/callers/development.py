@@ -87,9 +87,9 @@ def _make(path: Path) -> None:
 
 def key_set(path: Path) -> bytes:
     """The public half of the key in a file, as a JSON Web Key Set. Raises as `development_key`."""
-    public = development_key(path).public_key()
-    key = ECAlgorithm.to_jwk(public, as_dict=True)
-    return msgspec.json.encode({"keys": [key | {"kid": _kid(path), "alg": _ALGORITHM, "use": "sig"}]})
+    key = development_key(path)
+    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return msgspec.json.encode({"keys": [public | {"kid": _kid(key), "alg": _ALGORITHM, "use": "sig"}]})
 
 
 def from_key(path: Path) -> Source:
@@ -120,9 +120,10 @@ def token(
     }
     if named:
         claims["provider_id"] = named[0] if len(named) == 1 else named
-    return jwt.encode(claims, development_key(path), _ALGORITHM, headers={"kid": _kid(path)})
+    key = development_key(path)
+    return jwt.encode(claims, key, _ALGORITHM, headers={"kid": _kid(key)})
 
 
-def _kid(path: Path) -> str:
-    public = development_key(path).public_key()
-    return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()[:16]
+def _kid(key: EllipticCurvePrivateKey) -> str:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(public).hexdigest()[:16]

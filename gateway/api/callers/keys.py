@@ -44,11 +44,11 @@ class Keys:
     left_out: int
 
 
-class _Set(msgspec.Struct):
+class _Set(msgspec.Struct, frozen=True):
     keys: list[Raw]
 
 
-class _Key(msgspec.Struct):
+class _Key(msgspec.Struct, frozen=True):
     """A member of a set. d: there in a private key only."""
 
     kty: str

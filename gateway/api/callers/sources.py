@@ -1,4 +1,7 @@
-"""Where a set of keys comes from: an address of the identity provider, or a file."""
+"""Where a set of keys comes from: an address of the identity provider, or a file.
+
+PyJWT has a client for such addresses, which holds up its thread, the gateway's loop; hence aiohttp.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -44,7 +44,7 @@ class TokenRefused(Exception):
         self.kid = kid
 
 
-class Header(msgspec.Struct):
+class Header(msgspec.Struct, frozen=True):
     """What a token says of itself. Keys in it, or addresses of keys, are not even looked at."""
 
     alg: str
@@ -53,7 +53,7 @@ class Header(msgspec.Struct):
     crit: Raw | UnsetType = UNSET
 
 
-class _Claims(msgspec.Struct):
+class _Claims(msgspec.Struct, frozen=True):
     iss: str
     aud: str | list[str]
     exp: float
