@@ -33,6 +33,7 @@ from gateway.app import (
 from gateway.app import run as run_gateway
 from gateway.cli_letters import letters_app
 from gateway.cli_log import Config, counted, on_log, read_settings
+from gateway.cli_projection import projection_app
 from gateway.cli_token import token
 from gateway.cli_topics import topics_app
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError, Lost
@@ -187,6 +188,7 @@ app = typer.Typer(
 )
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
+app.add_typer(projection_app, name="projection")
 
 
 def _print_version(wanted: bool) -> None:

@@ -62,7 +62,7 @@ async def served_crew(
             if sandbox:
                 assert isinstance(log, SqliteLog)
                 routes += Sandbox(log, crew, api.desk).routes()
-        app = application(routes, *(() if api is None else (api.gate,)))
+        app = application(routes, metrics.gate, *(() if api is None else (api.gate,)))
         await open_until_the_end.enter_async_context(
             serving(app, settings.http_host, settings.http_port + (worker or 0))
         )

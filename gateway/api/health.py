@@ -27,7 +27,7 @@ def routes(
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
     log's. following: what fills the projection, where the API is served.
     """
-    gauges: Collector = PartitionGauges(crew, now)
+    gauges: Collector = PartitionGauges(crew, now, following)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:

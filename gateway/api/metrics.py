@@ -4,12 +4,15 @@ No label names a message, a purchase order or a provider: each has a small, fixe
 """
 
 import platform
+import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Literal, get_args, get_type_hints
 
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -22,11 +25,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.api.partitions import Partition, partitions
+from gateway.api.problems import path_template
 from gateway.api.security import REASONS
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.engine.step import Decided
 from gateway.engine.watch import Watch
+from gateway.projection.following import Following
 from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
 from producers import dead_letters
 from schemas.codec import decode
@@ -117,6 +122,25 @@ REFUSED: Final = Told(
     ("reason",),
     "Requests to the API that were refused because of who asked, or how often (rate), by why.",
 )
+REQUESTS: Final = Told(
+    "gateway_http_requests_total",
+    "counter",
+    ("path", "status"),
+    "Requests over HTTP, by kind of path and by status.",
+)
+REQUEST: Final = Told(
+    "gateway_http_request_seconds",
+    "histogram",
+    ("path",),
+    "How long requests took, those that wait for an outcome or for instructions included.",
+)
+OPEN: Final = Told("gateway_http_requests_open", "gauge", (), "Requests under way, streams among them.")
+PROJECTION: Final = Told(
+    "gateway_projection_behind_records",
+    "gauge",
+    (),
+    "Records on the log that answers of the API do not know of yet; absent where that is not known.",
+)
 BUILD: Final = Told("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
 
 #: In the order of the table.
@@ -136,10 +160,15 @@ METRICS: Final = (
     LAG_SECONDS,
     PURCHASE_ORDERS,
     REFUSED,
+    REQUESTS,
+    REQUEST,
+    OPEN,
+    PROJECTION,
     BUILD,
 )
 
 _COMMIT_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
 _topic_of: Final = attrgetter("topic")
 _LETTER: Final = frozenset({DeadLetter.__name__})
@@ -165,6 +194,11 @@ class Metrics(Watch):
         self._dropped = _counter(DROPPED, self.registry)
         self._lost = _counter(LOST, self.registry)
         self._refused = _counter(REFUSED, self.registry)
+        self._requests = _counter(REQUESTS, self.registry)
+        self._request = Histogram(
+            REQUEST.name, REQUEST.meaning, REQUEST.labels, registry=self.registry, buckets=_REQUEST_BUCKETS_S
+        )
+        self._open = Gauge(OPEN.name, OPEN.meaning, registry=self.registry)
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
@@ -179,6 +213,28 @@ class Metrics(Watch):
     def refused(self, reason: str) -> None:
         """Count a caller who was refused; one of REASONS."""
         self._refused.labels(reason).inc()
+
+    @property
+    def gate(self) -> Middleware:
+        """What counts the requests that pass it."""
+        clock = time.perf_counter
+
+        @web.middleware
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            path = path_template(request) or "unknown"
+            began_s = clock()
+            self._open.inc()
+            status = "gone"  # whoever asked, before there was an answer
+            try:
+                answer = await handler(request)
+                status = str(answer.status)
+            finally:
+                self._open.dec()
+                self._requests.labels(path, status).inc()
+                self._request.labels(path).observe(clock() - began_s)
+            return answer
+
+        return count
 
     def claimed(self, seconds: float) -> None:
         """Count a claim."""
@@ -210,11 +266,15 @@ class Metrics(Watch):
 
 
 class PartitionGauges(Collector):
-    """How the partitions stand when somebody asks. now: the wall clock, where that is the log's."""
+    """How things stand when somebody asks. now: the wall clock, where that is the log's.
 
-    def __init__(self, crew: Crew, now: Callable[[], int] | None) -> None:
+    following: what fills the projection, where the API is served.
+    """
+
+    def __init__(self, crew: Crew, now: Callable[[], int] | None, following: Following | None = None) -> None:
         self._crew = crew
         self._now = now
+        self._following = following
 
     def collect(self) -> Iterable[Metric]:
         """The gauges of the moment."""
@@ -225,6 +285,8 @@ class PartitionGauges(Collector):
         yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
         yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)
+        if self._following is not None and self._following.behind is not None:
+            yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._following.behind)
 
 
 def table() -> str:

@@ -17,9 +17,15 @@ from gateway.settings import InvalidSettings
 LET_GO_S: Final = 1.0
 
 
-def application(routes: Iterable[web.AbstractRouteDef], *gates: Middleware) -> web.Application:
-    """The application with these routes. gates: what each request passes before it comes to one."""
-    app = web.Application(middlewares=[answer_with_problems, *gates])
+def application(
+    routes: Iterable[web.AbstractRouteDef], counts: Middleware | None = None, *gates: Middleware
+) -> web.Application:
+    """The application with these routes.
+
+    counts: what sees each request with its answer. gates: what it passes before it comes to a route.
+    """
+    outermost = [] if counts is None else [counts]
+    app = web.Application(middlewares=[*outermost, answer_with_problems, *gates])
     app.add_routes(routes)
     return app
 

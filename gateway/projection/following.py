@@ -82,8 +82,7 @@ class Following:
                 except (LogError, sqlite3.Error, OSError, TimeoutError) as error:
                     if until_filled:
                         raise
-                    said = str(error) if isinstance(error, LogError) else type(error).__name__
-                    self.trouble = f"{said}; it is tried again by itself"
+                    self.trouble = _why(error)
                     self._say.warning("projection.dropped", error=type(error).__name__, again_in_s=AGAIN_S)
                     await _sleep_unless(stop, AGAIN_S)
         finally:
@@ -135,6 +134,16 @@ class Following:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _why(error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return "its file is damaged; stop the gateway, delete the file, and start it again"
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk is full; make room, and it goes on by itself"
+    said = str(error) if isinstance(error, LogError) else type(error).__name__
+    return f"{said}; it is tried again by itself"
 
 
 async def _unless(stop: asyncio.Event, reader: ChangeReader) -> Changes | None:

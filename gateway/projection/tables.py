@@ -54,19 +54,22 @@ class ProjectionFile:
     It holds personal data, so nobody else may read it.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the file, and make it where it can't be gone on with. Raises LogError."""
+    def __init__(self, path: Path, *, anew: bool = False) -> None:
+        """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError."""
         self.path = path
         self._lock = _locked(path)
         try:
-            self._db = self._open()
-        except sqlite3.Error:
-            self.remove()
-            try:
-                self._db = self._open()
-            except sqlite3.Error as error:
-                self._let_go()
-                raise LogError(_why(path, error)) from None
+            db = _open(path)
+            if anew or _pragma(db, "user_version") != VERSION:
+                db.close()
+                self._remove()
+                db = _open(path)
+            self._db = db
+        except (sqlite3.Error, LogError) as error:
+            os.close(self._lock)
+            if isinstance(error, LogError):
+                raise
+            raise LogError(_why(path, error)) from None
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -100,43 +103,45 @@ class ProjectionFile:
         """How far it is filled now; part of the transaction that has filled it."""
         self._db.execute("UPDATE source SET positions = ?", (pack_positions(positions),))
 
-    def remove(self) -> None:
-        """Remove the file; the next one is filled anew from the log."""
+    def _remove(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).unlink()
+
+    def referrals(self) -> int:
+        """How many there are in it."""
+        return int(self._db.execute("SELECT count(*) FROM referral").fetchone()[0])
 
     def close(self) -> None:
         """Let go of the file. Never raises."""
         with suppress(sqlite3.Error):
             self._db.close()
-        self._let_go()
-
-    def _let_go(self) -> None:
         os.close(self._lock)
 
-    def _open(self) -> sqlite3.Connection:
-        with suppress(OSError):  # what is wrong with the file, SQLite says below
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            if _pragma(db, "application_id") == APPLICATION_ID and _pragma(db, "user_version") != VERSION:
-                raise sqlite3.DatabaseError("made by another version")
-            db.execute("PRAGMA journal_mode = WAL")
-            # The log has it all: what a power failure takes is read again.
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA cache_size = -65536")
-            if not _pragma(db, "application_id"):
-                _make(db, self.path)
-        except BaseException:
-            db.close()
-            raise
-        return db
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the file, and make it where there is none. Raises LogError where it is something else."""
+    with suppress(OSError):  # what is wrong with the file, SQLite says below
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        if not _pragma(db, "application_id"):
+            _make(db, path)
+        elif _pragma(db, "application_id") != APPLICATION_ID:
+            raise LogError(_another(path))
+        db.execute("PRAGMA journal_mode = WAL")
+        # The log has it all: what a power failure takes is read again.
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA cache_size = -65536")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _make(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise LogError(f"{path} is not a projection; name another file with GATEWAY_PROJECTION")
+        raise LogError(_another(path))
     with db:
         db.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA.split(";"):
@@ -169,8 +174,15 @@ def _pragma(db: sqlite3.Connection, name: str) -> int:
     return int(db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
+def _another(path: Path) -> str:
+    return f"{path} is not a projection; name another file with GATEWAY_PROJECTION"
+
+
 def _why(path: Path, error: sqlite3.Error) -> str:
-    said = getattr(error, "sqlite_errorname", "damaged")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return f"{path} is damaged, or no projection; delete it where it is one, and it is made anew"
+    said = getattr(error, "sqlite_errorname", "unknown")
     return (
         f"the projection {path} can't be used ({said}); check the disk and its folder, or name another file "
         "with GATEWAY_PROJECTION"
