@@ -21,8 +21,6 @@ from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
 
-#: A provider has one plan for each contract package area, of which there are 18.
-MOST_PLANS: Final = 100
 LONGEST_TEXT: Final = 10_000
 
 
@@ -30,7 +28,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     """How the caller plans to deliver the sessions."""
 
     async def put(request: web.Request) -> web.Response:
-        """Put a plan in the place of the one before it for the same contract package area."""
+        """Put a plan in the place of the provider's last one: the topic keeps one for each provider."""
         known_parameters(request, "provider_id")
         provider_id = _the_provider(request)
         refuse_where_nothing_can_be_posted(desk)
@@ -39,20 +37,13 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         value = await read_object(request)
         refuse_other_provider(request, value, provider_id)
         plan = _read(value, message_id, provider_id)
-        areas = {each.contract_package_area for each in desk.view.plans(provider_id)}
-        if plan.contract_package_area not in areas and len(areas) >= MOST_PLANS:
-            raise Problem(
-                HTTPStatus.CONFLICT,
-                f"There are {MOST_PLANS} plans of this provider; put one in the place of another.",
-                code="TOO_MANY_PLANS",
-            )
         await durably(desk.posting, [draft(plan)])
         return answer(request, delivery_plan(plan))
 
     async def show(request: web.Request) -> web.Response:
-        """The plans that the caller has put."""
+        """The plans in force of the providers that the caller stands for."""
         known_parameters(request, "provider_id")
-        plans = [plan for provider in sorted(providers_of(request)) for plan in desk.view.plans(provider)]
+        plans = [plan for each in sorted(providers_of(request)) if (plan := desk.view.plan(each)) is not None]
         return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
 
     return [web.put("/v1/delivery-plan", put), web.get("/v1/delivery-plan", show)]

@@ -247,7 +247,7 @@ class DeliveryPlanView(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryPlanList(Struct, frozen=True, kw_only=True):
-    """The delivery plans in force, by contract package area."""
+    """The delivery plans in force, one for each provider that has sent one."""
 
     delivery_plans: list[DeliveryPlanView]
 

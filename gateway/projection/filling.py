@@ -42,7 +42,7 @@ INSERT INTO message (provider_id, message_id, po_number, status, outcome) VALUES
 ON CONFLICT (provider_id, message_id) DO UPDATE SET status = excluded.status, outcome = excluded.outcome
 WHERE po_number = excluded.po_number AND (status IS NULL OR status = 'HELD')"""
 _PUT_REFERRAL: Final = "INSERT OR REPLACE INTO referral VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_PLAN: Final = "INSERT OR REPLACE INTO plan VALUES (?, ?, ?)"
+_PUT_PLAN: Final = "INSERT OR REPLACE INTO plan VALUES (?, ?)"
 
 
 def read(record: Record) -> Struct | Unreadable:
@@ -109,7 +109,7 @@ class _Rows:
                 )
                 return
             case DeliveryPlan():
-                self.plans.append((held.provider_id, held.contract_package_area, value))
+                self.plans.append((held.provider_id, value))
                 return
             case Instruction():
                 self.instructions.append((held.provider_id, record.partition, record.offset, held.po_number))

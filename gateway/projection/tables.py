@@ -40,9 +40,7 @@ CREATE TABLE booking (
     provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL,
     PRIMARY KEY (provider_id, session_id, po_number)) STRICT, WITHOUT ROWID;
 CREATE INDEX booking_of ON booking (po_number);
-CREATE TABLE plan (
-    provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
-    PRIMARY KEY (provider_id, contract_package_area)) STRICT, WITHOUT ROWID
+CREATE TABLE plan (provider_id TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT
 """
 _positions: Final = msgpack.Decoder(dict[str, int]).decode
 pack_positions: Final = msgpack.Encoder().encode

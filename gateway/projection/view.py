@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from msgspec import Struct
 
 from gateway.engine.caseload import unpack
-from gateway.engine.log import Record
+from gateway.engine.log import DELIVERY_PLANS, Record
 from gateway.explain import place_in_time
 from gateway.projection.filling import read
 from gateway.projection.tables import ProjectionFile
@@ -178,12 +178,10 @@ class View:
                     booked.append(Booked(po_number, referral, session))
         return booked
 
-    def plans(self, provider_id: str) -> list[DeliveryPlan]:
-        """The delivery plans that a provider has in force, by contract package area."""
-        rows = self._db.execute(
-            "SELECT value FROM plan WHERE provider_id = ? ORDER BY contract_package_area", (provider_id,)
-        )
-        return [cast(DeliveryPlan, read(_record("jobcentre.delivery-plans", 0, 0, row[0]))) for row in rows]
+    def plan(self, provider_id: str) -> DeliveryPlan | None:
+        """A provider's delivery plan, the last one."""
+        row = self._one("SELECT value FROM plan WHERE provider_id = ?", provider_id)
+        return None if row is None else cast(DeliveryPlan, read(_record(DELIVERY_PLANS, 0, 0, row[0])))
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row
         return self._db.execute(sql, values).fetchone()

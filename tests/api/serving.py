@@ -17,6 +17,8 @@ from gateway.app import WIRING
 from gateway.engine.clock import wall_clock
 from gateway.engine.crew import Crew
 from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.projection.following import Following
+from gateway.projection.tables import ProjectionFile
 from gateway.rules.policy import shipped
 
 PATIENCE_S = 30
@@ -87,13 +89,18 @@ async def gateway(
     partitions: int = 1,
     until: int | None = None,
     prepare: Callable[[SqliteLog], None] = lambda _: None,
+    projects: bool = False,
 ) -> AsyncIterator[Gateway]:
-    """Serve, and decide meanwhile. prepare: what is done to the log beforehand."""
+    """Serve, and decide meanwhile. prepare: what is done to the log beforehand. projects: with a projection."""
     log = await open_sqlite(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
     crew = Crew(log, shipped(), WIRING, until=until, watch=metrics)
-    app = application(health.routes(crew, metrics, stop, wall_clock if until is None else None))
+    file = ProjectionFile(path.with_name(f"{path.name}.projection"))
+    following = Following(log, file) if projects else None
+    filling = asyncio.create_task(following.run(stop) if following else stop.wait())
+    now = wall_clock if until is None else None
+    app = application(health.routes(crew, metrics, stop, now, following), metrics.gate)
     working = asyncio.create_task(crew.run(stop))
     try:
         async with (
@@ -105,6 +112,9 @@ async def gateway(
             await working
     finally:
         working.cancel()
+        stop.set()
         with suppress(asyncio.CancelledError):
             await working
+        await filling
+        file.close()
         await log.close()

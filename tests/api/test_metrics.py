@@ -100,7 +100,7 @@ async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
 async def test_every_metric_is_in_the_table_with_its_kind_and_labels(path: Path) -> None:
     table = {metric.name: (metric.kind, set(metric.labels)) for metric in METRICS}
     found: dict[str, tuple[str, set[str]]] = {}
-    async with gateway(path) as served:
+    async with gateway(path, projects=True) as served:
         # By the wall clock, so that the lag in seconds is among them; ready when something has been read.
         await served.until(lambda answer: answer.status == 200 and served.crew.decided > 0)
         answer = await served.ask("/metrics")
