@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from gateway.engine import kafka, kafka_brokers, kafka_producer
+from gateway.engine import kafka, kafka_append, kafka_brokers, kafka_changes, kafka_producer
 from gateway.engine.kafka import KafkaLog
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_topics_create import create
-from gateway.engine.log import Draft, LogBusy, Record
+from gateway.engine.log import ChangeReader, Draft, LogBusy, Record
 from tests.broker.broker import Broker
 
 TOPIC = "jobcentre.wp11"
@@ -24,18 +24,31 @@ def broker(tmp_path_factory: pytest.TempPathFactory, java: None) -> Iterator[Bro
         yield own
 
 
+async def is_made(connection: Connection, prefix: str) -> bool:
+    """Make the topics, if the broker is ready for it."""
+    try:
+        await create(
+            connection, prefix, partitions=1, default_partitions=1, replication=None, timestamps="log"
+        )
+    except LogBusy:
+        return False
+    return True
+
+
 @pytest.fixture
 async def log(broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KafkaLog]:
     """A log of one partition with one record, that has less patience than it has in service."""
     connection = Connection((broker.bootstrap,))
-    await create(
-        connection, topic_prefix, partitions=1, default_partitions=1, replication=None, timestamps="log"
-    )
-    log = KafkaLog(connection, prefix=topic_prefix)
+    async with asyncio.timeout(30):
+        # It was paused, and may name no brokers yet.
+        while not await is_made(connection, topic_prefix):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+    log = KafkaLog(connection, prefix=topic_prefix, append_s=5)
     await log.append([Draft(TOPIC, b"PO1", b"there")])
     for module in (kafka, kafka_brokers):
         monkeypatch.setattr(module, "ANSWER_S", 0.5)
-    monkeypatch.setattr(kafka_producer, "START_S", 0.5)
+    monkeypatch.setattr(kafka_producer, "START_S", 5)
+    monkeypatch.setattr(kafka_changes, "ASK_AGAIN_S", 0.5)
     yield log
     broker.resume()
     await log.close()
@@ -79,3 +92,75 @@ async def test_who_can_not_put_records_is_told_that_it_may_be_done_again(
     broker.pause()
     with pytest.raises(LogBusy, match="before it was sure that all was put; look at them"):
         await log.append([Draft(TOPIC, b"PO1", b"not there")])
+    with pytest.raises(LogBusy, match="before it was sure that all was put; look at them"):
+        await log.append([Draft(TOPIC, b"PO1", b"nor this")])
+    broker.resume()
+    assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
+
+
+async def test_who_puts_records_hears_nothing_of_a_broker_that_was_started_anew_meanwhile(
+    log: KafkaLog, broker: Broker
+) -> None:
+    await asyncio.to_thread(broker.stop)
+    await asyncio.to_thread(broker.start)
+    assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
+
+
+async def test_who_has_put_nothing_for_long_puts_it_through_a_new_connection(
+    log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_append, "IDLE_S", 0)
+    for _ in range(2):
+        assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
+
+
+async def read_for_ever(reader: ChangeReader) -> None:
+    """Read until something is raised."""
+    while True:
+        await reader.read(0.1)
+
+
+async def test_what_an_open_transaction_hides_is_no_change_yet(log: KafkaLog, broker: Broker) -> None:
+    """It counts among what is to come, and holds up what comes after it on its partition."""
+    reader = await log.changes([TOPIC], {})
+    came: list[bytes | None] = []
+
+    async def read(until: bytes) -> None:
+        while until not in came:
+            came.extend(record.value for record in (await reader.read(1)).records)
+
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id="open too") as producer:
+        async with asyncio.timeout(30):
+            await read(b"there")
+            await producer.begin_transaction()
+            await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden", partition=0)
+            await log.append([Draft(TOPIC, b"PO1", b"after")])
+            while (changes := await reader.read(0.1)).behind < 2:
+                assert changes.records == []
+            assert came == [b"there"]
+            await producer.commit_transaction()
+            await read(b"after")
+    assert came == [b"there", b"hidden", b"after"]
+    await reader.close()
+
+
+async def test_who_reads_changes_is_told_and_goes_on_from_the_last_positions(
+    log: KafkaLog, broker: Broker
+) -> None:
+    reader = await log.changes([TOPIC], {})
+    async with asyncio.timeout(60):
+        while not (changes := await reader.read(1)).records:
+            pass
+        broker.pause()
+        with pytest.raises(LogBusy, match="go on from the last positions"):
+            await read_for_ever(reader)
+        await reader.close()
+        with pytest.raises(LogBusy):
+            await log.changes([TOPIC], changes.positions)
+        broker.resume()
+        await log.append([Draft(TOPIC, b"PO1", b"more")])
+        reader = await log.changes([TOPIC], changes.positions)
+        while not (changes := await reader.read(1)).records:
+            pass
+    assert [record.value for record in changes.records] == [b"more"]
+    await reader.close()
