@@ -91,7 +91,10 @@ async def gateway(
     prepare: Callable[[SqliteLog], None] = lambda _: None,
     projects: bool = False,
 ) -> AsyncIterator[Gateway]:
-    """Serve, and decide meanwhile. prepare: what is done to the log beforehand. projects: with a projection."""
+    """Serve, and decide meanwhile.
+
+    prepare: what is done to the log beforehand. projects: with a projection.
+    """
     log = await open_sqlite(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
