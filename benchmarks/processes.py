@@ -58,6 +58,28 @@ class Commands:
             raise GatewayFailed(f"gateway {arguments[0]} failed: {said.read_text(errors='replace')[-1_000:]}")
         return json.decode(out, type=Weighed)
 
+    def started(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start one command, whose end is the caller's affair."""
+        return subprocess.Popen(
+            [GATEWAY, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def output(self, *arguments: str) -> str:
+        """What one command prints. Raises CalledProcessError."""
+        return subprocess.run(
+            [GATEWAY, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+
     def forget_log(self) -> None:
         """Remove the log, so that the next command begins a fresh one."""
         for file in self.folder.glob(f"{self.log.name}*"):
