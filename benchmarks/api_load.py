@@ -1,4 +1,4 @@
-"""How many records a second providers can post, and how long an outcome takes: `python -m benchmarks.api_load`.
+"""How many records a second providers can post, and how long outcomes take: python -m benchmarks.api_load.
 
 A gateway of its own on a new embedded log, and wrk, which posts over 50 connections: first as fast as it can,
 then at about half that rate with `Prefer: wait`. At the end what is on the log is counted: as many records,
@@ -93,8 +93,9 @@ class Load:
             f"{requests / duration * 1_000_000:,.0f} a second over {connections} connections, "
             f"{took_s / requests * 1_000_000:.0f} µs of processor time each; "
             f"half within {half / 1_000:.0f} ms, 99 % within {most / 1_000:.0f} ms, all within "
-            f"{longest / 1_000:.0f} ms; {requests:,.0f} answers, {refused:.0f} of them refusals, {failed:.0f} "
-            f"failed connections; on the log {records:,} records, {outcomes:,} outcomes, {several} records with several"
+            f"{longest / 1_000:.0f} ms; {requests:,.0f} answers, {refused:.0f} of them refusals, "
+            f"{failed:.0f} failed connections; on the log {records:,} records, {outcomes:,} outcomes, "
+            f"{several} records with several"
         )
 
     @contextmanager
@@ -148,9 +149,10 @@ def _until_ready() -> None:
                 said = json.decode(answer.read())
         except OSError:
             said = {"ready": False}
-        if said["ready"] and not said["projection"]["behind_records"]:
-            if not any(each["lag_records"] for each in said["partitions"].values()):
-                return
+        if said["ready"] and not any(
+            [said["projection"]["behind_records"], *(p["lag_records"] for p in said["partitions"].values())]
+        ):
+            return
         time.sleep(0.1)
     raise TimeoutError("the gateway was not ready in time")
 

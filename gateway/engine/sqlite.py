@@ -7,10 +7,9 @@ word on any topic. One step is one SQL transaction, in WAL mode with synchronous
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -34,7 +33,7 @@ from gateway.engine.log import (
 from gateway.engine.partitioner import partition_for
 from gateway.engine.sqlite_changes import SqliteChanges, ends_of
 from gateway.engine.sqlite_file import SqliteFile
-from gateway.engine.sqlite_rows import SELECT, packed_headers, record_of
+from gateway.engine.sqlite_rows import SELECT, packed_headers, put_all, put_rows, record_of
 from gateway.rules.events import OUTBOUND
 
 #: How often a reader looks for what another process has put there.
@@ -43,8 +42,6 @@ LOOK_AGAIN_S: Final = 0.02
 READ_BYTES: Final = 8 * 1024 * 1024
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
-#: How many rows one statement writes at the most, a power of two.
-AT_ONCE: Final = 1_024
 #: How many records of all topics one read goes past at the most.
 WINDOW: Final = 8_000
 
@@ -132,8 +129,8 @@ class SqliteLog:
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self.file.keep_time)
-                count = max(db.executemany(_INSERT_INBOUND, rows).rowcount, 0)
-                _put(db, _INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
+                count = put_all(db, _INSERT_INBOUND, rows)
+                put_rows(db, _INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
             return count + len(plans)
 
         count = await self.file.run(put)
@@ -169,7 +166,7 @@ class SqliteLog:
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
                 now = newest if self.file.keeps_time else max(at, newest)
                 rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
-                db.executemany(_INSERT_INBOUND, rows)
+                put_all(db, _INSERT_INBOUND, rows)
             return marked
 
         marked = await self.file.run(put)
@@ -396,12 +393,12 @@ class SqliteClaim:
         def put() -> None:
             with self._file.transaction() as db:
                 self._check_owner()
-                _put(db, _INSERT_OUTBOUND, outputs)
-                _put(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
-                _put(
+                put_rows(db, _INSERT_OUTBOUND, outputs)
+                put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
+                put_rows(
                     db, f"DELETE FROM state WHERE partition = {me} AND po_number IN (VALUES {{}})", forgotten
                 )
-                _put(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
+                put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
                 if quiet:
                     db.execute("INSERT INTO quiet (partition, po_numbers) VALUES (?, ?)", (me, _pack(quiet)))
                 db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, me))
@@ -418,9 +415,7 @@ class SqliteClaim:
             raise Lost(f"partition {self.partition} has another owner now")
 
 
-_INSERT_INBOUND: Final = (
-    "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
-)
+_INSERT_INBOUND: Final = "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES {}"
 _INSERT_OUTBOUND: Final = "INSERT INTO outbound (topic, partition, timestamp, key, value, headers) VALUES {}"
 
 
@@ -440,27 +435,6 @@ def _inbound_rows(
         newest = stamp
         partition = partition_for(draft.key, partitions)
         yield draft.topic, partition, stamp, draft.key, draft.value, packed_headers(draft)
-
-
-def _put(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Run a statement on rows, many at once: each statement waits for the interpreter's lock once.
-
-    With a statement for each row, writing would come to a stand while another thread decides. Sizes are
-    powers of two, so that there are few statements to prepare.
-    """
-    start, size = 0, AT_ONCE
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        some = rows[start : start + size]
-        db.execute(_statement(sql, len(some[0]), size), [value for row in some for value in row])
-        start += size
-
-
-@cache
-def _statement(sql: str, columns: int, rows: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return sql.format(", ".join([row] * rows))
 
 
 def _or(stamp: int | None, otherwise: int) -> int:

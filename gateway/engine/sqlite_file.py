@@ -80,7 +80,7 @@ class SqliteFile:
     async def run(self, work: Callable[[], T]) -> T:
         """Do the work in the file's thread; what SQLite says of the file becomes a LogError."""
         try:
-            done = asyncio.get_running_loop().run_in_executor(self._thread, self._plainly, work)
+            done = asyncio.get_running_loop().run_in_executor(self._thread, self.plainly, work)
         except RuntimeError:
             raise LogError(f"the log {self.path} has been closed") from None
         return await done
@@ -212,16 +212,11 @@ class SqliteFile:
                 db.execute("ROLLBACK")
             raise
 
-    @contextmanager
-    def view(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that reads, beside whoever writes."""
-        db = self.db
-        db.execute("BEGIN")
-        try:
-            yield db
-        finally:
-            if db.in_transaction:
-                db.execute("COMMIT")
+    def reading(self) -> sqlite3.Connection:
+        """Another connection, which only reads, beside whoever writes, in whatever thread."""
+        db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA query_only = ON")
+        return db
 
     @contextmanager
     def snapshot(self) -> Iterator[bool]:
@@ -264,7 +259,8 @@ class SqliteFile:
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {partitions << 8 | VERSION}")
 
-    def _plainly(self, work: Callable[[], T]) -> T:
+    def plainly(self, work: Callable[[], T]) -> T:
+        """Do the work here; what SQLite says of the file becomes a LogError."""
         try:
             return work()
         except sqlite3.Error as error:

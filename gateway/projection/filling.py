@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Changes, Record
+from gateway.engine.sqlite_rows import put_rows
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.events import OUTBOUND, DeliveryPlan, Instruction, Outcome
 from gateway.rules.messages import INBOUND, ProviderRecord
@@ -29,20 +30,20 @@ _NAMES: Final = {
 NO_PROVIDER: Final = ""
 _DIGEST_BYTES: Final = 16
 
-_PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?)"
-_PUT_INSTRUCTION: Final = "INSERT OR REPLACE INTO instruction VALUES (?, ?, ?, ?)"
+_PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
+_PUT_INSTRUCTION: Final = "INSERT OR REPLACE INTO instruction VALUES {}"
 #: Of several messages of a provider with one id, the first one counts.
 _PUT_MESSAGE: Final = """
-INSERT INTO message (provider_id, message_id, po_number, digest, arrived_at) VALUES (?, ?, ?, ?, ?)
+INSERT INTO message (provider_id, message_id, po_number, digest, arrived_at) VALUES {}
 ON CONFLICT (provider_id, message_id) DO UPDATE SET digest = excluded.digest, arrived_at = excluded.arrived_at
 WHERE digest IS NULL AND po_number = excluded.po_number"""
 #: HELD is followed by what came of it in the end; after that, all that follows is about repetitions.
 _PUT_OUTCOME: Final = """
-INSERT INTO message (provider_id, message_id, po_number, status, outcome) VALUES (?, ?, ?, ?, ?)
+INSERT INTO message (provider_id, message_id, po_number, status, outcome) VALUES {}
 ON CONFLICT (provider_id, message_id) DO UPDATE SET status = excluded.status, outcome = excluded.outcome
 WHERE po_number = excluded.po_number AND (status IS NULL OR status = 'HELD')"""
-_PUT_REFERRAL: Final = "INSERT OR REPLACE INTO referral VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_PLAN: Final = "INSERT OR REPLACE INTO plan VALUES (?, ?)"
+_PUT_REFERRAL: Final = "INSERT OR REPLACE INTO referral VALUES {}"
+_PUT_PLAN: Final = "INSERT OR REPLACE INTO plan VALUES {}"
 
 
 def read(record: Record) -> Struct | Unreadable:
@@ -69,11 +70,11 @@ def fill(file: ProjectionFile, changes: Changes) -> Filled:
         rows.add(record)
     with file.db as db:
         db.execute("BEGIN IMMEDIATE")
-        db.executemany(_PUT_EVENT, rows.events)
-        db.executemany(_PUT_INSTRUCTION, rows.instructions)
-        db.executemany(_PUT_MESSAGE, rows.messages)
-        db.executemany(_PUT_OUTCOME, rows.outcomes)
-        db.executemany(_PUT_PLAN, rows.plans)
+        put_rows(db, _PUT_EVENT, rows.events)
+        put_rows(db, _PUT_INSTRUCTION, rows.instructions)
+        put_rows(db, _PUT_MESSAGE, rows.messages)
+        put_rows(db, _PUT_OUTCOME, rows.outcomes)
+        put_rows(db, _PUT_PLAN, rows.plans)
         _put_states(db, changes.states)
         file.keep_positions(changes.positions)
     return Filled(
@@ -135,8 +136,8 @@ def _put_states(db: Any, states: Mapping[str, bytes | None]) -> None:  # noqa: A
         referrals.append(_referral_row(po_number, order, packed))
         provider_id = order.referral.provider_id
         bookings += ((provider_id, session.session_id, po_number) for session in order.referral.sessions)
-    db.executemany(_PUT_REFERRAL, referrals)
-    db.executemany("INSERT OR IGNORE INTO booking VALUES (?, ?, ?)", bookings)
+    put_rows(db, _PUT_REFERRAL, referrals)
+    put_rows(db, "INSERT OR IGNORE INTO booking VALUES {}", bookings)
     # What is forgotten, or was never known, is nobody's to ask for.
     for table in ("referral", "event", "instruction", "message", "booking"):
         db.executemany(f"DELETE FROM {table} WHERE po_number = ?", unknown)

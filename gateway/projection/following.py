@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 WAIT_S: Final = 0.5
 AGAIN_S: Final = 1.0
+#: What is more than this is taken in in a thread.
+AT_HAND: Final = 600
+TIDY_S: Final = 1.0
 
 
 class Following:
@@ -97,6 +100,7 @@ class Following:
         identity = await self._log.identity()
         positions = await self._in_thread(partial(self._file.positions, identity))
         reader = await self._log.changes(TOPICS, positions)
+        tidying = asyncio.create_task(self._tidy())
         try:
             while not stop.is_set():
                 try:
@@ -108,7 +112,7 @@ class Following:
                 if changes is None:
                     return
                 if changes.records or changes.states or changes.positions != positions:
-                    self._wake(await self._in_thread(partial(fill, self._file, changes)))
+                    self._wake(await self._fill(changes))
                     positions = dict(changes.positions)
                 self.behind, self.trouble = changes.behind, None
                 self._positions = changes.positions
@@ -119,7 +123,21 @@ class Following:
                 if until_filled and self.filled.is_set():
                     return
         finally:
+            tidying.cancel()
+            await asyncio.gather(tidying, return_exceptions=True)
             await reader.close()
+
+    async def _fill(self, changes: Changes) -> Filled:
+        """Take in, in a thread where it is much: a little takes less time than handing it over."""
+        if len(changes.records) + len(changes.states) <= AT_HAND:
+            return fill(self._file, changes)
+        return await self._in_thread(partial(fill, self._file, changes))
+
+    async def _tidy(self) -> None:
+        """Copy what was written lately to where it stays, now and then: it waits for the disk."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            await self._in_thread(self._file.checkpoint)
 
     def _wake(self, filled: Filled) -> None:
         if not self._waiting:

@@ -106,6 +106,14 @@ class ProjectionFile:
             with suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).unlink()
 
+    def checkpoint(self) -> None:
+        """Copy what is in the write-ahead log into the file itself, beside those who read and write."""
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            db.close()
+
     def referrals(self) -> int:
         """How many there are in it."""
         return int(self._db.execute("SELECT count(*) FROM referral").fetchone()[0])
@@ -130,6 +138,8 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # The log has it all: what a power failure takes is read again.
         db.execute("PRAGMA synchronous = NORMAL")
+        # Only `checkpoint` waits for the disk.
+        db.execute("PRAGMA wal_autocheckpoint = 0")
         db.execute("PRAGMA cache_size = -65536")
     except BaseException:
         db.close()
