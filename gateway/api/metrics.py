@@ -198,6 +198,7 @@ class Metrics(Watch):
         self._request = Histogram(
             REQUEST.name, REQUEST.meaning, REQUEST.labels, registry=self.registry, buckets=_REQUEST_BUCKETS_S
         )
+        self._series: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._open = Gauge(OPEN.name, OPEN.meaning, registry=self.registry)
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
         build.labels(version, platform.python_version()).set(1)
@@ -230,11 +231,18 @@ class Metrics(Watch):
                 status = str(answer.status)
             finally:
                 self._open.dec()
-                self._requests.labels(path, status).inc()
-                self._request.labels(path).observe(clock() - began_s)
+                self._answered(path, status, clock() - began_s)
             return answer
 
         return count
+
+    def _answered(self, path: str, status: str, seconds: float) -> None:
+        kept = self._series.get((path, status))
+        if kept is None:  # to be looked up by its labels takes longer than to be counted
+            kept = self._requests.labels(path, status), self._request.labels(path)
+            self._series[path, status] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def claimed(self, seconds: float) -> None:
         """Count a claim."""

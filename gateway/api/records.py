@@ -21,7 +21,7 @@ from gateway.engine.log import Draft
 from gateway.projection.filling import PROVIDERS_TOPIC
 from gateway.projection.view import Known, has_come_to
 from gateway.rules.events import Outcome
-from gateway.rules.messages import INBOUND, ProviderRecord
+from gateway.rules.messages import INBOUND, PRAP_ID, ProviderRecord
 from schemas.codec import encode
 from schemas.json import InvalidJson, parse
 
@@ -158,6 +158,13 @@ def idempotency_key(request: web.Request) -> str:
             HTTPStatus.BAD_REQUEST,
             "Give the record an id in the header Idempotency-Key: 1 to 100 visible ASCII characters.",
             code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
+            field="Idempotency-Key",
+        )
+    if found[1].startswith(PRAP_ID):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"Ids that begin with {PRAP_ID} are for messages from PRaP; give the record another one.",
+            code="BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )
     return found[1]

@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 from msgspec import convert
 
 from gateway.british_dates import read_day
-from gateway.rules.messages import (
+from gateway.rules.messages import PRAP_ID, (
     Benefit,
     ClaimantGroup,
     GroupSessionRestriction,
@@ -134,7 +134,7 @@ def read_purchase_order(cells: Mapping[str, str], today: int, policies: Policies
         raise Unreadable(row.problems)
     if value["special_customer_record"]:
         value["participant"] = {}  # it is refused, and what nobody keeps needs not be sent
-    value["message_id"] = f"prap-{value['po_number']}-{value['po_revision']}"
+    value["message_id"] = f"{PRAP_ID}{value['po_number']}-{value['po_revision']}"
     return convert(value, Referral)
 
 

@@ -28,6 +28,8 @@ _NAMES: Final = {
 }
 #: In place of a provider's id, where a message is not a provider's.
 NO_PROVIDER: Final = ""
+#: The topics of events that say more than which purchase order they are about.
+_READ: Final = frozenset({"gateway.outcomes", "provider.instructions"})
 _DIGEST_BYTES: Final = 16
 
 _PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
@@ -94,34 +96,48 @@ class _Rows:
         self.touched: set[str] = set()
 
     def add(self, record: Record) -> None:
-        held = read(record)
-        value = record.value or b""
-        match held:
-            case Unreadable():
-                if record.topic in OUTBOUND:  # written by a later version
-                    structlog.get_logger("gateway.projection").warning(
-                        "projection.passed_over", topic=record.topic, offset=record.offset
-                    )
-                return
-            case ProviderRecord():
-                self.touched.add(held.po_number)
-                self.messages.append(
-                    (held.provider_id, held.message_id, held.po_number, digest(value), record.timestamp)
+        """A record's rows. Of most events nothing is read but the key, which says what they are about."""
+        match record.topic:
+            case "provider.session-records":
+                self._add_message(record)
+            case "jobcentre.delivery-plans":
+                plan = read(record)
+                if isinstance(plan, DeliveryPlan):
+                    self.plans.append((plan.provider_id, record.value))
+            case _ if record.key is not None:
+                po_number = record.key.decode()
+                self.touched.add(po_number)
+                self.events.append((po_number, record.topic, record.partition, record.offset, record.value))
+                if record.topic in _READ:
+                    self._add_event(record, po_number)
+
+    def _add_message(self, record: Record) -> None:
+        # What can't be read is a dead letter, and no message.
+        message = read(record)
+        if isinstance(message, ProviderRecord) and record.value is not None:
+            self.touched.add(message.po_number)
+            self.messages.append(
+                (
+                    *(message.provider_id, message.message_id, message.po_number),
+                    *(digest(record.value), record.timestamp),
                 )
-                return
-            case DeliveryPlan():
-                self.plans.append((held.provider_id, value))
-                return
-            case Instruction():
-                self.instructions.append((held.provider_id, record.partition, record.offset, held.po_number))
-            case Outcome():
-                sender = held.provider_id if held.topic == PROVIDERS_TOPIC else None
+            )
+
+    def _add_event(self, record: Record, po_number: str) -> None:
+        match read(record):
+            case Outcome() as outcome:
+                sender = outcome.provider_id if outcome.topic == PROVIDERS_TOPIC else None
                 self.outcomes.append(
-                    (sender or NO_PROVIDER, held.message_id, held.po_number, held.status, value)
+                    (sender or NO_PROVIDER, outcome.message_id, po_number, outcome.status, record.value)
                 )
-        po_number: str = getattr(held, "po_number")  # noqa: B009 - every event has one
-        self.touched.add(po_number)
-        self.events.append((po_number, record.topic, record.partition, record.offset, value))
+            case Instruction() as instruction:
+                self.instructions.append(
+                    (instruction.provider_id, record.partition, record.offset, po_number)
+                )
+            case _:  # written by a later version
+                structlog.get_logger("gateway.projection").warning(
+                    "projection.passed_over", topic=record.topic, offset=record.offset
+                )
 
 
 def _put_states(db: Any, states: Mapping[str, bytes | None]) -> None:  # noqa: ANN401

@@ -14,6 +14,7 @@ from gateway.projection.filling import read
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
+from schemas.codec import Unreadable
 
 
 class Known(Struct, frozen=True):
@@ -103,8 +104,8 @@ class View:
         rows = self._db.execute(
             "SELECT topic, partition, offset, value FROM event WHERE po_number = ?", (po_number,)
         )
-        events = [cast(Event, read(_record(*row))) for row in rows]
-        return sorted(events, key=place_in_time)
+        events = [event for row in rows if not isinstance(event := read(_record(*row)), Unreadable)]
+        return sorted(cast(list[Event], events), key=place_in_time)
 
     def message(self, providers: Collection[str], message_id: str) -> Sent | None:
         """A message of one of these providers."""

@@ -262,6 +262,10 @@ INBOUND: Final[dict[str, tuple[type[Message], ...]]] = {
 TOPIC_OF: Final[dict[type, str]] = {record: topic for topic, records in INBOUND.items() for record in records}
 RECORD_NAMED: Final[dict[str, type[Message]]] = {record.__name__: record for record in TOPIC_OF}
 
+#: What the ids of messages from PRaP begin with. A provider that gave a message of its own such an id could
+#: have the one from PRaP taken for a repetition.
+PRAP_ID: Final = "prap-"
+
 #: Dated, but not facts: a session lies ahead, and a birth date is no business of the rules.
 _NOT_FACTS = {"starts_at", "date_of_birth"}
 

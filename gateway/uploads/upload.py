@@ -8,7 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.rules.messages import SessionRecord
+from gateway.rules.messages import PRAP_ID, SessionRecord
 from gateway.uploads.draft import Draft, Mistake
 from gateway.uploads.json_lines import read_json_lines
 from gateway.uploads.table import read_table
@@ -116,5 +116,7 @@ def _judge(
 def _id_problem(message_id: str, line: int, first_line: dict[str, int]) -> str | None:
     if not _MESSAGE_ID.fullmatch(message_id):
         return f"is no id; expected 1 to {LONGEST_MESSAGE_ID} visible characters of ASCII, without a blank"
+    if message_id.startswith(PRAP_ID):
+        return f"begins with {PRAP_ID}, which is for messages from PRaP; give the record another id"
     first = first_line.setdefault(message_id, line)
     return None if first == line else f"stands in line {first}, too; give each record an id of its own"
