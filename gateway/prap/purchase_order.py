@@ -11,7 +11,8 @@ from typing import Any, Final, get_args
 from msgspec import convert
 
 from gateway.british_dates import read_day
-from gateway.rules.messages import PRAP_ID, (
+from gateway.rules.messages import (
+    PRAP_ID,
     Benefit,
     ClaimantGroup,
     GroupSessionRestriction,
