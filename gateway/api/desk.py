@@ -1,5 +1,6 @@
 """What the routes of /v1 share, and how they read a request."""
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,6 +23,9 @@ LARGEST_BODY: Final = 64 * 1024
 LONGEST_ID: Final = 100
 #: Smaller answers are not worth compressing.
 COMPRESSED_FROM: Final = 1_024
+#: How long a body may take to come: the longer, the more may come.
+BODY_S: Final = 10.0
+UPLOAD_S: Final = 60.0
 _CHUNK: Final = 64 * 1024
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -122,19 +126,28 @@ def known_parameters(request: web.Request, *names: str) -> None:
         )
 
 
-async def read_body(request: web.Request, largest: int) -> bytes:
-    """The body, uncompressed. Raises Problem where it is larger, before more of it is read."""
+async def read_body(request: web.Request, largest: int, within_s: float) -> bytes:
+    """The body, uncompressed. Raises Problem where it is larger, before more of it is read, or too slow."""
     parts: list[bytes] = []
     size = 0
-    async for part in request.content.iter_chunked(_CHUNK):
-        size += len(part)
-        if size > largest:
-            raise Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"The body is larger than {largest:,} bytes; send less at once.",
-                code="TOO_LARGE",
-            )
-        parts.append(part)
+    try:
+        async with asyncio.timeout(within_s):
+            async for part in request.content.iter_chunked(_CHUNK):
+                size += len(part)
+                if size > largest:
+                    raise Problem(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        f"The body is larger than {largest:,} bytes; send less at once.",
+                        code="TOO_LARGE",
+                    )
+                parts.append(part)
+    except TimeoutError:
+        raise Problem(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"The body has not come within {within_s:.0f} seconds; send it again, and faster.",
+            code="TOO_SLOW",
+            headers={"Connection": "close"},
+        ) from None
     return b"".join(parts)
 
 
@@ -146,7 +159,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
             "The body is not said to be JSON; send it with Content-Type: application/json.",
             code="NOT_JSON",
         )
-    body = await read_body(request, LARGEST_BODY)
+    body = await read_body(request, LARGEST_BODY, BODY_S)
     try:
         value = json.decode(body)
     except (DecodeError, UnicodeDecodeError, RecursionError):

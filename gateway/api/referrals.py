@@ -68,7 +68,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return answer(request, whole(known, history), headers=headers)
 
-    return [web.get("/v1/referrals", all_of_them), web.get("/v1/referrals/{po}", one)]
+    return [web.get("/v1/referrals", all_of_them), web.get("/v1/referrals/{po:[^/]+}", one)]
 
 
 def referral_of(request: web.Request, desk: Desk) -> Known:

@@ -9,7 +9,15 @@ from typing import Final, Literal
 from aiohttp import web
 from msgspec import Struct, to_builtins
 
-from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, read_body
+from gateway.api.desk import (
+    UPLOAD_S,
+    Desk,
+    answer,
+    caller_of,
+    known_parameters,
+    providers_of,
+    read_body,
+)
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import MOST_RECORDS, draft_of, refuse_where_nothing_can_be_posted
@@ -90,7 +98,7 @@ class Uploads:
             )
         self._waiting += 1
         try:
-            body = await read_body(request, LARGEST_UPLOAD)
+            body = await read_body(request, LARGEST_UPLOAD, UPLOAD_S)
             async with self._reading:
                 found = await asyncio.to_thread(self._read, request, body, kind, providers)
                 return await self._put(request, found)

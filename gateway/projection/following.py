@@ -28,9 +28,13 @@ class Following:
     is not being filled; None: it is.
     """
 
-    def __init__(self, log: Log, file: ProjectionFile) -> None:
+    def __init__(
+        self, log: Log, file: ProjectionFile, decided: Callable[[], bool] = lambda: True
+    ) -> None:
+        """decided: whether what is on the log has been decided; until then it does not count as filled."""
         self._log = log
         self._file = file
+        self._decided = decided
         self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
         self._say = structlog.get_logger("gateway.projection")
@@ -100,6 +104,8 @@ class Following:
         reader = await self._log.changes(TOPICS, positions)
         try:
             while not stop.is_set():
+                # Asked before what came of it is read: afterwards that could be on the log and not in here.
+                decided = self.filled.is_set() or self._decided()
                 try:
                     changes = await _unless(stop, reader)
                 except PositionsGone:
@@ -114,7 +120,7 @@ class Following:
                 self.behind, self.trouble = changes.behind, None
                 self._positions = changes.positions
                 self._moved.set()
-                if not changes.behind and not self.filled.is_set():
+                if decided and not changes.behind and not self.filled.is_set():
                     self._say.info("projection.filled")
                     self.filled.set()
                 if until_filled and self.filled.is_set():
