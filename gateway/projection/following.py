@@ -18,6 +18,8 @@ from gateway.projection.tables import ProjectionFile
 T = TypeVar("T")
 
 WAIT_S: Final = 0.5
+#: The same until it has once been filled, which somebody may wait for.
+WAIT_FIRST_S: Final = 0.05
 AGAIN_S: Final = 1.0
 
 
@@ -107,7 +109,7 @@ class Following:
                 # Asked before what came of it is read: afterwards that could be on the log and not in here.
                 decided = self.filled.is_set() or self._decided()
                 try:
-                    changes = await _unless(stop, reader)
+                    changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
                 except PositionsGone:
                     self._say.warning("projection.emptied")
                     await self._in_thread(partial(self._file.empty, identity))
@@ -143,9 +145,9 @@ class Following:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-async def _unless(stop: asyncio.Event, reader: ChangeReader) -> Changes | None:
+async def _unless(stop: asyncio.Event, reader: ChangeReader, wait_s: float) -> Changes | None:
     """What has changed; None: told to stop meanwhile."""
-    reading = asyncio.ensure_future(reader.read(WAIT_S))
+    reading = asyncio.ensure_future(reader.read(wait_s))
     told = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({reading, told}, return_when=asyncio.FIRST_COMPLETED)
