@@ -30,9 +30,7 @@ class Following:
     is not being filled; None: it is.
     """
 
-    def __init__(
-        self, log: Log, file: ProjectionFile, decided: Callable[[], bool] = lambda: True
-    ) -> None:
+    def __init__(self, log: Log, file: ProjectionFile, decided: Callable[[], bool] = lambda: True) -> None:
         """decided: whether what is on the log has been decided; until then it does not count as filled."""
         self._log = log
         self._file = file

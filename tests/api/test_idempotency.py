@@ -115,7 +115,9 @@ async def test_another_providers_key_is_another_key(served: Sandbox, provider: C
     assert (await both.get("/v1/messages/a?provider_id=PRV02")).json["po_number"] == "PO-OTHER"
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 101, "a b", "é", '"', '"a', 'a"', '""', "a\tb", ".", "..", '".."'])
+@pytest.mark.parametrize(
+    "key", ["", " ", "x" * 101, "a b", "é", '"', '"a', 'a"', '""', "a\tb", ".", "..", '".."']
+)
 async def test_a_key_that_is_none_is_refused(key: str, provider: Client) -> None:
     answer = await provider.record(MINE, key)
     assert (answer.status, answer.code) == (400, "BAD_IDEMPOTENCY_KEY")
@@ -124,12 +126,18 @@ async def test_a_key_that_is_none_is_refused(key: str, provider: Client) -> None
 async def test_a_key_is_needed_and_there_can_be_only_one(served: Sandbox, provider: Client) -> None:
     missing = await provider.send("POST", f"/v1/referrals/{MINE}/records", ACCEPTED)
     assert (missing.status, missing.code) == (400, "IDEMPOTENCY_KEY_MISSING")
-    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b"), ("Authorization", f"Bearer {provider.token}")]
+    headers = [
+        ("Idempotency-Key", "a"),
+        ("Idempotency-Key", "b"),
+        ("Authorization", f"Bearer {provider.token}"),
+    ]
     async with served.session.post(f"/v1/referrals/{MINE}/records", json=ACCEPTED, headers=headers) as answer:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (400, "BAD_IDEMPOTENCY_KEY")
 
 
-@pytest.mark.parametrize("key", ["a/b", "a{b}", "a%2Fb", "%00", "a?b#c", "a;b=c", "+", "~" * 100, "...", "'--"])
+@pytest.mark.parametrize(
+    "key", ["a/b", "a{b}", "a%2Fb", "%00", "a?b#c", "a;b=c", "+", "~" * 100, "...", "'--"]
+)
 async def test_any_visible_characters_are_a_key_and_lead_to_its_message(key: str, provider: Client) -> None:
     taken = await provider.record(MINE, key)
     assert taken.status == 200

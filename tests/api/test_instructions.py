@@ -123,7 +123,21 @@ async def test_a_long_poll_that_nothing_comes_for_ends_where_it_began(provider: 
 
 @pytest.mark.parametrize(
     "cursor",
-    ["x", "-1", "1.2", "1..", "", "0x1", "١", "9" * 20, "9223372036854775808", "1" * 7_000, "%00", "1e3", "+1"],
+    [
+        "x",
+        "-1",
+        "1.2",
+        "1..",
+        "",
+        "0x1",
+        "١",
+        "9" * 20,
+        "9223372036854775808",
+        "1" * 7_000,
+        "%00",
+        "1e3",
+        "+1",
+    ],
     ids=lambda cursor: cursor[:20],
 )
 async def test_a_cursor_that_is_none_is_refused(cursor: str, provider: Client) -> None:

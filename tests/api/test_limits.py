@@ -89,7 +89,11 @@ async def test_what_is_no_json_object_is_refused(body: bytes, provider: Client) 
     [
         {"type": "ReferralAccepted"},
         {"type": "Referral"},
-        {"type": "AttachmentRegistered", "attached_on": "2016-02-30", "attached_to": "WORK_PROGRAMME_REFERRAL"},
+        {
+            "type": "AttachmentRegistered",
+            "attached_on": "2016-02-30",
+            "attached_to": "WORK_PROGRAMME_REFERRAL",
+        },
         {"type": ["ReferralAccepted"]},
         {"type": None},
         ACCEPTED | {"accepted_at": 1457946000000},
@@ -133,7 +137,9 @@ async def test_text_may_hold_whatever_text_may(provider: Client) -> None:
     assert [each["event"]["reason"] for each in history if each["event"].get("action") == "REJECT"] == ["\0"]
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonl", ""])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonl", ""]
+)
 async def test_a_body_that_is_not_said_to_be_json_is_refused(content_type: str, provider: Client) -> None:
     data = json.dumps(ACCEPTED).encode()
     assert await post(provider, data, Content_Type=content_type) == (415, "NOT_JSON")
@@ -158,7 +164,11 @@ def head_of(provider: Client, path: str = PATH, *, content_type: str = "applicat
 
 @pytest.mark.parametrize(
     ("path", "content_type"),
-    [(PATH, "application/json"), ("/v1/uploads", "application/jsonl"), ("/sandbox/clock", "application/json")],
+    [
+        (PATH, "application/json"),
+        ("/v1/uploads", "application/jsonl"),
+        ("/sandbox/clock", "application/json"),
+    ],
 )
 async def test_a_body_that_comes_too_slowly_is_given_up(
     path: str, content_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
