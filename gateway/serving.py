@@ -53,7 +53,9 @@ async def served_crew(
             await open_until_the_end.enter_async_context(callers)
             rate = Rate(settings.rate_per_s, settings.rate_burst, refusals)
             file = ProjectionFile(settings.projection_path(worker))
-            api = Api(log, file, policies, callers, rate, stop, read_only=clock == "log")
+            # Who begins a sandbox finds its referrals as they are meant to be found.
+            decided = crew.at_rest if sandbox else lambda: True
+            api = Api(log, file, policies, callers, rate, stop, decided, read_only=clock == "log")
             await open_until_the_end.enter_async_context(api.at_work())
         following = None if api is None else api.following
         routes: list[web.AbstractRouteDef] = [*health.routes(crew, metrics, stop, now, following)]

@@ -1,7 +1,10 @@
 """What the routes of /v1 share, and how they read a request."""
 
+import asyncio
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from json import loads
 from typing import Any, Final
 
 from aiohttp import web
@@ -22,6 +25,11 @@ LARGEST_BODY: Final = 64 * 1024
 LONGEST_ID: Final = 100
 #: Smaller answers are not worth compressing.
 COMPRESSED_FROM: Final = 1_024
+#: How long a body may take to come: the longer, the more may come.
+BODY_S: Final = 10.0
+UPLOAD_S: Final = 60.0
+#: Compression that the caller takes: not with a weight of 0, which refuses it.
+_GZIP: Final = re.compile(r"(?:^|[,\s])gzip\s*(?:,|$|;(?!\s*q\s*=\s*0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
 _CHUNK: Final = 64 * 1024
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -86,7 +94,7 @@ def answer(
         content_type="application/json",
         headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"} | (headers or {}),
     )
-    if len(encoded) >= COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(encoded) >= COMPRESSED_FROM and _GZIP.search(request.headers.get("Accept-Encoding", "")):
         response.enable_compression(web.ContentCoding.gzip)
     return response
 
@@ -122,19 +130,35 @@ def known_parameters(request: web.Request, *names: str) -> None:
         )
 
 
-async def read_body(request: web.Request, largest: int) -> bytes:
-    """The body, uncompressed. Raises Problem where it is larger, before more of it is read."""
+async def read_body(request: web.Request, largest: int, within_s: float) -> bytes:
+    """The body, uncompressed. Raises Problem where it is larger, before more of it is read, or too slow."""
     parts: list[bytes] = []
     size = 0
-    async for part in request.content.iter_chunked(_CHUNK):
-        size += len(part)
-        if size > largest:
-            raise Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"The body is larger than {largest:,} bytes; send less at once.",
-                code="TOO_LARGE",
-            )
-        parts.append(part)
+    try:
+        async with asyncio.timeout(within_s):
+            async for part in request.content.iter_chunked(_CHUNK):
+                size += len(part)
+                if size > largest:
+                    raise Problem(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        f"The body is larger than {largest:,} bytes; send less at once.",
+                        code="TOO_LARGE",
+                    )
+                parts.append(part)
+    except TimeoutError:
+        raise Problem(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"The body has not come within {within_s:.0f} seconds; send it again, and faster.",
+            code="TOO_SLOW",
+            headers={"Connection": "close"},
+        ) from None
+    except web.RequestPayloadError:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "The body is not in the form that its Content-Encoding or Transfer-Encoding says; send it again.",
+            code="NOT_READABLE",
+            headers={"Connection": "close"},
+        ) from None
     return b"".join(parts)
 
 
@@ -146,11 +170,26 @@ async def read_object(request: web.Request) -> dict[str, Any]:
             "The body is not said to be JSON; send it with Content-Type: application/json.",
             code="NOT_JSON",
         )
-    body = await read_body(request, LARGEST_BODY)
+    body = await read_body(request, LARGEST_BODY, BODY_S)
     try:
         value = json.decode(body)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8.", code="NOT_JSON") from None
     if not isinstance(value, dict):
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not a JSON object.", code="NOT_JSON")
+    try:
+        loads(body, object_pairs_hook=_each_once)
+    except _Twice:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, "The body has a field twice; give each once.", code="NOT_JSON"
+        ) from None
     return value
+
+
+class _Twice(Exception):
+    """A field is given twice, and readers differ in which of the two they take."""
+
+
+def _each_once(fields: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in fields}) < len(fields):
+        raise _Twice

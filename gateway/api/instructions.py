@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -118,6 +119,18 @@ class Instructions:
             headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
+        with suppress(ConnectionError):  # the caller has gone
+            await self._tell(request, response, providers, place)
+        return response
+
+    async def _tell(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        providers: frozenset[str],
+        place: tuple[int, ...],
+    ) -> None:
+        """Write what is there, and what comes. Raises ConnectionError where nobody listens any more."""
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
@@ -133,4 +146,3 @@ class Instructions:
                 )
                 place = each.place
         await response.write_eof()
-        return response

@@ -81,6 +81,10 @@ async def answer_with_problems(request: web.Request, handler: Handler) -> web.St
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return Problem(status, _DETAILS.get(status), headers=allow).answer()
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may say what a message says
+        if isinstance(error, ConnectionError) and (
+            request.transport is None or request.transport.is_closing()
+        ):
+            return web.Response()  # whoever asked has gone, and nobody gets this
         structlog.get_logger("gateway").error(
             "http.failed", path=path_template(request), error=type(error).__name__
         )

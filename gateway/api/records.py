@@ -30,7 +30,8 @@ LONGEST_WAIT_S: Final = 30
 #: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
 MOST_RECORDS: Final = 1_000
 
-_KEY: Final = re.compile(r'"?([\x21\x23-\x7e]{1,100})"?')
+#: Written bare or as a string of RFC 9651. One of dots alone would be lost from the path of its message.
+_KEY: Final = re.compile(r'("?)(?!\.{1,2}"?$)([\x21\x23-\x7e]{1,100})\1')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
@@ -43,8 +44,8 @@ class Records:
     def routes(self) -> Sequence[web.RouteDef]:
         """What providers send, and what they ask of it."""
         return [
-            web.post("/v1/referrals/{po}/records", self._take),
-            web.get("/v1/messages/{id}", self._message),
+            web.post("/v1/referrals/{po:[^/]+}/records", self._take),
+            web.get("/v1/messages/{id:[^/]+}", self._message),
         ]
 
     async def _take(self, request: web.Request) -> web.Response:
@@ -119,14 +120,6 @@ def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
             "This gateway decides by the time of the messages on its log; put them there with `feed`.",
             code="READ_ONLY",
         )
-    if not desk.following.filled.is_set():
-        # Without all that came before, what comes again could not be told from what is new.
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The gateway has just started, and is reading what came before; try again.",
-            code="STARTING",
-            headers={"Retry-After": "1"},
-        )
 
 
 async def outcome_of(
@@ -156,18 +149,18 @@ def idempotency_key(request: web.Request) -> str:
     if found is None:
         raise Problem(
             HTTPStatus.BAD_REQUEST,
-            "Give the record an id in the header Idempotency-Key: 1 to 100 visible ASCII characters.",
+            "The header Idempotency-Key must give an id of 1 to 100 visible ASCII characters, such as a UUID.",
             code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )
-    if found[1].startswith(PRAP_ID):
+    if found[2].startswith(PRAP_ID):
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             f"Ids that begin with {PRAP_ID} are for messages from PRaP; give the record another one.",
             code="BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )
-    return found[1]
+    return found[2]
 
 
 def wait_s_of(request: web.Request) -> int:

@@ -61,14 +61,14 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         known_parameters(request)
         known = referral_of(request, desk)
         history = desk.view.history(known.po_number)
-        version = f"{known.order.events_at} {known.order.events} {len(history)}"
+        version = f"{known.po_number} {known.order.events_at} {known.order.events} {len(history)}"
         etag = f'"{sha256(version.encode()).hexdigest()[:20]}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache, private"}
-        if etag in _etags(request.headers.get("If-None-Match", "")):
+        if not {etag, "*"}.isdisjoint(_etags(request.headers.get("If-None-Match", ""))):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return answer(request, whole(known, history), headers=headers)
 
-    return [web.get("/v1/referrals", all_of_them), web.get("/v1/referrals/{po}", one)]
+    return [web.get("/v1/referrals", all_of_them), web.get("/v1/referrals/{po:[^/]+}", one)]
 
 
 def referral_of(request: web.Request, desk: Desk) -> Known:

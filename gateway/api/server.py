@@ -15,6 +15,10 @@ from gateway.settings import InvalidSettings
 
 #: How long a request may take to end when the gateway stops.
 LET_GO_S: Final = 1.0
+#: How long a connection may be open without a whole request's headers.
+IDLE_S: Final = 75.0
+#: How long the rest of a body is read that was refused, so that who sends it sees the answer.
+LINGER_S: Final = 2.0
 
 
 def application(
@@ -36,7 +40,13 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[N
 
     There is no access log: what is asked for may name a person's purchase order.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LET_GO_S)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=LET_GO_S,
+        keepalive_timeout=IDLE_S,
+        lingering_time=LINGER_S,
+    )
     await runner.setup()
     try:
         await _listen(runner, host, port)

@@ -37,4 +37,4 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         limits = max((each.referral for each in found), key=lambda referral: referral.referred_on).limits
         return answer(request, session_list(session_id, found, limits, MOST_BOOKINGS))
 
-    return [web.get("/v1/sessions/{id}", one)]
+    return [web.get("/v1/sessions/{id:[^/]+}", one)]

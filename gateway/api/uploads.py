@@ -9,7 +9,15 @@ from typing import Final, Literal
 from aiohttp import web
 from msgspec import Struct, to_builtins
 
-from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, read_body
+from gateway.api.desk import (
+    UPLOAD_S,
+    Desk,
+    answer,
+    caller_of,
+    known_parameters,
+    providers_of,
+    read_body,
+)
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import MOST_RECORDS, draft_of, refuse_where_nothing_can_be_posted
@@ -90,7 +98,7 @@ class Uploads:
             )
         self._waiting += 1
         try:
-            body = await read_body(request, LARGEST_UPLOAD)
+            body = await read_body(request, LARGEST_UPLOAD, UPLOAD_S)
             async with self._reading:
                 found = await asyncio.to_thread(self._read, request, body, kind, providers)
                 return await self._put(request, found)
@@ -113,11 +121,13 @@ class Uploads:
         found = read_upload(body, kind, provider_of=provider_of)
         if isinstance(found, Mistakes):
             return found.listed
-        of = Counter(uploaded.record.po_number for uploaded in found)
+        ready = [self._ready(each, request) for each in found]
+        # What has come before is among the referral's messages already.
+        of = Counter(each.message.po_number for each in ready if each.before == "NEW")
         full = {po for po, count in of.items() if len(known[po].order.seen) + count > MOST_RECORDS}
-        if mistakes := [_too_many(each) for each in found if each.record.po_number in full]:
+        if mistakes := [_too_many(each.line) for each in ready if each.message.po_number in full]:
             return tuple(mistakes[:MOST_MISTAKES])
-        return [self._ready(each, request) for each in found]
+        return ready
 
     def _ready(self, uploaded: Uploaded, request: web.Request) -> Ready:
         record = uploaded.record
@@ -157,9 +167,9 @@ class Uploads:
 _REUSED: Final = "is that of another record which came before; give each record an id of its own"
 
 
-def _too_many(uploaded: Uploaded) -> Mistake:
+def _too_many(line: int) -> Mistake:
     problem = f"has more than {MOST_RECORDS:,} messages with these; ask the operators"
-    return Mistake(uploaded.line, "po_number", problem)
+    return Mistake(line, "po_number", problem)
 
 
 def _taken(ready: Ready) -> TakenView:

@@ -1,7 +1,7 @@
 """Version 1 of the providers' API, put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -32,8 +32,8 @@ OPENAPI: Final = "/v1/openapi.json"
 class Api:
     """The API's routes, and what works behind them.
 
-    stop: set when the gateway was told to stop. read_only: the log's time is that of its records, so nothing
-    can be posted.
+    stop: set when the gateway was told to stop. decided: see Following. read_only: the log's time is that of
+    its records, so nothing can be posted.
     """
 
     def __init__(
@@ -44,10 +44,11 @@ class Api:
         authenticator: Authenticator,
         rate: Rate,
         stop: asyncio.Event,
+        decided: Callable[[], bool],
         *,
         read_only: bool,
     ) -> None:
-        self.following = Following(log, file)
+        self.following = Following(log, file, decided)
         self._file = file
         self._view = View(file)
         self._posting = Posting(log)
@@ -82,10 +83,11 @@ class Api:
                 return await handler(request)
             caller = request[CALLER] = await self._authenticator.caller(request)
             self._rate.take(caller)
-            if self.following.partitions is None:
+            # Half of it would look like all of it, and what comes again could not be told from what is new.
+            if not self.following.filled.is_set():
                 raise Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "The gateway has just started, or its log is away; try again.",
+                    "The gateway has just started and is reading its log, or that is away; try again.",
                     code="STARTING",
                     headers={"Retry-After": "1"},
                 )

@@ -59,6 +59,13 @@ class Crew:
         """How many messages and deadlines were decided and committed here."""
         return self._decided + sum(worker.decided for worker in self.workers.values())
 
+    def at_rest(self) -> bool:
+        """Whether all that is assigned has been decided and committed."""
+        return self.assigned is not None and all(
+            partition in self.workers and self.workers[partition].idle_at is not None
+            for partition in self.assigned
+        )
+
     def trouble(self, partition: int) -> str | None:
         """Why nothing is decided on an assigned partition at the moment; None: it is, or all is decided."""
         if partition in self._finished:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from msgspec import Struct
@@ -10,14 +10,17 @@ from msgspec import Struct
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Changes, Record
 from gateway.engine.sqlite_rows import put_rows
+from gateway.explain import place_in_time
 from gateway.projection.tables import ProjectionFile
-from gateway.rules.events import OUTBOUND, DeliveryPlan, Instruction, Outcome
+from gateway.rules.events import OUTBOUND, DeliveryPlan, Event, Instruction, Outcome, PrapAction
 from gateway.rules.messages import INBOUND, ProviderRecord
 from gateway.rules.referral import PurchaseOrder
 from schemas.codec import Unreadable, decode
 
 #: Where providers' records come in.
 PROVIDERS_TOPIC: Final = "provider.session-records"
+INSTRUCTIONS: Final = "provider.instructions"
+OUTCOMES: Final = "gateway.outcomes"
 #: What the projection is filled from, beside the states.
 TOPICS: Final = (PROVIDERS_TOPIC, *OUTBOUND, DELIVERY_PLANS)
 
@@ -29,7 +32,7 @@ _NAMES: Final = {
 #: In place of a provider's id, where a message is not a provider's.
 NO_PROVIDER: Final = ""
 #: The topics of events that say more than which purchase order they are about.
-_READ: Final = frozenset({"gateway.outcomes", "provider.instructions"})
+_READ: Final = frozenset({"gateway.outcomes", "provider.instructions", "prap.actions"})
 _DIGEST_BYTES: Final = 16
 
 _PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
@@ -77,6 +80,8 @@ def fill(file: ProjectionFile, changes: Changes) -> Filled:
         put_rows(db, _PUT_MESSAGE, rows.messages)
         put_rows(db, _PUT_OUTCOME, rows.outcomes)
         put_rows(db, _PUT_PLAN, rows.plans)
+        for po_number, begins in rows.begun.items():
+            _drop_earlier_lives(db, po_number, begins)
         _put_states(db, changes.states)
         file.keep_positions(changes.positions)
     return Filled(
@@ -93,6 +98,8 @@ class _Rows:
         self.messages: list[tuple[Any, ...]] = []
         self.outcomes: list[tuple[Any, ...]] = []
         self.plans: list[tuple[Any, ...]] = []
+        #: The place of the last decision by which a referral became known.
+        self.begun: dict[str, tuple[int, int]] = {}
         self.touched: set[str] = set()
 
     def add(self, record: Record) -> None:
@@ -134,29 +141,75 @@ class _Rows:
                 self.instructions.append(
                     (instruction.provider_id, record.partition, record.offset, po_number)
                 )
+            case PrapAction() as action:
+                if action.action == "ACKNOWLEDGE":
+                    begins = place_in_time(action)
+                    self.begun[po_number] = max(begins, self.begun.get(po_number, begins))
             case _:  # written by a later version
                 structlog.get_logger("gateway.projection").warning(
                     "projection.passed_over", topic=record.topic, offset=record.offset
                 )
 
 
+def _drop_earlier_lives(db: Any, po_number: str, begins: tuple[int, int]) -> None:  # noqa: ANN401
+    """Drop what was decided on a purchase order before its referral became known.
+
+    Whoever reads the log from its beginning finds all that was decided before the referral was forgotten and
+    came anew; who has followed it does not have that any more. What is held stays: it is decided now.
+    """
+
+    def is_earlier(topic: str, value: bytes) -> bool:
+        return place_in_time(cast(Event, read(Record(topic, 0, 0, 0, None, value)))) < begins
+
+    rows = db.execute("SELECT topic, partition, offset, value FROM event WHERE po_number = ?", (po_number,))
+    places = [(po_number, *place) for *place, value in rows if is_earlier(place[0], value)]
+    db.executemany(
+        "DELETE FROM event WHERE po_number = ? AND topic = ? AND partition = ? AND offset = ?", places
+    )
+    db.executemany(
+        "DELETE FROM instruction WHERE po_number = ? AND partition = ? AND offset = ?",
+        [(po_number, *place) for _, topic, *place in places if topic == INSTRUCTIONS],
+    )
+    rows = db.execute(
+        "SELECT provider_id, message_id, outcome FROM message"
+        " WHERE po_number = ? AND outcome IS NOT NULL AND status != 'HELD'",
+        (po_number,),
+    )
+    names = [name for *name, value in rows if is_earlier(OUTCOMES, value)]
+    db.executemany("DELETE FROM message WHERE provider_id = ? AND message_id = ?", names)
+
+
 def _put_states(db: Any, states: Mapping[str, bytes | None]) -> None:  # noqa: ANN401
     referrals: list[tuple[Any, ...]] = []
     bookings: list[tuple[Any, ...]] = []
-    unknown: list[tuple[str]] = []
     for po_number, packed in states.items():
         order = None if packed is None else unpack(packed)
-        if order is None or order.referral is None:
-            unknown.append((po_number,))
+        if order is None:
+            if _was_known(db, po_number):
+                _forget(db, po_number)
+            continue
+        if order.referral is None:  # it is waited for
+            db.execute("DELETE FROM referral WHERE po_number = ?", (po_number,))
             continue
         referrals.append(_referral_row(po_number, order, packed))
         provider_id = order.referral.provider_id
         bookings += ((provider_id, session.session_id, po_number) for session in order.referral.sessions)
-    put_rows(db, _PUT_REFERRAL, referrals)
-    put_rows(db, "INSERT OR IGNORE INTO booking VALUES {}", bookings)
-    # What is forgotten, or was never known, is nobody's to ask for.
     for table in ("referral", "event", "instruction", "message", "booking"):
-        db.executemany(f"DELETE FROM {table} WHERE po_number = ?", unknown)
+        db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
+
+
+def _was_known(db: Any, po_number: str) -> bool:  # noqa: ANN401
+    """Whether there has been a referral: the first thing that comes of one is an action in PRaP.
+
+    What came of messages about a purchase order that never was known stays, for their senders.
+    """
+    sql = "SELECT 1 FROM event WHERE po_number = ? AND topic = 'prap.actions' LIMIT 1"
+    return db.execute(sql, (po_number,)).fetchone() is not None
+
+
+def _forget(db: Any, po_number: str) -> None:  # noqa: ANN401
+    for table in ("referral", "event", "instruction", "message", "booking"):
+        db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
 
 
 def _referral_row(po_number: str, order: PurchaseOrder, packed: bytes | None) -> tuple[Any, ...]:

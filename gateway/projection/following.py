@@ -18,6 +18,8 @@ from gateway.projection.tables import ProjectionFile
 T = TypeVar("T")
 
 WAIT_S: Final = 0.5
+#: The same until it has once been filled, which somebody may wait for.
+WAIT_FIRST_S: Final = 0.05
 AGAIN_S: Final = 1.0
 #: What is more than this is taken in in a thread.
 AT_HAND: Final = 600
@@ -31,9 +33,11 @@ class Following:
     is not being filled; None: it is.
     """
 
-    def __init__(self, log: Log, file: ProjectionFile) -> None:
+    def __init__(self, log: Log, file: ProjectionFile, decided: Callable[[], bool] = lambda: True) -> None:
+        """decided: whether what is on the log has been decided; until then it does not count as filled."""
         self._log = log
         self._file = file
+        self._decided = decided
         self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
         self._say = structlog.get_logger("gateway.projection")
@@ -103,8 +107,10 @@ class Following:
         tidying = asyncio.create_task(self._tidy())
         try:
             while not stop.is_set():
+                # Asked before what came of it is read: afterwards that could be on the log and not in here.
+                decided = self.filled.is_set() or self._decided()
                 try:
-                    changes = await _unless(stop, reader)
+                    changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
                 except PositionsGone:
                     self._say.warning("projection.emptied")
                     await self._in_thread(partial(self._file.empty, identity))
@@ -117,7 +123,7 @@ class Following:
                 self.behind, self.trouble = changes.behind, None
                 self._positions = changes.positions
                 self._moved.set()
-                if not changes.behind and not self.filled.is_set():
+                if decided and not changes.behind and not self.filled.is_set():
                     self._say.info("projection.filled")
                     self.filled.set()
                 if until_filled and self.filled.is_set():
@@ -164,9 +170,9 @@ def _why(error: Exception) -> str:
     return f"{said}; it is tried again by itself"
 
 
-async def _unless(stop: asyncio.Event, reader: ChangeReader) -> Changes | None:
+async def _unless(stop: asyncio.Event, reader: ChangeReader, wait_s: float) -> Changes | None:
     """What has changed; None: told to stop meanwhile."""
-    reading = asyncio.ensure_future(reader.read(WAIT_S))
+    reading = asyncio.ensure_future(reader.read(wait_s))
     told = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({reading, told}, return_when=asyncio.FIRST_COMPLETED)

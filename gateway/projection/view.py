@@ -111,17 +111,16 @@ class View:
         """A message of one of these providers."""
         for provider in providers:
             row = self._one(
-                "SELECT po_number, digest, arrived_at, outcome FROM message"
-                " WHERE provider_id = ? AND message_id = ?",
-                *(provider, message_id),
+                f"SELECT {_SENT} FROM message WHERE provider_id = ? AND message_id = ?", provider, message_id
             )
             if row is not None:
-                po_number, digest, arrived_at, value = row
-                outcome = (
-                    None if value is None else cast(Outcome, read(_record("gateway.outcomes", 0, 0, value)))
-                )
-                return Sent(provider, message_id, po_number, digest, arrived_at, outcome)
+                return _sent(message_id, *row)
         return None
+
+    def message_of_anybody(self, message_id: str) -> Sent | None:
+        """A message, whoever sent it; looked for in all there are, so only where they are few."""
+        row = self._one(f"SELECT {_SENT} FROM message WHERE message_id = ? LIMIT 1", message_id)
+        return None if row is None else _sent(message_id, *row)
 
     def instructions(self, providers: Collection[str], place: Sequence[int], limit: int) -> list[Told]:
         """Instructions to these providers behind a place, `limit` at the most.
@@ -191,6 +190,21 @@ class View:
 def has_come_to(order: PurchaseOrder | None, event: Event) -> bool:
     """Whether a purchase order's state is that of an event, or a later one."""
     return order is not None and (order.events_at, order.events) >= place_in_time(event)
+
+
+_SENT: Final = "provider_id, po_number, digest, arrived_at, outcome"
+
+
+def _sent(
+    message_id: str,
+    provider_id: str,
+    po_number: str,
+    digest: bytes | None,
+    arrived_at: int | None,
+    value: bytes | None,
+) -> Sent:
+    outcome = None if value is None else cast(Outcome, read(_record("gateway.outcomes", 0, 0, value)))
+    return Sent(provider_id, message_id, po_number, digest, arrived_at, outcome)
 
 
 def _known(po_number: str, state: bytes) -> Known:

@@ -19,7 +19,6 @@ from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.projection.filling import NO_PROVIDER
 from gateway.rules.messages import INBOUND, Message, ProviderRecord
-from gateway.sandbox import PROVIDER
 from gateway.sandbox.refusals import Refusal, refusals
 from gateway.sandbox.scenes import groups
 from schemas.codec import encode
@@ -90,7 +89,7 @@ class Sandbox:
             web.get("/sandbox/clock", self._tell_time),
             web.post("/sandbox/clock", self._move),
             web.post("/sandbox/messages", self._take),
-            web.get("/sandbox/messages/{id}", self._message),
+            web.get("/sandbox/messages/{id:[^/]+}", self._message),
         ]
 
     async def _show(self, request: web.Request) -> web.Response:
@@ -161,7 +160,7 @@ class Sandbox:
         """What came of a message that was sent here. A provider's own are under /v1, too."""
         known_parameters(request)
         message_id = request.match_info["id"]
-        sent = self._desk.view.message([NO_PROVIDER, PROVIDER], message_id)
+        sent = self._desk.view.message_of_anybody(message_id)
         if sent is None or sent.outcome is None:
             raise Problem(
                 HTTPStatus.NOT_FOUND,

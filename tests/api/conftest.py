@@ -1,0 +1,62 @@
+"""What the tests of the providers' API share: a sandbox in this process, with its log read at the end."""
+
+import io
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from gateway import telemetry
+from tests.api.running import Client, Process, Sandbox, process, sandbox
+from tests.cli.running import Json
+
+#: What the tests put into personal fields and free text, and what the sandbox's own participants have there.
+PERSONAL = re.compile(r"Qz|AB123456C|1980-05-17|Test Participant|0113 496|@example|Example Street|LS1 1AA")
+
+
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    """What is logged, as JSON lines."""
+    stream = io.StringIO()
+    telemetry.configure("debug", stream)
+    yield stream
+    structlog.reset_defaults()
+
+
+def lines(told: io.StringIO, event: str) -> list[Json]:
+    """Those of one event."""
+    return [line for line in map(json.loads, told.getvalue().splitlines()) if line["event"] == event]
+
+
+def nothing_amiss(said: str) -> None:
+    """No line tells of an error, and none of a person."""
+    assert [line for line in map(json.loads, said.splitlines()) if line["level"] == "error"] == []
+    assert not re.search(r'"(library.complained|projection.dropped|partition.dropped)"', said), said
+    assert PERSONAL.search(said) is None
+
+
+@pytest.fixture
+async def served(tmp_path: Path, told: io.StringIO) -> AsyncIterator[Sandbox]:
+    """A sandbox in this process."""
+    async with sandbox(tmp_path / "gateway.db") as made:
+        yield made
+    nothing_amiss(told.getvalue())
+
+
+@pytest.fixture
+def provider(served: Sandbox) -> Client:
+    """PRV01, whose the ready-made referrals are."""
+    return served.client()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A sandbox that is a process of its own, for all tests of a file."""
+    with process(tmp_path_factory.mktemp("running")) as made:
+        yield made
+        made.tell_to_stop()
+        assert made.ended() == 0
+        nothing_amiss(made.said)

@@ -1,0 +1,199 @@
+"""A key makes a record come once, however often and wherever it is sent."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from schemas.codec import decode
+from tests.api.running import ACCEPTED, NOW, Answer, Client, Sandbox, booking, process, sandbox, until_ready
+from tests.cli.running import Json
+
+TOPIC = "provider.session-records"
+EARLIER = ACCEPTED | {"accepted_at": "2016-03-14T08:00:00Z"}
+MINE, OTHER = "UC-MANDATORY", "UC-VOLUNTARY"
+
+
+async def put(served: Sandbox, key: str) -> int:
+    """How many messages with this id are on the log."""
+    names = frozenset({"ReferralAccepted", "SessionBooked"})
+    found = [decode(record.value, names) for record in await served.records(TOPIC)]
+    return sum(getattr(message, "message_id", None) == key for message in found)
+
+
+def is_reused(answer: Answer) -> None:
+    assert (answer.status, answer.code) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert answer.json["field"] == "Idempotency-Key"
+
+
+async def test_the_same_record_again_gets_the_same_answer(served: Sandbox, provider: Client) -> None:
+    first = await provider.record(MINE, "a")
+    again = await provider.record(MINE, "a")
+    assert (first.status, first.json["status"]) == (200, "APPLIED")
+    assert (again.status, again.body) == (first.status, first.body)
+    later = await provider.record(MINE, "a", wait=None)
+    assert (later.status, later.headers["Location"]) == (202, first.json["self"])
+    assert (await provider.get(first.json["self"])).body == first.body
+    assert await put(served, "a") == 1
+
+
+async def test_a_record_that_was_refused_is_refused_in_the_same_words(
+    served: Sandbox, provider: Client
+) -> None:
+    """Also where it would be applied by now."""
+    first = await provider.record(MINE, "a", booking("S1"))
+    assert (first.status, first.code) == (422, "REFERRAL_NOT_ACCEPTED")
+    await provider.record(MINE, "b")
+    again = await provider.record(MINE, "a", booking("S1"))
+    assert (again.status, again.body) == (first.status, first.body)
+    assert (await provider.record(MINE, "c", booking("S1"))).status == 200
+    assert await put(served, "a") == 1
+
+
+async def test_the_order_of_fields_and_what_is_left_out_make_no_other_record(
+    served: Sandbox, provider: Client
+) -> None:
+    await provider.record(MINE, "accept")
+    value = booking("S1")
+    del value["notified_at"]
+    assert (await provider.record(MINE, "a", value)).status == 200
+    turned = dict(reversed((value | {"notified_at": None}).items()))
+    assert (await provider.record(MINE, "a", turned)).status == 200
+    assert await put(served, "a") == 1
+
+
+async def test_twenty_at_a_time_are_one_message(served: Sandbox, provider: Client) -> None:
+    answers = await asyncio.gather(*(provider.record(MINE, "a") for _ in range(20)))
+    assert {(answer.status, answer.body) for answer in answers} == {(200, answers[0].body)}
+    assert await put(served, "a") == 1
+
+
+async def test_of_two_records_at_a_time_with_one_key_one_is_taken(served: Sandbox, provider: Client) -> None:
+    answers = await asyncio.gather(
+        *(provider.record(MINE, "a", value, wait=None) for value in (ACCEPTED, EARLIER) * 10)
+    )
+    assert Counter(answer.status for answer in answers) == {202: 10, 422: 10}
+    assert await put(served, "a") == 1
+
+
+@pytest.mark.parametrize(
+    ("po_number", "value"),
+    [
+        pytest.param(MINE, EARLIER, id="another body"),
+        pytest.param(OTHER, ACCEPTED, id="another referral"),
+        pytest.param(MINE, {"type": "GroupObjection", "raised_at": NOW}, id="another type"),
+    ],
+)
+async def test_a_key_is_that_of_one_record(
+    po_number: str, value: Json, served: Sandbox, provider: Client
+) -> None:
+    first = await provider.record(MINE, "a")
+    is_reused(await provider.record(po_number, "a", value))
+    is_reused(await provider.record(po_number, "a", value, wait=None))
+    assert (await provider.record(MINE, "a")).body == first.body
+    assert await put(served, "a") == 1
+
+
+async def test_a_body_that_is_wrong_uses_no_key(served: Sandbox, provider: Client) -> None:
+    wrong = await provider.record(MINE, "a", {"type": "ReferralAccepted", "accepted_at": "yesterday"})
+    assert (wrong.status, wrong.code, wrong.json["field"]) == (400, "INVALID_RECORD", "accepted_at")
+    assert (await provider.record(MINE, "a")).status == 200
+
+
+async def test_another_providers_key_is_another_key(served: Sandbox, provider: Client) -> None:
+    other = served.client("PRV02")
+    await provider.new_referral("PO-OTHER", provider_id="PRV02")
+    first = await provider.record(MINE, "a")
+    second = await other.record("PO-OTHER", "a")
+    assert (first.status, second.status) == (200, 200)
+    assert (await other.get("/v1/messages/a")).json["po_number"] == "PO-OTHER"
+    assert (await provider.get("/v1/messages/a")).json["po_number"] == MINE
+    assert await put(served, "a") == 2
+    both = served.client("PRV01", "PRV02")
+    assert (await both.get("/v1/messages/a?provider_id=PRV02")).json["po_number"] == "PO-OTHER"
+
+
+@pytest.mark.parametrize(
+    "key", ["", " ", "x" * 101, "a b", "é", '"', '"a', 'a"', '""', "a\tb", ".", "..", '".."']
+)
+async def test_a_key_that_is_none_is_refused(key: str, provider: Client) -> None:
+    answer = await provider.record(MINE, key)
+    assert (answer.status, answer.code) == (400, "BAD_IDEMPOTENCY_KEY")
+
+
+async def test_a_key_is_needed_and_there_can_be_only_one(served: Sandbox, provider: Client) -> None:
+    missing = await provider.send("POST", f"/v1/referrals/{MINE}/records", ACCEPTED)
+    assert (missing.status, missing.code) == (400, "IDEMPOTENCY_KEY_MISSING")
+    headers = [
+        ("Idempotency-Key", "a"),
+        ("Idempotency-Key", "b"),
+        ("Authorization", f"Bearer {provider.token}"),
+    ]
+    async with served.session.post(f"/v1/referrals/{MINE}/records", json=ACCEPTED, headers=headers) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (400, "BAD_IDEMPOTENCY_KEY")
+
+
+@pytest.mark.parametrize(
+    "key", ["a/b", "a{b}", "a%2Fb", "%00", "a?b#c", "a;b=c", "+", "~" * 100, "...", "'--"]
+)
+async def test_any_visible_characters_are_a_key_and_lead_to_its_message(key: str, provider: Client) -> None:
+    taken = await provider.record(MINE, key)
+    assert taken.status == 200
+    assert taken.json["message_id"] == key
+    assert (await provider.get(taken.json["self"])).body == taken.body
+
+
+async def test_a_key_in_quotes_is_the_key(provider: Client) -> None:
+    """As RFC 9651 writes strings."""
+    quoted = await provider.record(MINE, '"a"')
+    assert (quoted.status, quoted.json["message_id"]) == (200, "a")
+    assert (await provider.record(MINE, "a")).body == quoted.body
+
+
+async def test_the_key_of_an_upload_is_a_key(served: Sandbox, provider: Client) -> None:
+    line = b'{"type":"ReferralAccepted","message_id":"a","po_number":"UC-MANDATORY","accepted_at":"%b"}\n'
+    body = line % NOW.encode()
+    for _ in range(2):
+        taken = await provider.ask("POST", "/v1/uploads", data=body, Content_Type="application/jsonl")
+        assert (taken.status, taken.json["records"]) == (202, 1)
+    assert (await provider.record(MINE, "a")).json["status"] == "APPLIED"
+    is_reused(await provider.record(MINE, "a", EARLIER))
+    assert (await provider.record(OTHER, "b")).status == 200
+    other = line.replace(b'"a"', b'"b"') % NOW.encode()
+    refused = await provider.ask("POST", "/v1/uploads", data=other, Content_Type="application/jsonl")
+    assert (refused.status, refused.code) == (422, "UPLOAD_HAS_MISTAKES")
+    assert [(each["line"], each["field"]) for each in refused.json["mistakes"]] == [(1, "message_id")]
+    assert await put(served, "a") == await put(served, "b") == 1
+
+
+@pytest.mark.parametrize("projection", ["kept", "deleted"])
+async def test_a_key_is_remembered_by_the_log(projection: str, tmp_path: Path) -> None:
+    """So it is known after a restart, with or without what was made of the log."""
+    path = tmp_path / "gateway.db"
+    async with sandbox(path) as served:
+        first = await served.client().record(MINE, "a")
+        assert first.status == 200
+    if projection == "deleted":
+        for file in tmp_path.glob("*.projection*"):
+            file.unlink()
+    async with sandbox(path) as served:
+        provider = served.client()
+        assert (await provider.record(MINE, "a")).body == first.body
+        is_reused(await provider.record(MINE, "a", EARLIER))
+        is_reused(await provider.record(OTHER, "a"))
+        assert await put(served, "a") == 1
+
+
+async def test_a_restarted_process_gives_the_same_answer(tmp_path: Path) -> None:
+    with process(tmp_path) as gateway:
+        async with ClientSession(gateway.url) as session:
+            await until_ready(session)
+            first = await gateway.client(session).record(MINE, "a")
+        gateway.tell_to_stop()
+        assert gateway.ended() == 0
+        gateway.start()
+        async with ClientSession(gateway.url) as session:
+            await until_ready(session)
+            assert (await gateway.client(session).record(MINE, "a")).body == first.body

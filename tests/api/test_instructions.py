@@ -1,0 +1,206 @@
+"""Instructions by cursor and by long poll: none is missed, and none comes twice."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.api.instructions import MOST_OPEN
+from tests.api.running import Client, Sandbox, sandbox
+from tests.cli.running import Json
+
+
+@pytest.fixture(params=[1, 4], ids=["one partition", "four partitions"])
+async def parted(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox in this process, of so many partitions."""
+    async with sandbox(tmp_path / "gateway.db", partitions=request.param) as made:
+        yield made
+
+
+async def pages(client: Client, after: str = "", limit: int = 7) -> tuple[list[Json], str]:
+    """All that is there, page by page, and the cursor behind it."""
+    found: list[Json] = []
+    cursor = f"&after={after}" if after else ""
+    while True:
+        answer = await client.get(f"/v1/instructions?limit={limit}{cursor}")
+        assert answer.status == 200, answer.body
+        page = answer.json
+        assert len(page["instructions"]) <= limit
+        if not page["instructions"]:
+            return found, page["next"]
+        found += page["instructions"]
+        assert page["next"] == found[-1]["cursor"]
+        cursor = f"&after={page['next']}"
+
+
+def ids(instructions: list[Json]) -> list[str]:
+    return [instruction["event_id"] for instruction in instructions]
+
+
+async def written(served: Sandbox) -> int:
+    """How many instructions there are on the log."""
+    return len(await served.records("provider.instructions"))
+
+
+async def test_pages_hold_each_instruction_once_though_more_come_between_them(parted: Sandbox) -> None:
+    provider = parted.client()
+    found: list[Json] = []
+    cursor = ""
+    for number in range(6):
+        page = (await provider.get(f"/v1/instructions?limit=9{cursor}")).json
+        found += page["instructions"]
+        cursor = f"&after={page['next']}"
+        await provider.new_referral(f"PO-{number}")
+    rest, _ = await pages(provider, cursor.removeprefix("&after="))
+    assert len(set(ids(found + rest))) == len(found + rest) == await written(parted)
+    # Asked again from the beginning, the same are there; asked from anywhere, what is behind that.
+    again, _ = await pages(provider, limit=500)
+    assert set(ids(again)) == set(ids(found + rest))
+    behind, _ = await pages(provider, found[10]["cursor"])
+    assert sorted(ids(behind)) == sorted(ids((found + rest)[11:]))
+
+
+async def test_instructions_of_one_purchase_order_keep_their_order(parted: Sandbox) -> None:
+    provider = parted.client()
+    await provider.clock("2016-04-12T00:00:00Z")
+    found, _ = await pages(provider, limit=3)
+    by_po: dict[str, list[str]] = {}
+    for each in found:
+        by_po.setdefault(each["po_number"], []).append(each["decided_at"])
+    assert all(times == sorted(times) for times in by_po.values())
+    assert {each["instruction"] for each in found if each["po_number"] == "UC-MANDATORY"} == {
+        "ACCEPT_REFERRAL",
+        "REFERRAL_CANCELLED",
+    }
+
+
+async def test_a_provider_that_was_away_for_a_week_misses_nothing(parted: Sandbox) -> None:
+    provider = parted.client()
+    before, cursor = await pages(provider)
+    await provider.clock("2016-04-04T08:00:00Z")
+    for number in range(3):
+        await provider.new_referral(f"PO-{number}", referred_on="2016-04-04")
+    await provider.clock("2016-04-11T08:00:00Z")
+    after, end = await pages(provider, cursor)
+    assert len(after) > 20
+    assert not set(ids(before)) & set(ids(after))
+    assert len(before) + len(after) == await written(parted)
+    assert await pages(provider, end) == ([], end)
+
+
+async def test_an_instruction_is_only_for_its_provider(parted: Sandbox) -> None:
+    other = parted.client("PRV02")
+    assert (await other.get("/v1/instructions")).json["instructions"] == []
+    await other.new_referral("PO-OTHER", provider_id="PRV02")
+    assert [each["po_number"] for each in (await pages(other))[0]] == ["PO-OTHER"]
+    mine, _ = await pages(parted.client())
+    assert {each["provider_id"] for each in mine} == {"PRV01"}
+
+
+async def test_a_long_poll_wakes_when_something_comes(parted: Sandbox) -> None:
+    provider = parted.client()
+    _, cursor = await pages(provider)
+    polling = asyncio.create_task(provider.get(f"/v1/instructions?wait=60&after={cursor}"))
+    await provider.new_referral("PO-OTHER", provider_id="PRV02")
+    assert not polling.done()
+    await provider.new_referral("PO-MINE")
+    async with asyncio.timeout(30):  # half of what it would wait for
+        answer = await polling
+    assert [each["po_number"] for each in answer.json["instructions"]] == ["PO-MINE"]
+    # What is there already is not waited for.
+    async with asyncio.timeout(30):
+        again = await provider.get(f"/v1/instructions?wait=60&after={cursor}")
+    assert again.body == answer.body
+
+
+async def test_a_long_poll_that_nothing_comes_for_ends_where_it_began(provider: Client) -> None:
+    _, cursor = await pages(provider)
+    answer = await provider.get(f"/v1/instructions?wait=1&after={cursor}")
+    assert answer.json == {"instructions": [], "next": cursor}
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "-1",
+        "1.2",
+        "1..",
+        "",
+        "0x1",
+        "١",
+        "9" * 20,
+        "9223372036854775808",
+        "1" * 7_000,
+        "%00",
+        "1e3",
+        "+1",
+    ],
+    ids=lambda cursor: cursor[:20],
+)
+async def test_a_cursor_that_is_none_is_refused(cursor: str, provider: Client) -> None:
+    answer = await provider.get(f"/v1/instructions?after={cursor}")
+    assert (answer.status, answer.code, answer.json["field"]) == (400, "BAD_CURSOR", "after")
+
+
+async def test_a_cursor_of_another_log_is_refused_where_it_can_be_told(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", partitions=4) as served:
+        answer = await served.client().get("/v1/instructions?after=12")
+        assert (answer.status, answer.code) == (400, "BAD_CURSOR")
+
+
+async def test_a_cursor_beyond_the_end_has_nothing_behind_it(provider: Client) -> None:
+    end = 2**63 - 1
+    answer = await provider.get(f"/v1/instructions?after={end}")
+    assert answer.json == {"instructions": [], "next": str(end)}
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "field"),
+    [
+        ("limit=0", "BAD_PARAMETER", "limit"),
+        ("limit=501", "BAD_PARAMETER", "limit"),
+        ("limit=ten", "BAD_PARAMETER", "limit"),
+        ("wait=61", "BAD_PARAMETER", "wait"),
+        ("wait=-1", "BAD_PARAMETER", "wait"),
+        ("limit=1&limit=2", "BAD_PARAMETER", None),
+        ("cursor=1", "UNKNOWN_PARAMETER", None),
+    ],
+)
+async def test_a_parameter_that_is_wrong_is_refused(
+    query: str, code: str, field: str | None, provider: Client
+) -> None:
+    answer = await provider.get(f"/v1/instructions?{query}")
+    assert (answer.status, answer.code, answer.json.get("field")) == (400, code, field)
+
+
+async def test_more_long_polls_than_are_allowed_are_too_many(served: Sandbox, provider: Client) -> None:
+    _, cursor = await pages(provider)
+    polling = [
+        asyncio.create_task(provider.get(f"/v1/instructions?wait=60&after={cursor}"))
+        for _ in range(MOST_OPEN + 1)
+    ]
+    first, _ = await asyncio.wait(polling, return_when=asyncio.FIRST_COMPLETED)
+    (refused,) = [task.result() for task in first]
+    assert (refused.status, refused.code) == (429, "TOO_MANY_STREAMS")
+    assert int(refused.headers["Retry-After"]) > 0
+    # Another caller's are counted apart, and what needs no waiting is answered.
+    assert (await served.client("PRV02").get("/v1/instructions?wait=1")).status == 200
+    assert (await provider.get("/v1/instructions")).status == 200
+    await provider.new_referral("PO-1")
+    assert {(await task).status for task in polling} == {200, 429}
+    assert (await provider.get(f"/v1/instructions?wait=60&after={cursor}")).status == 200
+
+
+async def test_a_long_poll_ends_when_the_gateway_is_told_to_stop(tmp_path: Path) -> None:
+    began_s = time.monotonic()
+    async with sandbox(tmp_path / "gateway.db") as served:
+        provider = served.client()
+        _, cursor = await pages(provider)
+        polling = asyncio.create_task(provider.get(f"/v1/instructions?wait=60&after={cursor}"))
+        await provider.get("/v1/instructions?limit=1")
+        served.stop.set()
+        assert (await polling).json == {"instructions": [], "next": cursor}
+    assert time.monotonic() - began_s < 50

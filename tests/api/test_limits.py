@@ -1,0 +1,260 @@
+"""What a stranger may make as large, deep, slow or often as they like has a limit, and a clear answer behind it."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+
+from gateway.api import desk, records, server
+from tests.api.running import ACCEPTED, Client, Sandbox, sandbox
+from tests.cli.running import Json
+
+MINE = "UC-MANDATORY"
+PATH = f"/v1/referrals/{MINE}/records"
+#: What unpacks to a hundred times the largest body.
+BOMB = b" " * (100 * desk.LARGEST_BODY)
+
+
+async def post(provider: Client, data: bytes, **headers: str) -> tuple[int, str]:
+    """Post a body as a record; the status, and the code."""
+    named = {"Content_Type": "application/json", "Idempotency_Key": "a"} | headers
+    answer = await provider.ask("POST", PATH, data=data, **named)
+    body = answer.json
+    assert not any(word in (body.get("detail") or "") for word in ("Traceback", "Qz"))
+    return answer.status, body.get("code") or body["status"]
+
+
+async def test_a_body_that_is_too_large_is_refused(provider: Client) -> None:
+    reason = json.dumps({"type": "ReferralRejected", "reason": "", "rejected_at": ACCEPTED["accepted_at"]})
+    room = desk.LARGEST_BODY - len(reason)
+    fits, does_not = (reason.replace('""', f'"{"x" * more}"').encode() for more in (room, room + 1))
+    assert await post(provider, does_not) == (413, "TOO_LARGE")
+    assert await post(provider, fits, Prefer="wait=20") == (200, "APPLIED")
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(BOMB), zlib.compress(BOMB)], ids=["gzip", "deflate"])
+async def test_a_body_that_unpacks_to_too_much_is_refused(packed: bytes, provider: Client) -> None:
+    encoding = "gzip" if packed[:2] == b"\x1f\x8b" else "deflate"
+    assert len(packed) < desk.LARGEST_BODY
+    assert await post(provider, packed, Content_Encoding=encoding) == (413, "TOO_LARGE")
+
+
+async def test_a_compressed_body_is_taken(provider: Client) -> None:
+    packed = gzip.compress(json.dumps(ACCEPTED).encode())
+    assert await post(provider, packed, Content_Encoding="gzip", Prefer="wait=20") == (200, "APPLIED")
+
+
+async def test_a_body_that_does_not_unpack_is_refused(tmp_path: Path) -> None:
+    packed = gzip.compress(json.dumps(ACCEPTED).encode())
+    async with sandbox(tmp_path / "gateway.db") as served:
+        provider = served.client()
+        assert await post(provider, b"no gzip", Content_Encoding="gzip") == (400, "NOT_READABLE")
+        assert await post(provider, packed[:40], Content_Encoding="gzip") == (400, "NOT_JSON")
+        assert (await provider.record(MINE, "a")).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"ReferralAccepted"',
+        b"1",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        json.dumps(ACCEPTED).encode("utf-16"),
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b'{"type":"ReferralAccepted"}{}',
+        b'{"type":NaN}',
+        b'{"type":1e999999}',
+        b"{'type':'ReferralAccepted'}",
+        b'{"type":"Referral\x00Accepted"}',
+        b'{"type":"\xed\xa0\x80"}',
+        b'{"type":"\\ud800"}',
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+async def test_what_is_no_json_object_is_refused(body: bytes, provider: Client) -> None:
+    assert await post(provider, body) in {(400, "NOT_JSON"), (400, "INVALID_RECORD")}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "ReferralAccepted"},
+        {"type": "Referral"},
+        {
+            "type": "AttachmentRegistered",
+            "attached_on": "2016-02-30",
+            "attached_to": "WORK_PROGRAMME_REFERRAL",
+        },
+        {"type": ["ReferralAccepted"]},
+        {"type": None},
+        ACCEPTED | {"accepted_at": 1457946000000},
+        ACCEPTED | {"accepted_at": "2016-03-14T09:00:00"},
+        ACCEPTED | {"accepted_at": "9" * 10_000},
+        ACCEPTED | {"Qz\n": 1},
+        ACCEPTED | {"message_id": "b"},
+        ACCEPTED | {"po_number": MINE},
+        ACCEPTED | {"provider_id": "PRV01"},
+        ACCEPTED | {"provider_id": None},
+        {"type": "ExpenseReimbursed", "session_id": "S", "kind": "TRAVEL", "amount_pence": 10**30},
+        {"type": "ExpenseReimbursed", "session_id": "S", "kind": "TRAVEL", "amount_pence": 1.5},
+        {"type": "ExpenseReimbursed", "session_id": "S", "kind": "TRAVEL", "amount_pence": True},
+    ],
+    ids=lambda fields: json.dumps(fields)[:60],
+)
+async def test_what_is_no_record_is_refused(fields: Json, provider: Client) -> None:
+    status, code = await post(provider, json.dumps(fields).encode())
+    assert (status, code) == (400, "INVALID_RECORD") or (status == 403 and fields["provider_id"] is None)
+    assert (await provider.get("/v1/messages/a")).status == 404
+
+
+async def test_a_number_with_more_digits_than_there_are_is_refused(provider: Client) -> None:
+    """Python reads no whole number of more than 4,300 digits."""
+    body = b'{"type":"ReferralAccepted","accepted_at":%b}' % (b"1" * 10_000)
+    assert await post(provider, body) in {(400, "NOT_JSON"), (400, "INVALID_RECORD")}
+
+
+async def test_a_field_that_is_given_twice_is_refused(provider: Client) -> None:
+    """One that reads the first, and one that reads the last, would take two records for one."""
+    body = b'{"type":"ReferralAccepted","accepted_at":"2016-03-14T08:00:00Z","accepted_at":"2016-03-14T09:00:00Z"}'
+    assert await post(provider, body) == (400, "NOT_JSON")
+
+
+async def test_text_may_hold_whatever_text_may(provider: Client) -> None:
+    for number, reason in enumerate(("\0", "=1+1", "<b>", "\u202e", "💩", "\x1b[2J")):
+        value = {"type": "ReferralRejected", "reason": reason, "rejected_at": ACCEPTED["accepted_at"]}
+        answer = await provider.record(MINE, f"a{number}", value)
+        assert answer.status in {200, 422}
+    history = (await provider.get(f"/v1/referrals/{MINE}")).json["history"]
+    assert [each["event"]["reason"] for each in history if each["event"].get("action") == "REJECT"] == ["\0"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonl", ""]
+)
+async def test_a_body_that_is_not_said_to_be_json_is_refused(content_type: str, provider: Client) -> None:
+    data = json.dumps(ACCEPTED).encode()
+    assert await post(provider, data, Content_Type=content_type) == (415, "NOT_JSON")
+
+
+async def raw(served: Sandbox, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which these have been sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    return reader, writer
+
+
+def head_of(provider: Client, path: str = PATH, *, content_type: str = "application/json") -> bytes:
+    """The head of a request whose body is to have a thousand bytes."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: a\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: 1000\r\nAuthorization: Bearer {provider.token}\r\n\r\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        (PATH, "application/json"),
+        ("/v1/uploads", "application/jsonl"),
+        ("/sandbox/clock", "application/json"),
+    ],
+)
+async def test_a_body_that_comes_too_slowly_is_given_up(
+    path: str, content_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sends a byte now and then holds nothing for ever."""
+    monkeypatch.setattr(desk, "BODY_S", 0.2)
+    monkeypatch.setattr("gateway.api.uploads.UPLOAD_S", 0.2)
+    monkeypatch.setattr(server, "LINGER_S", 0.1)
+    async with sandbox(tmp_path / "gateway.db") as served:
+        head = head_of(served.client(), path, content_type=content_type)
+        reader, writer = await raw(served, head, b"{")
+        async with asyncio.timeout(30):
+            while not (answer := await _some(reader)):
+                writer.write(b" ")
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"TOO_SLOW" in answer
+            # And the connection ends.
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+
+async def _some(reader: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(0.05):
+            return await reader.read(10_000)
+    except TimeoutError:
+        return b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTT", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: "])
+async def test_a_connection_that_asks_for_nothing_is_closed(
+    sent: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDLE_S", 0.3)
+    async with sandbox(tmp_path / "gateway.db") as served:
+        reader, writer = await raw(served, sent)
+        async with asyncio.timeout(30):
+            await reader.read()
+        writer.close()
+
+
+async def test_who_goes_away_in_the_middle_of_a_body_is_no_bug(served: Sandbox, provider: Client) -> None:
+    """The log says nothing of it."""
+    _, writer = await raw(served, head_of(provider), b"{")
+    writer.transport.abort()
+    assert (await provider.record(MINE, "a")).status == 200
+
+
+async def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", rate_per_s=1, rate_burst=5) as served:
+        provider, other = served.client(), served.client("PRV02")
+        answers = [await provider.get("/v1/referrals") for _ in range(12)]
+        refused = [answer for answer in answers if answer.status == 429]
+        assert refused
+        assert {answer.status for answer in answers} == {200, 429}
+        assert {answer.code for answer in refused} == {"TOO_MANY_REQUESTS"}
+        assert all(1 <= int(answer.headers["Retry-After"]) <= 5 for answer in refused)
+        # Each provider has its own, and those who watch the gateway need none.
+        assert (await other.get("/v1/referrals")).status == 200
+        assert (await provider.get("/livez")).status == 200
+
+
+async def test_an_upload_costs_as_much_as_its_records(tmp_path: Path) -> None:
+    lines = b"".join(
+        b'{"type":"GroupObjection","message_id":"m%d","po_number":"UC-MANDATORY",'
+        b'"raised_at":"2016-03-14T09:00:00Z"}\n' % number
+        for number in range(20)
+    )
+    async with sandbox(tmp_path / "gateway.db", rate_per_s=1, rate_burst=10) as served:
+        before = await served.records("provider.session-records")
+        provider = served.client()
+        answer = await provider.ask("POST", "/v1/uploads", data=lines, Content_Type="application/jsonl")
+        assert (answer.status, answer.code) == (429, "TOO_MANY_REQUESTS")
+        assert await served.records("provider.session-records") == before
+
+
+async def test_a_referral_takes_so_many_records_and_no_more(
+    provider: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MOST_RECORDS", 4)
+    known = 1  # the referral's own message
+    objection = {"type": "GroupObjection", "raised_at": ACCEPTED["accepted_at"]}
+    for number in range(known, 4):
+        assert (await provider.record(MINE, f"a{number}", objection)).status == 200
+    full = await provider.record(MINE, "b", objection)
+    assert (full.status, full.code) == (409, "TOO_MANY_RECORDS")
+    # What has come before is still answered.
+    assert (await provider.record(MINE, "a1", objection)).status == 200

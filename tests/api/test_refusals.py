@@ -1,0 +1,98 @@
+"""Every refusal of the rulebook, reached over HTTP, with the paragraph that it follows."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession
+
+from gateway.rules.decide import ROWS, SHARED, UNKNOWN_REFERRAL
+from gateway.rules.guidance import SAYS
+from gateway.rules.referrals import CHECKS
+from gateway.sandbox.refusals import Refusal, refusals
+from tests.api.running import ACCEPTED, Answer, Client, Process, referral, until_ready
+
+REFUSALS = [*refusals()]
+
+
+def citations() -> dict[str, set[str | None]]:
+    """By code of a refusal, what the rows say that have it."""
+    found: defaultdict[str, set[str | None]] = defaultdict(set)
+    for check in (*SHARED, *CHECKS, *(check for row in ROWS.values() for check in row.checks)):
+        if check.code:
+            found[check.code].add(check.rule)
+    return {**found, UNKNOWN_REFERRAL: {None}}
+
+
+RULES = citations()
+
+
+@pytest.fixture
+async def asking(running: Process) -> AsyncIterator[Client]:
+    async with ClientSession(running.url) as session:
+        await until_ready(session)
+        yield running.client(session)
+
+
+def is_refused(answer: Answer, code: str) -> None:
+    """It is answered as problem details, with the rule of a row that has this code."""
+    assert answer.status == 422, answer.body
+    assert answer.code == code
+    body = answer.json
+    assert body["rule"] in RULES[code]
+    assert body["guidance"] == (None if body["rule"] is None else SAYS[body["rule"]])
+    assert body["detail"].endswith(".")
+    message = body["message"]
+    assert (message["status"], message["code"], message["rule"]) == ("REFUSED", code, body["rule"])
+
+
+async def test_the_sandbox_says_how_to_get_each_of_them(asking: Client) -> None:
+    """All but UNKNOWN_REFERRAL, for which time must pass."""
+    told = (await asking.get("/sandbox")).json["refusals"]
+    assert [each["code"] for each in told] == [each.code for each in REFUSALS]
+    assert {each.code for each in REFUSALS} == RULES.keys() - {UNKNOWN_REFERRAL}
+    assert len(REFUSALS) == len(RULES) - 1
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
+async def test_a_message_is_refused_with_its_code_and_the_guidance(refusal: Refusal, asking: Client) -> None:
+    if refusal.by == "PROVIDER":
+        answer = await asking.record(refusal.scene.po_number, f"refuse-{refusal.code}", refusal.send)
+    else:
+        answer = await asking.send("POST", "/sandbox/messages", refusal.send, Prefer="wait=20")
+    is_refused(answer, refusal.code)
+    # Asked for later, it says the same.
+    again = await asking.get(answer.json["message"]["self"])
+    assert again.status == 200
+    assert again.json == answer.json["message"]
+
+
+async def test_a_message_whose_referral_does_not_come_is_refused_after_28_days(asking: Client) -> None:
+    """To a provider, who can't send it, its path is not there."""
+    path = await asking.record("NEVER-CAME", "never-1")
+    assert (path.status, path.code) == (404, UNKNOWN_REFERRAL)
+    value = {"message_id": "never-2", "po_number": "NEVER-CAME", "provider_id": "PRV01"}
+    accepted = {"accepted_at": ACCEPTED["accepted_at"]}
+    held = await asking.message("provider.session-records", "ReferralAccepted", value | accepted, wait=0)
+    assert held.status == 202
+    await asking.clock("2016-04-11T22:59:59Z")
+    for path_of_it in (held.json["self"], "/v1/messages/never-2"):
+        message = await asking.get(path_of_it)
+        assert (message.status, message.json["status"]) == (200, "HELD")
+    await asking.clock("2016-04-11T23:00:00Z")
+    message = await asking.get(held.json["self"])
+    assert (message.json["status"], message.json["code"]) == ("REFUSED", UNKNOWN_REFERRAL)
+    # What is forgotten can be said again, and waits again.
+    again = await asking.message("provider.session-records", "ReferralAccepted", value | accepted, wait=0)
+    assert again.status == 202
+
+
+async def test_a_first_referral_that_was_refused_is_no_part_of_the_one_that_comes_after_it(
+    asking: Client,
+) -> None:
+    at = (await asking.get("/sandbox/clock")).json["at"]
+    wrong = referral("WAS-WRONG", claimant_group=None, referred_on=at[:10])
+    is_refused(await asking.message("prap.referrals", "Referral", wrong), "CLAIMANT_GROUP_MISSING")
+    await asking.new_referral("WAS-WRONG", message_id="second", referred_on=at[:10])
+    history = (await asking.get("/v1/referrals/WAS-WRONG")).json["history"]
+    assert [entry["type"] for entry in history] == ["PrapAction", "Instruction", "Outcome"]
