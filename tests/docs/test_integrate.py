@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from gateway.api import desk, instructions, plans, records, referrals
+from gateway.api import desk, instructions, records, referrals
 from gateway.api_settings import ApiSettings
 from gateway.rules.events import InstructionKind
 from gateway.rules.policy import shipped
@@ -112,7 +112,6 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| {instructions.MOST_OPEN} a caller |",
         f"| 1 to {desk.LONGEST_ID} visible ASCII characters",
         f"| records of one referral | {records.MOST_RECORDS:,} |",
-        f"| delivery plans of a provider | {plans.MOST_PLANS}, one",
         f"by default {default['rate_per_s']:,} a second and {default['rate_burst']:,} at once",
         f"more than {shipped().on(0).clock_skew_s // 60} minutes ahead",
     ):
