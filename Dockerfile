@@ -33,7 +33,7 @@ ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HTTP_HOST=0.0.0.0
 USER 10001:10001
-# For the embedded log, on a volume. On Kafka nothing is kept here, and but for /tmp all may be read-only.
+# For a volume: the embedded log, and what answers over HTTP come from. But for it and /tmp all may be read-only.
 WORKDIR /var/lib/gateway
 EXPOSE 8080
 

@@ -230,13 +230,17 @@ def run(
         bool,
         typer.Option(
             "--sandbox",
-            help="A log to try the API on, with ready-made referrals and a clock that the caller moves.",
+            help="A log to try the API on, in a folder of its own: with ready-made referrals of the provider "
+            "PRV01, and a clock that the caller moves. `gateway token` makes tokens for it.",
         ),
     ] = False,
     config: Config = None,
     as_worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
 ) -> None:
-    """Decide what arrives on the log, as it arrives, until told to stop."""
+    """Decide what arrives on the log, as it arrives, until told to stop.
+
+    Serves the providers' API, health and metrics over HTTP meanwhile, on GATEWAY_HTTP_PORT.
+    """
     settings = read_settings(config, worker=as_worker)
     if until is not None and clock != "log":
         raise InvalidSettings("--until needs --clock log; name both")

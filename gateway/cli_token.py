@@ -25,7 +25,10 @@ def token(
     ] = "12h",
     config: Config = None,
 ) -> None:
-    """Print a token for trying the API on the embedded log, signed with the key beside it."""
+    """Print a token for trying the API on the embedded log, signed with the key beside it.
+
+    A request has it in the header "Authorization: Bearer TOKEN". A sandbox's provider is PRV01.
+    """
     from gateway.api.callers import development
     from gateway.api.callers.configured import has_identity_provider
     from gateway.api.callers.verifying import LARGEST_TOKEN, LONGEST_PROVIDER_ID, MOST_PROVIDERS

@@ -64,7 +64,11 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "supervisor.gone": LogEvent(
         "warning", (), "A worker saw that its supervisor has ended, and stops by itself."
     ),
-    "http.started": LogEvent("info", ("host", "port"), "Health and metrics are served."),
+    "http.started": LogEvent(
+        "info",
+        ("host", "port"),
+        "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise.",
+    ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
     ),

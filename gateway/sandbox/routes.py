@@ -93,10 +93,12 @@ class Sandbox:
         ]
 
     async def _show(self, request: web.Request) -> web.Response:
-        """What is ready-made, and how to get each refusal."""
+        """What is ready-made, and how to get each refusal; answers when all of it can be asked for."""
         known_parameters(request)
+        at = await self._log.time()
+        await self._settled(at)
         view = SandboxView(
-            at=format_instant(await self._log.time()),
+            at=format_instant(at),
             referrals=[ReadyView(po_number=scene.po_number, about=scene.about) for scene in groups()],
             refusals=[_refusal(refusal) for refusal in refusals()],
         )
@@ -119,13 +121,7 @@ class Sandbox:
         if at >= _TOO_LATE:
             raise _wrong("at", "at is after the year 9899; expected an instant before.")
         async with self._moving:
-            if not self._crew.workers:
-                raise Problem(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "The gateway has just started; try again.",
-                    code="STARTING",
-                    headers={"Retry-After": "1"},
-                )
+            self._refuse_where_nobody_decides()
             if at < await self._log.time():
                 raise Problem(
                     HTTPStatus.CONFLICT,
@@ -137,8 +133,21 @@ class Sandbox:
             await self._settled(moved)
         return answer(request, ClockView(at=format_instant(moved)))
 
+    def _refuse_where_nobody_decides(self) -> None:
+        if not self._crew.workers:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The gateway has just started; try again.",
+                code="STARTING",
+                headers={"Retry-After": "1"},
+            )
+
     async def _settled(self, at: int) -> None:
-        """Wait until everything up to an instant has been decided, committed, and can be asked for."""
+        """Wait until everything up to an instant has been decided, committed, and can be asked for.
+
+        Raises Problem.
+        """
+        self._refuse_where_nobody_decides()
         for worker in [*self._crew.workers.values()]:
             await worker.until_idle(at)
         await self._desk.following.reach(await self._log.ends())

@@ -98,6 +98,14 @@ def test_the_gateway_knows_all_settings_that_it_is_given(
     assert not unknown()
 
 
+def test_the_file_that_answers_come_from_is_on_a_volume_that_the_gateways_user_may_write_to() -> None:
+    """A new volume belongs to whom the folder of the image belongs to that it is mounted on."""
+    (volume,) = service("gateway")["volumes"]
+    folder = volume.rpartition(":")[2]
+    assert Path(environment_of_the_gateway()["GATEWAY_PROJECTION"]).parent == Path(folder)
+    assert f"useradd --uid 10001 --gid gateway --home-dir {folder} --create-home" in DOCKERFILE.read_text()
+
+
 def test_the_topics_are_made_by_the_command_that_the_gateway_waits_for(
     bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -3,7 +3,8 @@
 A block fenced as `sh` is run: all of a page in order, in one empty folder. A block fenced as `json prints` or
 `text prints` is what the `sh` block above it writes to standard output. A block fenced as `json` holds lines
 that the gateway takes or gives. A block fenced as `csv` or `jsonl` is an upload, and `csv mistakes` what is
-said of it: test_uploads.py reads them. What can't be run in a test is fenced as `console` and named below.
+said of it: test_uploads.py reads them. Blocks fenced as `sh sandbox` and `text sandbox` are read by
+test_integrate.py. What can't be run in a test is fenced as `console` and named below.
 """
 
 import os
@@ -24,6 +25,7 @@ NOT_RUN = {
     "make ": "sets up the project or runs all of its tests, this one among them",
     "docker ": "needs Docker",
     "export GATEWAY_TEST_BOOTSTRAP=": "starts a broker; tests/kafka/test_broker.py does so",
+    "mkdir -p sandbox && cd sandbox": "the test has a folder of its own",
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
     "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
@@ -45,6 +47,7 @@ NOT_RUN = {
 KINDS = {
     *("sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"),
     *("csv", "csv mistakes", "jsonl"),
+    *("sh sandbox", "text sandbox"),
 }
 
 
@@ -125,7 +128,7 @@ def test_the_pages_show_every_inbound_record() -> None:
 
     shown = {
         type(line.message).__name__
-        for block in blocks(ROOT / "docs" / "integrate.md")
+        for block in blocks(ROOT / "docs" / "topics.md")
         if block.info == "json" and b'"key":' not in block.body.encode()
         for line in read_lines(lines_in(block))
     }

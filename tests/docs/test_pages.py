@@ -18,8 +18,8 @@ from tests.docs.pages import PAGES, ROOT, anchors, links
 
 #: A path of one machine, or the address of a registry or an index.
 _PRIVATE = re.compile(
-    r"/(?:work|home|root|Users|mnt)/|/tmp/\w|[A-Z]:\\|localhost:\d|127\.0\.0\.1:\d|pypi\.org|/simple/?\b"
-    r"|registry\.npmjs|artifactory|nexus|index-url|https?://(?!(www\.w3\.org|spdx\.org))",
+    r"/(?:work|home|root|Users|mnt)/|/tmp/\w|[A-Z]:\\|localhost:(?!8080)\d|127\.0\.0\.1:\d|pypi\.org|/simple/?\b"
+    r"|registry\.npmjs|artifactory|nexus|index-url|https?://(?!www\.w3\.org|spdx\.org|localhost:8080|[\w.-]+\.example\b)",
     re.IGNORECASE,
 )
 
@@ -54,8 +54,8 @@ def test_the_rules_page_names_all_guidance_that_a_decision_cites() -> None:
     assert not {rule for rule in cited if f"| {rule} | {guidance.SAYS[rule]}" not in tables}
 
 
-def test_the_page_for_integrators_names_all_topics_and_records() -> None:
-    page = (ROOT / "docs" / "integrate.md").read_text("utf-8")
+def test_the_page_about_topics_names_all_topics_and_records() -> None:
+    page = (ROOT / "docs" / "topics.md").read_text("utf-8")
     for topic, records in INBOUND.items():
         names = ", ".join(record.__name__ for record in records)
         assert f"| `{topic}` | in | {names} |" in page

@@ -1,0 +1,184 @@
+"""A provider's client: handles one referral, from its arrival to the attachment.
+
+    GATEWAY_TOKEN=$(gateway token --provider PRV01) python3 provider.py UC-VOLUNTARY --sandbox
+
+It does what a provider's system does: it follows the instructions, accepts the referral, books a session,
+records who came, and registers the attachment when the WP11 is in. It may be stopped at any moment and begun
+anew. With --sandbox it plays the Jobcentre too, and lets the days pass. It needs Python 3.11 and no package.
+"""
+
+import argparse
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+Json = dict[str, Any]
+GIVE_UP_AFTER_S = 300
+
+
+class Refused(Exception):
+    """The gateway has answered, and would answer the same again."""
+
+
+class Gateway:
+    """Where to ask, and as whom. folder: for what has to outlast a crash."""
+
+    def __init__(self, url: str, token: str, folder: Path) -> None:
+        self.url, self.token, self.folder = url, token, folder
+
+    def ask(self, path: str, body: Json | None = None, **headers: str) -> tuple[int, Json]:
+        """The status and the answer; asked again for as long as there may be another one."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        give_up_at_s, pause_s = time.monotonic() + GIVE_UP_AFTER_S, 0.5
+        while True:
+            after_s: str | None = None
+            try:
+                with urlopen(Request(self.url + path, data, headers), timeout=60) as answer:
+                    return answer.status, json.load(answer)
+            except HTTPError as error:
+                if error.code < 500 and error.code != 429:
+                    problem = json.load(error)
+                    raise Refused(f"{problem['code']}: {problem.get('detail')}") from None
+                trouble, after_s = f"HTTP {error.code}", error.headers["Retry-After"]
+            except (OSError, ValueError) as error:  # no connection, no answer, or half of one
+                trouble = type(error).__name__
+            wait_s = pause_s * random.uniform(0.5, 1)
+            if after_s is not None and after_s.isdecimal():
+                wait_s = float(after_s)
+            if time.monotonic() + wait_s > give_up_at_s:
+                raise TimeoutError(f"the gateway can't be used: {trouble}")
+            print(f"  {trouble}; again in {wait_s:.1f} s")
+            time.sleep(wait_s)
+            pause_s = min(pause_s * 2, 30)
+
+    def send(self, po_number: str, key: str, record: Json) -> None:
+        """Send a record, and wait for what comes of it.
+
+        It is on disk first: after a crash the same record goes out under the same key. So it is decided once,
+        however often it is sent.
+        """
+        kept = self.folder / f"{key}.json"
+        if not kept.exists():
+            write(kept, json.dumps(record))
+        record, to = json.loads(kept.read_text()), f"/v1/referrals/{po_number}/records"
+        status, outcome = self.ask(to, record, Idempotency_Key=key, Prefer="wait=20")
+        while status == 202:  # taken, and not decided yet: sent again, it is not taken again
+            status, outcome = self.ask(to, record, Idempotency_Key=key, Prefer="wait=20")
+        print(f"  {record['type']}: {outcome['status']}, {outcome['rule']}", *outcome["advisories"])
+
+    def instructions(self, wait_s: int) -> Iterator[Json]:
+        """What is to be done next, in order. It counts as done when the one behind it is asked for."""
+        kept = self.folder / "cursor"
+        after = f"&after={kept.read_text()}" if kept.exists() else ""
+        _, page = self.ask(f"/v1/instructions?limit=500&wait={wait_s}{after}")
+        for instruction in page["instructions"]:
+            yield instruction
+            write(kept, instruction["cursor"])
+
+
+def follow(gateway: Gateway, po_number: str, instruction: Json, now: datetime) -> None:
+    """Do what an instruction says, or leave it to a person."""
+    print(f"{now:%d %b} {instruction['instruction']}, due {instruction['due_on']}")
+    if instruction["instruction"] == "ACCEPT_REFERRAL":
+        accepted = {"type": "ReferralAccepted", "accepted_at": text(now)}
+        gateway.send(po_number, f"{po_number}-accepted", accepted)
+        booked = {
+            "type": "SessionBooked",
+            "session_id": f"LEEDS-{now + timedelta(days=7):%Y-%m-%d}",
+            "session_name": "Information session",
+            "starts_at": text((now + timedelta(days=7)).replace(hour=10, minute=0, second=0)),
+            "duration_minutes": 60,
+            "location": "Leeds Town Hall",
+            "format": "GROUP",
+            "notified_at": text(now),  # for a mandatory participant: from then on it counts
+        }
+        gateway.send(po_number, f"{po_number}-booked", booked)
+    elif instruction["instruction"] == "UNDERTAKE_ATTACHMENT":
+        attached = {
+            "type": "AttachmentRegistered",
+            "attached_on": f"{now:%Y-%m-%d}",
+            "attached_to": "WORK_PROGRAMME_REFERRAL",
+        }
+        gateway.send(po_number, f"{po_number}-attached", attached)
+    else:
+        print("  for a person to look at")
+
+
+def record_who_came(gateway: Gateway, referral: Json, now: datetime) -> None:
+    """Record what came of the sessions that are over. Here everybody comes."""
+    for session in referral["sessions"]:
+        if session["outcome"] is None and not session["cancelled"] and session["ends_at"] <= text(now):
+            came = {
+                "type": "AttendanceRecorded",
+                "session_id": session["session_id"],
+                "outcome": "ATTENDED",
+                "recorded_at": text(now),
+            }
+            gateway.send(referral["po_number"], f"{referral['po_number']}-came-{session['session_id']}", came)
+
+
+def pass_a_day(gateway: Gateway, referral: Json, now: datetime) -> None:
+    """In the sandbox: the Jobcentre interviews who has attended, and the clock moves on."""
+    po_number, today = referral["po_number"], f"{now:%Y-%m-%d}"
+    if referral["status"] == "OPEN" and any(each["outcome"] == "ATTENDED" for each in referral["sessions"]):
+        wp11 = {
+            "message_id": f"{po_number}-wp11",
+            "po_number": po_number,
+            "jobcentre_id": referral["jobcentre_id"],
+            "interview_on": today,
+            "wants_to_join": True,
+            "issued_on": today,
+        }
+        gateway.ask("/sandbox/messages", {"topic": "jobcentre.wp11", "value": wp11}, Prefer="wait=20")
+    gateway.ask("/sandbox/clock", {"at": text(now + timedelta(days=1))})
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(content)
+    new.replace(path)
+
+
+def text(at: datetime) -> str:
+    """An instant, as the API has it."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def main() -> None:
+    """Handle a referral until it is closed."""
+    parser = argparse.ArgumentParser(description="Handle one referral, from its arrival to the attachment.")
+    parser.add_argument("po_number")
+    parser.add_argument("--url", default="http://localhost:8080")
+    parser.add_argument("--folder", type=Path, help="for what outlasts a crash; default: named after it")
+    parser.add_argument("--sandbox", action="store_true", help="play the Jobcentre, and let the days pass")
+    given = parser.parse_args()
+    folder: Path = given.folder or Path(given.po_number)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    gateway = Gateway(given.url, os.environ["GATEWAY_TOKEN"], folder)
+    while True:
+        clock = gateway.ask("/sandbox/clock")[1]["at"] if given.sandbox else datetime.now(UTC).isoformat()
+        now = datetime.fromisoformat(clock)
+        for instruction in gateway.instructions(wait_s=0 if given.sandbox else 30):
+            if instruction["po_number"] == given.po_number:  # a provider's system follows them all
+                follow(gateway, given.po_number, instruction, now)
+        _, referral = gateway.ask(f"/v1/referrals/{given.po_number}")
+        if referral["closed_at"] is not None:
+            print(f"{now:%d %b} {referral['status']}")
+            return
+        record_who_came(gateway, referral, now)
+        if given.sandbox:
+            pass_a_day(gateway, referral, now)
+
+
+if __name__ == "__main__":
+    main()
