@@ -194,8 +194,8 @@ def _put_states(db: Any, states: Mapping[str, bytes | None]) -> None:  # noqa: A
         referrals.append(_referral_row(po_number, order, packed))
         provider_id = order.referral.provider_id
         bookings += ((provider_id, session.session_id, po_number) for session in order.referral.sessions)
-    for table in ("referral", "event", "instruction", "message", "booking"):
-        db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
+    put_rows(db, _PUT_REFERRAL, referrals)
+    put_rows(db, "INSERT OR IGNORE INTO booking VALUES {}", bookings)
 
 
 def _was_known(db: Any, po_number: str) -> bool:  # noqa: ANN401

@@ -86,7 +86,8 @@ class Following:
             while not stop.is_set() and not (until_filled and self.filled.is_set()):
                 try:
                     await self._follow(stop, until_filled)
-                except (LogError, sqlite3.Error, OSError, TimeoutError) as error:
+                except Exception as error:
+                    # Whatever it is: who asks must hear that answers are growing old.
                     if until_filled:
                         raise
                     self.trouble = _why(error)
