@@ -94,7 +94,7 @@ def in_parts(lines: list[Json], draw: random.Random) -> list[list[Json]]:
     """Lines in parts of random length; lines of one instant stay together."""
     parts: list[list[Json]] = [[]]
     for line in lines:
-        if parts[-1] and parts[-1][-1]["at"] != line["at"] and draw.random() < 0.1:
+        if parts[-1] and parts[-1][-1]["at"] != line["at"] and draw.random() < 0.04:
             parts.append([])
         parts[-1].append(line)
     return parts
