@@ -180,7 +180,12 @@ async def test_a_disk_that_fails_is_told_and_tried_again(
 ) -> None:
     """Nothing is lost by it, and nothing taken in twice."""
     monkeypatch.setattr(following_room, "AGAIN_S", 0.01)
-    troubles = [sqlite3.OperationalError("database or disk is full"), OSError("Qz"), None, sqlite3.DatabaseError()]
+    troubles = [
+        sqlite3.OperationalError("database or disk is full"),
+        OSError("Qz"),
+        None,
+        sqlite3.DatabaseError(),
+    ]
     seen: list[str | None] = []
 
     def fails(file: ProjectionFile, changes: Changes) -> filling_room.Filled:
