@@ -1,7 +1,7 @@
 """Where a reader of a provider's instructions stands.
 
 Instructions of different partitions have no common order that would hold for ever, so a place among them is
-an offset for each partition, that of the next one: `17` on a log of one partition, `17.0.4` on a log of three.
+the next offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three.
 """
 
 from typing import Final

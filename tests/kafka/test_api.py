@@ -1,6 +1,5 @@
 """The providers' API on a real broker: each process answers for all, whichever of them decides."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -83,7 +82,7 @@ async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[
     everything = sorted(line["value"]["po_number"] for line in lines())
     for client in (one, other):
         while await referrals(client) != everything:
-            assert await client.get("/v1/instructions?wait=1")
+            await client.get("/v1/instructions?wait=1")
     # What is posted to either is decided, wherever its partition is, and both see what came of it.
     for number in range(REFERRALS):
         answer = await one.record(f"PO{number}", f"a{number}", ACCEPTED)
