@@ -149,7 +149,7 @@ def idempotency_key(request: web.Request) -> str:
     if found is None:
         raise Problem(
             HTTPStatus.BAD_REQUEST,
-            "The header Idempotency-Key must give an id of 1 to 100 visible ASCII characters, like a UUID.",
+            "The header Idempotency-Key must be an id of 1 to 100 visible ASCII characters, such as a UUID.",
             code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )

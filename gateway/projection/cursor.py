@@ -1,7 +1,7 @@
 """Where a reader of a provider's instructions stands.
 
 Instructions of different partitions have no common order that would hold for ever, so a place among them is
-an offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three.
+the next offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ class NotACursor(ValueError):
 
 
 def parse_cursor(text: str, partitions: int) -> tuple[int, ...]:
-    """The offset, by partition, behind which to go on. Raises NotACursor."""
+    """The offset, by partition, at which to go on. Raises NotACursor."""
     parts = text.split(".") if len(text) <= _LONGEST else []
     if len(parts) != partitions or not all(map(_is_offset, parts)):
         raise NotACursor("is no cursor; expected `next` of an earlier answer, or nothing for the first page")

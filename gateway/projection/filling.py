@@ -1,5 +1,6 @@
 """From changes of the log to the projection's tables."""
 
+import sqlite3
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final, cast
@@ -70,37 +71,47 @@ class Filled(Struct, frozen=True):
 
 def fill(file: ProjectionFile, changes: Changes) -> Filled:
     """Take changes in, all of them or none."""
-    rows = _Rows()
-    for record in changes.records:
-        rows.add(record)
     with file.db as db:
         db.execute("BEGIN IMMEDIATE")
-        put_rows(db, _PUT_EVENT, rows.events)
-        put_rows(db, _PUT_INSTRUCTION, rows.instructions)
-        put_rows(db, _PUT_MESSAGE, rows.messages)
-        put_rows(db, _PUT_OUTCOME, rows.outcomes)
-        put_rows(db, _PUT_PLAN, rows.plans)
-        for po_number, begins in rows.begun.items():
-            _drop_earlier_lives(db, po_number, begins)
+        rows = _Rows(db)
+        for record in changes.records:
+            rows.add(record)
+        rows.put()
         _put_states(db, changes.states)
         file.keep_positions(changes.positions)
-    return Filled(
-        frozenset(rows.touched | changes.states.keys()), frozenset(row[0] for row in rows.instructions)
-    )
+    return Filled(frozenset(rows.touched | changes.states.keys()), frozenset(rows.instructed))
 
 
 class _Rows:
-    """The rows of the records, table by table."""
+    """The rows of the records, table by table, which are put many at a time.
 
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-        self.instructions: list[tuple[Any, ...]] = []
-        self.messages: list[tuple[Any, ...]] = []
-        self.outcomes: list[tuple[Any, ...]] = []
-        self.plans: list[tuple[Any, ...]] = []
-        #: The place of the last decision by which a referral became known.
-        self.begun: dict[str, tuple[int, int]] = {}
+    touched: the purchase orders that they are about. instructed: the providers with instructions among them.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._events: list[tuple[Any, ...]] = []
+        self._instructions: list[tuple[Any, ...]] = []
+        self._messages: list[tuple[Any, ...]] = []
+        self._outcomes: list[tuple[Any, ...]] = []
+        self._plans: list[tuple[Any, ...]] = []
+        #: The purchase orders that have events among the rows that are not put yet.
+        self._waiting: set[str] = set()
         self.touched: set[str] = set()
+        self.instructed: set[str] = set()
+
+    def put(self) -> None:
+        """Put what there is."""
+        for sql, rows in (
+            (_PUT_EVENT, self._events),
+            (_PUT_INSTRUCTION, self._instructions),
+            (_PUT_MESSAGE, self._messages),
+            (_PUT_OUTCOME, self._outcomes),
+            (_PUT_PLAN, self._plans),
+        ):
+            put_rows(self._db, sql, rows)
+            rows.clear()
+        self._waiting.clear()
 
     def add(self, record: Record) -> None:
         """A record's rows. Of most events nothing is read but the key, which says what they are about."""
@@ -110,20 +121,21 @@ class _Rows:
             case "jobcentre.delivery-plans":
                 plan = read(record)
                 if isinstance(plan, DeliveryPlan):
-                    self.plans.append((plan.provider_id, record.value))
+                    self._plans.append((plan.provider_id, record.value))
             case _ if record.key is not None:
                 po_number = record.key.decode()
                 self.touched.add(po_number)
-                self.events.append((po_number, record.topic, record.partition, record.offset, record.value))
                 if record.topic in _READ:
                     self._add_event(record, po_number)
+                self._waiting.add(po_number)
+                self._events.append((po_number, record.topic, record.partition, record.offset, record.value))
 
     def _add_message(self, record: Record) -> None:
         # What can't be read is a dead letter, and no message.
         message = read(record)
         if isinstance(message, ProviderRecord) and record.value is not None:
             self.touched.add(message.po_number)
-            self.messages.append(
+            self._messages.append(
                 (
                     *(message.provider_id, message.message_id, message.po_number),
                     *(digest(record.value), record.timestamp),
@@ -134,24 +146,26 @@ class _Rows:
         match read(record):
             case Outcome() as outcome:
                 sender = outcome.provider_id if outcome.topic == PROVIDERS_TOPIC else None
-                self.outcomes.append(
+                self._outcomes.append(
                     (sender or NO_PROVIDER, outcome.message_id, po_number, outcome.status, record.value)
                 )
             case Instruction() as instruction:
-                self.instructions.append(
+                self.instructed.add(instruction.provider_id)
+                self._instructions.append(
                     (instruction.provider_id, record.partition, record.offset, po_number)
                 )
             case PrapAction() as action:
                 if action.action == "ACKNOWLEDGE":
-                    begins = place_in_time(action)
-                    self.begun[po_number] = max(begins, self.begun.get(po_number, begins))
+                    if po_number in self._waiting:
+                        self.put()  # so that what came of a message now does not meet what came of it then
+                    _drop_earlier_lives(self._db, po_number, place_in_time(action))
             case _:  # written by a later version
                 structlog.get_logger("gateway.projection").warning(
                     "projection.passed_over", topic=record.topic, offset=record.offset
                 )
 
 
-def _drop_earlier_lives(db: Any, po_number: str, begins: tuple[int, int]) -> None:  # noqa: ANN401
+def _drop_earlier_lives(db: sqlite3.Connection, po_number: str, begins: tuple[int, int]) -> None:
     """Drop what was decided on a purchase order before its referral became known.
 
     Whoever reads the log from its beginning finds all that was decided before the referral was forgotten and
@@ -179,26 +193,29 @@ def _drop_earlier_lives(db: Any, po_number: str, begins: tuple[int, int]) -> Non
     db.executemany("DELETE FROM message WHERE provider_id = ? AND message_id = ?", names)
 
 
-def _put_states(db: Any, states: Mapping[str, bytes | None]) -> None:  # noqa: ANN401
+def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None]) -> None:
     referrals: list[tuple[Any, ...]] = []
     bookings: list[tuple[Any, ...]] = []
+    unknown: list[tuple[str]] = []
     for po_number, packed in states.items():
         order = None if packed is None else unpack(packed)
-        if order is None:
-            if _was_known(db, po_number):
-                _forget(db, po_number)
+        if order is not None and order.referral is not None:
+            referrals.append(_referral_row(po_number, order, packed))
+            provider_id = order.referral.provider_id
+            bookings += ((provider_id, session.session_id, po_number) for session in order.referral.sessions)
             continue
-        if order.referral is None:  # it is waited for
-            db.execute("DELETE FROM referral WHERE po_number = ?", (po_number,))
-            continue
-        referrals.append(_referral_row(po_number, order, packed))
-        provider_id = order.referral.provider_id
-        bookings += ((provider_id, session.session_id, po_number) for session in order.referral.sessions)
+        unknown.append((po_number,))
+        if order is None and _was_known(db, po_number):
+            _forget(db, po_number)
+    # A referral that was forgotten and came anew has none of the sessions of before.
+    db.executemany("DELETE FROM booking WHERE po_number = ?", [row[:1] for row in referrals])
     put_rows(db, _PUT_REFERRAL, referrals)
-    put_rows(db, "INSERT OR IGNORE INTO booking VALUES {}", bookings)
+    put_rows(db, "INSERT INTO booking VALUES {}", bookings)
+    for table in ("referral", "booking"):
+        db.executemany(f"DELETE FROM {table} WHERE po_number = ?", unknown)
 
 
-def _was_known(db: Any, po_number: str) -> bool:  # noqa: ANN401
+def _was_known(db: sqlite3.Connection, po_number: str) -> bool:
     """Whether there has been a referral: the first thing that comes of one is an action in PRaP.
 
     What came of messages about a purchase order that never was known stays, for their senders.
@@ -207,8 +224,8 @@ def _was_known(db: Any, po_number: str) -> bool:  # noqa: ANN401
     return db.execute(sql, (po_number,)).fetchone() is not None
 
 
-def _forget(db: Any, po_number: str) -> None:  # noqa: ANN401
-    for table in ("referral", "event", "instruction", "message", "booking"):
+def _forget(db: sqlite3.Connection, po_number: str) -> None:
+    for table in ("event", "instruction", "message"):
         db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
 
 

@@ -131,7 +131,7 @@ class View:
         sql = (
             "SELECT i.offset, e.value FROM instruction i JOIN event e ON e.po_number = i.po_number"
             " AND e.topic = 'provider.instructions' AND e.partition = i.partition AND e.offset = i.offset"
-            " WHERE i.provider_id = ? AND i.partition = ? AND i.offset > ? ORDER BY i.offset LIMIT ?"
+            " WHERE i.provider_id = ? AND i.partition = ? AND i.offset >= ? ORDER BY i.offset LIMIT ?"
         )
 
         def of(partition: int) -> Iterator[tuple[int, int, int, Instruction]]:
@@ -152,14 +152,14 @@ class View:
         for _, partition, offset, instruction in islice(
             merge(*map(of, range(len(place))), key=lambda found: found[0]), limit
         ):
-            at[partition] = offset
+            at[partition] = offset + 1
             told.append(Told(tuple(at), instruction))
         return told
 
     def end(self, partitions: int) -> tuple[int, ...]:
         """The place behind all instructions to whomever."""
         found = dict(self._db.execute("SELECT partition, max(offset) FROM instruction GROUP BY partition"))
-        return tuple(found.get(partition, 0) for partition in range(partitions))
+        return tuple(found.get(partition, -1) + 1 for partition in range(partitions))
 
     def session(self, providers: Collection[str], session_id: str, limit: int) -> list[Booked]:
         """The bookings of a session, by purchase order, `limit` at the most."""

@@ -59,9 +59,7 @@ class Client:
     session: ClientSession
     token: str
 
-    async def ask(
-        self, method: str, path: str, *, data: bytes | None = None, **headers: str | None
-    ) -> Answer:
+    async def ask(self, method: str, path: str, data: bytes | None = None, **headers: str | None) -> Answer:
         """One request. A header's name is written with _; None takes one away."""
         named = CIMultiDict[str](Authorization=f"Bearer {self.token}")
         for name, value in headers.items():
@@ -74,7 +72,7 @@ class Client:
 
     async def get(self, path: str, **headers: str | None) -> Answer:
         """One request for something that is there."""
-        return await self.ask("GET", path, **headers)
+        return await self.ask("GET", path, None, **headers)
 
     async def send(self, method: str, path: str, value: object, **headers: str | None) -> Answer:
         """One request with a body in JSON."""

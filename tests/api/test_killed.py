@@ -51,8 +51,8 @@ async def killed_at_random(
             asyncio.create_task(post(provider, keys, unanswered, answered)) for _ in range(CONNECTIONS)
         ]
         enough = len(answered) + draw.randint(5, 60)
-        while len(answered) < enough and not all(task.done() for task in posting):
-            await asyncio.sleep(draw.random() * 0.01)
+        while len(answered) < enough and not all(task.done() for task in posting):  # noqa: ASYNC110
+            await asyncio.sleep(draw.random() * 0.01)  # at any moment
         gateway.kill()
         await asyncio.gather(*posting)
 
@@ -71,9 +71,9 @@ async def test_what_was_answered_is_decided_once_and_what_was_not_can_be_sent_ag
         async with ClientSession(gateway.url) as session:
             await until_ready(session)
             provider = gateway.client(session)
-            for key in answered:
+            for key, status in answered.items():
                 asked = await provider.get(f"/v1/messages/{key}")
-                assert asked.status == 200, (key, answered[key], asked.body)
+                assert asked.status == 200, (key, status, asked.body)
             for key in unanswered:
                 assert await post_one(provider, int(key[2:]), wait=20) in {200, 422}, key
             statuses = {key: (await provider.get(f"/v1/messages/{key}")).json["status"] for key in answered}

@@ -1,4 +1,4 @@
-"""Referrals: in pages that survive what comes meanwhile, one by one with their version, and only to their provider."""
+"""Referrals: in pages that what comes moves not, one by one with their version, and only their provider's."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Instructions as server-sent events: whoever comes back goes on where it was, and nobody holds anything up."""
+"""Instructions as server-sent events: who comes back goes on where it was, and nobody holds anything up."""
 
 import asyncio
 import gc
@@ -32,8 +32,8 @@ async def test_what_is_there_is_streamed_and_then_what_comes(served: Sandbox, pr
             await provider.new_referral(f"PO-{number}")
             (event,) = await one.events(1)
             assert event["po_number"] == f"PO-{number}"
-        # What was streamed is what is there.
-        assert (await all_of_them(provider))[-1] == event
+            # What was streamed is what is there.
+            assert (await all_of_them(provider))[-1] == event
 
 
 async def test_who_comes_back_misses_nothing_and_gets_nothing_twice(tmp_path: Path) -> None:
@@ -133,16 +133,16 @@ async def test_a_stream_that_nobody_reads_takes_no_more_memory_than_one_that_is_
         reader.connect(("127.0.0.1", served.port))
         reader.setblocking(False)
         loop = asyncio.get_running_loop()
-        ask = f"GET /v1/instructions HTTP/1.0\r\nAccept: text/event-stream\r\nAuthorization: Bearer {provider.token}"
-        await loop.sock_sendall(reader, f"{ask}\r\n\r\n".encode())
+        head = f"Accept: text/event-stream\r\nAuthorization: Bearer {provider.token}"
+        await loop.sock_sendall(reader, f"GET /v1/instructions HTTP/1.0\r\n{head}\r\n\r\n".encode())
         await served.log.append(
             draft("prap.referrals", "Referral", referral(f"PO-{number}")) for number in range(MANY)
         )
         async with asyncio.timeout(30):
-            while served.crew.decided < MANY or not waiting_to_be_sent():
+            while served.crew.decided < MANY or not waiting_to_be_sent():  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.05)
         assert waiting_to_be_sent() < 1_000_000
-        places = set()
+        places: set[str] = set()
         rest = b""
         async with asyncio.timeout(30):
             while len(places) < MANY:

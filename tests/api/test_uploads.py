@@ -58,7 +58,7 @@ async def decided(client: Client, answer: Answer) -> dict[str, str]:
     found = {}
     async with asyncio.timeout(30):
         for message in answer.json["messages"]:
-            while (asked := (await client.get(message["self"])).json)["status"] == "PENDING":
+            while (asked := (await client.get(message["self"])).json)["status"] == "PENDING":  # noqa: ASYNC110 - over HTTP
                 await asyncio.sleep(0.02)
             found[asked["message_id"]] = asked["status"]
     return found

@@ -1,0 +1,125 @@
+"""The providers' API on a real broker: each process answers for all, whichever of them decides."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.api.conftest import no_bug
+from tests.api.running import Client, until_ready
+from tests.api.serving import free_port
+from tests.api.tokens import AUDIENCE, ISSUER, token, usual_keys
+from tests.cli.running import Json, json_lines, referral, spawn
+from tests.kafka.gateways import Gateway, eventually, running, share
+
+PARTITIONS = 4
+REFERRALS = 12
+TODAY = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+ACCEPTED = {"type": "ReferralAccepted", "accepted_at": f"{TODAY}T12:00:00Z"}
+
+
+def token_for(*providers: str) -> str:
+    """A token of the identity provider that is good now."""
+    now_s = int(time.time())
+    return token(iat=now_s - 10, exp=now_s + 600, provider_id=[*providers])
+
+
+def lines() -> list[Json]:
+    at = f"{TODAY}T09:00:00Z"
+    return [
+        referral(at, f"PO{number}", referred_on=TODAY, message_id=f"r{number}") for number in range(REFERRALS)
+    ]
+
+
+@pytest.fixture
+async def both(
+    bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> AsyncIterator[list[tuple[Gateway, Client]]]:
+    """Two processes that share the partitions, and a provider who asks them."""
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(usual_keys())
+    identity = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwks_file": str(keys)}
+    log = {
+        "GATEWAY_LOG_URL": f"kafka://{bootstrap}",
+        "GATEWAY_TOPIC_PREFIX": topic_prefix,
+        "GATEWAY_PARTITIONS": str(PARTITIONS),
+    }
+    assert spawn("topics", "create", cwd=tmp_path, environment=log).status == 0
+    assert spawn("feed", "-", cwd=tmp_path, environment=log, stdin=json_lines(lines())).status == 0
+    async with AsyncExitStack() as stack:
+        found = []
+        for name in ("one", "other"):
+            folder = tmp_path / name
+            folder.mkdir()
+            port = free_port()
+            started = running(folder, bootstrap, topic_prefix, http_port=str(port), **identity)
+            gateway = stack.enter_context(started)
+            session = await stack.enter_async_context(ClientSession(f"http://127.0.0.1:{port}"))
+            found.append((gateway, Client(session, token_for("PRV01"))))
+        eventually(lambda: share([gateway for gateway, _ in found], PARTITIONS))
+        for _, client in found:
+            await until_ready(client.session)
+        yield found
+        for gateway, _ in found:
+            gateway.tell_to_stop()
+        for gateway, _ in found:
+            assert gateway.ended() == 0
+            no_bug(gateway.said)
+
+
+async def referrals(client: Client) -> list[str]:
+    answer = await client.get("/v1/referrals?limit=200")
+    assert answer.status == 200, answer.body
+    return sorted(each["po_number"] for each in answer.json["referrals"])
+
+
+async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[Gateway, Client]]) -> None:
+    (_, one), (_, other) = both
+    everything = sorted(line["value"]["po_number"] for line in lines())
+    for client in (one, other):
+        while await referrals(client) != everything:
+            await client.get("/v1/instructions?wait=1")
+    # What is posted to either is decided, wherever its partition is, and both see what came of it.
+    for number in range(REFERRALS):
+        answer = await one.record(f"PO{number}", f"a{number}", ACCEPTED)
+        assert (answer.status, answer.json["status"]) == (200, "APPLIED"), answer.body
+    for number in range(REFERRALS):
+        again = await other.record(f"PO{number}", f"a{number}", ACCEPTED)
+        assert (again.status, again.json["status"]) == (200, "APPLIED"), again.body
+        reused = await other.record(
+            f"PO{number}", f"a{number}", ACCEPTED | {"accepted_at": f"{TODAY}T13:00:00Z"}
+        )
+        assert reused.code == "IDEMPOTENCY_KEY_REUSED"
+        refused = await other.record(f"PO{number}", f"b{number}", ACCEPTED)
+        assert (refused.status, refused.code) == (422, "ALREADY_ACCEPTED")
+        assert refused.json["rule"] == "WP19 ¶3"
+        seen = await one.get(f"/v1/messages/b{number}")
+        assert seen.status in {200, 404}  # it may have come to one of them only
+    # An instruction is there on both, once, under cursors that both take.
+    there = await one.get("/v1/instructions?limit=500")
+    assert there.json["next"].count(".") == PARTITIONS - 1
+    ids = {each["event_id"] for each in there.json["instructions"]}
+    assert len(ids) == len(there.json["instructions"]) == REFERRALS
+    rest = await other.get(f"/v1/instructions?after={there.json['instructions'][4]['cursor']}")
+    assert {each["event_id"] for each in rest.json["instructions"]} == {
+        each["event_id"] for each in there.json["instructions"][5:]
+    }
+
+
+async def test_a_process_that_dies_is_answered_for_by_the_other_and_made_anew(
+    both: list[tuple[Gateway, Client]], bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    (gateway, one), (_, other) = both
+    for number in range(REFERRALS):
+        assert (await one.record(f"PO{number}", f"a{number}", ACCEPTED, wait=None)).status == 202
+    # What one has answered is decided by whoever has the partition.
+    for number in range(REFERRALS):
+        message = await other.record(f"PO{number}", f"a{number}", ACCEPTED, wait=30)
+        assert (message.status, message.json["status"]) == (200, "APPLIED")
+    refused = await one.get("/v1/referrals", Authorization=f"Bearer {token(exp=1)}")
+    assert (refused.status, refused.code) == (401, "TOKEN_EXPIRED")
+    assert json.loads(gateway.said.splitlines()[0])["level"] == "info"
