@@ -1,6 +1,7 @@
 """The command `gateway token`."""
 
 import re
+import sys
 import time
 from typing import Annotated, Final
 
@@ -60,6 +61,13 @@ def token(
     if len(made) > LARGEST_TOKEN:
         raise InvalidSettings("the token would be too large to be taken; name fewer providers or scopes")
     print(made)
+    if not settings.log_path().exists():
+        # The wrong folder is where most tokens come from that are refused.
+        print(
+            f"gateway: there is no log {settings.log_path()} yet; the token is for the one that `gateway run` "
+            "makes there",
+            file=sys.stderr,
+        )
 
 
 def _seconds(text: str) -> int:

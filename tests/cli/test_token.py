@@ -54,12 +54,18 @@ def claims_of(printed: bytes) -> dict[str, object]:
 
 
 def test_a_token_is_printed_and_nothing_else(gateway: Gateway) -> None:
+    Path("gateway.db").touch()
     ended = gateway("token", "--provider", "PRV01")
     assert (ended.status, ended.err) == (0, "")
     said = claims_of(ended.out)
     assert (said["provider_id"], said["scope"]) == ("PRV01", "")
     assert isinstance(said["exp"], int)
     assert 43_100 < said["exp"] - time.time() <= 43_200
+
+
+def test_who_makes_a_token_where_there_is_no_log_is_told(gateway: Gateway) -> None:
+    told = gateway("token", "--provider", "PRV01").sentence
+    assert told == "there is no log gateway.db yet; the token is for the one that `gateway run` makes there"
 
 
 def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway) -> None:
