@@ -72,7 +72,10 @@ IF_NONE_MATCH: Final = _parameter(
     "header", "If-None-Match", "The ETag that you have: 304 where it is still the same.", {"type": "string"}
 )
 LAST_EVENT_ID: Final = _parameter(
-    "header", "Last-Event-ID", "In a stream: the id of the last event that you had, as `after`.", _CURSOR
+    "header",
+    "Last-Event-ID",
+    "In a stream, and only there, in place of `after`: the id of the last event that you had.",
+    {"type": "string"},
 )
 
 

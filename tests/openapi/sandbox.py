@@ -30,10 +30,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Where it is, and who asks. token: of the provider whose referrals are ready-made."""
+    """Where it is, and who asks. token: of the provider whose referrals are ready-made.
+
+    folder: where its log is.
+    """
 
     port: int
     token: str
+    folder: Path
 
     @property
     def url(self) -> str:
@@ -74,13 +78,13 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
         subprocess.Popen([GATEWAY, "run", "--sandbox"], cwd=folder, env=environment, stderr=log) as run,
     ):
         try:
-            here = Sandbox(port, "")
+            here = Sandbox(port, "", folder)
             give_up_at = time.monotonic() + PATIENCE_S
             while not here.is_ready():
                 assert run.poll() is None, (folder / "logged.jsonl").read_text()
                 assert time.monotonic() < give_up_at, (folder / "logged.jsonl").read_text()
                 time.sleep(0.02)
             token = spawn("token", "--provider", PROVIDER, cwd=folder).out.decode().strip()
-            yield Sandbox(port, token)
+            yield Sandbox(port, token, folder)
         finally:
             run.terminate()

@@ -81,3 +81,19 @@ def test_a_body_that_is_not_compressed_as_it_says_is_told_so(path: str, here: Sa
     answered = here.ask("POST", path, b"not gzip", Content_Type=kind, Content_Encoding="gzip")
     assert answered.status == 400
     assert json.loads(answered.body)["code"] == "UNREADABLE_BODY"
+
+
+def test_a_message_is_found_under_its_location_whatever_its_id(here: Sandbox) -> None:
+    every = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != '"')
+    for place, key in enumerate([every, "{id}", "a/b", "%2F", "..."]):
+        body = json.dumps({"type": "GroupObjection", "raised_at": f"2016-03-14T08:59:0{place}Z"}).encode()
+        taken = here.ask(
+            "POST",
+            "/v1/referrals/ESA-C-WRAG-MANDATORY/records",
+            body,
+            Content_Type="application/json",
+            Idempotency_Key=key,
+        )
+        assert taken.status == 202
+        asked = here.ask("GET", taken.headers["Location"])
+        assert (asked.status, json.loads(asked.body)["message_id"]) == (200, key)
