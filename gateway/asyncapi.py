@@ -4,10 +4,7 @@ Source: AsyncAPI 3.0.0; Kafka bindings 0.5.0; CloudEvents 1.0.2, Kafka protocol 
 """
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
-
-from msgspec import json
 
 from gateway.app import ALL_OUTBOUND_TOPICS, DEAD_LETTERS, DISTRIBUTION
 from gateway.engine.log import DELIVERY_PLANS
@@ -75,17 +72,6 @@ def document() -> Object:
             "schemas": {"TraceHeaders": _TRACE_HEADERS, "CloudEventHeaders": _CLOUD_EVENT_HEADERS},
         },
     }
-
-
-def write_docs(folder: Path) -> list[Path]:
-    """Write what describes the gateway to other programs into a folder, made where it isn't there.
-
-    Returns the files written. Raises OSError.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
-    path.write_bytes(json.format(json.encode(document()), indent=2) + b"\n")
-    return [path]
 
 
 def _id(topic: str) -> str:

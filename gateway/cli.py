@@ -499,8 +499,8 @@ app.command()(token)
 def docs(
     folder: Annotated[Path, typer.Argument(help="Where to; made where it isn't there.")] = Path("docs"),
 ) -> None:
-    """Write what describes the topics and records to other programs: AsyncAPI 3."""
-    from gateway.asyncapi import write_docs
+    """Write what describes topics and HTTP to other programs: AsyncAPI 3 and OpenAPI 3.1."""
+    from gateway.described import write_docs
 
     for path in write_docs(folder):
         print(path)

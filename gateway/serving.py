@@ -20,6 +20,7 @@ from gateway.engine.clock import wall_clock
 from gateway.engine.crew import Crew
 from gateway.engine.log import Log
 from gateway.engine.sqlite import SqliteLog
+from gateway.openapi import routes as openapi
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.policy import Policies
 from gateway.sandbox.routes import Sandbox
@@ -61,6 +62,7 @@ async def served_crew(
         routes: list[web.AbstractRouteDef] = [*health.routes(crew, metrics, stop, now, following)]
         if api is not None:
             routes += api.routes()
+            routes += openapi.routes(sandbox=sandbox)
             if sandbox:
                 assert isinstance(log, SqliteLog)
                 routes += Sandbox(log, crew, api.desk).routes()

@@ -99,6 +99,12 @@ def answer(
     return response
 
 
+def has_already(request: web.Request, etag: str) -> bool:
+    """Whether the caller has this version of what it asks for (RFC 9110, 13.1.2)."""
+    given = request.headers.get("If-None-Match", "")[:1_000]
+    return given.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
+
+
 def whole_number(request: web.Request, name: str, default: int, most: int) -> int:
     """A parameter that is a number from 1 (0 for `wait`) to `most`. Raises Problem."""
     text = request.query.get(name)

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.partitions import partitions
+from gateway.api.views import PartitionView, ProjectionView, ReadinessView
 from gateway.engine.crew import Crew
 from gateway.projection.following import Following
 
@@ -48,21 +49,21 @@ def routes(
                 reasons.append(f"the projection: {following.trouble}")
             elif not following.filled.is_set():
                 reasons.append("the projection is being filled")
-            projection = {"trouble": following.trouble, "behind_records": following.behind}
-        body = {
-            "ready": not reasons,
-            "reasons": reasons,
-            "projection": projection,
-            "partitions": {
-                str(each.number): {
-                    "owned": each.undecided is not None,
-                    "trouble": each.trouble,
-                    "lag_records": each.undecided,
-                    "lag_s": each.behind_s,
-                }
+            projection = ProjectionView(trouble=following.trouble, behind_records=following.behind)
+        body = ReadinessView(
+            ready=not reasons,
+            reasons=reasons,
+            projection=projection,
+            partitions={
+                str(each.number): PartitionView(
+                    owned=each.undecided is not None,
+                    trouble=each.trouble,
+                    lag_records=each.undecided,
+                    lag_s=each.behind_s,
+                )
                 for each in found
             },
-        }
+        )
         return web.Response(
             status=HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
             body=json.encode(body),

@@ -43,6 +43,7 @@ class Records:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What providers send, and what they ask of it."""
+        # With a pattern of its own: aiohttp's leaves out braces, and an id may have them.
         return [
             web.post("/v1/referrals/{po:[^/]+}/records", self._take),
             web.get("/v1/messages/{id:[^/]+}", self._message),

@@ -13,6 +13,7 @@ from gateway.api.desk import (
     LONGEST_ID,
     Desk,
     answer,
+    has_already,
     known_parameters,
     providers_of,
     whole_number,
@@ -64,7 +65,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         version = f"{known.po_number} {known.order.events_at} {known.order.events} {len(history)}"
         etag = f'"{sha256(version.encode()).hexdigest()[:20]}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache, private"}
-        if not {etag, "*"}.isdisjoint(_etags(request.headers.get("If-None-Match", ""))):
+        if has_already(request, etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return answer(request, whole(known, history), headers=headers)
 
@@ -88,10 +89,6 @@ def referral_of(request: web.Request, desk: Desk) -> Known:
             code="UNKNOWN_REFERRAL",
         )
     return known
-
-
-def _etags(header: str) -> Sequence[str]:
-    return [tag.strip().removeprefix("W/") for tag in header[:1_000].split(",")]
 
 
 def _format(last: Known) -> str:

@@ -44,7 +44,8 @@ REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), RATE)
 #: After how long somebody should try again while there are no keys.
 KEYS_AGAIN_S: Final = 30
 
-_TOKEN: Final[Mapping[TokenReason, str]] = {
+#: What is said then.
+TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
     "missing": "There is no token; send one in the header Authorization, behind the word Bearer.",
     "malformed": "The header Authorization does not hold one signed token (JWT); send Bearer and the token.",
     "header": "The token's header says what is not understood here; ask for an access token.",
@@ -58,7 +59,7 @@ _TOKEN: Final[Mapping[TokenReason, str]] = {
     "not_yet_valid": "The token is not valid yet; wait, or have the clocks put right.",
     "expired": "The token has expired; ask for a new one.",
 }
-_ROLE: Final[Mapping[RoleReason, str]] = {
+ROLE_SAYS: Final[Mapping[RoleReason, str]] = {
     "no_rights": "The token names neither a provider nor the scope of operators; ask for one that does.",
     "not_a_provider": "This is for providers and the token names none; ask for one with provider_id.",
     "not_an_operator": "This is for operators; ask for a token with the scope gateway:operate.",
@@ -81,9 +82,9 @@ class Refusals:
         code = f"TOKEN_{reason.upper()}"
         if reason == "keys_unavailable":
             headers = {"Retry-After": str(KEYS_AGAIN_S)}
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, _TOKEN[reason], code=code, headers=headers)
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, TOKEN_SAYS[reason], code=code, headers=headers)
         headers = {"WWW-Authenticate": "Bearer" if reason == "missing" else 'Bearer error="invalid_token"'}
-        return Problem(HTTPStatus.UNAUTHORIZED, _TOKEN[reason], code=code, headers=headers)
+        return Problem(HTTPStatus.UNAUTHORIZED, TOKEN_SAYS[reason], code=code, headers=headers)
 
     def admitted(self, request: web.Request, providers: Iterable[str]) -> None:
         """Note who makes a request, for `forbidden`."""
@@ -93,7 +94,7 @@ class Refusals:
         """What to raise where somebody who was admitted may not do this."""
         forbidden(request, reason)
         headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
-        return Problem(HTTPStatus.FORBIDDEN, _ROLE[reason], code=reason.upper(), headers=headers)
+        return Problem(HTTPStatus.FORBIDDEN, ROLE_SAYS[reason], code=reason.upper(), headers=headers)
 
     def rights(self, request: web.Request, providers: Iterable[str], reason: RightsReason) -> None:
         """Log and count that somebody with a good token for these providers was refused."""

@@ -1,16 +1,18 @@
 """The HTTP server: one aiohttp application, in the loop in which the gateway decides."""
 
+import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from gateway.api import PortInUse
-from gateway.api.problems import answer_with_problems
+from gateway.api.problems import Problem, answer_with_problems
 from gateway.settings import InvalidSettings
 
 #: How long a request may take to end when the gateway stops.
@@ -19,6 +21,13 @@ LET_GO_S: Final = 1.0
 IDLE_S: Final = 75.0
 #: How long the rest of a body is read that was refused, so that who sends it sees the answer.
 LINGER_S: Final = 2.0
+#: How many connections may wait to be taken.
+_BACKLOG: Final = 128
+#: What a browser is told that comes upon an answer, where the answer says nothing else.
+_UNLESS_SAID: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
 
 
 def application(
@@ -30,8 +39,44 @@ def application(
     """
     outermost = [] if counts is None else [counts]
     app = web.Application(middlewares=[*outermost, answer_with_problems, *gates])
+    app.on_response_prepare.append(_secure)
     app.add_routes(routes)
     return app
+
+
+async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    # Nobody is told which version of what to attack.
+    response.headers.pop("Server", None)
+    _tell_browsers(response)
+
+
+def _tell_browsers(response: web.StreamResponse) -> None:
+    """Nothing is to be taken for what it doesn't say it is, shown in a frame, or kept."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in _UNLESS_SAID.items():
+        response.headers.setdefault(name, value)
+
+
+class _Connection(web.RequestHandler):
+    """A connection on which what is no HTTP is answered by a problem, too, that quotes nothing of it."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is answered in place of aiohttp's own text, which quotes the request."""
+        super().handle_error(request, status, exc, message)
+        wrong = "This is no HTTP request that is understood here; check it." if status < 500 else None
+        answer = Problem(HTTPStatus(status), wrong).answer()
+        answer.headers["Server"] = "gateway"  # else aiohttp would name itself, and no signal is sent for this
+        _tell_browsers(answer)
+        answer.force_close()
+        return answer
 
 
 @asynccontextmanager
@@ -40,25 +85,30 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[N
 
     There is no access log: what is asked for may name a person's purchase order.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=LET_GO_S,
-        keepalive_timeout=IDLE_S,
-        lingering_time=LINGER_S,
-    )
+    runner = web.AppRunner(app, shutdown_timeout=LET_GO_S)
     await runner.setup()
     try:
-        await _listen(runner, host, port)
-        structlog.get_logger("gateway").info("http.started", host=host, port=port)
-        yield
+        listening = await _listen(runner, host, port)
+        try:
+            structlog.get_logger("gateway").info("http.started", host=host, port=port)
+            yield
+        finally:
+            listening.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    server, loop = runner.server, asyncio.get_running_loop()
+    assert server is not None
+    options: dict[str, Any] = {
+        "loop": loop,
+        "access_log": None,  # aiohttp's types know no None here
+        "keepalive_timeout": IDLE_S,
+        "lingering_time": LINGER_S,
+    }
     try:
-        await web.TCPSite(runner, host, port).start()
+        return await loop.create_server(lambda: _Connection(server, **options), host, port, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.rules.events import OutcomeStatus, Requirement
+from gateway.rules.events import InstructionKind, OutcomeStatus, Requirement
 from gateway.rules.messages import (
     AttendanceOutcome,
     Benefit,
@@ -171,7 +171,7 @@ class InstructionView(Struct, frozen=True, kw_only=True):
     event_id: str
     po_number: str
     provider_id: str
-    instruction: str
+    instruction: InstructionKind
     session_id: str | None
     due_on: Day | None
     decided_at: Instant
@@ -250,6 +250,33 @@ class DeliveryPlanList(Struct, frozen=True, kw_only=True):
     """The delivery plans in force, one for each provider that has sent one."""
 
     delivery_plans: list[DeliveryPlanView]
+
+
+class PartitionView(Struct, frozen=True, kw_only=True):
+    """How a partition of this process stands."""
+
+    owned: bool
+    trouble: Annotated[str | None, Meta(description="Why nothing is decided on it; null: it is.")]
+    lag_records: Annotated[int | None, Meta(description="How many records wait, at the most.")]
+    lag_s: Annotated[float | None, Meta(description="How long the oldest of them has waited.")]
+
+
+class ProjectionView(Struct, frozen=True, kw_only=True):
+    """How the projection stands, from which the API answers."""
+
+    trouble: str | None
+    behind_records: Annotated[
+        int | None, Meta(description="How many records of the log it has not read yet; null: not known yet.")
+    ]
+
+
+class ReadinessView(Struct, frozen=True, kw_only=True):
+    """Whether this process decides what arrives."""
+
+    ready: bool
+    reasons: Annotated[list[str], Meta(description="Why it isn't ready; empty: it is.")]
+    projection: Annotated[ProjectionView | None, Meta(description="null: the API is not served.")]
+    partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):

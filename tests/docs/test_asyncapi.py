@@ -11,7 +11,8 @@ from msgspec import json
 
 import consumers
 from gateway.app import WIRING
-from gateway.asyncapi import document, write_docs
+from gateway.asyncapi import document
+from gateway.described import write_docs
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.lines import read_lines
 from gateway.replay import replay
@@ -41,7 +42,7 @@ def right(thing: dict[str, Any], kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    (path,) = write_docs(tmp_path_factory.mktemp("docs") / "made" / "anew")
+    path, _ = write_docs(tmp_path_factory.mktemp("docs") / "made" / "anew")
     read: dict[str, Any] = json.decode(path.read_bytes())
     return read
 

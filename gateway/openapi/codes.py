@@ -1,0 +1,81 @@
+"""Every code that problem details may have, by status, and what to do about it.
+
+The codes of refused messages and tokens are taken from where they are refused.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from gateway.api.security import KEYS_AGAIN_S, ROLE_SAYS, TOKEN_SAYS
+from gateway.rules.decide import CHECKS, UNKNOWN_DETAIL, UNKNOWN_REFERRAL
+from gateway.rules.messages import INBOUND
+
+#: Without an identity provider's keys no token can be told to be good, which is not the caller's fault.
+_NO_KEYS: Final = "TOKEN_KEYS_UNAVAILABLE"
+
+CODES: Final[Mapping[int, Mapping[str, str]]] = {
+    400: {
+        "BAD_CURSOR": "Give `next` of an earlier answer, or leave the cursor out.",
+        "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters.",
+        "BAD_PARAMETER": "Correct the parameter that `field` names; give each once.",
+        "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most.",
+        "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",
+        "INVALID_MESSAGE": "Correct what `field` names.",
+        "INVALID_PLAN": "Correct what `field` names.",
+        "INVALID_RECORD": "Correct what `field` names.",
+        "NOT_JSON": "Send one JSON object in UTF-8.",
+        "PROVIDER_NEEDED": "Say with `provider_id` for which of the token's providers you ask.",
+        "UNREADABLE_BODY": "Send the whole body, compressed as Content-Encoding says or not at all.",
+        "UNKNOWN_PARAMETER": "Take out what the path has no parameter for.",
+    },
+    401: {
+        f"TOKEN_{reason.upper()}": says for reason, says in TOKEN_SAYS.items() if reason != "keys_unavailable"
+    },
+    403: {
+        "ANOTHER_PROVIDER": "Name a provider of the token, or leave `provider_id` out.",
+        "NOT_AN_OPERATOR": ROLE_SAYS["not_an_operator"],
+        "NOT_A_PROVIDER": ROLE_SAYS["not_a_provider"],
+        "NO_RIGHTS": ROLE_SAYS["no_rights"],
+    },
+    404: {
+        "NOT_FOUND": "There is no such path; check it.",
+        "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
+        "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
+        "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
+    },
+    405: {"METHOD_NOT_ALLOWED": "Use a method of the header Allow."},
+    409: {
+        "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
+        "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
+        "TOO_MANY_PLANS": "Put the plan in the place of another.",
+        "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
+    },
+    413: {"TOO_LARGE": "Send less at once."},
+    415: {
+        "NOT_AN_UPLOAD": "Send CSV or JSON lines in UTF-8, with their Content-Type.",
+        "NOT_JSON": "Send JSON with Content-Type: application/json.",
+    },
+    422: {
+        "IDEMPOTENCY_KEY_REUSED": "Give each record a key of its own.",
+        "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",
+    },
+    429: {
+        "TOO_MANY_REQUESTS": "Wait as long as Retry-After says, and send fewer.",
+        "TOO_MANY_STREAMS": "Close a stream or a long poll, or wait as long as Retry-After says.",
+    },
+    500: {"INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the time of day."},
+    503: {
+        "STARTING": "Ask again after a second.",
+        _NO_KEYS: f"{TOKEN_SAYS['keys_unavailable']} Wait for {KEYS_AGAIN_S} seconds.",
+        "TRY_AGAIN": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
+    },
+}
+
+
+def refusals(topics: Iterable[str]) -> dict[str, str]:
+    """By code, what a refused message of these topics is told."""
+    found = {UNKNOWN_REFERRAL: UNKNOWN_DETAIL}
+    for topic in topics:
+        for record in INBOUND[topic]:
+            found |= {check.code: check.detail or "" for check in CHECKS[record] if check.code}
+    return dict(sorted(found.items()))

@@ -1,0 +1,148 @@
+"""Records as JSON Schema, made from the Avro schemas by which they are read and written."""
+
+from typing import Any, Final
+
+from gateway.rules.events import OUTBOUND, DeliveryPlan
+from gateway.rules.messages import INBOUND
+from schemas.catalogue import SCHEMAS, Schema
+from schemas.ranges import range_of
+
+Object = dict[str, Any]
+
+PROVIDERS_TOPIC: Final = "provider.session-records"
+#: What a body leaves out, since the path, a header and the token say it.
+_FROM_ELSEWHERE: Final = frozenset({"message_id", "po_number", "provider_id"})
+_LONGEST_ID: Final = 100
+
+#: Years 1 to 9999: there is no year 0 in what reads them.
+_DAY: Final[Object] = {
+    "type": "string",
+    "format": "date",
+    "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    "description": "A date from 0001-01-01 to 9999-12-31.",
+    "examples": ["2016-03-14"],
+}
+_INSTANT: Final[Object] = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,3}0{0,29})?(Z|\+00:00)$",
+    "description": "RFC 3339 in UTC, to the millisecond at the finest; no leap second.",
+    "examples": ["2016-03-14T09:00:00Z"],
+}
+#: What a plan must be beyond its Avro schema.
+_PLAN: Final[dict[str, Object]] = {
+    "contract_package_area": {"minLength": 1, "maxLength": 100},
+    "formats": {"minItems": 1, "uniqueItems": True},
+    "group_size": {"minimum": 1},
+    "timings": {"maxLength": 10_000},
+}
+
+
+def components() -> dict[str, Object]:
+    """What a body may hold, by the name under which the document refers to it."""
+    types = [record.__name__ for record in INBOUND[PROVIDERS_TOPIC]]
+    plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE)
+    for name, limits in _PLAN.items():
+        plan["properties"][name] |= limits
+    return {
+        "Day": _DAY,
+        "Instant": _INSTANT,
+        "ProviderRecord": {
+            "description": "What a provider does or records; `type` says which. Its id, the referral and the "
+            "provider come from the header Idempotency-Key, the path and the token.",
+            "oneOf": [{"$ref": _path(name)} for name in types],
+            "discriminator": {"propertyName": "type", "mapping": {name: _path(name) for name in types}},
+        },
+        **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_ELSEWHERE)) for name in types},
+        "DeliveryPlan": plan,
+        **{event.__name__: _record(SCHEMAS[event.__name__]) for event in OUTBOUND.values()},
+        "Event": {"anyOf": [{"$ref": _path(event.__name__)} for event in OUTBOUND.values()]},
+    }
+
+
+def sandbox_components() -> dict[str, Object]:
+    """The same for what only a sandbox takes: messages of every topic, whole."""
+    found = {
+        f"{record.__name__}Message": _message(topic, record.__name__, alone=len(records) == 1)
+        for topic, records in INBOUND.items()
+        for record in records
+    }
+    return found | {"SandboxMessage": {"oneOf": [{"$ref": _path(name)} for name in found]}}
+
+
+def _path(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def _message(topic: str, name: str, *, alone: bool) -> Object:
+    value = _record(SCHEMAS[name])
+    for field in ("message_id", "po_number"):
+        value["properties"][field] |= {"minLength": 1, "maxLength": _LONGEST_ID}
+    return {
+        "type": "object",
+        "properties": {"topic": {"const": topic}, "type": {"const": name}, "value": value},
+        "required": ["topic", "value"] if alone else ["topic", "type", "value"],
+        "additionalProperties": False,
+    }
+
+
+def _typed(name: str, record: Object) -> Object:
+    """A record that says what it is."""
+    record["properties"] = {"type": {"const": name}} | record["properties"]
+    record["required"] = ["type", *record["required"]]
+    return record
+
+
+def _record(schema: Schema, without: frozenset[str] = frozenset()) -> Object:
+    fields = [field for field in schema["fields"] if field["name"] not in without]
+    described = {"description": schema["doc"]} if "doc" in schema else {}
+    return {
+        "type": "object",
+        **described,
+        "properties": {field["name"]: _field(field) for field in fields},
+        "required": [field["name"] for field in fields if "default" not in field],
+        "additionalProperties": False,
+    }
+
+
+def _field(field: Schema) -> Object:
+    found = _value(field["type"])
+    if "doc" in field:
+        found["description"] = field["doc"]
+    if "default" in field:
+        found["default"] = field["default"]
+    return found
+
+
+def _value(schema: object) -> Object:
+    """What a value of an Avro type is in JSON."""
+    match schema:
+        case ["null", branch]:
+            return _or_null(_value(branch))
+        case "string":
+            return {"type": "string"}
+        case "boolean":
+            return {"type": "boolean"}
+        case {"logicalType": "date"}:
+            return {"$ref": _path("Day")}
+        case {"logicalType": "timestamp-millis"}:
+            return {"$ref": _path("Instant")}
+        case {"type": "enum", "symbols": symbols}:
+            return {"type": "string", "enum": symbols}
+        case {"type": "array", "items": items}:
+            return {"type": "array", "items": _value(items)}
+        case dict() as part if part["type"] == "record":
+            return _record(part)
+    if limits := range_of(schema):
+        return {"type": "integer", "minimum": limits[0], "maximum": limits[1]}
+    raise NotImplementedError(f"There is no JSON Schema for the Avro type {schema}; add one here.")
+
+
+def _or_null(schema: Object) -> Object:
+    if "$ref" in schema or schema["type"] == "object":
+        return {"anyOf": [schema, {"type": "null"}]}
+    either: Object = schema | {"type": [schema["type"], "null"]}
+    if "enum" in schema:
+        either["enum"] = [*schema["enum"], None]
+    return either
