@@ -64,8 +64,8 @@ def token(
     if not settings.log_path().exists():
         # The wrong folder is where most tokens come from that are refused.
         print(
-            f"gateway: there is no log {settings.log_path()} yet; the token is for the one that `gateway run` "
-            "makes there",
+            f"gateway: there is no log {settings.log_path()} yet; the token is for the one that "
+            "`gateway run` makes there",
             file=sys.stderr,
         )
 

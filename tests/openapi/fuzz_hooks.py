@@ -91,7 +91,9 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, 
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
+def before_call(
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]
+) -> None:
     """Nothing waits for longer than a second, and the clock doesn't leave the month.
 
     1812.0 is an integer to JSON Schema and none to the gateway; nothing in a schema could say so.
