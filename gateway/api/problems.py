@@ -74,8 +74,6 @@ async def answer_with_problems(request: web.Request, handler: Handler) -> web.St
         return await handler(request)
     except Problem as error:
         return error.answer()
-    except ConnectionResetError:  # whoever asked has gone: the server knows what to do with that
-        raise
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise

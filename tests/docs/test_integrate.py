@@ -16,6 +16,7 @@ import pytest
 from gateway.api import desk, instructions, records, referrals
 from gateway.api_settings import ApiSettings
 from gateway.rules.events import InstructionKind
+from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
 from gateway.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from tests.docs.pages import ROOT, blocks
@@ -106,6 +107,8 @@ def test_the_page_has_the_limits_that_hold() -> None:
     default = {name: field.default for name, field in ApiSettings.model_fields.items()}
     for limit in (
         f"| a body | {body}; an upload {upload} |",
+        f"| {desk.BODY_S:.0f} s; an upload {desk.UPLOAD_S:.0f} s |",
+        f"not beginning with `{PRAP_ID}`",
         f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions |",
         f"| {records.LONGEST_WAIT_S} s; longer is taken for that |",
         f"| `wait` of a long poll | {instructions.LONGEST_WAIT_S} s |",
