@@ -114,9 +114,9 @@ class SqliteLog:
         the newest record.
         """
 
-        def put() -> int:
-            plans = []
+        plans: list[Draft] = []
 
+        def put() -> int:
             def others() -> Iterator[Draft]:
                 for draft in drafts:
                     if draft.topic == DELIVERY_PLANS:
@@ -135,7 +135,8 @@ class SqliteLog:
 
         count = await self.file.run(put)
         self.arrived.set()
-        self.tell_of_commit()
+        if plans:  # messages are told of together with what comes of them, which takes half the work
+            self.tell_of_commit()
         return count
 
     def _outbound_row(self, draft: Draft, now: int) -> tuple[object, ...]:
