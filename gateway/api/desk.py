@@ -94,9 +94,14 @@ def answer(
         content_type="application/json",
         headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"} | (headers or {}),
     )
-    if len(encoded) >= COMPRESSED_FROM and _GZIP.search(request.headers.get("Accept-Encoding", "")):
+    if len(encoded) >= COMPRESSED_FROM and takes_gzip(request):
         response.enable_compression(web.ContentCoding.gzip)
     return response
+
+
+def takes_gzip(request: web.Request) -> bool:
+    """Whether the caller takes an answer that is compressed."""
+    return _GZIP.search(request.headers.get("Accept-Encoding", "")) is not None
 
 
 def has_already(request: web.Request, etag: str) -> bool:

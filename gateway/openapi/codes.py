@@ -16,16 +16,16 @@ _NO_KEYS: Final = "TOKEN_KEYS_UNAVAILABLE"
 CODES: Final[Mapping[int, Mapping[str, str]]] = {
     400: {
         "BAD_CURSOR": "Give `next` of an earlier answer, or leave the cursor out.",
-        "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters.",
+        "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters, not all of them dots.",
         "BAD_PARAMETER": "Correct the parameter that `field` names; give each once.",
         "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most.",
         "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",
         "INVALID_MESSAGE": "Correct what `field` names.",
         "INVALID_PLAN": "Correct what `field` names.",
         "INVALID_RECORD": "Correct what `field` names.",
-        "NOT_JSON": "Send one JSON object in UTF-8.",
+        "NOT_JSON": "Send one JSON object in UTF-8, with each field once.",
+        "NOT_READABLE": "Send the body in the form that Content-Encoding says, or plain.",
         "PROVIDER_NEEDED": "Say with `provider_id` for which of the token's providers you ask.",
-        "UNREADABLE_BODY": "Send the whole body, compressed as Content-Encoding says or not at all.",
         "UNKNOWN_PARAMETER": "Take out what the path has no parameter for.",
     },
     401: {
@@ -44,10 +44,10 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
     },
     405: {"METHOD_NOT_ALLOWED": "Use a method of the header Allow."},
+    408: {"TOO_SLOW": "Send the body again, and faster."},
     409: {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
-        "TOO_MANY_PLANS": "Put the plan in the place of another.",
         "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
     },
     413: {"TOO_LARGE": "Send less at once."},

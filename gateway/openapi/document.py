@@ -53,6 +53,7 @@ _ABOUT: Final = {
     401: "There is no token, or none that is taken.",
     403: "The token doesn't give the right.",
     404: "There is no such thing, or it is another provider's.",
+    408: "The body has not come in time.",
     409: "It can't be done as things stand.",
     413: "The body is too large.",
     415: "The body is of another media type.",

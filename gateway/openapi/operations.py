@@ -133,14 +133,14 @@ OF_PROVIDERS: Final = (
         path="/v1/delivery-plan",
         tag="delivery plans",
         summary="Say how you plan to deliver the sessions (WP19 ¶24)",
-        about="It takes the place of the plan before it for the same contract package area.",
+        about="It takes the place of the plan before it.",
         parameters=(given.PLAN_KEY, given.PROVIDER),
         takes={JSON: "DeliveryPlan"},
         answers={200: Answer("The plan, as it was put.", views.DeliveryPlanView)},
         problems={
             **BODY,
             400: ("BAD_IDEMPOTENCY_KEY", "INVALID_PLAN", "NOT_JSON", "PROVIDER_NEEDED"),
-            409: ("READ_ONLY", "TOO_MANY_PLANS"),
+            409: ("READ_ONLY",),
             503: ("TRY_AGAIN",),
         },
     ),
@@ -149,9 +149,11 @@ OF_PROVIDERS: Final = (
         method="GET",
         path="/v1/delivery-plan",
         tag="delivery plans",
-        summary="The plans that you have put",
+        summary="The plan that you have put",
         parameters=(given.PROVIDER,),
-        answers={200: Answer("The plans in force.", views.DeliveryPlanList)},
+        answers={
+            200: Answer("The plan in force, of each provider that you stand for.", views.DeliveryPlanList)
+        },
     ),
     Operation(
         id="getOpenApi",

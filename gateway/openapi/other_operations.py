@@ -51,6 +51,7 @@ OF_SANDBOXES: Final = (
         tag="sandbox",
         summary="What is ready-made, and how to get each refusal",
         answers={200: Answer("Referrals and refusals.", sandbox.SandboxView)},
+        problems={503: ("STARTING",)},
     ),
     Operation(
         id="getSandboxClock",

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.api import instructions, referrals
 from gateway.api.desk import LONGEST_ID
+from gateway.rules.messages import PRAP_ID
 
 Object = dict[str, Any]
 
@@ -26,8 +27,13 @@ _KEY: Final = (
     "The record's id, chosen by you. Sent again with the same body, the answer is the same and nothing "
     "happens twice; with another body it is refused."
 )
-#: Visible characters of ASCII without a quotation mark; such marks may stand around them.
-_KEY_SCHEMA: Final[Object] = {"type": "string", "pattern": '^"?[!#-~]{1,100}"?$'}
+#: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone would
+#: be lost from a path, and some ids are for messages that a provider does not send.
+_KEY_SCHEMA: Final[Object] = {
+    "type": "string",
+    "pattern": rf'^(?!"?(\.{{1,2}}"?$|{PRAP_ID}))("[!#-~]{{1,100}}"|[!#-~]{{1,100}})$',
+}
+
 
 PO: Final = _in_path("po", "The purchase order's number.", "UC-MANDATORY")
 MESSAGE: Final = _in_path("id", "The message's id: the Idempotency-Key that it came with.", "prv-1")

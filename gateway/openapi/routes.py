@@ -8,7 +8,7 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import json
 
-from gateway.api.desk import has_already, known_parameters
+from gateway.api.desk import has_already, known_parameters, takes_gzip
 from gateway.api.v1 import OPENAPI
 from gateway.openapi.document import document
 
@@ -25,7 +25,7 @@ def routes(*, sandbox: bool) -> Sequence[web.RouteDef]:
         known_parameters(request)
         if has_already(request, etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
+        if takes_gzip(request):
             encoded = headers | {"Content-Encoding": "gzip"}
             return web.Response(body=compressed, content_type="application/json", headers=encoded)
         return web.Response(body=body, content_type="application/json", headers=headers)
