@@ -15,7 +15,7 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test faults soak broker broker-stop check format bench bench-kafka docs simulate lock wheel clean
+.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka docs simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ endif
 faults: setup ## put the gateway through every fault, with a real broker, which takes minutes
 	GATEWAY_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) tests/faults $(ARGS)
 
+fuzz: setup ## ask a sandbox tens of thousands of things made from the OpenAPI document, for some 15 minutes
+	$(BIN)/python -m tests.openapi.fuzz $(ARGS)
+
 soak: setup ## random faults for 15 minutes; ARGS='--minutes 5 --seed 1' for others
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
@@ -98,9 +101,10 @@ bench-kafka: setup ## measure on a broker what benchmarks/kafka.md tells, which 
 	$(BIN)/python -m benchmarks.kafka_restore $$address --partitions 1 && \
 	$(BIN)/python -m benchmarks.kafka_handover $$address
 
-docs: setup ## make docs/rules.md and docs/demo.svg anew, which are made from the code
+docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.rulebook > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
 	$(BIN)/python -m gateway.demo --picture docs/demo.svg
+	$(BIN)/python -m tests.openapi.recording gateway/openapi/examples.json
 
 simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
 	$(BIN)/python -m tests.engine.simulate --schedules 100000

@@ -27,8 +27,8 @@ _KEY: Final = (
     "The record's id, chosen by you. Sent again with the same body, the answer is the same and nothing "
     "happens twice; with another body it is refused."
 )
-#: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone would
-#: be lost from a path, and some ids are for messages that a provider does not send.
+#: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone
+#: would be lost from a path, and some ids are for messages that a provider does not send.
 _KEY_SCHEMA: Final[Object] = {
     "type": "string",
     "pattern": rf'^(?!"?(\.{{1,2}}"?$|{PRAP_ID}))("[!#-~]{{1,100}}"|[!#-~]{{1,100}})$',
