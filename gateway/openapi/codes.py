@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.api.security import KEYS_AGAIN_S, ROLE_SAYS, TOKEN_SAYS
 from gateway.rules.decide import CHECKS, UNKNOWN_DETAIL, UNKNOWN_REFERRAL
-from gateway.rules.messages import INBOUND
+from gateway.rules.messages import INBOUND, PRAP_ID
 
 #: Without an identity provider's keys no token can be told to be good, which is not the caller's fault.
 _NO_KEYS: Final = "TOKEN_KEYS_UNAVAILABLE"
@@ -16,7 +16,8 @@ _NO_KEYS: Final = "TOKEN_KEYS_UNAVAILABLE"
 CODES: Final[Mapping[int, Mapping[str, str]]] = {
     400: {
         "BAD_CURSOR": "Give `next` of an earlier answer, or leave the cursor out.",
-        "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters, not all of them dots.",
+        "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters; not `.` or `..`, and "
+        f"none that begins with `{PRAP_ID}`.",
         "BAD_PARAMETER": "Correct the parameter that `field` names; give each once.",
         "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most.",
         "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",

@@ -36,9 +36,10 @@ def ready(port: int) -> Json:
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, list[Json]]:
-    """The exit status, and what it logged until then."""
+    """The exit status, and what it logged until then; the projection may be filled at any moment."""
     _, err = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, [json.loads(line) for line in err.splitlines()]
+    logged = [json.loads(line) for line in err.splitlines()]
+    return process.returncode, [line for line in logged if line["event"] != "projection.filled"]
 
 
 def test_it_serves_on_its_port_until_it_is_told_to_stop(tmp_path: Path) -> None:
