@@ -213,10 +213,13 @@ async def test_a_connection_that_asks_for_nothing_is_closed(
 
 
 async def test_who_goes_away_in_the_middle_of_a_body_is_no_bug(served: Sandbox, provider: Client) -> None:
-    """The log says nothing of it."""
+    """The log says nothing of it, and it is counted."""
     _, writer = await raw(served, head_of(provider), b"{")
     writer.transport.abort()
     assert (await provider.record(MINE, "a")).status == 200
+    async with asyncio.timeout(30):
+        while b'status="gone"' not in (await provider.get("/metrics")).body:
+            pass
 
 
 async def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
