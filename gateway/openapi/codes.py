@@ -44,10 +44,10 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
     },
     405: {"METHOD_NOT_ALLOWED": "Use a method of the header Allow."},
+    408: {"TOO_SLOW": "Send it again, and faster: a body has 10 seconds, an upload 60."},
     409: {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
-        "TOO_MANY_PLANS": "Put the plan in the place of another.",
         "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
     },
     413: {"TOO_LARGE": "Send less at once."},

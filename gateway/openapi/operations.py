@@ -140,7 +140,7 @@ OF_PROVIDERS: Final = (
         problems={
             **BODY,
             400: ("BAD_IDEMPOTENCY_KEY", "INVALID_PLAN", "NOT_JSON", "PROVIDER_NEEDED"),
-            409: ("READ_ONLY", "TOO_MANY_PLANS"),
+            409: ("READ_ONLY",),
             503: ("TRY_AGAIN",),
         },
     ),

@@ -27,7 +27,11 @@ _KEY: Final = (
     "happens twice; with another body it is refused."
 )
 #: Visible characters of ASCII without a quotation mark; such marks may stand around them.
-_KEY_SCHEMA: Final[Object] = {"type": "string", "pattern": '^"?[!#-~]{1,100}"?$'}
+_KEY_SCHEMA: Final[Object] = {
+    "type": "string",
+    "pattern": '^([!#-~]{1,100}|"[!#-~]{1,100}")$',
+    "not": {"enum": [".", "..", '"."', '".."']},
+}
 
 PO: Final = _in_path("po", "The purchase order's number.", "UC-MANDATORY")
 MESSAGE: Final = _in_path("id", "The message's id: the Idempotency-Key that it came with.", "prv-1")

@@ -271,10 +271,10 @@ async def test_an_address_of_another_machine_is_told_with_its_setting(host: str)
 async def test_a_port_that_this_user_may_not_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who runs the tests may be allowed all ports, so the system's answer is put in its place."""
 
-    async def refused(*_: object) -> None:
+    async def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("aiohttp.web.TCPSite.start", refused)
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_server", refused)
     with pytest.raises(InvalidSettings, match="set GATEWAY_HTTP_PORT to one from 1024 on"):
         async with serving(application([]), "127.0.0.1", 80):
             pass

@@ -51,7 +51,7 @@ async def test_a_body_that_does_not_unpack_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(json.dumps(ACCEPTED).encode())
     async with sandbox(tmp_path / "gateway.db") as served:
         provider = served.client()
-        assert await post(provider, b"no gzip", Content_Encoding="gzip") == (400, "NOT_READABLE")
+        assert await post(provider, b"no gzip", Content_Encoding="gzip") == (400, "UNREADABLE_BODY")
         assert await post(provider, packed[:40], Content_Encoding="gzip") == (400, "NOT_JSON")
         assert (await provider.record(MINE, "a")).status == 200
 

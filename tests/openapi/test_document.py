@@ -103,6 +103,7 @@ def test_only_a_sandbox_has_a_sandbox_in_it() -> None:
 def raised() -> Iterator[tuple[int, str]]:
     """The status and the code of each Problem that the code raises by name."""
     statuses = {"BAD_REQUEST": 400, "FORBIDDEN": 403, "NOT_FOUND": 404, "CONFLICT": 409} | {
+        "REQUEST_TIMEOUT": 408,
         "REQUEST_ENTITY_TOO_LARGE": 413,
         "UNSUPPORTED_MEDIA_TYPE": 415,
         "UNPROCESSABLE_ENTITY": 422,
