@@ -167,7 +167,7 @@ async def read_body(request: web.Request, largest: int, within_s: float) -> byte
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "The body is not in the form that its Content-Encoding or Transfer-Encoding says; send it again.",
-            code="NOT_READABLE",
+            code="UNREADABLE_BODY",
             headers={"Connection": "close"},
         ) from None
     return b"".join(parts)

@@ -25,7 +25,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.api.partitions import Partition, partitions
-from gateway.api.problems import path_template
+from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
@@ -228,7 +228,8 @@ class Metrics(Watch):
             status = "gone"  # whoever asked, before there was an answer
             try:
                 answer = await handler(request)
-                status = str(answer.status)
+                if answer.status != GONE:
+                    status = str(answer.status)
             finally:
                 self._open.dec()
                 self._answered(path, status, clock() - began_s)

@@ -9,6 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import json
 
+#: The status of a request whose caller left before there was an answer; it is counted, and never sent.
+GONE: Final = 499
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing under this path; check it.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; use one of the header Allow.",
@@ -84,7 +86,7 @@ async def answer_with_problems(request: web.Request, handler: Handler) -> web.St
         if isinstance(error, ConnectionError) and (
             request.transport is None or request.transport.is_closing()
         ):
-            return web.Response()  # whoever asked has gone, and nobody gets this
+            return web.Response(status=GONE)  # nobody gets it: whoever asked has left
         structlog.get_logger("gateway").error(
             "http.failed", path=path_template(request), error=type(error).__name__
         )

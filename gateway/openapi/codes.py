@@ -25,7 +25,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "INVALID_PLAN": "Correct what `field` names.",
         "INVALID_RECORD": "Correct what `field` names.",
         "NOT_JSON": "Send one JSON object in UTF-8, with each field once.",
-        "NOT_READABLE": "Send the body in the form that Content-Encoding says, or plain.",
+        "UNREADABLE_BODY": "Send the body in the form that Content-Encoding says, or plain.",
         "PROVIDER_NEEDED": "Say with `provider_id` for which of the token's providers you ask.",
         "UNKNOWN_PARAMETER": "Take out what the path has no parameter for.",
     },
@@ -45,7 +45,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
     },
     405: {"METHOD_NOT_ALLOWED": "Use a method of the header Allow."},
-    408: {"TOO_SLOW": "Send the body again, and faster."},
+    408: {"TOO_SLOW": "Send it again, and faster: a body has 10 seconds, an upload 60."},
     409: {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",

@@ -51,7 +51,7 @@ async def test_a_body_that_does_not_unpack_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(json.dumps(ACCEPTED).encode())
     async with sandbox(tmp_path / "gateway.db") as served:
         provider = served.client()
-        assert await post(provider, b"no gzip", Content_Encoding="gzip") == (400, "NOT_READABLE")
+        assert await post(provider, b"no gzip", Content_Encoding="gzip") == (400, "UNREADABLE_BODY")
         assert await post(provider, packed[:40], Content_Encoding="gzip") == (400, "NOT_JSON")
         assert (await provider.record(MINE, "a")).status == 200
 
@@ -213,10 +213,13 @@ async def test_a_connection_that_asks_for_nothing_is_closed(
 
 
 async def test_who_goes_away_in_the_middle_of_a_body_is_no_bug(served: Sandbox, provider: Client) -> None:
-    """The log says nothing of it."""
+    """The log says nothing of it, and it is counted."""
     _, writer = await raw(served, head_of(provider), b"{")
     writer.transport.abort()
     assert (await provider.record(MINE, "a")).status == 200
+    async with asyncio.timeout(30):
+        while b'status="gone"' not in (await provider.get("/metrics")).body:
+            pass
 
 
 async def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
