@@ -25,9 +25,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "INVALID_PLAN": "Correct what `field` names.",
         "INVALID_RECORD": "Correct what `field` names.",
         "NOT_JSON": "Send one JSON object in UTF-8, with each field once.",
-        "UNREADABLE_BODY": "Send the body in the form that Content-Encoding says, or plain.",
         "PROVIDER_NEEDED": "Say with `provider_id` for which of the token's providers you ask.",
         "UNKNOWN_PARAMETER": "Take out what the path has no parameter for.",
+        "UNREADABLE_BODY": "Send the body in the form that Content-Encoding says, or plain.",
     },
     401: {
         f"TOKEN_{reason.upper()}": says for reason, says in TOKEN_SAYS.items() if reason != "keys_unavailable"

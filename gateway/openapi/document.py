@@ -55,7 +55,6 @@ _ABOUT: Final = {
     404: "There is no such thing, or it is another provider's.",
     408: "The body has not come in time.",
     409: "It can't be done as things stand.",
-    408: "The body came too slowly.",
     413: "The body is too large.",
     415: "The body is of another media type.",
     422: "It was read, and refused.",

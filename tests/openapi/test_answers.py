@@ -80,7 +80,7 @@ def test_a_body_that_is_not_compressed_as_it_says_is_told_so(path: str, here: Sa
     kind = "text/csv" if path == "/v1/uploads" else "application/json"
     answered = here.ask("POST", path, b"not gzip", Content_Type=kind, Content_Encoding="gzip")
     assert answered.status == 400
-    assert json.loads(answered.body)["code"] == "NOT_READABLE"
+    assert json.loads(answered.body)["code"] == "UNREADABLE_BODY"
 
 
 def test_a_message_is_found_under_its_location_whatever_its_id(here: Sandbox) -> None:
