@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
-from gateway.api.referrals import referral_of
+from gateway.api.referrals import not_theirs, po_number_of
 from gateway.api.rendering import decided, guidance, pending
 from gateway.api.security import forbidden
-from gateway.api.taking import Message, Name, message, on_the_log
+from gateway.api.taking import Message, Name, compared, message
 from gateway.api.views import MessageView
 from gateway.engine.log import Draft
 from gateway.projection.filling import PROVIDERS_TOPIC
-from gateway.projection.view import Known, has_come_to
+from gateway.projection.view import Expected, has_come_to
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PRAP_ID, ProviderRecord
 from schemas.codec import encode
@@ -58,24 +58,28 @@ class Records:
         4. The log. What is there will be decided, whatever happens to this process.
         """
         known_parameters(request, "provider_id")
-        known = referral_of(request, self._desk)
-        refuse_where_nothing_can_be_posted(self._desk)
+        providers = providers_of(request)
         key = idempotency_key(request)
+        po_number = po_number_of(request)
+        expected = self._desk.view.expected(po_number, key)
+        if expected is None or expected.provider_id not in providers:
+            raise not_theirs(request, known=expected is not None)
+        refuse_where_nothing_can_be_posted(self._desk)
         wait_s = wait_s_of(request)
         value = await read_object(request)
-        provider_id = known.referral.provider_id
+        provider_id = expected.provider_id
         refuse_other_provider(request, value, provider_id)
-        record = _read(value, key, known.po_number, provider_id)
-        await self._once((provider_id, key), message(known.po_number, draft_of(record, request)), known)
-        outcome = await outcome_of(self._desk, provider_id, key, known.po_number, wait_s) if wait_s else None
-        return answer_with(request, outcome, pending(key, known.po_number), wait_s)
+        record = _read(value, key, po_number, provider_id)
+        await self._once((provider_id, key), message(po_number, draft_of(record, request)), expected)
+        outcome = await outcome_of(self._desk, provider_id, key, po_number, wait_s) if wait_s else None
+        return answer_with(request, outcome, pending(key, po_number), wait_s)
 
-    async def _once(self, name: Name, new: Message, known: Known) -> None:
+    async def _once(self, name: Name, new: Message, expected: Expected) -> None:
         """Put a message on the log where it isn't there yet. Raises Problem."""
         taking = self._desk.taking
         before = taking.under_way(name, new)
         if before == "NEW":
-            before = on_the_log(self._desk.view, name, new)
+            before = compared(new, expected.about, expected.digest)
         if before == "OTHER":
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -86,7 +90,7 @@ class Records:
         if before == "SAME":
             await taking.until_there(name)
             return
-        if len(known.order.seen) >= MOST_RECORDS:
+        if expected.messages >= MOST_RECORDS:
             raise Problem(
                 HTTPStatus.CONFLICT,
                 f"This referral has {MOST_RECORDS:,} messages, and no more are taken; ask the operators.",

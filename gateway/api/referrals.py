@@ -77,18 +77,27 @@ def referral_of(request: web.Request, desk: Desk) -> Known:
 
     Raises Problem.
     """
-    providers = providers_of(request)
-    po_number = request.match_info["po"]
-    known = desk.view.referral(po_number) if len(po_number) <= LONGEST_ID else None
-    if known is None or known.referral.provider_id not in providers:
-        if known is not None:
-            forbidden(request, "another_providers_referral")
-        raise Problem(
-            HTTPStatus.NOT_FOUND,
-            "There is no referral of yours with this number; check it.",
-            code="UNKNOWN_REFERRAL",
-        )
+    known = desk.view.referral(po_number_of(request))
+    if known is None or known.referral.provider_id not in providers_of(request):
+        raise not_theirs(request, known=known is not None)
     return known
+
+
+def po_number_of(request: web.Request) -> str:
+    """The number in the path; none that could be a referral's where it is too long."""
+    po_number = request.match_info["po"]
+    return po_number if len(po_number) <= LONGEST_ID else ""
+
+
+def not_theirs(request: web.Request, *, known: bool) -> Problem:
+    """What to raise where there is no referral, or, `known`, another provider's: the same to whoever asks."""
+    if known:
+        forbidden(request, "another_providers_referral")
+    return Problem(
+        HTTPStatus.NOT_FOUND,
+        "There is no referral of yours with this number; check it.",
+        code="UNKNOWN_REFERRAL",
+    )
 
 
 def _format(last: Known) -> str:

@@ -46,10 +46,18 @@ def on_the_log(view: View, name: Name, new: Message) -> Literal["NEW", "SAME", "
     """Whether the log has this very message, or another of the same name."""
     provider_id, message_id = name
     sent = view.message([provider_id], message_id)
-    if sent is None:
+    return compared(new, None, None) if sent is None else compared(new, sent.po_number, sent.digest)
+
+
+def compared(new: Message, about: str | None, mark: bytes | None) -> Literal["NEW", "SAME", "OTHER"]:
+    """Whether a message is the one that came under its name before.
+
+    about: what that is about; None: none came. mark: its mark. One that is not known yet belongs to a message
+    that another process put there this moment.
+    """
+    if about is None:
         return "NEW"
-    # A mark that is not known yet belongs to a message that another process put there this moment.
-    return "SAME" if sent.po_number == new.po_number and sent.digest in {new.mark, None} else "OTHER"
+    return "SAME" if about == new.po_number and mark in {new.mark, None} else "OTHER"
 
 
 class Taking:

@@ -239,5 +239,6 @@ def _referral_row(po_number: str, order: PurchaseOrder, packed: bytes | None) ->
         referral.status,
         order.events_at,
         order.events,
+        len(order.seen),
         packed,
     )

@@ -21,7 +21,8 @@ _SCHEMA: Final = """
 CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
 CREATE TABLE referral (
     po_number TEXT NOT NULL UNIQUE, provider_id TEXT NOT NULL, referred_on INTEGER NOT NULL,
-    status TEXT NOT NULL, events_at INTEGER NOT NULL, events INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
+    status TEXT NOT NULL, events_at INTEGER NOT NULL, events INTEGER NOT NULL, messages INTEGER NOT NULL,
+    state BLOB NOT NULL) STRICT;
 CREATE INDEX referral_newest ON referral (provider_id, referred_on, po_number);
 CREATE INDEX referral_by_status ON referral (provider_id, status, referred_on, po_number);
 CREATE TABLE event (

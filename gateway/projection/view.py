@@ -39,6 +39,19 @@ class Sent(Struct, frozen=True):
     outcome: Outcome | None
 
 
+class Expected(Struct, frozen=True):
+    """What there is to know of a message before it comes. provider_id: whose referral it would be about.
+
+    messages: how many were decided on the referral. about, digest: those of the message that this provider
+    sent under its id before; None: there is none, or of the digest, that it has not been read yet.
+    """
+
+    provider_id: str
+    messages: int
+    about: str | None
+    digest: bytes | None
+
+
 class Told(Struct, frozen=True):
     """An instruction, and the place behind it."""
 
@@ -106,6 +119,15 @@ class View:
         )
         events = [event for row in rows if not isinstance(event := read(_record(*row)), Unreadable)]
         return sorted(cast(list[Event], events), key=place_in_time)
+
+    def expected(self, po_number: str, message_id: str) -> Expected | None:
+        """What is known of a message about a referral, by one question; None: there is no such referral."""
+        row = self._one(
+            "SELECT r.provider_id, r.messages, m.po_number, m.digest FROM referral r LEFT JOIN message m"
+            " ON m.provider_id = r.provider_id AND m.message_id = ? WHERE r.po_number = ?",
+            *(message_id, po_number),
+        )
+        return None if row is None else Expected(*row)
 
     def message(self, providers: Collection[str], message_id: str) -> Sent | None:
         """A message of one of these providers."""
