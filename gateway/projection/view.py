@@ -178,11 +178,6 @@ class View:
             told.append(Told(tuple(at), instruction))
         return told
 
-    def end(self, partitions: int) -> tuple[int, ...]:
-        """The place behind all instructions to whomever."""
-        found = dict(self._db.execute("SELECT partition, max(offset) FROM instruction GROUP BY partition"))
-        return tuple(found.get(partition, -1) + 1 for partition in range(partitions))
-
     def session(self, providers: Collection[str], session_id: str, limit: int) -> list[Booked]:
         """The bookings of a session, by purchase order, `limit` at the most."""
         booked: list[Booked] = []

@@ -24,7 +24,8 @@ MOST_LINES: Final = 100_000
 MOST_MISTAKES: Final = 1_000
 LONGEST_MESSAGE_ID: Final = 100
 
-_MESSAGE_ID: Final = re.compile(rf"[!-~]{{1,{LONGEST_MESSAGE_ID}}}")
+#: One of dots alone would be lost from the path of its message.
+_MESSAGE_ID: Final = re.compile(rf"(?!\.{{1,2}}$)[!-~]{{1,{LONGEST_MESSAGE_ID}}}")
 _READERS: Final = {"csv": read_table, "jsonl": read_json_lines}
 
 

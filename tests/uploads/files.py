@@ -167,12 +167,16 @@ _TEXT: Final = st.text(st.characters(codec="utf-8", exclude_characters="\0"), mi
 CELL_TEXT: Final = (_TEXT | st.text("=+-@'\" \t\r\n,;x", min_size=1, max_size=8)).map(str.strip).filter(bool)
 
 
+#: But for those that no record of a provider can have.
+_IDS: Final = st.from_regex(r"(?!prap-|\.{1,2}\Z)[!-~]{1,100}", fullmatch=True)
+
+
 def _values(name: str, schema: Any) -> st.SearchStrategy[Any]:
     match schema:
         case ["null", branch]:
             return st.none() | _values(name, branch)
         case "string":
-            return st.from_regex(r"[!-~]{1,100}", fullmatch=True) if name == "message_id" else CELL_TEXT
+            return _IDS if name == "message_id" else CELL_TEXT
         case {"type": "enum", "symbols": symbols}:
             return st.sampled_from(symbols)
         case {"logicalType": "timestamp-millis"}:

@@ -41,6 +41,12 @@ def test_a_mark_both_line_ends_and_blank_lines_are_taken(mark: bytes, end: bytes
         ({"a b": 1}, "", "has a field whose name no record has; take it out"),
         ({"message_id": 1}, "message_id", "is not text; expected a JSON string"),
         ({"message_id": ""}, "message_id", NO_ID),
+        ({"message_id": ".."}, "message_id", NO_ID),
+        (
+            {"message_id": "prap-PO1-2"},
+            "message_id",
+            "begins with prap-, which is for messages from PRaP; give the record another id",
+        ),
         ({"po_number": None}, "po_number", "is not text; expected a JSON string"),
     ],
 )
