@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from gateway.openapi import operations
 from tests.openapi.fuzz import HAR, fuzz
 from tests.openapi.sandbox import Sandbox
@@ -17,6 +19,7 @@ LEAST_CASES = 3_000
 _FILLED = re.compile(r"\\\{\w+\\\}")
 
 
+@pytest.mark.slow
 def test_thousands_of_requests_are_answered_as_the_document_says(here: Sandbox, tmp_path: Path) -> None:
     """None by a 5xx, none by a status, media type, header or body that the document doesn't have."""
     print(f"seed {SEED}")
