@@ -92,7 +92,7 @@ class Instructions:
         self, providers: frozenset[str], place: tuple[int, ...], limit: int, wait_s: float
     ) -> list[Told]:
         """What comes, or nothing when nothing has come for so long."""
-        with self._desk.following.woken_by_instructions(providers) as woken:
+        with self._desk.following.woken_for(providers) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
             try:
                 async with asyncio.timeout(wait_s):

@@ -1,7 +1,9 @@
 """`PUT` and `GET /v1/delivery-plan`: how a provider plans to deliver the sessions (WP19 ¶24)."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +24,8 @@ from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
 
 LONGEST_TEXT: Final = 10_000
+#: How long an answer waits until the plan can be asked for.
+SHOWN_S: Final = 2.0
 
 
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
@@ -37,7 +41,14 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         value = await read_object(request)
         refuse_other_provider(request, value, provider_id)
         plan = _read(value, message_id, provider_id)
-        await durably(desk.posting, [draft(plan)])
+        with desk.following.woken_for([provider_id]) as woken:
+            await durably(desk.posting, [draft(plan)])
+            # Whoever asks for it next shall find it; where that takes long, it is on the log all the same.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SHOWN_S):
+                    while desk.view.plan(provider_id) != plan:
+                        await woken.wait()
+                        woken.clear()
         return answer(request, delivery_plan(plan))
 
     async def show(request: web.Request) -> web.Response:

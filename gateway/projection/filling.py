@@ -63,7 +63,7 @@ def digest(value: bytes) -> bytes:
 
 
 class Filled(Struct, frozen=True):
-    """Of which purchase orders something may be new, and for which providers there are new instructions."""
+    """Of which purchase orders something may be new, and for which providers instructions or a plan."""
 
     po_numbers: frozenset[str]
     providers: frozenset[str]
@@ -79,7 +79,8 @@ def fill(file: ProjectionFile, changes: Changes) -> Filled:
         rows.put()
         _put_states(db, changes.states)
         file.keep_positions(changes.positions)
-    return Filled(frozenset(rows.touched | changes.states.keys()), frozenset(rows.instructed))
+    providers = frozenset((*rows.instructed, *(row[0] for row in rows.plans)))
+    return Filled(frozenset(rows.touched | changes.states.keys()), providers)
 
 
 class _Rows:

@@ -54,8 +54,8 @@ class Following:
         """An event that is set whenever something of a purchase order is new."""
         return self._woken_by([("po_number", po_number)])
 
-    def woken_by_instructions(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever one of these providers has a new instruction."""
+    def woken_for(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever one of these providers has a new instruction, or a new plan."""
         return self._woken_by([("provider", provider) for provider in providers])
 
     async def reach(self, positions: Mapping[str, int]) -> None:
