@@ -79,14 +79,13 @@ def fill(file: ProjectionFile, changes: Changes) -> Filled:
         rows.put()
         _put_states(db, changes.states)
         file.keep_positions(changes.positions)
-    providers = frozenset((*rows.instructed, *(row[0] for row in rows.plans)))
-    return Filled(frozenset(rows.touched | changes.states.keys()), providers)
+    return Filled(frozenset(rows.touched | changes.states.keys()), frozenset(rows.told))
 
 
 class _Rows:
     """The rows of the records, table by table, which are put many at a time.
 
-    touched: the purchase orders that they are about. instructed: the providers with instructions among them.
+    touched: the purchase orders that they are about. told: the providers with instructions or plans in them.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -99,7 +98,7 @@ class _Rows:
         #: The purchase orders that have events among the rows that are not put yet.
         self._waiting: set[str] = set()
         self.touched: set[str] = set()
-        self.instructed: set[str] = set()
+        self.told: set[str] = set()
 
     def put(self) -> None:
         """Put what there is."""
@@ -122,6 +121,7 @@ class _Rows:
             case "jobcentre.delivery-plans":
                 plan = read(record)
                 if isinstance(plan, DeliveryPlan):
+                    self.told.add(plan.provider_id)
                     self._plans.append((plan.provider_id, record.value))
             case _ if record.key is not None:
                 po_number = record.key.decode()
@@ -151,7 +151,7 @@ class _Rows:
                     (sender or NO_PROVIDER, outcome.message_id, po_number, outcome.status, record.value)
                 )
             case Instruction() as instruction:
-                self.instructed.add(instruction.provider_id)
+                self.told.add(instruction.provider_id)
                 self._instructions.append(
                     (instruction.provider_id, record.partition, record.offset, po_number)
                 )

@@ -76,6 +76,8 @@ async def test_a_delivery_plan_is_that_of_one_provider(prime: Client) -> None:
     assert (refused.status, refused.code, refused.json["field"]) == (400, "PROVIDER_NEEDED", "provider_id")
     put = await prime.send("PUT", "/v1/delivery-plan?provider_id=PRV02", PLAN)
     assert (put.status, put.json["provider_id"]) == (200, "PRV02")
+    asked = await prime.get("/v1/delivery-plan")
+    assert asked.json == {"delivery_plans": [put.json]}
 
 
 @pytest.mark.parametrize("path", ["/v1/referrals", "/v1/instructions", "/v1/sessions/S", "/v1/delivery-plan"])
