@@ -15,7 +15,7 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka docs simulate lock wheel clean
+.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api docs simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench-kafka: setup ## measure on a broker what benchmarks/kafka.md tells, which 
 	$(BIN)/python -m benchmarks.kafka_restore $$address && \
 	$(BIN)/python -m benchmarks.kafka_restore $$address --partitions 1 && \
 	$(BIN)/python -m benchmarks.kafka_handover $$address
+
+bench-api: setup ## measure on a gateway what benchmarks/api.md tells, which takes two minutes
+	$(BIN)/python -m benchmarks.api_load --seconds 8 $(ARGS)
 
 docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.rulebook > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
