@@ -80,6 +80,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_res
         broker.pause()
         await asyncio.sleep(AWAY_S)
         broker.resume()
+        await asyncio.to_thread(broker.start)  # it runs; after so long, its controller has to let it in again
         await scene.until_decided()
         for port in ports:
             await readiness(port, ready=True)
