@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from gateway.engine.kafka_connection import Connection, PasswordLogin, TokenLogin, tls
 from gateway.engine.kafka_token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
-from gateway.settings import KAFKA, InvalidSettings, Settings, env, text_of
+from gateway.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
 
 _LIKE: Final = "expected kafka://HOST:PORT,HOST:PORT"
 _SERVER: Final = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[^\[\]]*\]):(?P<port>[0-9]+)")
@@ -160,16 +160,9 @@ def _wrong_with_endpoint(url: str) -> str:
         return "holds a user; set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead"
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         return f"is not the URL of an endpoint; {like}"
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
         return f"would send the client's secret unencrypted; {like}"
     return ""
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _secret(settings: Settings, name: str) -> str | None:

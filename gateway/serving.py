@@ -56,7 +56,7 @@ async def served_crew(
             file = ProjectionFile(settings.projection_path(worker))
             # Who begins a sandbox finds its referrals as they are meant to be found.
             decided = crew.at_rest if sandbox else lambda: True
-            api = Api(log, file, policies, callers, rate, stop, decided, read_only=clock == "log")
+            api = Api(log, file, callers, rate, stop, decided, read_only=clock == "log")
             await open_until_the_end.enter_async_context(api.at_work())
         following = None if api is None else api.following
         routes: list[web.AbstractRouteDef] = [*health.routes(crew, metrics, stop, now, following)]

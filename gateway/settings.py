@@ -4,6 +4,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -264,6 +265,14 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
             hint = f"did you mean {known}?" if known else "`gateway run --help` names all there are"
             raise InvalidSettings(f"the settings file {path} has an unknown key {name!r}; {hint}")
     return found
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a URL's host is this machine, so that nobody listens on the way to it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def text_of(path: Path, what: str) -> str:

@@ -17,7 +17,6 @@ from gateway.api.security import forbidden
 from gateway.api.taking import Taking
 from gateway.projection.following import Following
 from gateway.projection.view import View
-from gateway.rules.policy import Policies
 
 #: Larger bodies of anything but an upload are refused.
 LARGEST_BODY: Final = 64 * 1024
@@ -46,7 +45,6 @@ class Desk:
     following: Following
     posting: Posting
     taking: Taking
-    policies: Policies
     read_only: bool
 
 

@@ -23,7 +23,6 @@ from gateway.engine.log import Log
 from gateway.projection.following import Following
 from gateway.projection.tables import ProjectionFile
 from gateway.projection.view import View
-from gateway.rules.policy import Policies
 
 PREFIX: Final = "/v1/"
 OPENAPI: Final = "/v1/openapi.json"
@@ -40,7 +39,6 @@ class Api:
         self,
         log: Log,
         file: ProjectionFile,
-        policies: Policies,
         authenticator: Authenticator,
         rate: Rate,
         stop: asyncio.Event,
@@ -55,9 +53,7 @@ class Api:
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
-        self.desk = Desk(
-            self._view, self.following, self._posting, Taking(self._posting), policies, read_only
-        )
+        self.desk = Desk(self._view, self.following, self._posting, Taking(self._posting), read_only)
         self.records = Records(self.desk)
         self._instructions = Instructions(self.desk, stop)
         self._uploads = Uploads(self.desk, file, rate)

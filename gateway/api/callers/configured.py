@@ -1,6 +1,5 @@
 """From the settings to who may call. What contradicts itself or does nothing is refused."""
 
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import NoKeySet, read_keys
 from gateway.api.callers.sources import NotFetched, from_file, from_url, read_file
 from gateway.api.security import Refusals
-from gateway.settings import InvalidSettings, Settings, env
+from gateway.settings import InvalidSettings, Settings, env, is_this_machine
 
 _SETTINGS: Final = ("jwt_issuer", "jwt_audience", "jwks_url", "jwks_file")
 _NEEDED: Final = "GATEWAY_JWT_ISSUER, GATEWAY_JWT_AUDIENCE and GATEWAY_JWKS_URL"
@@ -79,13 +78,6 @@ def _wrong_with(url: str) -> str:
         return f"holds a user; {like}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         return f"is not where keys can be; {like}"
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
         return f"would let others change the keys on their way; {like}"
     return ""
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
