@@ -9,7 +9,7 @@ little endian), and the body. Source: Avro 1.12 specification, "Single-object en
 
 from collections.abc import Container, Iterable
 from io import BytesIO
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from fastavro import schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
@@ -17,7 +17,7 @@ from msgspec import Struct, convert
 
 from schemas.avro_reader import Read, record_reader
 from schemas.avro_writer import Write, record_writer
-from schemas.catalogue import RECORDS, SCHEMAS, Schema, earlier_schemas
+from schemas.catalogue import CLASSES, RECORDS, SCHEMAS, Schema, earlier_schemas
 from schemas.prepared import keyed, parsed
 from schemas.ranges import Ranges, ranges_of
 
@@ -51,7 +51,7 @@ _UNKNOWN: Final = Unreadable("UNKNOWN_SCHEMA", "No schema with the value's finge
 class _Writer(Struct, frozen=True):
     """A schema that bytes were written with, ready to be read.
 
-    plain: what reads its fields where they are as usual; None: the schema is not the current one.
+    plain: what reads the record where its bytes are as usual; None: the schema is not the current one.
     strict: the schema in the form that takes no negative index (see `keyed`).
     resolved: the writer's schema and the reader's, where they differ.
     """
@@ -77,7 +77,7 @@ class Codec:
         for name, schema in SCHEMAS.items():
             header, record = header_of(schema), RECORDS[name]
             self._write[record] = record_writer(schema, header)
-            plain = record_reader(schema)
+            plain = record_reader(schema, CLASSES)
             self._writers[header] = _Writer(name, record, plain, keyed(schema), None, ranges_of(schema))
         for schema in (*earlier_schemas(), *writers):
             self._writers.setdefault(header_of(schema), _earlier(schema))
@@ -123,21 +123,30 @@ def _without_writer(value: bytes) -> Unreadable:
 
 
 def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
+    if writer.plain is not None:
+        try:
+            record, end = writer.plain(value, HEADER_BYTES)
+            if end == len(value):
+                return cast(Struct, record)
+        except (ValueError, LookupError):
+            pass  # fastavro says what is wrong, if anything is
+    return _read_by_fastavro(writer, value)
+
+
+def _read_by_fastavro(writer: _Writer, value: bytes) -> Struct | Unreadable:
     try:
-        fields: Any = _usual(writer, value)
-        if fields is None:
-            stream = BytesIO(value)
+        stream = BytesIO(value)
+        stream.seek(HEADER_BYTES)
+        fields: Any = schemaless_reader(stream, writer.strict, None)
+        if stream.tell() != len(value):
+            return _TRAILING
+        if writer.resolved is not None:
+            # Second, and only now: when it resolves, fastavro passes over fields that the reader lacks
+            # without looking whether their bytes are there.
             stream.seek(HEADER_BYTES)
-            fields = schemaless_reader(stream, writer.strict, None)
-            if stream.tell() != len(value):
-                return _TRAILING
-            if writer.resolved is not None:
-                # Second, and only now: when it resolves, fastavro passes over fields that the reader lacks
-                # without looking whether their bytes are there.
-                stream.seek(HEADER_BYTES)
-                fields = schemaless_reader(stream, *writer.resolved)
-            if not writer.ranges.hold(fields):
-                return _OUT_OF_RANGE
+            fields = schemaless_reader(stream, *writer.resolved)
+        if not writer.ranges.hold(fields):
+            return _OUT_OF_RANGE
         record: Struct = convert(fields, writer.record)
         return record
     except (EOFError, IndexError):
@@ -148,17 +157,6 @@ def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
         return _NO_SUCH_CHOICE
     except Exception:  # noqa: BLE001 - whatever it is, these bytes made it, and they must not stop a partition
         return _NOT_ITS_SCHEMA
-
-
-def _usual(writer: _Writer, value: bytes) -> Any:  # noqa: ANN401 - a dict of whatever the schema says
-    """The fields, where the bytes are as the current schema is nearly always written; else None."""
-    if writer.plain is None:
-        return None
-    try:
-        fields, end = writer.plain(value, HEADER_BYTES)
-    except (ValueError, LookupError):
-        return None
-    return fields if end == len(value) else None
 
 
 def header_of(schema: Schema) -> bytes:
