@@ -7,7 +7,7 @@ The bytes are C3 01, the CRC-64-AVRO fingerprint of the writer's schema in parsi
 little endian), and the body. Source: Avro 1.12 specification, "Single-object encoding".
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from io import BytesIO
 from typing import Any, Final, Literal, cast
 
@@ -15,6 +15,7 @@ from fastavro import schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 from msgspec import Struct, convert
 
+from gateway.rules.events import DeadLetter
 from schemas.avro_reader import Read, record_reader
 from schemas.avro_writer import Write, record_writer
 from schemas.catalogue import CLASSES, RECORDS, SCHEMAS, Schema, earlier_schemas
@@ -47,6 +48,13 @@ _OUT_OF_RANGE: Final = Unreadable("UNDECODABLE", "A number, date or instant in t
 _NOT_ITS_SCHEMA: Final = Unreadable("UNDECODABLE", "The body is not what its schema says.")
 _UNKNOWN: Final = Unreadable("UNKNOWN_SCHEMA", "No schema with the value's fingerprint is known.")
 
+#: What makes a record of fields that its schema allows, by its name. A dead letter's code is any text to its
+#: schema, and one of a few to its class.
+MAKERS: Final[dict[str, Callable[..., object]]] = {
+    **CLASSES,
+    "DeadLetter": lambda **fields: convert(fields, DeadLetter),
+}
+
 
 class _Writer(Struct, frozen=True):
     """A schema that bytes were written with, ready to be read.
@@ -77,7 +85,7 @@ class Codec:
         for name, schema in SCHEMAS.items():
             header, record = header_of(schema), RECORDS[name]
             self._write[record] = record_writer(schema, header)
-            plain = record_reader(schema, CLASSES)
+            plain = record_reader(schema, MAKERS)
             self._writers[header] = _Writer(name, record, plain, keyed(schema), None, ranges_of(schema))
         for schema in (*earlier_schemas(), *writers):
             self._writers.setdefault(header_of(schema), _earlier(schema))

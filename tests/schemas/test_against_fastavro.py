@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from schemas.avro_reader import record_reader
 from schemas.avro_writer import record_writer
-from schemas.catalogue import CLASSES, RECORDS, SCHEMAS
-from schemas.codec import HEADER_BYTES, Codec, encode, header_of
+from schemas.catalogue import RECORDS, SCHEMAS
+from schemas.codec import HEADER_BYTES, MAKERS, Codec, encode, header_of
 from schemas.prepared import parsed
 from tests.schemas.examples import EXAMPLES, SESSION_BOOKED
 from tests.schemas.strategies import ANY_RECORD_NAME, records
@@ -51,7 +51,7 @@ def test_a_record_has_the_bytes_that_fastavro_gives_it(name: str, data: st.DataO
 def test_what_fastavro_writes_is_read_without_it(name: str, data: st.DataObject) -> None:
     record = data.draw(records(name))
     value = by_fastavro(record)
-    assert record_reader(SCHEMAS[name], CLASSES)(value, HEADER_BYTES) == (record, len(value))
+    assert record_reader(SCHEMAS[name], MAKERS)(value, HEADER_BYTES) == (record, len(value))
 
 
 @each_record
@@ -63,7 +63,7 @@ def test_whatever_is_read_without_fastavro_is_what_it_reads(name: str, data: st.
     for bit in data.draw(st.lists(st.integers(0, len(body) * 8 - 1), max_size=3)):
         body[bit // 8] ^= 1 << bit % 8
     try:
-        record, end = record_reader(SCHEMAS[name], CLASSES)(bytes(body), 0)
+        record, end = record_reader(SCHEMAS[name], MAKERS)(bytes(body), 0)
     except (ValueError, LookupError):
         return
     if end == len(body):
@@ -115,5 +115,5 @@ def test_what_is_unusual_and_right_is_read_by_fastavro() -> None:
     padded = value.replace(b"Town hall\x02", b"Town hall\x82\x00")
     assert len(padded) == len(value) + 1
     with pytest.raises(LookupError):
-        record_reader(SCHEMAS["SessionBooked"], CLASSES)(padded, HEADER_BYTES)
+        record_reader(SCHEMAS["SessionBooked"], MAKERS)(padded, HEADER_BYTES)
     assert Codec().decode(padded, {"SessionBooked"}) == SESSION_BOOKED
