@@ -28,18 +28,18 @@ class Effects:
     """The events of one decision, in the order in which they go out, each with its cause's trace context.
 
     decided_at: UTC milliseconds. events: how many events this purchase order already had at that instant.
+    trace: the trace context of the cause that is being decided.
     """
 
     __slots__ = ("_id", "decided_at", "events", "out", "po_number", "trace")
 
-    def __init__(self, po_number: str, decided_at: int, events: int) -> None:
+    def __init__(self, po_number: str, decided_at: int, events: int, trace: str | None = None) -> None:
         self.po_number = po_number
         self.decided_at = decided_at
         # Read from its end, an id has one meaning; so an instant before 1970 has no hyphen of its own.
-        instant = f"{decided_at}" if decided_at >= 0 else f"before{-decided_at}"
-        self._id = f"{po_number}-{instant}-"
+        self._id = f"{po_number}-{decided_at}-" if decided_at >= 0 else f"{po_number}-before{-decided_at}-"
         self.events = events
-        self.trace: str | None = None
+        self.trace = trace
         self.out: list[tuple[Event, str | None]] = []
 
     def next_id(self) -> str:

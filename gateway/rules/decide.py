@@ -100,11 +100,15 @@ def decide(
     order: what is known of its purchase order, with all that was due by `at` fallen due; None: nothing.
     trace: the trace context that the message came with.
     """
-    effects = _effects(order, message.po_number, at)
-    effects.trace = trace
-    known = order.referral if order else None
-    held = order.held if order else ()
-    seen = order.seen if order else ()
+    known: ReferralState | None = None
+    held: tuple[Held, ...] = ()
+    seen: tuple[str, ...] = ()
+    events = 0
+    if order is not None:
+        known, held, seen = order.referral, order.held, order.seen
+        if order.events_at == at:
+            events = order.events
+    effects = Effects(message.po_number, at, events, trace)
     if known is not None:
         case: Case[Any] = Case(message, at, known, known.limits, policies, effects, seen)
         _judge(case)
@@ -129,7 +133,7 @@ def fall_due(order: PurchaseOrder, po_number: str, policies: Policies) -> Decisi
     instant = order.due_at
     if order.due_rank == TRACE:
         return Decision(None, [])
-    effects = _effects(order, po_number, instant)
+    effects = Effects(po_number, instant, order.events if order.events_at == instant else 0)
     known, held = order.referral, order.held
     if known is None:
         expired = [waiting for waiting in held if waiting.expires_at <= instant]
@@ -140,10 +144,6 @@ def fall_due(order: PurchaseOrder, po_number: str, policies: Policies) -> Decisi
         let_fall_due(case, instant, order.due_rank)
         known = case.known
     return _decision(effects, known, held, order.seen)
-
-
-def _effects(order: PurchaseOrder | None, po_number: str, decided_at: int) -> Effects:
-    return Effects(po_number, decided_at, order.events if order and order.events_at == decided_at else 0)
 
 
 def _decision(

@@ -109,7 +109,7 @@ def cancel_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def count_from_one(patch: pytest.MonkeyPatch) -> None:
     """Event ids that start anew with each decision."""
-    patch.setattr(decide, "_effects", lambda order, po, at: Effects(po, at, 0))
+    patch.setattr(decide, "Effects", lambda po, at, events, trace=None: Effects(po, at, 0, trace))
 
 
 @pytest.mark.parametrize(
