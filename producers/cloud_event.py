@@ -24,7 +24,7 @@ def _type(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
     return "ce_type", record.__name__.encode()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1_024)
 def _time(instant: int) -> Header:
     return "ce_time", format_instant(instant).encode()
 

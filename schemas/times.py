@@ -87,6 +87,7 @@ def _parse_hour(text: str) -> int:
     return parse_day(parts[1]) * DAY_MS + int(parts[2]) * HOUR_MS
 
 
+@lru_cache(maxsize=1_024)  # what goes out together is of one instant
 def format_instant(instant: int) -> str:
     """RFC 3339 in UTC, with three decimals only where the milliseconds are not zero.
 
