@@ -23,6 +23,8 @@ LARGEST_PAGE: Final = 500
 LONGEST_WAIT_S: Final = 60
 #: A stream says that it is alive when it has said nothing for so long.
 ALIVE_S: Final = 15.0
+#: How long it may take until a stream or a long poll ends whose caller has gone.
+GONE_S: Final = 1.0
 #: How many streams and long polls one caller may have open.
 MOST_OPEN: Final = 20
 EVENT_STREAM: Final = "text/event-stream"
@@ -62,7 +64,7 @@ class Instructions:
             try:
                 if streams:
                     return await self._stream(request, providers, place)
-                told = await self._wait(providers, place, limit, wait_s)
+                told = await self._wait(request, providers, place, limit, wait_s)
             finally:
                 self._open[caller] -= 1
                 self._open += Counter()  # drops what is 0
@@ -89,19 +91,26 @@ class Instructions:
             ) from None
 
     async def _wait(
-        self, providers: frozenset[str], place: tuple[int, ...], limit: int, wait_s: float
+        self,
+        request: web.Request,
+        providers: frozenset[str],
+        place: tuple[int, ...],
+        limit: int,
+        wait_s: float,
     ) -> list[Told]:
-        """What comes, or nothing when nothing has come for so long."""
+        """What comes, or nothing when nothing has come for so long, or nobody waits for it any more."""
         with self._desk.following.woken_for(providers) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
             try:
                 async with asyncio.timeout(wait_s):
-                    while not self._stop.is_set():
+                    while not (self._stop.is_set() or _has_gone(request)):
                         if told := self._desk.view.instructions(providers, place, limit):
                             return told
                         waking = asyncio.ensure_future(woken.wait())
                         try:
-                            await asyncio.wait({waking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                            await asyncio.wait(
+                                {waking, stopping}, timeout=GONE_S, return_when=asyncio.FIRST_COMPLETED
+                            )
                         finally:
                             waking.cancel()
                         woken.clear()
@@ -130,13 +139,19 @@ class Instructions:
         providers: frozenset[str],
         place: tuple[int, ...],
     ) -> None:
-        """Write what is there, and what comes. Raises ConnectionError where nobody listens any more."""
+        """Write what is there, also where the token ends at once, and what comes.
+
+        Raises ConnectionError where nobody listens any more.
+        """
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
         await response.write(b"retry: 1000\n\n")
-        while not self._stop.is_set() and now() < until_s:
-            told = await self._wait(providers, place, PAGE, min(ALIVE_S, max(until_s - now(), 0.01)))
+        first = True
+        while not self._stop.is_set() and (first or now() < until_s):
+            first = False
+            wait_s = min(ALIVE_S, max(until_s - now(), 0.01))
+            told = await self._wait(request, providers, place, PAGE, wait_s)
             if not told and not self._stop.is_set():
                 await response.write(b": alive\n\n")
             for each in told:
@@ -146,3 +161,8 @@ class Instructions:
                 )
                 place = each.place
         await response.write_eof()
+
+
+def _has_gone(request: web.Request) -> bool:
+    """Whether the caller has closed the connection, of which aiohttp tells nobody who only waits."""
+    return request.transport is None or request.transport.is_closing()

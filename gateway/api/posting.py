@@ -10,6 +10,8 @@ from gateway.engine.log import Draft, Log, LogError
 MOST_WAITING: Final = 20_000
 #: How many are put at once, unless one upload has more.
 AT_ONCE: Final = 2_000
+#: How long one waits until it is on the log; longer than one append may take on either log.
+PUT_S: Final = 15.0
 
 
 class TooMany(Exception):
@@ -37,7 +39,11 @@ class Posting:
         self._waiting.append((drafts, done))
         self._count += len(drafts)
         self._come.set()
-        await done
+        try:
+            async with asyncio.timeout(PUT_S):
+                await done
+        except TimeoutError:
+            raise LogError("the log has not answered in good time; send it again") from None
 
     async def run(self) -> None:
         """Put what comes, until cancelled. What waits then fails."""
@@ -57,11 +63,12 @@ class Posting:
         for drafts, done in self._waiting:
             if some and len(some) + len(drafts) > AT_ONCE:
                 break
-            some += drafts
-            waited.append(done)
             taken += 1
+            self._count -= len(drafts)
+            if not done.done():  # nobody has given it up
+                some += drafts
+                waited.append(done)
         del self._waiting[:taken]
-        self._count -= len(some)
         if not self._waiting:
             self._come.clear()
         error: Exception | None = LogError("the gateway is stopping; send it again")

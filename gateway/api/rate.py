@@ -25,17 +25,17 @@ class Rate:
         #: How much each had in it, and when; the one used last comes last.
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
-    def take(self, caller: Caller, requests: int = 1) -> None:
+    def take(self, caller: Caller, requests: int = 1, *, taken: int = 0) -> None:
         """Take from the caller's bucket. Raises Problem (429) where there is not enough in it.
 
-        More at once than the burst counts as the burst. Who speaks for several providers is counted as the
-        first of them.
+        More at once than the burst counts as the burst. taken: how many of them have been taken already. Who
+        speaks for several providers is counted as the first of them.
         """
         name = ("provider", min(caller.providers)) if caller.providers else ("subject", caller.subject)
         now_s = self._now_s()
         level, at_s = self._buckets.pop(name, (self._burst, now_s))
         level = min(self._burst, level + (now_s - at_s) * self._per_s)
-        wanted = min(requests, self._burst)
+        wanted = min(requests, self._burst) - taken
         enough = level >= wanted
         if len(self._buckets) >= MOST_BUCKETS:
             del self._buckets[next(iter(self._buckets))]

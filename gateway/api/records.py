@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
-from gateway.api.referrals import not_theirs, po_number_of
+from gateway.api.referrals import not_theirs
 from gateway.api.rendering import decided, guidance, pending
 from gateway.api.security import forbidden
 from gateway.api.taking import Message, Name, compared, message
@@ -21,7 +21,8 @@ from gateway.engine.log import Draft
 from gateway.projection.filling import PROVIDERS_TOPIC
 from gateway.projection.view import Expected, has_come_to
 from gateway.rules.events import Outcome
-from gateway.rules.messages import INBOUND, PRAP_ID, ProviderRecord
+from gateway.rules.messages import INBOUND, PRAP_ID, ProviderRecord, is_message_id
+from producers import traceparent_of
 from schemas.codec import encode
 from schemas.json import InvalidJson, parse
 
@@ -30,8 +31,8 @@ LONGEST_WAIT_S: Final = 30
 #: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
 MOST_RECORDS: Final = 1_000
 
-#: Written bare or as a string of RFC 9651. One of dots alone would be lost from the path of its message.
-_KEY: Final = re.compile(r'("?)(?!\.{1,2}"?$)([\x21\x23-\x7e]{1,100})\1')
+#: Written bare or as a string of RFC 9651.
+_KEY: Final = re.compile(r'("?)([^"]*)\1')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
@@ -60,13 +61,14 @@ class Records:
         known_parameters(request, "provider_id")
         providers = providers_of(request)
         key = idempotency_key(request)
-        po_number = po_number_of(request)
-        expected = self._desk.view.expected(po_number, key)
-        if expected is None or expected.provider_id not in providers:
-            raise not_theirs(request, known=expected is not None)
+        po_number = request.match_info["po"]
+        expected = self._expected(request, po_number, key, providers)
         refuse_where_nothing_can_be_posted(self._desk)
         wait_s = wait_s_of(request)
+        at_hand = request.content.is_eof()
         value = await read_object(request)
+        if not at_hand:  # the same may have come meanwhile, in another request
+            expected = self._expected(request, po_number, key, providers)
         provider_id = expected.provider_id
         refuse_other_provider(request, value, provider_id)
         record = _read(value, key, po_number, provider_id)
@@ -74,19 +76,26 @@ class Records:
         outcome = await outcome_of(self._desk, provider_id, key, po_number, wait_s) if wait_s else None
         return answer_with(request, outcome, pending(key, po_number), wait_s)
 
+    def _expected(
+        self, request: web.Request, po_number: str, key: str, providers: frozenset[str]
+    ) -> Expected:
+        """What is known of a message of this key. Raises Problem where the referral is not theirs."""
+        expected = self._desk.view.expected(po_number, key)
+        if expected is None or expected.provider_id not in providers:
+            raise not_theirs(request, known=expected is not None)
+        return expected
+
     async def _once(self, name: Name, new: Message, expected: Expected) -> None:
-        """Put a message on the log where it isn't there yet. Raises Problem."""
+        """Put a message on the log where it isn't there yet. Raises Problem.
+
+        Nothing is awaited between the look at what is known, `expected`, and that.
+        """
         taking = self._desk.taking
         before = taking.under_way(name, new)
         if before == "NEW":
             before = compared(new, expected.about, expected.digest)
         if before == "OTHER":
-            raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "Another record came with this Idempotency-Key before; give each record a key of its own.",
-                code="IDEMPOTENCY_KEY_REUSED",
-                field="Idempotency-Key",
-            )
+            raise key_reused("record")
         if before == "SAME":
             await taking.until_there(name)
             return
@@ -151,7 +160,7 @@ def idempotency_key(request: web.Request) -> str:
     """The id that the caller gives the message. Raises Problem."""
     keys = request.headers.getall("Idempotency-Key", [])
     found = _KEY.fullmatch(keys[0]) if len(keys) == 1 else None
-    if found is None:
+    if found is None or not is_message_id(found[2]):
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "The header Idempotency-Key must be an id of 1 to 100 visible ASCII characters, such as a UUID.",
@@ -166,6 +175,16 @@ def idempotency_key(request: web.Request) -> str:
             field="Idempotency-Key",
         )
     return found[2]
+
+
+def key_reused(what: str) -> Problem:
+    """What to raise where something else came with a key before. what: a record, or a plan."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"Another {what} came with this Idempotency-Key before; give each {what} a key of its own.",
+        code="IDEMPOTENCY_KEY_REUSED",
+        field="Idempotency-Key",
+    )
 
 
 def wait_s_of(request: web.Request) -> int:
@@ -220,12 +239,15 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
 
 def draft_of(record: ProviderRecord, request: web.Request) -> Draft:
     """A provider's record for the log, with the trace that the request is part of."""
-    trace = request.headers.get("traceparent", "")
-    headers = (("traceparent", trace.encode()),) if _TRACE.fullmatch(trace) else ()
+    trace = trace_of(request)
+    headers = () if trace is None else (("traceparent", trace.encode()),)
     return Draft(PROVIDERS_TOPIC, record.po_number.encode(), encode(record), headers)
 
 
-_TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+def trace_of(request: web.Request) -> str | None:
+    """The trace context of a request; None: it has no valid one."""
+    given = request.headers.get("traceparent")
+    return None if given is None else traceparent_of((("traceparent", given.encode()),))
 
 
 def answer_with(

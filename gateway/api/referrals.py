@@ -10,7 +10,6 @@ from aiohttp import web
 from msgspec import MsgspecError, msgpack
 
 from gateway.api.desk import (
-    LONGEST_ID,
     Desk,
     answer,
     has_already,
@@ -59,7 +58,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
 
     async def one(request: web.Request) -> web.Response:
         """A referral with all that is known of it."""
-        known_parameters(request)
+        known_parameters(request, "provider_id")
         known = referral_of(request, desk)
         history = desk.view.history(known.po_number)
         version = f"{known.po_number} {known.order.events_at} {known.order.events} {len(history)}"
@@ -77,16 +76,13 @@ def referral_of(request: web.Request, desk: Desk) -> Known:
 
     Raises Problem.
     """
-    known = desk.view.referral(po_number_of(request))
-    if known is None or known.referral.provider_id not in providers_of(request):
-        raise not_theirs(request, known=known is not None)
+    po_number, providers = request.match_info["po"], providers_of(request)
+    # Nothing is unpacked of what is not theirs.
+    provider_id = desk.view.provider_of(po_number)
+    known = desk.view.referral(po_number) if provider_id in providers else None
+    if known is None:
+        raise not_theirs(request, known=provider_id is not None)
     return known
-
-
-def po_number_of(request: web.Request) -> str:
-    """The number in the path; none that could be a referral's where it is too long."""
-    po_number = request.match_info["po"]
-    return po_number if len(po_number) <= LONGEST_ID else ""
 
 
 def not_theirs(request: web.Request, *, known: bool) -> Problem:

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, providers_of
+from gateway.api.desk import Desk, answer, known_parameters, providers_of
 from gateway.api.problems import Problem
 from gateway.api.rendering import session_list
 
@@ -22,11 +22,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         known_parameters(request, "provider_id")
         providers = providers_of(request)
         session_id = request.match_info["id"]
-        found = (
-            desk.view.session(sorted(providers), session_id, MOST_BOOKINGS + 1)
-            if len(session_id) <= LONGEST_ID
-            else []
-        )
+        found = desk.view.session(sorted(providers), session_id, MOST_BOOKINGS + 1)
         if not found:
             raise Problem(
                 HTTPStatus.NOT_FOUND,

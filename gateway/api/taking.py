@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -14,7 +15,7 @@ from gateway.engine.log import Draft, LogError
 from gateway.projection.filling import digest
 from gateway.projection.view import View
 
-#: How many of the messages put last are remembered here until they have surely been read back from the log.
+#: How many messages are remembered here until they have been read back from the log.
 REMEMBERED: Final = 50_000
 
 #: A provider and the id of its message.
@@ -66,6 +67,7 @@ class Taking:
     def __init__(self, posting: Posting) -> None:
         self._posting = posting
         self._put: OrderedDict[Name, _Put] = OrderedDict()
+        self._watching: list[set[Name]] = []
 
     def under_way(self, name: Name, new: Message) -> Literal["NEW", "SAME", "OTHER"]:
         """Whether this process has put this very message, or another of the same name."""
@@ -78,6 +80,23 @@ class Taking:
         """What a message that is under way is about."""
         put = self._put.get(name)
         return None if put is None else put.po_number
+
+    def read_back(self, names: Collection[Name]) -> None:
+        """These are in the projection now, which knows them from here on, and when they are forgotten."""
+        for name in names:
+            self._put.pop(name, None)
+        for came in self._watching:
+            came.update(names)
+
+    @contextmanager
+    def watching(self) -> Iterator[set[Name]]:
+        """What is read back meanwhile: one that was not in the projection before may be there now."""
+        came: set[Name] = set()
+        self._watching.append(came)
+        try:
+            yield came
+        finally:
+            self._watching.remove(came)
 
     async def until_there(self, name: Name) -> None:
         """Wait until a message that another request puts is on the log. Raises Problem where that fails."""

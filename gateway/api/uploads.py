@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import MOST_RECORDS, draft_of, refuse_where_nothing_can_be_posted
 from gateway.api.rendering import message_path, referral_path
+from gateway.api.security import RightsReason, forbidden
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
 from gateway.projection.tables import ProjectionFile
@@ -48,6 +49,8 @@ KINDS: Final[dict[str, Kind]] = {
 CSV: Final = "text/csv"
 #: One is read at a time; so many more may wait for it.
 MOST_WAITING: Final = 20
+#: How many of one caller may be on their way at a time: the rest of a body may take long to come.
+MOST_COMING: Final = 4
 
 
 class Ready(Struct, frozen=True):
@@ -59,6 +62,13 @@ class Ready(Struct, frozen=True):
     before: Literal["NEW", "SAME", "OTHER"]
 
 
+class _Wrong(Struct, frozen=True):
+    """Why nothing of an upload is taken. reasons: those for which the caller had no right to some of it."""
+
+    mistakes: tuple[Mistake, ...]
+    reasons: frozenset[RightsReason] = frozenset()
+
+
 class Uploads:
     """Reads uploads one after another, in a thread of their own, so that nobody else waits for them."""
 
@@ -68,6 +78,7 @@ class Uploads:
         self._view = View(file)
         self._reading = asyncio.Lock()
         self._waiting = 0
+        self._coming: Counter[frozenset[str]] = Counter()
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Where to, and what a file looks like."""
@@ -89,6 +100,7 @@ class Uploads:
                 f"An upload is UTF-8, with a Content-Type of {', '.join(KINDS)}.",
                 code="NOT_AN_UPLOAD",
             )
+        body = await self._body(request)
         if self._waiting >= MOST_WAITING:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -98,35 +110,60 @@ class Uploads:
             )
         self._waiting += 1
         try:
-            body = await read_body(request, LARGEST_UPLOAD, UPLOAD_S)
             async with self._reading:
-                found = await asyncio.to_thread(self._read, request, body, kind, providers)
-                return await self._put(request, found)
+                with self._desk.taking.watching() as came:
+                    found = await asyncio.to_thread(self._read, request, body, kind, providers)
+                    return await self._put(request, found, came)
         finally:
             self._waiting -= 1
 
+    async def _body(self, request: web.Request) -> bytes:
+        """The body. Raises Problem."""
+        caller = caller_of(request).providers
+        if self._coming[caller] >= MOST_COMING:
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"There are {MOST_COMING} uploads of this caller on their way; send it when one is through.",
+                code="TOO_MANY_UPLOADS",
+                headers={"Retry-After": "5"},
+            )
+        self._coming[caller] += 1
+        try:
+            return await read_body(request, LARGEST_UPLOAD, UPLOAD_S)
+        finally:
+            self._coming[caller] -= 1
+            self._coming += Counter()  # drops what is 0
+
     def _read(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
-    ) -> list[Ready] | tuple[Mistake, ...]:
+    ) -> list[Ready] | _Wrong:
         """All that takes time; in the thread."""
         known: dict[str, Known] = {}
+        reasons: set[RightsReason] = set()
 
         def provider_of(po_number: str) -> str | None:
             referral = self._view.referral(po_number)
-            if referral is None or referral.referral.provider_id not in providers:
+            if referral is None:
+                return None
+            if referral.referral.provider_id not in providers:
+                reasons.add("another_providers_referral")
                 return None
             known[po_number] = referral
             return referral.referral.provider_id
 
-        found = read_upload(body, kind, provider_of=provider_of)
+        def names_provider(provider_id: str) -> None:
+            if provider_id not in providers:
+                reasons.add("body_names_another_provider")
+
+        found = read_upload(body, kind, provider_of=provider_of, names_provider=names_provider)
         if isinstance(found, Mistakes):
-            return found.listed
+            return _Wrong(found.listed, frozenset(reasons))
         ready = [self._ready(each, request) for each in found]
         # What has come before is among the referral's messages already.
         of = Counter(each.message.po_number for each in ready if each.before == "NEW")
         full = {po for po, count in of.items() if len(known[po].order.seen) + count > MOST_RECORDS}
         if mistakes := [_too_many(each.line) for each in ready if each.message.po_number in full]:
-            return tuple(mistakes[:MOST_MISTAKES])
+            return _Wrong(tuple(mistakes[:MOST_MISTAKES]))
         return ready
 
     def _ready(self, uploaded: Uploaded, request: web.Request) -> Ready:
@@ -135,19 +172,29 @@ class Uploads:
         new = message(record.po_number, draft_of(record, request))
         return Ready(uploaded.line, name, new, on_the_log(self._view, name, new))
 
-    async def _put(self, request: web.Request, found: list[Ready] | tuple[Mistake, ...]) -> web.Response:
-        """Put what is new; nothing is awaited between the last look and that."""
-        if isinstance(found, tuple):
-            return _mistaken(request, found)
-        self._rate.take(caller_of(request), len(found))
+    async def _put(
+        self, request: web.Request, found: list[Ready] | _Wrong, came: Container[Name]
+    ) -> web.Response:
+        """Put what is new; nothing is awaited between the last look and that.
+
+        came: what has been read back since it was looked for on the log.
+        """
+        if isinstance(found, _Wrong):
+            for reason in sorted(found.reasons):
+                forbidden(request, reason)
+            return _mistaken(request, found.mistakes)
+        self._rate.take(caller_of(request), len(found), taken=1)  # by the request itself
         taking = self._desk.taking
         new: dict[Name, Message] = {}
         wrong: list[Mistake] = []
         for each in found:
             under_way = taking.under_way(each.name, each.message)
-            if "OTHER" in {each.before, under_way}:
+            before = each.before
+            if each.name in came:
+                before = on_the_log(self._desk.view, each.name, each.message)
+            if "OTHER" in {before, under_way}:
                 wrong.append(Mistake(each.line, "message_id", _REUSED))
-            elif each.before == under_way == "NEW":
+            elif before == under_way == "NEW":
                 new[each.name] = each.message
         if wrong:
             return _mistaken(request, tuple(wrong[:MOST_MISTAKES]))

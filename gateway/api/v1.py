@@ -46,14 +46,15 @@ class Api:
         *,
         read_only: bool,
     ) -> None:
-        self.following = Following(log, file, decided)
         self._file = file
         self._view = View(file)
         self._posting = Posting(log)
+        taking = Taking(self._posting)
+        self.following = Following(log, file, decided, taking.read_back)
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
-        self.desk = Desk(self._view, self.following, self._posting, Taking(self._posting), read_only)
+        self.desk = Desk(self._view, self.following, self._posting, taking, read_only)
         self.records = Records(self.desk)
         self._instructions = Instructions(self.desk, stop)
         self._uploads = Uploads(self.desk, file, rate)

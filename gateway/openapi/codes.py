@@ -57,12 +57,13 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "NOT_JSON": "Send JSON with Content-Type: application/json.",
     },
     422: {
-        "IDEMPOTENCY_KEY_REUSED": "Give each record a key of its own.",
+        "IDEMPOTENCY_KEY_REUSED": "Give each record, and each plan, a key of its own.",
         "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",
     },
     429: {
         "TOO_MANY_REQUESTS": "Wait as long as Retry-After says, and send fewer.",
         "TOO_MANY_STREAMS": "Close a stream or a long poll, or wait as long as Retry-After says.",
+        "TOO_MANY_UPLOADS": "Wait until one of your uploads is through, or as long as Retry-After says.",
     },
     500: {"INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the time of day."},
     503: {

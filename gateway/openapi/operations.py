@@ -31,7 +31,7 @@ OF_PROVIDERS: Final = (
         summary="A referral with all that is known of it",
         about="The participant, the sessions, the deadlines, and what was decided, with the paragraph that "
         "says so.",
-        parameters=(given.PO, given.IF_NONE_MATCH),
+        parameters=(given.PO, given.PROVIDER, given.IF_NONE_MATCH),
         answers={
             200: Answer("The referral.", views.ReferralView, given.ETAG),
             304: Answer("It is still what you have.", None, given.ETAG),
@@ -86,6 +86,7 @@ OF_PROVIDERS: Final = (
             413: ("TOO_LARGE",),
             415: ("NOT_AN_UPLOAD",),
             422: ("UPLOAD_HAS_MISTAKES",),
+            429: ("TOO_MANY_UPLOADS",),
             503: ("TRY_AGAIN",),
         },
         links={"first": ("getMessage", "id", "$response.body#/messages/0/message_id")},
@@ -141,6 +142,7 @@ OF_PROVIDERS: Final = (
             **BODY,
             400: ("BAD_IDEMPOTENCY_KEY", "INVALID_PLAN", "NOT_JSON", "PROVIDER_NEEDED"),
             409: ("READ_ONLY",),
+            422: ("IDEMPOTENCY_KEY_REUSED",),
             503: ("TRY_AGAIN",),
         },
     ),

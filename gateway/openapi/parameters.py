@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from gateway.api import instructions, referrals
-from gateway.api.desk import LONGEST_ID
 from gateway.rules.messages import PRAP_ID
 
 Object = dict[str, Any]
@@ -14,7 +13,7 @@ def _parameter(where: str, name: str, description: str, schema: Object, **other:
 
 
 def _in_path(name: str, description: str, example: str) -> Object:
-    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
+    schema = {"type": "string", "minLength": 1}
     return _parameter("path", name, description, schema, required=True, example=example)
 
 

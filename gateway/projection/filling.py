@@ -1,7 +1,7 @@
 """From changes of the log to the projection's tables."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, cast
 
@@ -63,10 +63,14 @@ def digest(value: bytes) -> bytes:
 
 
 class Filled(Struct, frozen=True):
-    """Of which purchase orders something may be new, and for which providers instructions or a plan."""
+    """Of which purchase orders something may be new, and for which providers instructions or a plan.
+
+    messages: the providers' messages that were read back, each by its provider and its id.
+    """
 
     po_numbers: frozenset[str]
     providers: frozenset[str]
+    messages: Sequence[tuple[str, str]]
 
 
 def fill(file: ProjectionFile, changes: Changes) -> Filled:
@@ -79,13 +83,14 @@ def fill(file: ProjectionFile, changes: Changes) -> Filled:
         rows.put()
         _put_states(db, changes.states)
         file.keep_positions(changes.positions)
-    return Filled(frozenset(rows.touched | changes.states.keys()), frozenset(rows.told))
+    return Filled(frozenset(rows.touched | changes.states.keys()), frozenset(rows.told), rows.read_back)
 
 
 class _Rows:
     """The rows of the records, table by table, which are put many at a time.
 
     touched: the purchase orders that they are about. told: the providers with instructions or plans in them.
+    read_back: the names of the messages in them.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -99,6 +104,7 @@ class _Rows:
         self._waiting: set[str] = set()
         self.touched: set[str] = set()
         self.told: set[str] = set()
+        self.read_back: list[tuple[str, str]] = []
 
     def put(self) -> None:
         """Put what there is."""
@@ -136,6 +142,7 @@ class _Rows:
         message = read(record)
         if isinstance(message, ProviderRecord) and record.value is not None:
             self.touched.add(message.po_number)
+            self.read_back.append((message.provider_id, message.message_id))
             self._messages.append(
                 (
                     *(message.provider_id, message.message_id, message.po_number),

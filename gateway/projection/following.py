@@ -33,11 +33,21 @@ class Following:
     is not being filled; None: it is.
     """
 
-    def __init__(self, log: Log, file: ProjectionFile, decided: Callable[[], bool] = lambda: True) -> None:
-        """decided: whether what is on the log has been decided; until then it does not count as filled."""
+    def __init__(
+        self,
+        log: Log,
+        file: ProjectionFile,
+        decided: Callable[[], bool] = lambda: True,
+        read_back: Callable[[Sequence[tuple[str, str]]], None] = lambda _: None,
+    ) -> None:
+        """decided: whether what is on the log has been decided; until then it does not count as filled.
+
+        read_back: is told the providers' messages that have been taken in, each by its provider and its id.
+        """
         self._log = log
         self._file = file
         self._decided = decided
+        self._read_back = read_back
         self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
         self._say = structlog.get_logger("gateway.projection")
@@ -119,7 +129,9 @@ class Following:
                 if changes is None:
                     return
                 if changes.records or changes.states or changes.positions != positions:
-                    self._wake(await self._fill(changes))
+                    filled = await self._fill(changes)
+                    self._read_back(filled.messages)
+                    self._wake(filled)
                     positions = dict(changes.positions)
                 self.behind, self.trouble = changes.behind, None
                 self._positions = changes.positions

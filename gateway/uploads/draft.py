@@ -28,7 +28,8 @@ class Mistake(Struct, frozen=True, gc=False):
 class Draft(NamedTuple):
     """A row or a line. message_id, po_number: None where there is none; then mistakes say so.
 
-    record: without mistakes there is one, whose provider_id is empty yet.
+    record: without mistakes there is one, whose provider_id is empty yet. provider_id: what is said of that
+    where nothing is to be said; None: nothing.
     """
 
     line: int
@@ -36,3 +37,4 @@ class Draft(NamedTuple):
     po_number: str | None
     record: SessionRecord | None
     mistakes: tuple[Mistake, ...]
+    provider_id: str | None = None

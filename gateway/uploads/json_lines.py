@@ -54,7 +54,7 @@ def _read(number: int, text: bytes) -> Draft | Mistake:
             Mistake(number, "type", f"is no type of record; expected one of {', '.join(RECORDS)}")
         )
     message_id, po_number = (_text(value.get(field)) for field in ("message_id", "po_number"))
-    return Draft(number, message_id, po_number, record, tuple(mistakes))
+    return Draft(number, message_id, po_number, record, tuple(mistakes), _text(value.get("provider_id")))
 
 
 def _text(value: object) -> str | None:

@@ -1,6 +1,5 @@
 """A whole upload: every record of it, or all that is wrong with it."""
 
-import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final, Literal
@@ -8,7 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.rules.messages import PRAP_ID, SessionRecord
+from gateway.rules.messages import LONGEST_MESSAGE_ID, PRAP_ID, SessionRecord, is_message_id
 from gateway.uploads.draft import Draft, Mistake
 from gateway.uploads.json_lines import read_json_lines
 from gateway.uploads.table import read_table
@@ -22,10 +21,7 @@ MOST_RECORDS: Final = 10_000
 MOST_LINES: Final = 100_000
 #: So many are listed; one more says that there are others.
 MOST_MISTAKES: Final = 1_000
-LONGEST_MESSAGE_ID: Final = 100
 
-#: One of dots alone would be lost from the path of its message.
-_MESSAGE_ID: Final = re.compile(rf"(?!\.{{1,2}}$)[!-~]{{1,{LONGEST_MESSAGE_ID}}}")
 _READERS: Final = {"csv": read_table, "jsonl": read_json_lines}
 
 
@@ -43,17 +39,22 @@ class Mistakes(Struct, frozen=True):
 
 
 def read_upload(
-    body: bytes, kind: Kind, *, provider_of: Callable[[str], str | None]
+    body: bytes,
+    kind: Kind,
+    *,
+    provider_of: Callable[[str], str | None],
+    names_provider: Callable[[str], None] = lambda _: None,
 ) -> list[Uploaded] | Mistakes:
     """The records of an upload in their order, or all that is wrong with it; never both.
 
     provider_of: from a po_number, whatever text that is, to the provider of its referral; None where there is
-    no referral, or one of a provider for whom the caller may not speak. It is asked once a po_number. Raises
-    only what provider_of raises.
+    no referral, or one of a provider for whom the caller may not speak. It is asked once a po_number.
+    names_provider: is told what stands as a record's provider_id, which is a mistake. Raises only what these
+    raise.
     """
     records: list[Uploaded] = []
     mistakes: list[Mistake] = []
-    for found in _judged(body, kind, provider_of):
+    for found in _judged(body, kind, provider_of, names_provider):
         if isinstance(found, Uploaded):
             records.append(found)
         elif len(mistakes) < MOST_MISTAKES:
@@ -70,7 +71,10 @@ def read_upload(
 
 
 def _judged(
-    body: bytes, kind: Kind, provider_of: Callable[[str], str | None]
+    body: bytes,
+    kind: Kind,
+    provider_of: Callable[[str], str | None],
+    names_provider: Callable[[str], None],
 ) -> Iterator[Uploaded | Mistake]:
     if len(body) > LARGEST_UPLOAD:
         problem = f"the upload is larger than {LARGEST_UPLOAD // MIB} MiB; send it in parts"
@@ -92,6 +96,8 @@ def _judged(
             problem = f"is beyond the {MOST_RECORDS:,} records that an upload may have; send it in parts"
             yield Mistake(draft.line, "", problem)
             return
+        if draft.provider_id is not None:
+            names_provider(draft.provider_id)
         yield from _judge(draft, first_line, provider_of)
 
 
@@ -115,8 +121,11 @@ def _judge(
 
 
 def _id_problem(message_id: str, line: int, first_line: dict[str, int]) -> str | None:
-    if not _MESSAGE_ID.fullmatch(message_id):
-        return f"is no id; expected 1 to {LONGEST_MESSAGE_ID} visible characters of ASCII, without a blank"
+    if not is_message_id(message_id):
+        return (
+            f"is no id; expected 1 to {LONGEST_MESSAGE_ID} visible characters of ASCII, without blanks and "
+            "quotation marks"
+        )
     if message_id.startswith(PRAP_ID):
         return f"begins with {PRAP_ID}, which is for messages from PRaP; give the record another id"
     first = first_line.setdefault(message_id, line)

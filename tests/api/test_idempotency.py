@@ -1,6 +1,7 @@
 """A key makes a record come once, however often and wherever it is sent."""
 
 import asyncio
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from tests.cli.running import Json
 TOPIC = "provider.session-records"
 EARLIER = ACCEPTED | {"accepted_at": "2016-03-14T08:00:00Z"}
 MINE, OTHER = "UC-MANDATORY", "UC-VOLUNTARY"
+PLAN_PATH = "/v1/delivery-plan"
+PLAN: Json = {
+    "contract_package_area": "CPA01",
+    "formats": ["GROUP"],
+    "group_size": 10,
+    "timings": "Mondays at ten",
+    "effective_from": "2016-03-01",
+}
 
 
 async def put(served: Sandbox, key: str) -> int:
@@ -166,6 +175,78 @@ async def test_the_key_of_an_upload_is_a_key(served: Sandbox, provider: Client) 
     assert (refused.status, refused.code) == (422, "UPLOAD_HAS_MISTAKES")
     assert [(each["line"], each["field"]) for each in refused.json["mistakes"]] == [(1, "message_id")]
     assert await put(served, "a") == await put(served, "b") == 1
+
+
+async def test_a_record_that_came_while_its_repetition_was_on_its_way_is_taken_once(
+    served: Sandbox, provider: Client
+) -> None:
+    body = json.dumps(ACCEPTED).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(
+        f"POST /v1/referrals/{MINE}/records HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: a\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+        f"Authorization: Bearer {provider.token}\r\n\r\n".encode()
+    )
+    await writer.drain()
+    first = await provider.record(MINE, "a")
+    assert first.status == 200
+    writer.write(body)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert await put(served, "a") == 1
+
+
+async def test_a_key_is_forgotten_with_its_referral(served: Sandbox, provider: Client) -> None:
+    """What is sent with it to a referral that came anew is decided, and not taken for what came before."""
+    await provider.new_referral("PO-AGAIN")
+    assert (await provider.record("PO-AGAIN", "a")).status == 200
+    await provider.clock("2018-01-01T09:00:00Z")
+    assert (await provider.get("/v1/messages/a")).status == 404
+    await provider.new_referral("PO-AGAIN", referred_on="2018-01-01")
+    accepted = await provider.record("PO-AGAIN", "a")
+    assert (accepted.status, accepted.json["status"]) == (200, "APPLIED")
+    assert await put(served, "a") == 2
+
+
+async def test_a_plan_is_put_once_and_a_late_repetition_does_not_bring_it_back(
+    served: Sandbox, provider: Client
+) -> None:
+    topic = "jobcentre.delivery-plans"
+    first = await provider.send("PUT", PLAN_PATH, PLAN, Idempotency_Key="p1")
+    assert first.status == 200
+    again = await provider.send("PUT", PLAN_PATH, PLAN, Idempotency_Key="p1")
+    assert (again.status, again.body) == (200, first.body)
+    assert len(await served.records(topic)) == 1
+    is_reused(await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": 11}, Idempotency_Key="p1"))
+    newer = await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": 12}, Idempotency_Key="p2")
+    late = await provider.send("PUT", PLAN_PATH, PLAN, Idempotency_Key="p1")
+    assert (late.status, late.body) == (200, first.body)
+    assert (await provider.get(PLAN_PATH)).json["delivery_plans"] == [newer.json]
+    assert len(await served.records(topic)) == 2
+
+
+async def test_a_records_key_is_no_plans_key(provider: Client) -> None:
+    await provider.record(MINE, "a")
+    is_reused(await provider.send("PUT", PLAN_PATH, PLAN, Idempotency_Key="a"))
+
+
+async def test_the_key_of_the_plan_in_force_is_known_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with sandbox(path) as served:
+        await served.client().send("PUT", PLAN_PATH, PLAN, Idempotency_Key="p1")
+    async with sandbox(path) as served:
+        provider = served.client()
+        assert (await provider.send("PUT", PLAN_PATH, PLAN, Idempotency_Key="p1")).status == 200
+        is_reused(await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": 11}, Idempotency_Key="p1"))
+        assert len(await served.records("jobcentre.delivery-plans")) == 1
+
+
+async def test_a_plan_is_part_of_the_trace_of_its_request(served: Sandbox, provider: Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    await provider.send("PUT", PLAN_PATH, PLAN, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    (record,) = await served.records("jobcentre.delivery-plans")
+    assert dict(record.headers)["traceparent"].split(b"-")[1] == trace.encode()
 
 
 @pytest.mark.parametrize("projection", ["kept", "deleted"])

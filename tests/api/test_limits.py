@@ -245,9 +245,15 @@ async def test_an_upload_costs_as_much_as_its_records(tmp_path: Path) -> None:
     async with sandbox(tmp_path / "gateway.db", rate_per_s=1, rate_burst=10) as served:
         before = await served.records("provider.session-records")
         provider = served.client()
+        assert (await provider.get("/v1/referrals")).status == 200
         answer = await provider.ask("POST", "/v1/uploads", data=lines, Content_Type="application/jsonl")
         assert (answer.status, answer.code) == (429, "TOO_MANY_REQUESTS")
         assert await served.records("provider.session-records") == before
+    # The whole burst is enough for any upload.
+    async with sandbox(tmp_path / "another.db", rate_per_s=1, rate_burst=10) as served:
+        provider = served.client()
+        answer = await provider.ask("POST", "/v1/uploads", data=lines, Content_Type="application/jsonl")
+        assert (answer.status, answer.json["records"]) == (202, 20)
 
 
 async def test_a_referral_takes_so_many_records_and_no_more(

@@ -88,7 +88,22 @@ async def test_a_parameter_that_is_wrong_is_refused(
     assert query.partition("=")[2] not in answer.json["detail"] or len(query.partition("=")[2]) < 2
 
 
-async def test_a_referral_has_no_parameters(provider: Client) -> None:
+async def test_a_referral_is_that_of_the_provider_that_is_named(served: Sandbox, provider: Client) -> None:
+    prime = served.client("PRV01", "PRV02")
+    assert (await prime.get("/v1/referrals/UC-MANDATORY?provider_id=PRV01")).status == 200
+    other = await prime.get("/v1/referrals/UC-MANDATORY?provider_id=PRV02")
+    assert (other.status, other.code) == (404, "UNKNOWN_REFERRAL")
+
+
+async def test_a_session_with_a_long_id_can_be_asked_for(provider: Client) -> None:
+    """The topics take ids of any length, and so does what is asked of them."""
+    await provider.record("UC-MANDATORY", "a")
+    session_id = "S" * 200
+    assert (await provider.record("UC-MANDATORY", "b", booking(session_id))).status == 200
+    assert (await provider.get(f"/v1/sessions/{session_id}")).status == 200
+
+
+async def test_a_referral_has_no_other_parameters(provider: Client) -> None:
     answer = await provider.get(f"/v1/referrals/{MINE}?fields=all")
     assert (answer.status, answer.code) == (400, "UNKNOWN_PARAMETER")
 

@@ -5,12 +5,14 @@ import csv
 import io
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from gateway.api import uploads
 from gateway.rules.events import Outcome
 from schemas.codec import decode
+from tests.api.conftest import lines
 from tests.api.running import NOW, Answer, Client, Sandbox
 from tests.cli.running import Json
 
@@ -214,3 +216,75 @@ async def test_uploads_that_wait_are_limited(provider: Client, monkeypatch: pyte
     answer = await upload(provider, json_lines(objection(1)))
     assert (answer.status, answer.code) == (503, "TRY_AGAIN")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_uploads_of_one_caller_that_come_slowly_are_limited_and_keep_nobody_else_out(
+    served: Sandbox, provider: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = (
+        "POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/jsonl\r\n"
+        f"Content-Length: 1000\r\nAuthorization: Bearer {provider.token}\r\n\r\n"
+    ).encode()
+    slow = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(uploads.MOST_COMING)]
+    for _, writer in slow:
+        writer.write(head)
+        await writer.drain()
+    async with asyncio.timeout(60):
+        while (answer := await upload(provider, json_lines(objection(1)))).status == 202:
+            pass  # the heads are on their way
+    assert (answer.status, answer.code) == (429, "TOO_MANY_UPLOADS")
+    assert int(answer.headers["Retry-After"]) > 0
+    other = await upload(served.client("PRV02"), json_lines(objection(1)))
+    assert (other.status, other.code) == (422, "UPLOAD_HAS_MISTAKES")
+    for _, writer in slow:
+        writer.close()
+    async with asyncio.timeout(60):
+        while (await upload(provider, json_lines(objection(1)))).status == 429:
+            pass
+
+
+async def test_a_record_that_comes_while_an_upload_with_it_is_read_is_taken_once(
+    served: Sandbox, provider: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, go_on = asyncio.Event(), asyncio.Event()
+    to_thread = asyncio.to_thread
+
+    async def slowly(*work: Any) -> object:
+        found = await to_thread(*work)
+        read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(asyncio, "to_thread", slowly)
+    before = len(await served.records(TOPIC))
+    uploading = asyncio.create_task(upload(provider, json_lines(objection(1))))
+    await read.wait()
+    one = {name: value for name, value in objection(1).items() if name not in {"message_id", "po_number"}}
+    first = await provider.record("UC-MANDATORY", "m1", one)
+    assert first.status in {200, 422}, first.body
+    go_on.set()
+    assert (await uploading).status == 202
+    assert len(await served.records(TOPIC)) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (accepted(1, "OF-PRV02"), "another_providers_referral"),
+        (accepted(1, "UC-MANDATORY") | {"provider_id": "PRV02"}, "body_names_another_provider"),
+    ],
+)
+async def test_what_an_upload_may_not_do_is_a_security_event(
+    record: Json, reason: str, provider: Client, told: io.StringIO
+) -> None:
+    await provider.new_referral("OF-PRV02", provider_id="PRV02")
+    assert (await upload(provider, json_lines(record, record))).status == 422
+    assert [line["reason"] for line in lines(told, "security.forbidden")] == [reason]
+
+
+async def test_ones_own_provider_id_and_an_unknown_referral_are_mistakes_only(
+    provider: Client, told: io.StringIO
+) -> None:
+    body = json_lines(accepted(1, "UC-MANDATORY") | {"provider_id": "PRV01"}, accepted(2, "NO-SUCH"))
+    assert (await upload(provider, body)).status == 422
+    assert lines(told, "security.forbidden") == []

@@ -168,7 +168,7 @@ CELL_TEXT: Final = (_TEXT | st.text("=+-@'\" \t\r\n,;x", min_size=1, max_size=8)
 
 
 #: But for those that no record of a provider can have.
-_IDS: Final = st.from_regex(r"(?!prap-|\.{1,2}\Z)[!-~]{1,100}", fullmatch=True)
+_IDS: Final = st.from_regex(r"(?!prap-|\.{1,2}\Z)[!#-~]{1,100}", fullmatch=True)
 
 
 def _values(name: str, schema: Any) -> st.SearchStrategy[Any]:

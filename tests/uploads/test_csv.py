@@ -144,7 +144,10 @@ def test_all_that_is_wrong_with_a_row_is_said_at_once() -> None:
         ("duration_minutes", "is empty; fill it in, as SessionBooked needs it"),
         ("format", "is not one of the values that it can have; expected GROUP, ONE_TO_ONE"),
         ("outcome", "is filled in, and SessionBooked has none; empty it"),
-        ("message_id", "is no id; expected 1 to 100 visible characters of ASCII, without a blank"),
+        (
+            "message_id",
+            "is no id; expected 1 to 100 visible characters of ASCII, without blanks and quotation marks",
+        ),
     ]
 
 

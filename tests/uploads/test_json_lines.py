@@ -17,7 +17,7 @@ GOOD: dict[str, Any] = {
 }
 NO_TYPE = f"is no type of record; expected one of {', '.join(RECORDS)}"
 NO_TIME = "is not a timestamp; expected RFC 3339 in UTC, such as 2016-04-04T23:00:00Z"
-NO_ID = "is no id; expected 1 to 100 visible characters of ASCII, without a blank"
+NO_ID = "is no id; expected 1 to 100 visible characters of ASCII, without blanks and quotation marks"
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["no BOM", "BOM"])

@@ -1,0 +1,44 @@
+"""Putting on the log what comes in many requests."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from gateway.api import posting
+from gateway.api.posting import Posting
+from gateway.engine.log import Draft, LogError
+from tests.engine.simulated import Ground, SimulatedLog
+from tests.log.reading import WP11, draft, followed, values
+
+
+class Stuck(SimulatedLog):
+    """A log that answers no append until it is let go on."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self.go_on = asyncio.Event()
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """Put them, when told to."""
+        await self.go_on.wait()
+        return await super().append(drafts)
+
+
+async def test_nobody_waits_for_long_for_a_log_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was being put is there when it answers; what only waited for its turn was given up, and is not."""
+    log = Stuck(Ground(1))
+    taking = Posting(log)
+    running = asyncio.create_task(taking.run())
+    monkeypatch.setattr(posting, "PUT_S", 0.05)
+    with pytest.raises(LogError, match="has not answered"):
+        await taking.put([draft(WP11, b"put")])
+    with pytest.raises(LogError, match="has not answered"):
+        await taking.put([draft(WP11, b"given up")])
+    monkeypatch.undo()
+    third = asyncio.create_task(taking.put([draft(WP11, b"put, too")]))
+    log.go_on.set()
+    await third
+    assert values(await followed(log, [WP11])) == [b"put", b"put, too"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
