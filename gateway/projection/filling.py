@@ -11,9 +11,16 @@ from msgspec import Struct
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Changes, Record
 from gateway.engine.sqlite_rows import put_rows
-from gateway.explain import place_in_time
 from gateway.projection.tables import ProjectionFile
-from gateway.rules.events import OUTBOUND, DeliveryPlan, Event, Instruction, Outcome, PrapAction
+from gateway.rules.events import (
+    OUTBOUND,
+    DeliveryPlan,
+    Event,
+    Instruction,
+    Outcome,
+    PrapAction,
+    place_in_time,
+)
 from gateway.rules.messages import INBOUND, ProviderRecord
 from gateway.rules.referral import PurchaseOrder
 from schemas.codec import Unreadable, decode

@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Record
-from gateway.explain import place_in_time
 from gateway.projection.filling import read
 from gateway.projection.tables import ProjectionFile
-from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome
+from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from schemas.codec import Unreadable
 
