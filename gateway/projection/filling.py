@@ -47,8 +47,8 @@ _PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
 _PUT_INSTRUCTION: Final = "INSERT OR REPLACE INTO instruction VALUES {}"
 #: Of several messages of a provider with one id, the first one counts.
 _PUT_MESSAGE: Final = """
-INSERT INTO message (provider_id, message_id, po_number, digest, arrived_at) VALUES {}
-ON CONFLICT (provider_id, message_id) DO UPDATE SET digest = excluded.digest, arrived_at = excluded.arrived_at
+INSERT INTO message (provider_id, message_id, po_number, digest) VALUES {}
+ON CONFLICT (provider_id, message_id) DO UPDATE SET digest = excluded.digest
 WHERE digest IS NULL AND po_number = excluded.po_number"""
 #: HELD is followed by what came of it in the end; after that, all that follows is about repetitions.
 _PUT_OUTCOME: Final = """
@@ -144,10 +144,7 @@ class _Rows:
         if isinstance(message, ProviderRecord) and record.value is not None:
             self.touched.add(message.po_number)
             self._messages.append(
-                (
-                    *(message.provider_id, message.message_id, message.po_number),
-                    *(digest(record.value), record.timestamp),
-                )
+                (message.provider_id, message.message_id, message.po_number, digest(record.value))
             )
 
     def _add_event(self, record: Record, po_number: str) -> None:
