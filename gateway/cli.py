@@ -41,7 +41,7 @@ from gateway.letters import UnknownLetter
 from gateway.lines import InvalidLine
 from gateway.prap import InvalidDownload
 from gateway.replay import EndsBeforeInput, plan_to_line, to_line
-from gateway.rules.events import DeadLetter, Event
+from gateway.rules.events import DeadLetter, Event, place_in_time
 from gateway.settings import InvalidSettings, Settings
 
 INPUT_ERROR: Final = 2
@@ -445,7 +445,7 @@ def explain(
 ) -> None:
     """Tell the decisions on one referral, each with the guidance it follows."""
     from consumers import READERS
-    from gateway.explain import Arrival, place_in_time, tell
+    from gateway.explain import Arrival, tell
     from schemas.codec import Unreadable
 
     async def work() -> tuple[list[Arrival], list[Event | DeadLetter]]:

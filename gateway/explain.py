@@ -56,12 +56,6 @@ class _Line(Struct, frozen=True):
     of: str = ""
 
 
-def place_in_time(event: Event | DeadLetter) -> tuple[int, int]:
-    """What to sort the events of one purchase order by: its events are counted within an instant."""
-    place = event.event_id.rpartition("-")[2]
-    return event.decided_at, int(place) if place.isdecimal() else 0
-
-
 def tell(
     po_number: str,
     events: Sequence[Event | DeadLetter],

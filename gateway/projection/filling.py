@@ -11,9 +11,16 @@ from msgspec import Struct
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Changes, Record
 from gateway.engine.sqlite_rows import put_rows
-from gateway.explain import place_in_time
 from gateway.projection.tables import ProjectionFile
-from gateway.rules.events import OUTBOUND, DeliveryPlan, Event, Instruction, Outcome, PrapAction
+from gateway.rules.events import (
+    OUTBOUND,
+    DeliveryPlan,
+    Event,
+    Instruction,
+    Outcome,
+    PrapAction,
+    place_in_time,
+)
 from gateway.rules.messages import INBOUND, ProviderRecord
 from gateway.rules.referral import PurchaseOrder
 from schemas.codec import Unreadable, decode
@@ -40,8 +47,8 @@ _PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
 _PUT_INSTRUCTION: Final = "INSERT OR REPLACE INTO instruction VALUES {}"
 #: Of several messages of a provider with one id, the first one counts.
 _PUT_MESSAGE: Final = """
-INSERT INTO message (provider_id, message_id, po_number, digest, arrived_at) VALUES {}
-ON CONFLICT (provider_id, message_id) DO UPDATE SET digest = excluded.digest, arrived_at = excluded.arrived_at
+INSERT INTO message (provider_id, message_id, po_number, digest) VALUES {}
+ON CONFLICT (provider_id, message_id) DO UPDATE SET digest = excluded.digest
 WHERE digest IS NULL AND po_number = excluded.po_number"""
 #: HELD is followed by what came of it in the end; after that, all that follows is about repetitions.
 _PUT_OUTCOME: Final = """
@@ -144,10 +151,7 @@ class _Rows:
             self.touched.add(message.po_number)
             self.read_back.append((message.provider_id, message.message_id))
             self._messages.append(
-                (
-                    *(message.provider_id, message.message_id, message.po_number),
-                    *(digest(record.value), record.timestamp),
-                )
+                (message.provider_id, message.message_id, message.po_number, digest(record.value))
             )
 
     def _add_event(self, record: Record, po_number: str) -> None:

@@ -15,7 +15,7 @@ from gateway.engine.log import LogError
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 1
+VERSION: Final = 2
 
 _SCHEMA: Final = """
 CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
@@ -34,8 +34,7 @@ CREATE TABLE instruction (
 CREATE INDEX instruction_of ON instruction (po_number);
 CREATE TABLE message (
     provider_id TEXT NOT NULL, message_id TEXT NOT NULL, po_number TEXT NOT NULL, digest BLOB,
-    arrived_at INTEGER, status TEXT, outcome BLOB,
-    PRIMARY KEY (provider_id, message_id)) STRICT, WITHOUT ROWID;
+    status TEXT, outcome BLOB, PRIMARY KEY (provider_id, message_id)) STRICT, WITHOUT ROWID;
 CREATE INDEX message_about ON message (po_number);
 CREATE TABLE booking (
     provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL,

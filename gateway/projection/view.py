@@ -9,16 +9,15 @@ from msgspec import Struct
 
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Record
-from gateway.explain import place_in_time
 from gateway.projection.filling import read
 from gateway.projection.tables import ProjectionFile
-from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome
+from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from schemas.codec import Unreadable
 
 
 class Known(Struct, frozen=True):
-    """A referral as the projection knows it. events_at, events: its version, as in PurchaseOrder."""
+    """A referral as the projection knows it."""
 
     po_number: str
     order: PurchaseOrder
@@ -28,14 +27,12 @@ class Known(Struct, frozen=True):
 class Sent(Struct, frozen=True):
     """A provider's message. digest: of what it said; None where that has not been read yet.
 
-    arrived_at: UTC milliseconds; None likewise. outcome: the last one, HELD or final; None: none yet.
+    outcome: the last one, HELD or final; None: none yet.
     """
 
-    provider_id: str
     message_id: str
     po_number: str
     digest: bytes | None
-    arrived_at: int | None
     outcome: Outcome | None
 
 
@@ -86,11 +83,6 @@ class View:
         """A referral by its purchase order's number."""
         row = self._one("SELECT state FROM referral WHERE po_number = ?", po_number)
         return None if row is None else _known(po_number, row[0])
-
-    def provider_of(self, po_number: str) -> str | None:
-        """Whose referral it is; None: nobody's."""
-        row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
-        return None if row is None else row[0]
 
     def referrals(
         self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
@@ -209,19 +201,12 @@ def has_come_to(order: PurchaseOrder | None, event: Event) -> bool:
     return order is not None and (order.events_at, order.events) >= place_in_time(event)
 
 
-_SENT: Final = "provider_id, po_number, digest, arrived_at, outcome"
+_SENT: Final = "po_number, digest, outcome"
 
 
-def _sent(
-    message_id: str,
-    provider_id: str,
-    po_number: str,
-    digest: bytes | None,
-    arrived_at: int | None,
-    value: bytes | None,
-) -> Sent:
+def _sent(message_id: str, po_number: str, digest: bytes | None, value: bytes | None) -> Sent:
     outcome = None if value is None else cast(Outcome, read(_record("gateway.outcomes", 0, 0, value)))
-    return Sent(provider_id, message_id, po_number, digest, arrived_at, outcome)
+    return Sent(message_id, po_number, digest, outcome)
 
 
 def _known(po_number: str, state: bytes) -> Known:

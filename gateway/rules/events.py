@@ -181,3 +181,9 @@ OUTBOUND: Final[dict[str, type[Event]]] = {
     "gateway.breaches": Breach,
     "gateway.outcomes": Outcome,
 }
+
+
+def place_in_time(event: Event | DeadLetter) -> tuple[int, int]:
+    """What to sort the events of one purchase order by: its events are counted within an instant."""
+    place = event.event_id.rpartition("-")[2]
+    return event.decided_at, int(place) if place.isdecimal() else 0

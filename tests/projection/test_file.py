@@ -55,15 +55,24 @@ def cut_in_half(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def of_another_version(path: Path) -> None:
+def of_a_later_version(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.execute("DROP TABLE referral")
     db.close()
 
 
+def of_an_earlier_version(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {VERSION - 1}")
+    db.execute("ALTER TABLE message ADD COLUMN dropped_since INTEGER")
+    db.close()
+
+
 @pytest.mark.parametrize(
-    "harm", [deleted, emptied, of_another_version], ids=lambda harm: harm.__name__.replace("_", " ")
+    "harm",
+    [deleted, emptied, of_a_later_version, of_an_earlier_version],
+    ids=lambda harm: harm.__name__.replace("_", " "),
 )
 async def test_a_file_that_is_gone_or_of_another_version_is_made_anew(
     harm: Callable[[Path], None], tmp_path: Path

@@ -12,9 +12,10 @@ from msgspec import json
 
 from gateway.rules.calendar import LONDON, date_of, day_of
 from gateway.rules.messages import SessionRecord
-from gateway.uploads import Kind, Mistake, Mistakes, Uploaded, csv_bytes, read_upload
 from gateway.uploads.columns import COLUMNS
-from gateway.uploads.draft import RECORDS
+from gateway.uploads.draft import RECORDS, Mistake
+from gateway.uploads.export import csv_bytes
+from gateway.uploads.upload import Kind, Mistakes, Uploaded, read_upload
 from schemas.catalogue import SCHEMAS
 from schemas.json import format_day, format_instant, render
 from schemas.ranges import range_of

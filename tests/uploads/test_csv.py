@@ -5,9 +5,9 @@ import codecs
 import pytest
 
 from gateway.rules.messages import ExpenseReimbursed, SessionBooked
-from gateway.uploads import Mistake, Mistakes, read_upload
 from gateway.uploads.columns import COLUMNS_OF
-from gateway.uploads.draft import RECORDS
+from gateway.uploads.draft import RECORDS, Mistake
+from gateway.uploads.upload import Mistakes, read_upload
 from tests.uploads.files import accepted, booked, csv_of, mistakes, ours, people_say, records, with_ids
 
 HEADER = "message_id,po_number,type,accepted_at"

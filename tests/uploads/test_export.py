@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.uploads import Mistake, csv_bytes, mistakes_csv
 from gateway.uploads.cells import bare
-from gateway.uploads.export import neutral
+from gateway.uploads.draft import Mistake
+from gateway.uploads.export import csv_bytes, mistakes_csv, neutral
 
 FORMULAS = [
     "=1+1",

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.uploads import Mistake
-from gateway.uploads.draft import RECORDS
+from gateway.uploads.draft import RECORDS, Mistake
 from tests.uploads.files import lines_of, mistakes, records
 
 GOOD: dict[str, Any] = {

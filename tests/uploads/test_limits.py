@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.uploads import LARGEST_UPLOAD, MOST_MISTAKES, MOST_RECORDS, Kind, Mistake
-from gateway.uploads.upload import MOST_LINES
+from gateway.uploads.draft import Mistake
+from gateway.uploads.upload import LARGEST_UPLOAD, MOST_LINES, MOST_MISTAKES, MOST_RECORDS, Kind
 from tests.uploads.files import accepted, csv_of, lines_of, mistakes, records, with_ids
 
 

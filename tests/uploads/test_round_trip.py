@@ -10,9 +10,10 @@ from msgspec import json
 from msgspec.structs import replace
 
 from gateway.rules.messages import SessionRecord
-from gateway.uploads import Kind, Mistake, Mistakes, Uploaded, read_upload, template_csv
 from gateway.uploads.columns import COLUMNS
-from gateway.uploads.draft import RECORDS
+from gateway.uploads.draft import RECORDS, Mistake
+from gateway.uploads.template import template_csv
+from gateway.uploads.upload import Kind, Mistakes, Uploaded, read_upload
 from tests.uploads.files import (
     ANY_RECORDS,
     CELL_TEXT,
