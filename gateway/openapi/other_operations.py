@@ -109,7 +109,7 @@ OF_SANDBOXES: Final = (
         tag="sandbox",
         summary="What came of a message that was sent here",
         parameters=(given.SANDBOX_MESSAGE,),
-        answers={200: Answer("The message, and its outcome.", views.MessageView)},
+        answers={200: Answer("The message, and its outcome where that is known.", views.MessageView)},
         problems={404: ("UNKNOWN_MESSAGE",)},
     ),
 )

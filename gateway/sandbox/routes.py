@@ -12,16 +12,15 @@ from msgspec.structs import replace
 
 from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, read_object
 from gateway.api.problems import Problem
-from gateway.api.records import answer_with, outcome_of, wait_s_of
+from gateway.api.records import answer_with, wait_s_of
 from gateway.api.rendering import decided, pending
-from gateway.api.taking import durably
+from gateway.api.views import MessageView
 from gateway.engine.crew import Crew
-from gateway.engine.log import Draft
-from gateway.projection.filling import NO_PROVIDER
-from gateway.rules.messages import INBOUND, Message, ProviderRecord
+from gateway.rules.events import Outcome
+from gateway.rules.messages import INBOUND, Message
+from gateway.sandbox.messages import Messages, Sent
 from gateway.sandbox.refusals import Refusal, refusals
 from gateway.sandbox.scenes import groups
-from schemas.codec import encode
 from schemas.json import InvalidJson, NotAnInstant, format_instant, parse, parse_instant
 
 #: From here on a limit in days could lead past the last date that there is.
@@ -80,6 +79,7 @@ class Sandbox:
         self._log = log
         self._crew = crew
         self._desk = desk
+        self._messages = Messages(desk)
         self._moving = asyncio.Lock()
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -157,18 +157,17 @@ class Sandbox:
         known_parameters(request)
         wait_s = wait_s_of(request)
         topic, message = _read(await read_object(request))
-        await durably(self._desk.posting, [Draft(topic, message.po_number.encode(), encode(message))])
-        outcome = None
-        if wait_s:
-            sender = message.provider_id if isinstance(message, ProviderRecord) else NO_PROVIDER
-            outcome = await outcome_of(self._desk, sender, message.message_id, message.po_number, wait_s)
-        here = replace(pending(message.message_id, message.po_number), self=_path(message.message_id))
-        return answer_with(request, outcome, here, wait_s)
+        sent = await self._messages.put(topic, message)
+        outcome = await self._messages.wait(sent, wait_s) if wait_s else None
+        return answer_with(request, outcome, _pending(sent), wait_s)
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message that was sent here. A provider's own are under /v1, too."""
         known_parameters(request)
         message_id = request.match_info["id"]
+        if last := self._messages.last(message_id):
+            outcome = self._messages.outcome(last)
+            return answer(request, _pending(last) if outcome is None else _decided(outcome))
         sent = self._desk.view.message_of_anybody(message_id)
         if sent is None or sent.outcome is None:
             raise Problem(
@@ -176,7 +175,15 @@ class Sandbox:
                 "No message with this id has been decided; check it, or ask again.",
                 code="UNKNOWN_MESSAGE",
             )
-        return answer(request, replace(decided(sent.outcome), self=_path(message_id)))
+        return answer(request, _decided(sent.outcome))
+
+
+def _pending(sent: Sent) -> MessageView:
+    return replace(pending(sent.message_id, sent.po_number), self=_path(sent.message_id))
+
+
+def _decided(outcome: Outcome) -> MessageView:
+    return replace(decided(outcome), self=_path(outcome.message_id))
 
 
 def _read(value: dict[str, Any]) -> tuple[str, Message]:
