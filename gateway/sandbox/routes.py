@@ -26,6 +26,8 @@ from schemas.json import InvalidJson, NotAnInstant, format_instant, parse, parse
 #: From here on a limit in days could lead past the last date that there is.
 _TOO_LATE: Final = parse_instant("9900-01-01T00:00:00Z")
 _FIELDS: Final = ("topic", "type", "value")
+#: How long is waited for all to be decided.
+SETTLED_S: Final = 30.0
 
 
 class Timed(Protocol):
@@ -145,12 +147,21 @@ class Sandbox:
     async def _settled(self, at: int) -> None:
         """Wait until everything up to an instant has been decided, committed, and can be asked for.
 
-        Raises Problem.
+        Raises Problem, also where that takes too long: whoever waits for it holds up those behind them.
         """
         self._refuse_where_nobody_decides()
-        for worker in [*self._crew.workers.values()]:
-            await worker.until_idle(at)
-        await self._desk.following.reach(await self._log.ends())
+        try:
+            async with asyncio.timeout(SETTLED_S):
+                for worker in [*self._crew.workers.values()]:
+                    await worker.until_idle(at)
+                await self._desk.following.reach(await self._log.ends())
+        except TimeoutError:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Not all that is due by then has been decided yet; see /readyz, and send it again.",
+                code="TRY_AGAIN",
+                headers={"Retry-After": "1"},
+            ) from None
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take a message of any topic, which arrives at the sandbox's time."""
