@@ -181,6 +181,11 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "projection.dropped": LogEvent(
         "warning", ("error", "again_in_s"), "Following the log for those who ask failed; it is tried again."
     ),
+    "projection.untidy": LogEvent(
+        "warning",
+        ("error", "again_in_s"),
+        "What was written to the projection can't be copied to where it stays; it is tried again.",
+    ),
     "projection.passed_over": LogEvent(
         "warning",
         ("topic", "offset"),

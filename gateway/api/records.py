@@ -139,21 +139,24 @@ def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
 async def outcome_of(
     desk: Desk, provider_id: str, message_id: str, po_number: str, wait_s: int
 ) -> Outcome | None:
-    """Wait for what comes of a message, and until the referral shows it; None: it takes longer."""
+    """Wait for what comes of a message, and until the referral shows it; HELD, or None: it takes longer."""
+    held = None
     with desk.following.woken_by(po_number) as woken:
         try:
             async with asyncio.timeout(wait_s):
                 while True:
                     sent = desk.view.message([provider_id], message_id)
                     outcome = None if sent is None else sent.outcome
-                    if outcome is not None and outcome.status != "HELD":
+                    if outcome is not None and outcome.status == "HELD":
+                        held = outcome
+                    elif outcome is not None:
                         known = desk.view.referral(po_number)
                         if known is None or has_come_to(known.order, outcome):
                             return outcome
                     await woken.wait()
                     woken.clear()
         except TimeoutError:
-            return None
+            return held
 
 
 def idempotency_key(request: web.Request) -> str:
@@ -254,13 +257,14 @@ def answer_with(
     request: web.Request, outcome: Outcome | None, unknown: MessageView, wait_s: int
 ) -> web.Response:
     """What is answered to a message. outcome: None: it is not known, and `unknown` is what there is to say.
+    HELD is not the last word either.
 
     Raises Problem where it was refused.
     """
     applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
-    if outcome is None:
-        return answer(request, unknown, HTTPStatus.ACCEPTED, {"Location": unknown.self, **applied})
-    view = replace(decided(outcome), self=unknown.self)
+    view = unknown if outcome is None else replace(decided(outcome), self=unknown.self)
+    if outcome is None or outcome.status == "HELD":
+        return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
     if outcome.status == "REFUSED":
         raise refused(view, applied)
     return answer(request, view, headers=applied)

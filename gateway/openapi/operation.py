@@ -90,7 +90,7 @@ TO_MESSAGE: Final = {
 }
 DECIDED: Final = Answer("Decided: APPLIED, or DUPLICATE.", views.MessageView, given.APPLIED)
 TAKEN: Final = Answer(
-    "It is on the log and will be decided, whatever happens to the gateway.",
+    "It is on the log and will be decided, whatever happens to the gateway; HELD: it waits for its referral.",
     views.MessageView,
     given.LOCATION | given.APPLIED,
 )

@@ -154,9 +154,17 @@ class Following:
 
     async def _tidy(self) -> None:
         """Copy what was written lately to where it stays, now and then: it waits for the disk."""
+        untidy = False
         while True:
             await asyncio.sleep(TIDY_S)
-            await self._in_thread(self._file.checkpoint)
+            try:
+                await self._in_thread(self._file.checkpoint)
+                untidy = False
+            except (sqlite3.Error, OSError) as error:
+                # Nothing is lost by it, and what is written piles up only until it can be copied again.
+                if not untidy:
+                    self._say.warning("projection.untidy", error=type(error).__name__, again_in_s=TIDY_S)
+                untidy = True
 
     def _wake(self, filled: Filled) -> None:
         if not self._waiting:

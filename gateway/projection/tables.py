@@ -16,6 +16,8 @@ from gateway.engine.log import LogError
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
 VERSION: Final = 2
+#: Pages (of 4 KiB) that may be in the write-ahead log before it is copied by whoever writes next.
+MOST_UNTIDY: Final = 16_384
 
 _SCHEMA: Final = """
 CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
@@ -138,8 +140,8 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # The log has it all: what a power failure takes is read again.
         db.execute("PRAGMA synchronous = NORMAL")
-        # Only `checkpoint` waits for the disk.
-        db.execute("PRAGMA wal_autocheckpoint = 0")
+        # Only `checkpoint` waits for the disk, unless that has fallen far behind.
+        db.execute(f"PRAGMA wal_autocheckpoint = {MOST_UNTIDY}")
         db.execute("PRAGMA cache_size = -65536")
     except BaseException:
         db.close()

@@ -12,21 +12,22 @@ from msgspec.structs import replace
 
 from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, read_object
 from gateway.api.problems import Problem
-from gateway.api.records import answer_with, outcome_of, wait_s_of
+from gateway.api.records import answer_with, wait_s_of
 from gateway.api.rendering import decided, pending
-from gateway.api.taking import durably
+from gateway.api.views import MessageView
 from gateway.engine.crew import Crew
-from gateway.engine.log import Draft
-from gateway.projection.filling import NO_PROVIDER
-from gateway.rules.messages import INBOUND, Message, ProviderRecord
+from gateway.rules.events import Outcome
+from gateway.rules.messages import INBOUND, Message
+from gateway.sandbox.messages import Messages, Sent
 from gateway.sandbox.refusals import Refusal, refusals
 from gateway.sandbox.scenes import groups
-from schemas.codec import encode
 from schemas.json import InvalidJson, NotAnInstant, format_instant, parse, parse_instant
 
 #: From here on a limit in days could lead past the last date that there is.
 _TOO_LATE: Final = parse_instant("9900-01-01T00:00:00Z")
 _FIELDS: Final = ("topic", "type", "value")
+#: How long is waited for all to be decided.
+SETTLED_S: Final = 30.0
 
 
 class Timed(Protocol):
@@ -80,6 +81,7 @@ class Sandbox:
         self._log = log
         self._crew = crew
         self._desk = desk
+        self._messages = Messages(desk)
         self._moving = asyncio.Lock()
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -145,30 +147,38 @@ class Sandbox:
     async def _settled(self, at: int) -> None:
         """Wait until everything up to an instant has been decided, committed, and can be asked for.
 
-        Raises Problem.
+        Raises Problem, also where that takes too long: whoever waits for it holds up those behind them.
         """
         self._refuse_where_nobody_decides()
-        for worker in [*self._crew.workers.values()]:
-            await worker.until_idle(at)
-        await self._desk.following.reach(await self._log.ends())
+        try:
+            async with asyncio.timeout(SETTLED_S):
+                for worker in [*self._crew.workers.values()]:
+                    await worker.until_idle(at)
+                await self._desk.following.reach(await self._log.ends())
+        except TimeoutError:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Not all that is due by then has been decided yet; see /readyz, and send it again.",
+                code="TRY_AGAIN",
+                headers={"Retry-After": "1"},
+            ) from None
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take a message of any topic, which arrives at the sandbox's time."""
         known_parameters(request)
         wait_s = wait_s_of(request)
         topic, message = _read(await read_object(request))
-        await durably(self._desk.posting, [Draft(topic, message.po_number.encode(), encode(message))])
-        outcome = None
-        if wait_s:
-            sender = message.provider_id if isinstance(message, ProviderRecord) else NO_PROVIDER
-            outcome = await outcome_of(self._desk, sender, message.message_id, message.po_number, wait_s)
-        here = replace(pending(message.message_id, message.po_number), self=_path(message.message_id))
-        return answer_with(request, outcome, here, wait_s)
+        sent = await self._messages.put(topic, message)
+        outcome = await self._messages.wait(sent, wait_s) if wait_s else None
+        return answer_with(request, outcome, _pending(sent), wait_s)
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message that was sent here. A provider's own are under /v1, too."""
         known_parameters(request)
         message_id = request.match_info["id"]
+        if last := self._messages.last(message_id):
+            outcome = self._messages.outcome(last)
+            return answer(request, _pending(last) if outcome is None else _decided(outcome))
         sent = self._desk.view.message_of_anybody(message_id)
         if sent is None or sent.outcome is None:
             raise Problem(
@@ -176,7 +186,15 @@ class Sandbox:
                 "No message with this id has been decided; check it, or ask again.",
                 code="UNKNOWN_MESSAGE",
             )
-        return answer(request, replace(decided(sent.outcome), self=_path(message_id)))
+        return answer(request, _decided(sent.outcome))
+
+
+def _pending(sent: Sent) -> MessageView:
+    return replace(pending(sent.message_id, sent.po_number), self=_path(sent.message_id))
+
+
+def _decided(outcome: Outcome) -> MessageView:
+    return replace(decided(outcome), self=_path(outcome.message_id))
 
 
 def _read(value: dict[str, Any]) -> tuple[str, Message]:

@@ -1,6 +1,7 @@
 """The projection's file may be thrown away, damaged, another log's: it is made anew, or says what to do."""
 
 import asyncio
+import errno
 import io
 import os
 import random
@@ -15,6 +16,7 @@ import pytest
 from gateway.engine.log import Changes, LogError, Record
 from gateway.projection import filling as filling_room
 from gateway.projection import following as following_room
+from gateway.projection import tables as tables_room
 from gateway.projection.filling import fill
 from gateway.projection.following import Following
 from gateway.projection.tables import APPLICATION_ID, VERSION, ProjectionFile
@@ -218,6 +220,47 @@ async def test_a_disk_that_fails_is_told_and_tried_again(
         assert rows(tmp_path / "projection") == await filled(log, tmp_path / "anew")
     assert "projection.dropped" in told.getvalue()
     assert "Qz" not in told.getvalue()
+
+
+async def test_what_was_written_is_tidied_again_after_that_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: io.StringIO
+) -> None:
+    """Else what is written would pile up beside the file until the gateway ends. It is told once."""
+    monkeypatch.setattr(following_room, "TIDY_S", 0.001)
+    troubles: list[Exception] = [
+        OSError(errno.EMFILE, "Qz"),
+        sqlite3.OperationalError("unable to open database file"),
+        OSError(errno.ENOSPC, "Qz"),
+    ]
+    tidied = asyncio.Event()
+    checkpoint = ProjectionFile.checkpoint
+
+    def fails(file: ProjectionFile) -> None:
+        if troubles:
+            raise troubles.pop()
+        checkpoint(file)
+        tidied.set()
+
+    monkeypatch.setattr(ProjectionFile, "checkpoint", fails)
+    async with a_log(tmp_path / "gateway.db") as log, following(log, tmp_path / "projection"):
+        async with asyncio.timeout(30):
+            await tidied.wait()
+    assert told.getvalue().count("projection.untidy") == 1
+    assert "Qz" not in told.getvalue()
+
+
+def test_what_is_written_is_tidied_without_being_asked_when_it_is_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables_room, "MOST_UNTIDY", 256)  # pages of 4 KiB
+    file = ProjectionFile(tmp_path / "projection")
+    for number in range(20):
+        with file.db as db:
+            db.execute("BEGIN IMMEDIATE")
+            rows = [(f"{number}-{row}", bytes(3_000)) for row in range(100)]
+            db.executemany("INSERT INTO plan VALUES (?, ?)", rows)
+    assert (tmp_path / "projection-wal").stat().st_size < 3_000_000
+    file.close()
 
 
 async def test_one_that_is_killed_while_it_is_filled_goes_on_and_ends_the_same(tmp_path: Path) -> None:

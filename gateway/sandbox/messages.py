@@ -1,0 +1,125 @@
+"""Messages that are sent to a sandbox, and what came of each.
+
+Ids are unique on one purchase order, and even there a refused referral may come again under its own: so an
+outcome is a message's own where it is new on that purchase order since the message was put.
+"""
+
+import asyncio
+from collections import OrderedDict
+from http import HTTPStatus
+from typing import Final
+from weakref import WeakValueDictionary
+
+from msgspec import Struct
+
+from gateway.api.desk import Desk
+from gateway.api.problems import Problem
+from gateway.api.taking import durably
+from gateway.engine.log import Draft
+from gateway.projection.view import has_come_to
+from gateway.rules.events import Outcome
+from gateway.rules.messages import Message
+from schemas.codec import encode
+
+#: How many of those sent last are remembered; what came of an older one is looked for among all there are.
+REMEMBERED: Final = 10_000
+#: How long an earlier message of the same id, or the projection, is waited for.
+LONGEST_S: Final = 30.0
+
+
+class Sent(Struct, frozen=True):
+    """A message on the log. before: the event ids of the outcomes that its id had there already."""
+
+    message_id: str
+    po_number: str
+    before: frozenset[str]
+
+
+class Messages:
+    """Puts messages on the log, and knows what came of each."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sent: OrderedDict[str, Sent] = OrderedDict()
+        self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def last(self, message_id: str) -> Sent | None:
+        """The last message with this id that was sent here; None: none is remembered."""
+        return self._sent.get(message_id)
+
+    async def put(self, topic: str, message: Message) -> Sent:
+        """Put a message on the log, when what came of the one before it with its id is known.
+
+        Raises Problem.
+        """
+        message_id, po_number = message.message_id, message.po_number
+        lock = self._one_at_a_time.setdefault(message_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                await lock.acquire()
+        except TimeoutError:
+            raise _not_now() from None
+        try:
+            await self._until_known(message_id)
+            sent = Sent(message_id, po_number, frozenset(each.event_id for each in self._told(message)))
+            await durably(self._desk.posting, [Draft(topic, po_number.encode(), encode(message))])
+            self._sent[message_id] = sent
+            self._sent.move_to_end(message_id)
+            if len(self._sent) > REMEMBERED:
+                self._sent.popitem(last=False)
+            return sent
+        finally:
+            lock.release()
+
+    async def _until_known(self, message_id: str) -> None:
+        before = self._sent.get(message_id)
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                await self._desk.following.filled.wait()
+        except TimeoutError:
+            raise _not_now() from None
+        if before is not None and await self._until(before, LONGEST_S, final=False) is None:
+            raise _not_now()
+
+    def outcome(self, sent: Sent) -> Outcome | None:
+        """What has come of a message, as far as its referral shows it; None: nothing yet."""
+        told = [each for each in self._told(sent) if each.event_id not in sent.before]
+        outcome = next((each for each in told if each.status != "HELD"), told[0] if told else None)
+        if outcome is None or outcome.status == "HELD":
+            return outcome
+        known = self._desk.view.referral(sent.po_number)
+        return outcome if known is None or has_come_to(known.order, outcome) else None
+
+    async def wait(self, sent: Sent, wait_s: float) -> Outcome | None:
+        """Wait for what comes of a message in the end; HELD, or None: it takes longer."""
+        return await self._until(sent, wait_s, final=True)
+
+    async def _until(self, sent: Sent, wait_s: float, *, final: bool) -> Outcome | None:
+        outcome = None
+        with self._desk.following.woken_by(sent.po_number) as woken:
+            try:
+                async with asyncio.timeout(wait_s):
+                    while (outcome := self.outcome(sent)) is None or (final and outcome.status == "HELD"):
+                        await woken.wait()
+                        woken.clear()
+            except TimeoutError:
+                pass
+        return outcome
+
+    def _told(self, message: Message | Sent) -> list[Outcome]:
+        """All that the outcomes of a purchase order say of an id, in order of decision."""
+        history = self._desk.view.history(message.po_number)
+        return [
+            event
+            for event in history
+            if isinstance(event, Outcome) and event.message_id == message.message_id
+        ]
+
+
+def _not_now() -> Problem:
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "What came of an earlier message of this id is not known yet; nothing was taken, send it again.",
+        code="TRY_AGAIN",
+        headers={"Retry-After": "1"},
+    )
