@@ -129,6 +129,14 @@ async def test_a_field_that_is_given_twice_is_refused(provider: Client) -> None:
     assert await post(provider, body) == (400, "NOT_JSON")
 
 
+@pytest.mark.parametrize("mark", [b"1", b'"\\""'])
+async def test_a_body_of_any_depth_is_refused(mark: bytes, provider: Client) -> None:
+    """What decodes it and what looks for fields that are there twice give up at different depths."""
+    for depth in range(900, 1_010, 3):
+        body = b'{"type":"ReferralAccepted","a":%b,"b":%b}' % (mark, b"[" * depth + b"]" * depth)
+        assert await post(provider, body) in {(400, "NOT_JSON"), (400, "INVALID_RECORD")}, depth
+
+
 async def test_text_may_hold_whatever_text_may(provider: Client) -> None:
     for number, reason in enumerate(("\0", "=1+1", "<b>", "\u202e", "💩", "\x1b[2J")):
         value = {"type": "ReferralRejected", "reason": reason, "rejected_at": ACCEPTED["accepted_at"]}
