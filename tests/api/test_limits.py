@@ -154,6 +154,27 @@ async def test_a_body_that_is_not_said_to_be_json_is_refused(content_type: str, 
     assert await post(provider, data, Content_Type=content_type) == (415, "NOT_JSON")
 
 
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        (PATH, "application/json"),
+        ("/sandbox/messages", "application/json"),
+        ("/v1/uploads", "text/csv"),
+    ],
+)
+async def test_a_content_type_that_nobody_can_read_is_refused_like_another_one(
+    path: str, media_type: str, provider: Client
+) -> None:
+    """Or its parameters are passed over, where nobody needs them."""
+    for parameters in ("a*", "a*1*", ";a*", "charset*", "a" * 8_000, ";" * 8_000, '"', "charset=é", "=", ""):
+        for content_type in (f"{media_type};{parameters}", f"{parameters};{media_type}"):
+            answer = await provider.ask("POST", path, b"null", Content_Type=content_type, Idempotency_Key="a")
+            assert answer.code in {"NOT_JSON", "NOT_AN_UPLOAD", "UPLOAD_HAS_MISTAKES"}, content_type
+            unreadable = len(content_type) > 200 or not content_type.startswith(media_type)
+            if unreadable or (path == "/v1/uploads" and "charset" in parameters):
+                assert answer.status == 415, content_type
+
+
 async def raw(served: Sandbox, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection on which these have been sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
