@@ -14,6 +14,7 @@ from gateway.api.desk import (
     Desk,
     answer,
     caller_of,
+    content_type_of,
     known_parameters,
     providers_of,
     read_body,
@@ -93,8 +94,9 @@ class Uploads:
         known_parameters(request, "provider_id")
         providers = providers_of(request)
         refuse_where_nothing_can_be_posted(self._desk)
-        kind = KINDS.get(request.content_type)
-        if kind is None or (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+        media_type, charset = content_type_of(request)
+        kind = KINDS.get(media_type)
+        if kind is None or charset not in {None, "utf-8", "utf8"}:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 f"An upload is UTF-8, with a Content-Type of {', '.join(KINDS)}.",

@@ -159,6 +159,8 @@ GARBAGE: Mapping[str, Mapping[str, Any]] = {
     "keys that are none": {"text": '{"keys": {}}'},
     "keys that are text": {"text": '{"keys": "x"}'},
     "endless": {"text": "[" * 100_000},
+    "closed too often": {"text": '{"keys": []}}}'},
+    "endless within": {"text": '{"keys": [' + "[" * 100_000},
     "too large": {"body": usual_keys() + b" " * LARGEST_SET},
     "too many": {"body": key_set(*[jwk(OTHER, f"k{n}") for n in range(MOST_KEYS + 1)])},
     "elsewhere": {"status": 302, "headers": {"Location": "/keys"}},

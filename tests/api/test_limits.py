@@ -129,6 +129,14 @@ async def test_a_field_that_is_given_twice_is_refused(provider: Client) -> None:
     assert await post(provider, body) == (400, "NOT_JSON")
 
 
+@pytest.mark.parametrize("mark", [b"1", b'"\\""'])
+async def test_a_body_of_any_depth_is_refused(mark: bytes, provider: Client) -> None:
+    """What decodes it and what looks for fields that are there twice give up at different depths."""
+    for depth in range(900, 1_010, 3):
+        body = b'{"type":"ReferralAccepted","a":%b,"b":%b}' % (mark, b"[" * depth + b"]" * depth)
+        assert await post(provider, body) in {(400, "NOT_JSON"), (400, "INVALID_RECORD")}, depth
+
+
 async def test_text_may_hold_whatever_text_may(provider: Client) -> None:
     for number, reason in enumerate(("\0", "=1+1", "<b>", "\u202e", "💩", "\x1b[2J")):
         value = {"type": "ReferralRejected", "reason": reason, "rejected_at": ACCEPTED["accepted_at"]}
@@ -144,6 +152,27 @@ async def test_text_may_hold_whatever_text_may(provider: Client) -> None:
 async def test_a_body_that_is_not_said_to_be_json_is_refused(content_type: str, provider: Client) -> None:
     data = json.dumps(ACCEPTED).encode()
     assert await post(provider, data, Content_Type=content_type) == (415, "NOT_JSON")
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        (PATH, "application/json"),
+        ("/sandbox/messages", "application/json"),
+        ("/v1/uploads", "text/csv"),
+    ],
+)
+async def test_a_content_type_that_nobody_can_read_is_refused_like_another_one(
+    path: str, media_type: str, provider: Client
+) -> None:
+    """Or its parameters are passed over, where nobody needs them."""
+    for parameters in ("a*", "a*1*", ";a*", "charset*", "a" * 8_000, ";" * 8_000, '"', "charset=é", "=", ""):
+        for content_type in (f"{media_type};{parameters}", f"{parameters};{media_type}"):
+            answer = await provider.ask("POST", path, b"null", Content_Type=content_type, Idempotency_Key="a")
+            assert answer.code in {"NOT_JSON", "NOT_AN_UPLOAD", "UPLOAD_HAS_MISTAKES"}, content_type
+            unreadable = len(content_type) > 200 or not content_type.startswith(media_type)
+            if unreadable or (path == "/v1/uploads" and "charset" in parameters):
+                assert answer.status == 415, content_type
 
 
 async def raw(served: Sandbox, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -235,6 +235,11 @@ def hostile() -> Iterator[tuple[str, str, str]]:
     )
     yield "nested too deeply, rightly signed", signed_bytes(b"[" * 2000, ec_key()), "claims"
     yield "a header nested too deeply", f"{part(b'[' * 2000)}.{payload}.{signature}", "malformed"
+    for depth in (900, 960, 970, 975, 980, 990, 1000, 1100, 1500, 2200):
+        made = b'{"alg":"ES256","kid":"ec","x":%b}' % (b"[" * depth + b"]" * depth)
+        yield f"a header with {depth} brackets", f"{part(made)}.{payload}.{signature}", "*"
+        made = b'{"iss":"x","x":%b}' % (b"[" * depth + b"]" * depth)
+        yield f"{depth} brackets, rightly signed", signed_bytes(made, ec_key()), "claims"
     yield "a header that is not UTF-8", f"{part(bytes([255]))}.{payload}.{signature}", "malformed"
     yield "two parts", f"{header}.{payload}", "malformed"
     yield "four parts", f"{good}.{signature}", "malformed"
@@ -432,6 +437,21 @@ async def test_a_key_that_cannot_be_used_is_left_out_and_spoils_no_other(
         assert (await api.bearing(token(ec_key(number=2), "good"))).status == 200
         for alg, key in (("RS256", rsa_key()), ("ES256", ec_key())):
             assert (await api.bearing(token(key, "other", alg))).code == "TOKEN_KEY_UNKNOWN"
+
+
+@pytest.mark.parametrize("depth", [9, 10, 100, 960, 970, 980, 990, 1_000, 10_000])
+async def test_a_key_that_is_nested_deeply_spoils_no_other(depth: int, clock: Clock) -> None:
+    document = key_set(
+        jwk(ec_key(number=1), "extended", more=["]", "DEPTH", '"[']),
+        jwk(ec_key(number=2), "other") | {"x": "DEPTH"},
+        jwk(ec_key(), "good"),
+    ).replace(b'"DEPTH"', b'{"a":[' * depth + b'"\\"' + b'"' + b"]}" * depth)
+    keyring = fixed_keyring(document)
+    assert keyring.keys is not None
+    assert keyring.keys.kids == {"extended", "good"}
+    assert keyring.keys.left_out == 1
+    async with served(keyring, clock) as api:
+        assert (await api.bearing(token(kid="good"))).status == 200
 
 
 async def test_a_key_is_used_for_the_algorithm_only_that_it_is_for(clock: Clock) -> None:

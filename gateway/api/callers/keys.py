@@ -3,6 +3,7 @@
 Source: RFC 7517; RFC 7518, 3 and 6; RFC 8725, 3.1 and 3.2.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -26,8 +27,12 @@ ALGORITHMS: Final[Mapping[tuple[str, str | None], tuple[str, ...]]] = {
 LARGEST_SET: Final = 256 * 1024
 MOST_KEYS: Final = 100
 LONGEST_KID: Final = 200
+#: Nothing that is looked at is nested more deeply, from the set on.
+DEEPEST: Final = 10
 #: A longer one would take a caller's place in the loop for too long.
 RSA_BITS: Final = (2048, 8192)
+#: A string of JSON, where one begins that doesn't end all the rest, or a bracket.
+_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 
 
 class NoKeySet(ValueError):
@@ -73,7 +78,7 @@ def read_keys(document: bytes) -> Keys:
     if len(document) > LARGEST_SET:
         raise NoKeySet(f"it is larger than {LARGEST_SET // 1024} KiB")
     try:
-        members = msgspec.json.decode(document, type=_Set).keys
+        members = msgspec.json.decode(_without_depths(document), type=_Set).keys
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NoKeySet("it is no JSON Web Key Set") from None
     if len(members) > MOST_KEYS:
@@ -86,6 +91,22 @@ def read_keys(document: bytes) -> Keys:
         # Of two keys with one id, the first: which is meant can't be known.
         by_use = found | by_use
     return Keys(document, by_use, frozenset(kid for kid, _ in by_use), left_out)
+
+
+def _without_depths(document: bytes) -> bytes:
+    """A JSON text with 0 in the place of what is nested too deeply: not even to skip it is there a stack."""
+    kept: list[bytes] = []
+    depth = begins = 0
+    for found in _STRING_OR_BRACKET.finditer(document):
+        if found[0] in {b"[", b"{"}:
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept += [document[begins : found.start()], b"0"]
+        elif found[0] in {b"]", b"}"}:
+            depth -= 1
+            if depth == DEEPEST:
+                begins = found.end()
+    return b"".join([*kept, document[begins:]]) if depth == 0 else b""  # no JSON, if brackets stay open
 
 
 def _read(member: Raw) -> dict[tuple[str, str], PublicKey]:

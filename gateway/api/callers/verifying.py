@@ -83,7 +83,7 @@ def header_of(token: str) -> Header:
     encoded = token.partition(".")[0]
     try:
         header = msgspec.json.decode(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), type=Header)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise TokenRefused("malformed") from None
     if header.alg not in _ALGORITHMS:
         raise TokenRefused("algorithm")
@@ -107,11 +107,11 @@ def verify(
         payload = _JWS.decode(token, key, algorithms=[header.alg])
     except jwt.InvalidSignatureError:
         raise TokenRefused("signature", kid) from None
-    except (jwt.PyJWTError, ValueError):
+    except (jwt.PyJWTError, ValueError, RecursionError):  # it reads the header again, and what is in it
         raise TokenRefused("malformed", kid) from None
     try:
         claims = msgspec.json.decode(payload, type=_Claims)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise TokenRefused("claims", kid) from None
     if claims.iss != issuer:
         raise TokenRefused("issuer", kid)
