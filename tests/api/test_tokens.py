@@ -384,7 +384,7 @@ def test_all_reasons_have_words() -> None:
 
 
 @hypothesis.given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)))
-@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.settings(max_examples=300)
 def test_no_header_and_no_payload_does_more_than_be_refused(data: bytes) -> None:
     keys = {"issuer": ISSUER, "audience": AUDIENCE, "now_s": NOW_S}
     for given in (data.decode("utf-8", "replace"), f"{part(data)}.{part(data)}.{part(data)}"):

@@ -17,6 +17,7 @@ import pytest
 from gateway.engine.log import INBOUND_TOPICS
 from gateway.engine.sqlite import open_sqlite
 from tests.log.reading import followed
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 GATEWAY = (str(Path(sys.executable).with_name("gateway")),)
@@ -58,7 +59,7 @@ class Place:
     async def said(self, *arguments: str) -> bytes:
         """What the command prints; it must succeed."""
         process = await self.start(*arguments)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE_S):
             out, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
         return out
@@ -77,7 +78,7 @@ async def run_and_kill(place: Place, commits: int, pause_s: float) -> int | None
     process = await place.start("run", "--clock", "log", "--until", UNTIL, command=place.command)
     assert process.stderr is not None
     seen, said = 0, b""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         while seen < commits and (line := await process.stderr.readline()):
             said += line
             seen += b'"step.committed"' in line

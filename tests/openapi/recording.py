@@ -6,7 +6,6 @@ What is written is the same each time: in a sandbox nothing moves the clock but 
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 from msgspec import json as msgspec_json
 
 from gateway.openapi.examples import Example
-from tests.cli.running import PATIENCE_S
 from tests.openapi.sandbox import Answered, Sandbox, sandbox
+from tests.patience import eventually
 
 #: Headers of answers that are worth showing.
 SHOWN = ("ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", "Content-Disposition")
@@ -157,17 +156,13 @@ def recorded(here: Sandbox) -> list[Example]:
     found = []
     for asked in all_of_them():
         if asked.name == "plans":
-            _until_read(here)
+            eventually(lambda: _plans(here))  # what answers follows the log at a short distance
         found.append(_example(asked, here))
     return found
 
 
-def _until_read(here: Sandbox) -> None:
-    """Wait until what was put can be asked for: what answers follows the log at a short distance."""
-    give_up_at = time.monotonic() + PATIENCE_S
-    while not json.loads(here.ask("GET", "/v1/delivery-plan").body)["delivery_plans"]:
-        assert time.monotonic() < give_up_at
-        time.sleep(0.02)
+def _plans(here: Sandbox) -> object:
+    return json.loads(here.ask("GET", "/v1/delivery-plan").body)["delivery_plans"]
 
 
 def _example(asked: Asked, here: Sandbox) -> Example:
