@@ -218,9 +218,8 @@ async def test_one_that_is_killed_while_it_is_filled_goes_on_and_ends_the_same(t
         await decide(log, lines)
         expected = await filled(log, tmp_path / "anew")
     for enough in (20, 120, 200):
-        with started(
-            "-m", "tests.projection.slowly", str(tmp_path), cwd=ROOT, command=[sys.executable]
-        ) as one:
+        words = ("-m", "tests.projection.slowly", str(tmp_path), str(enough))
+        with started(*words, cwd=ROOT, command=[sys.executable]) as one:
             async with asyncio.timeout(PATIENCE_S):
                 while referrals_in(tmp_path / "projection") < enough:
                     assert one.poll() is None
