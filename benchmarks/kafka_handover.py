@@ -14,7 +14,8 @@ from time import perf_counter
 
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_topics_create import create
-from tests.kafka.gateways import Gateway, eventually, several, share
+from tests.kafka.gateways import Gateway, several, share
+from tests.patience import eventually
 
 
 def main() -> int:

@@ -7,9 +7,25 @@ from concurrent.futures import wait
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from hypothesis import HealthCheck, settings
 
 from tests.broker.broker import Broker
 from tests.broker.jars import missing
+from tests.patience import PATIENCE_S
+
+# How long an example takes says how busy the machine is, not whether the product is right.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings() -> Iterator[None]:
+    """The settings that somebody has for a gateway of their own are not those of the gateways under test."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in list(os.environ):
+            if name.startswith("GATEWAY_") and not name.startswith("GATEWAY_TEST_"):
+                patched.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -46,5 +62,5 @@ def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
 def delete_topics(bootstrap: str, prefix: str) -> None:
     """Delete what begins so: a client that starts is told of all, and takes its time with thousands."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    if names := [name for name in admin.list_topics(timeout=30).topics if name.startswith(prefix)]:
+    if names := [name for name in admin.list_topics(timeout=PATIENCE_S).topics if name.startswith(prefix)]:
         wait([*admin.delete_topics(names).values()])  # one that is gone already is as good

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
-from tests.api.serving import free_port
-from tests.cli.running import GATEWAY, PATIENCE_S, Json, clean_environment, spawn
+from tests.cli.running import GATEWAY, Json, clean_environment, spawn
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 
 class Sandbox(NamedTuple):

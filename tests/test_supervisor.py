@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import PATIENCE_S, Json, read_until, spawn, started
+from tests.cli.running import Json, read_until, spawn, started
+from tests.patience import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[1]
 SUPERVISOR = (sys.executable, "-m", "tests.supervisor_process")
@@ -45,14 +45,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    """Wait until that holds."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 def nobody_left(folder: Path) -> None:

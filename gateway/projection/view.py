@@ -84,6 +84,11 @@ class View:
         row = self._one("SELECT state FROM referral WHERE po_number = ?", po_number)
         return None if row is None else _known(po_number, row[0])
 
+    def provider_of(self, po_number: str) -> str | None:
+        """Whose referral it is; None: nobody's."""
+        row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
+        return None if row is None else str(row[0])
+
     def referrals(
         self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
     ) -> list[Known]:

@@ -22,10 +22,10 @@ from gateway.serving import served_crew
 from gateway.settings import Settings
 from schemas.codec import encode
 from schemas.json import parse
-from tests.api.serving import free_port
 from tests.cli.running import GATEWAY, Json, clean_environment
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
-PATIENCE_S: Final = 30.0
 #: When the sandbox begins.
 NOW: Final = "2016-03-14T09:00:00Z"
 ACCEPTED: Final[Json] = {"type": "ReferralAccepted", "accepted_at": NOW}

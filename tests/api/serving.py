@@ -1,7 +1,6 @@
 """A gateway in this process, on an embedded log, with its HTTP."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.projection.following import Following
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.policy import shipped
-
-PATIENCE_S = 30
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,6 @@ class Gateway:
         """Wait until all is decided."""
         async with asyncio.timeout(PATIENCE_S):
             await self.working
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -9,9 +9,10 @@ from aiohttp import ClientResponse, ClientTimeout
 
 from tests.api.running import Client
 from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 
 #: Answers are waited for no longer than this, in seconds.
-PATIENCE = ClientTimeout(total=30)
+PATIENCE = ClientTimeout(total=PATIENCE_S)
 
 
 @dataclass

@@ -13,7 +13,8 @@ from gateway.api.server import application, serving
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.engine.sqlite import SqliteClaim, SqliteLog
 from gateway.settings import InvalidSettings
-from tests.api.serving import Answer, free_port, gateway
+from tests.api.serving import Answer, gateway
+from tests.ports import free_port
 
 PERSONAL = "Featherstonehaugh"
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.api.instructions import MOST_OPEN
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(params=[1, 4], ids=["one partition", "four partitions"])
@@ -106,11 +107,11 @@ async def test_a_long_poll_wakes_when_something_comes(parted: Sandbox) -> None:
     await provider.new_referral("PO-OTHER", provider_id="PRV02")
     assert not polling.done()
     await provider.new_referral("PO-MINE")
-    async with asyncio.timeout(30):  # half of what it would wait for
+    async with asyncio.timeout(PATIENCE_S):  # half of what it would wait for
         answer = await polling
     assert [each["po_number"] for each in answer.json["instructions"]] == ["PO-MINE"]
     # What is there already is not waited for.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         again = await provider.get(f"/v1/instructions?wait=60&after={cursor}")
     assert again.body == answer.body
 

@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from gateway.rules.events import Outcome
 from schemas.codec import decode
 from tests.api.running import ACCEPTED, NOW, Client, Process, process, records_of, until_ready
+from tests.patience import PATIENCE_S
 
 KILLS = 4
 CONNECTIONS = 8
@@ -44,7 +45,7 @@ async def killed_at_random(
     gateway: Process, keys: Iterator[int], unanswered: set[str], answered: dict[str, int], draw: random.Random
 ) -> None:
     """Post over many connections, and kill the gateway when some number of records has been answered."""
-    async with ClientSession(gateway.url, timeout=ClientTimeout(total=30)) as session:
+    async with ClientSession(gateway.url, timeout=ClientTimeout(total=PATIENCE_S)) as session:
         await until_ready(session)
         provider = gateway.client(session)
         posting = [

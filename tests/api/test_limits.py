@@ -11,6 +11,7 @@ import pytest
 from gateway.api import desk, records, server
 from tests.api.running import ACCEPTED, Client, Sandbox, sandbox
 from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 
 MINE = "UC-MANDATORY"
 PATH = f"/v1/referrals/{MINE}/records"
@@ -210,7 +211,7 @@ async def test_a_body_that_comes_too_slowly_is_given_up(
     async with sandbox(tmp_path / "gateway.db") as served:
         head = head_of(served.client(), path, content_type=content_type)
         reader, writer = await raw(served, head, b"{")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not (answer := await _some(reader)):
                 writer.write(b" ")
             assert answer.startswith(b"HTTP/1.1 408 ")
@@ -236,7 +237,7 @@ async def test_a_connection_that_asks_for_nothing_is_closed(
     monkeypatch.setattr(server, "IDLE_S", 0.3)
     async with sandbox(tmp_path / "gateway.db") as served:
         reader, writer = await raw(served, sent)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await reader.read()
         writer.close()
 
@@ -246,7 +247,7 @@ async def test_who_goes_away_in_the_middle_of_a_body_is_no_bug(served: Sandbox, 
     _, writer = await raw(served, head_of(provider), b"{")
     writer.transport.abort()
     assert (await provider.record(MINE, "a")).status == 200
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while b'status="gone"' not in (await provider.get("/metrics")).body:
             pass
 

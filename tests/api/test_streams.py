@@ -12,6 +12,7 @@ from gateway.api.instructions import MOST_OPEN
 from tests.api.running import Client, Sandbox, draft, process, referral, sandbox, until_ready
 from tests.api.streams import stream
 from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 
 #: More than the system keeps for a connection, at 400 bytes each.
 MANY = 10_000
@@ -117,7 +118,7 @@ async def test_more_streams_than_are_allowed_are_too_many_until_one_is_closed(
         leave.set()
     # The gateway sees that they have gone when it next says something to them.
     await provider.new_referral("PO-1")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await provider.get(f"/v1/instructions?wait=1&after={2**62}")).status == 429:
             await provider.new_referral("PO-2")
     async with stream(provider) as one:
@@ -138,13 +139,13 @@ async def test_a_stream_that_nobody_reads_takes_no_more_memory_than_one_that_is_
         await served.log.append(
             draft("prap.referrals", "Referral", referral(f"PO-{number}")) for number in range(MANY)
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while served.crew.decided < MANY or not waiting_to_be_sent():  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.05)
         assert waiting_to_be_sent() < 1_000_000
         places: set[str] = set()
         rest = b""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while len(places) < MANY:
                 got = rest + await loop.sock_recv(reader, 2**20)
                 assert got != rest

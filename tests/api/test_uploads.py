@@ -15,6 +15,7 @@ from schemas.codec import decode
 from tests.api.conftest import lines
 from tests.api.running import NOW, Answer, Client, Sandbox
 from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 
 TOPIC = "provider.session-records"
 CSV = "text/csv"
@@ -58,7 +59,7 @@ async def upload(client: Client, body: bytes, kind: str = LINES, query: str = ""
 async def decided(client: Client, answer: Answer) -> dict[str, str]:
     """What has come of each message of an upload, in the end."""
     found = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         for message in answer.json["messages"]:
             while (asked := (await client.get(message["self"])).json)["status"] == "PENDING":  # noqa: ASYNC110 - over HTTP
                 await asyncio.sleep(0.02)

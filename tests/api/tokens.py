@@ -18,6 +18,7 @@ from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import read_keys
 from gateway.api.problems import answer_with_problems
 from gateway.api.security import forbidden
+from tests.patience import PATIENCE_S
 
 ISSUER: Final = "https://issuer.example"
 AUDIENCE: Final = "gateway"
@@ -245,7 +246,7 @@ class Endpoint:
 
     async def was_asked(self, times: int) -> None:
         """Wait until it was asked so often."""
-        async with asyncio.timeout(30), self._heard:
+        async with asyncio.timeout(PATIENCE_S), self._heard:
             await self._heard.wait_for(lambda: self.asked >= times)
 
 

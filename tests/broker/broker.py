@@ -4,9 +4,7 @@ import base64
 import fcntl
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.broker.jars import CACHE, NoBroker, jars
+from tests.ports import free_ports
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _START_S = 120.0
@@ -272,22 +271,3 @@ class _ArchivesItsClasses(Broker):
 
     def _written(self) -> Path:
         return jars() / "classes.part"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine on which nobody listens.
-
-    They are below those that the system gives to outgoing connections: a client that keeps trying the port of
-    a stopped broker could be given that very port, and connect to itself.
-    """
-    found: list[int] = []
-    for port in random.sample(range(15_000, 30_000), k=15_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise NoBroker("No port between 15000 and 30000 is free: end what listens there.")

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tests.patience import PATIENCE_S
+
 GATEWAY: Final = str(Path(sys.executable).parent / "gateway")
-PATIENCE_S: Final = 30
 Json = dict[str, Any]
 
 
@@ -46,7 +47,7 @@ def spawn(
         capture_output=True,
         cwd=cwd,
         env=clean_environment() | dict(environment or {}),
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr.decode())

@@ -24,9 +24,9 @@ from schemas.json import parse_instant
 from tests.cli.conftest import Gateway
 from tests.cli.running import GATEWAY, clean_environment, json_lines, referral, spawn
 from tests.log.reading import followed, owned, step
+from tests.patience import PATIENCE_S
 
 AT = parse_instant("2016-03-14T09:00:00Z")
-PATIENCE_S = 30
 REFERRALS = "prap.referrals"
 (LINE,) = read_lines([json_lines([referral()])])
 assert LINE.message is not None

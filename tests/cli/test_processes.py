@@ -16,7 +16,6 @@ import pytest
 from tests.cli.conftest import Gateway
 from tests.cli.running import (
     GATEWAY,
-    PATIENCE_S,
     clean_environment,
     json_lines,
     life,
@@ -24,6 +23,7 @@ from tests.cli.running import (
     spawn,
     started,
 )
+from tests.patience import PATIENCE_S
 
 
 def in_terminal(*arguments: str, cwd: Path, until: Callable[[bytes], bool] = lambda _: False) -> str:

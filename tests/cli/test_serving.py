@@ -11,9 +11,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.api.serving import free_port
 from tests.cli.conftest import Gateway
-from tests.cli.running import PATIENCE_S, Json, json_lines, life, read_until, spawn, started
+from tests.cli.running import Json, json_lines, life, read_until, spawn, started
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 IMPATIENT = (sys.executable, "-m", "tests.cli.impatient")

@@ -20,6 +20,7 @@ from gateway.settings import InvalidSettings, Settings, load
 from tests.api.tokens import AUDIENCE, ISSUER, Clock, served, usual_keys
 from tests.cli.conftest import Gateway
 from tests.cli.running import GATEWAY, clean_environment
+from tests.patience import PATIENCE_S
 
 KEY = Path("gateway.db.key")
 
@@ -161,7 +162,7 @@ def test_processes_that_begin_at_once_get_the_same_key(tmp_path: Path) -> None:
         )
         for _ in range(4)
     ]
-    printed = [each.communicate(timeout=60)[0].decode() for each in running]
+    printed = [each.communicate(timeout=PATIENCE_S)[0].decode() for each in running]
     assert len({jwt.get_unverified_header(each.strip())["kid"] for each in printed}) == 1
     assert [path.name for path in tmp_path.iterdir()] == [KEY.name]
 

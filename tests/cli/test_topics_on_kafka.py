@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.engine.kafka_topics import TOPICS
-from tests.broker.broker import free_ports
 from tests.cli.conftest import Gateway
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_what_would_break_something_is_printed_and_fails(
 def test_a_broker_that_is_not_there_is_told_in_a_sentence(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     monkeypatch.setenv("GATEWAY_LOG_URL", f"kafka://127.0.0.1:{port}")
     for command in ("create", "check"):
         ended = gateway("topics", command)

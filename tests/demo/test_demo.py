@@ -18,6 +18,7 @@ from gateway.demo.stories import stories
 from gateway.rules.events import AttendanceEvent, CancellationEvent, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Participant, Referral
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +32,7 @@ def demo(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         env={**clean, "PYTHONPATH": str(ROOT), "GATEWAY_POLICY": "nowhere.toml"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -184,7 +185,7 @@ def test_the_commands_to_try_work_in_order(shown: str, tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"

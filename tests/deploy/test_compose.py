@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from gateway.settings import load, unknown
 from tests.broker.jars import jars
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
@@ -120,7 +121,7 @@ def test_the_topics_are_made_by_the_command_that_the_gateway_waits_for(
         env={**os.environ, **given},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -143,7 +144,7 @@ def test_the_image_of_kafka_takes_the_settings_of_its_service(tmp_path: Path) ->
         env={**os.environ, **given, "KAFKA_LOG_DIRS": str(data)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -19,6 +19,7 @@ from gateway.lines import read_lines
 from gateway.replay import TOPIC_OF_EVENT
 from schemas.json import parse_as
 from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.patience import PATIENCE_S
 
 #: What a console block may hold, by how a line begins, and why it is not run here.
 NOT_RUN = {
@@ -80,7 +81,7 @@ def test_every_sh_block_of_a_page_runs_and_prints_what_the_page_says(page: Path,
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, f"{block.where}: exit {done.returncode}\n{done.stdout}{done.stderr}"

@@ -21,6 +21,7 @@ from gateway.rules.policy import shipped
 from gateway.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
+from tests.patience import PATIENCE_S
 from tests.sandbox_process import sandbox
 
 INTEGRATE = ROOT / "docs" / "integrate.md"
@@ -77,7 +78,7 @@ def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=2 * PATIENCE_S,
             check=False,
         )
     *printed, rest = done.stdout.split(f"{END}\n")

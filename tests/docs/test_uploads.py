@@ -6,13 +6,13 @@ import re
 import pytest
 
 from gateway.csv_rows import LONGEST_ROW
+from gateway.rules.messages import LONGEST_MESSAGE_ID
 from gateway.uploads.columns import COLUMNS, COLUMNS_OF, NEEDED
 from gateway.uploads.draft import RECORDS
 from gateway.uploads.export import mistakes_csv
 from gateway.uploads.json_lines import LONGEST_LINE
 from gateway.uploads.upload import (
     LARGEST_UPLOAD,
-    LONGEST_MESSAGE_ID,
     MIB,
     MOST_LINES,
     MOST_MISTAKES,

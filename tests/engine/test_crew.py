@@ -10,6 +10,7 @@ from gateway.engine.log import Assignment, Lost
 from tests.engine.plain_wiring import PLAIN
 from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
+from tests.patience import PATIENCE_S
 
 
 class Assigning(SimulatedLog):
@@ -43,7 +44,7 @@ class Assigning(SimulatedLog):
 
 async def until_owned(crew: Crew, *partitions: int) -> None:
     """Wait until these, and no others, are worked on."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not _owned(crew, {*partitions}):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
 
@@ -107,7 +108,7 @@ async def test_who_was_fenced_out_and_stays_assigned_claims_again(monkeypatch: p
     await log.assign(0)
     await until_owned(crew, 0)
     log.ground.kept[0].epoch += 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while log.claims != [0, 0]:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
     await until_owned(crew, 0)

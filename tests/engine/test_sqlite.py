@@ -29,6 +29,7 @@ from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, TOPIC_OF_EVENT, UNDEC
 from tests.engine.simulate import silence
 from tests.engine.small_programmes import POLICIES, SmallProgramme
 from tests.log.reading import OUT, PLENTY, SESSIONS, WP11, draft, followed, owned, read_to_end, step, values
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 OUTBOUND = (*TOPIC_OF_EVENT.values(), DEAD_LETTERS)
@@ -76,7 +77,7 @@ async def test_a_second_process_that_would_decide_on_the_same_file_is_refused(pa
     )
     assert first.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             assert await first.stdout.readline() == b"open\n"
         said = await refused(path, own=True)
         assert said == f"another gateway runs on the log {path}; stop it first, or name another log"
@@ -233,7 +234,7 @@ async def run_to_a_full_disk(command: Iterable[str]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         said, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     result: dict[str, Any] = json.loads(said)
@@ -302,7 +303,7 @@ async def test_a_read_only_file_can_be_followed_and_says_so_when_written() -> No
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             said, _ = await process.communicate()
         closed_folder.chmod(0o755)
         result = json.loads(said)
@@ -391,7 +392,7 @@ class _Reads:
     async def so_many(self, more: int) -> None:
         """Until then."""
         until = self._count + more
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while self._count < until:
                 self._changed.clear()
                 await self._changed.wait()
@@ -501,7 +502,7 @@ async def test_a_long_run_of_one_topic_is_worked_through(path: Path) -> None:
         behind = [Draft(SESSIONS, b"PO1", UNDECODABLE, (("type", b"GroupObjection"),), NINE + 1)]
         await log.append([*run, *behind, *run[:0]])
         with patch.object(engine_step, "CAPACITY", 7), patch.object(engine_step, "STEP", 5):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 await Worker(log, 0, POLICIES, PLAIN, until=NINE + 1).run(asyncio.Event())
         places = [dict(record.headers)["place"] for record in await followed(log, [DEAD_LETTERS])]
     assert len(places) == 301
@@ -626,7 +627,7 @@ async def test_following_a_topic_where_little_happens_goes_past_what_other_topic
         )
         followed_topic = log.follow([DEAD_LETTERS], from_start=True, wait=True)
         waiting = asyncio.ensure_future(anext(followed_topic))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while len(looked) < 4:  # noqa: ASYNC110 - the log tells of no look
                 await asyncio.sleep(0)
         waiting.cancel()

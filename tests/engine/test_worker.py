@@ -34,6 +34,7 @@ from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, RAISES, UNDECODABLE, 
 from tests.engine.simulate import silence
 from tests.engine.simulated import Ground, LogAway, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
+from tests.patience import PATIENCE_S
 
 REFERRALS, WP11, UPDATES, SESSIONS = INBOUND_TOPICS
 
@@ -536,7 +537,7 @@ async def test_told_to_stop_it_does_not_wait_for_the_end_of_a_pause() -> None:
     work = asyncio.create_task(Worker(log, 0, POLICIES, PLAIN, pause=an_hour).run(stop))
     await pausing.wait()
     stop.set()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         await work
 
 

@@ -17,10 +17,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.docs.pages import ROOT
+from tests.patience import PATIENCE_S
 from tests.sandbox_process import Sandbox, sandbox
 
 CLIENT = ROOT / "examples" / "provider.py"
-PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,11 @@ from gateway.rules.events import DeadLetter
 from gateway.sample import programme
 from schemas.json import parse_instant
 from tests.cli.running import clean_environment
+from tests.patience import PATIENCE_S
 
 #: When every deadline of the programmes has passed.
 UNTIL: Final = "2018-06-01T00:00:00Z"
 END: Final = parse_instant(UNTIL)
-PATIENCE_S: Final = 40.0
 GATEWAY: Final = (sys.executable, "-m", "gateway")
 #: The gateway with so few decisions a step that there are many commits; it may end itself at one of them.
 IN_SMALL_STEPS: Final = (sys.executable, "-m", "tests.faults.faulty")

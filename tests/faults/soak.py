@@ -20,10 +20,11 @@ from typing import Final
 from aiokafka.errors import KafkaConnectionError
 
 from gateway.engine.log import LogBusy
-from tests.broker.broker import Broker, free_ports
+from tests.broker.broker import Broker
 from tests.faults.cutting import REQUESTS, WHENS, CuttingProxy
 from tests.faults.faulty import POINTS
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Process, Scene, in_parts, put, sample
+from tests.ports import free_port
 
 #: Much more than is decided in the time.
 REFERRALS_A_MINUTE: Final = 1_000
@@ -160,7 +161,7 @@ class Soak:
 async def soak(minutes: float, seed: int, folder: Path) -> None:
     """Go on for so long, and compare."""
     rng = random.Random(seed)
-    door = CuttingProxy(free_ports(1)[0])
+    door = CuttingProxy(free_port())
     lines = sample(max(round(minutes * REFERRALS_A_MINUTE), 200), seed)
     parts = in_parts(lines, len(lines) // MESSAGES_A_PART)
     began = time.monotonic()

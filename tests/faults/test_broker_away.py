@@ -10,8 +10,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.broker.broker import Broker, free_ports
-from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, PATIENCE_S, Scene, in_parts, sample
+from tests.broker.broker import Broker
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
+from tests.patience import PATIENCE_S
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.broker import Broker, free_ports
+from tests.broker.broker import Broker
 from tests.faults.cutting import REQUESTS, WHENS, CuttingProxy, When
-from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, PATIENCE_S, Scene, in_parts, sample
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +21,7 @@ THROUGH = "THROUGH"
 @pytest.fixture
 async def door(tmp_path: Path, java: None) -> AsyncIterator[tuple[CuttingProxy, Broker]]:
     """A broker with a listener that is reached through a door."""
-    door = CuttingProxy(free_ports(1)[0])
+    door = CuttingProxy(free_port())
     with Broker(
         tmp_path / "broker", listeners={THROUGH: "PLAINTEXT"}, advertised={THROUGH: door.address}
     ) as broker:

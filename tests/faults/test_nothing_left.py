@@ -13,6 +13,7 @@ from gateway.engine.log import Claim, Log, LogBusy
 from tests.broker.broker import Broker
 from tests.faults.scene import Scene
 from tests.log.reading import draft, owned, step
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
             broker.resume()
             await asyncio.to_thread(broker.start)
             monkeypatch.setattr(kafka_producer, "START_S", 30.0)  # it has to find itself again first
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 claim = await _claimed(log)
             await claim.restore()
             await claim.release()

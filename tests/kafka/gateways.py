@@ -4,15 +4,12 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
 
 from tests.cli.running import GATEWAY, Json, clean_environment
-
-#: A process that has not done by then what it is waited for has failed.
-PATIENCE_S: Final = 90.0
+from tests.patience import PATIENCE_S
 
 
 class Gateway:
@@ -90,14 +87,6 @@ def several(
             stack.enter_context(running(folder, bootstrap, prefix, *arguments, **settings))
             for _ in range(number)
         ]
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    """Wait until that holds."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def share(gateways: Sequence[Gateway], partitions: int) -> bool:

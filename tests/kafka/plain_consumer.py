@@ -12,10 +12,11 @@ import fastavro
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
+from tests.patience import PATIENCE_S
+
 SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
 #: Before the body of a single-object encoding, and before the schema's fingerprint in its 8 bytes.
 MARKER: Final = b"\xc3\x01"
-GIVE_UP_S: Final = 60.0
 
 
 class Seen(NamedTuple):
@@ -58,8 +59,8 @@ def undecided(bootstrap: str, group: str, prefix: str, topics: tuple[str, ...]) 
             for number in _numbers(consumer, prefix + topic)
         ]
         lag = 0
-        for place in consumer.committed(places, timeout=GIVE_UP_S):
-            _, end = consumer.get_watermark_offsets(place, timeout=GIVE_UP_S)
+        for place in consumer.committed(places, timeout=PATIENCE_S):
+            _, end = consumer.get_watermark_offsets(place, timeout=PATIENCE_S)
             lag += max(end - max(place.offset, 0) - 1, 0)
         return lag
 
@@ -83,14 +84,14 @@ def _consumer(bootstrap: str, group: str = "somebody-else") -> Iterator[Consumer
 
 
 def _numbers(consumer: Consumer, topic: str) -> list[int]:
-    return [*consumer.list_topics(topic, timeout=GIVE_UP_S).topics[topic].partitions]
+    return [*consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions]
 
 
 def _messages(consumer: Consumer, prefix: str, topics: tuple[str, ...]) -> Iterator[Message]:
     left = {(prefix + topic, number) for topic in topics for number in _numbers(consumer, prefix + topic)}
     consumer.assign([TopicPartition(topic, number, 0) for topic, number in left])
     while left:
-        message = consumer.poll(GIVE_UP_S)
+        message = consumer.poll(PATIENCE_S)
         assert message is not None, f"nothing more comes of {left}"
         if (error := message.error()) is None:
             yield message

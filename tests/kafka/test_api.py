@@ -11,10 +11,11 @@ from aiohttp import ClientSession
 
 from tests.api.conftest import no_bug
 from tests.api.running import Client, until_ready
-from tests.api.serving import free_port
 from tests.api.tokens import AUDIENCE, ISSUER, token, usual_keys
 from tests.cli.running import Json, json_lines, referral, spawn
-from tests.kafka.gateways import Gateway, eventually, running, share
+from tests.kafka.gateways import Gateway, running, share
+from tests.patience import eventually
+from tests.ports import free_port
 
 PARTITIONS = 4
 REFERRALS = 12

@@ -12,6 +12,7 @@ from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import ChangeReader, Draft, LogBusy, Record
 from tests.broker.broker import Broker
+from tests.patience import PATIENCE_S
 
 TOPIC = "jobcentre.wp11"
 
@@ -39,7 +40,7 @@ async def is_made(connection: Connection, prefix: str) -> bool:
 async def log(broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KafkaLog]:
     """A log of one partition with one record, that has less patience than it has in service."""
     connection = Connection((broker.bootstrap,))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         # It was paused, and may name no brokers yet.
         while not await is_made(connection, topic_prefix):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
@@ -130,7 +131,7 @@ async def test_what_an_open_transaction_hides_is_no_change_yet(log: KafkaLog, br
             came.extend(record.value for record in (await reader.read(1)).records)
 
     async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id="open too") as producer:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await read(b"there")
             await producer.begin_transaction()
             await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden", partition=0)
@@ -148,7 +149,7 @@ async def test_who_reads_changes_is_told_and_goes_on_from_the_last_positions(
     log: KafkaLog, broker: Broker
 ) -> None:
     reader = await log.changes([TOPIC], {})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not (changes := await reader.read(1)).records:
             pass
         broker.pause()

@@ -4,8 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
 
@@ -16,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.broker.broker import Broker
 from tests.broker.jars import CACHE, NoBroker, missing
+from tests.patience import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,13 +48,6 @@ def gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return False
-
-
-def until(holds: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
 
 
 MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
@@ -117,7 +110,7 @@ def test_a_broker_has_the_listeners_and_the_properties_that_it_is_given(broker: 
             "sasl.password": "open sesame",
         }
     )
-    (node,) = client.list_topics(timeout=30).brokers.values()
+    (node,) = client.list_topics(timeout=PATIENCE_S).brokers.values()
     assert broker.address("NAMED") == f"{node.host}:{node.port}"
 
 
@@ -167,8 +160,8 @@ def test_all_processes_have_the_same_one_and_the_last_to_be_killed_takes_it_alon
             other.kill()
             other.wait()
             assert ours.running
-        until(lambda: gone(pid))
-        until(lambda: not (folder / "data").exists())
+        eventually(lambda: gone(pid))
+        eventually(lambda: not (folder / "data").exists())
         with Broker(folder) as anew:
             assert not anew.running
 
@@ -177,12 +170,17 @@ def test_all_processes_have_the_same_one_and_the_last_to_be_killed_takes_it_alon
 def test_make_broker_prints_the_address_of_one_that_goes_on_by_itself() -> None:
     def make(target: str) -> str:
         return subprocess.run(
-            ["make", "--silent", target], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+            ["make", "--silent", target],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
         ).stdout
 
     started_by_hand = Broker(CACHE / "broker", outlives=True).running
     address = make("broker").strip()
-    AdminClient({"bootstrap.servers": address}).list_topics(timeout=30)
+    AdminClient({"bootstrap.servers": address}).list_topics(timeout=PATIENCE_S)
     assert make("broker").strip() == address
     if not started_by_hand:
         assert not make("broker-stop")

@@ -13,6 +13,7 @@ from gateway.engine.kafka_topics import STATE_TOPIC
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import Draft, Record
 from tests.conftest import delete_topics
+from tests.patience import PATIENCE_S
 
 TOPIC = "jobcentre.wp11"
 
@@ -42,7 +43,7 @@ async def log(bootstrap: str, topic_prefix: str) -> AsyncIterator[KafkaLog]:
 async def test_who_is_before_what_is_left_goes_on_with_that(log: KafkaLog, positions: dict[str, int]) -> None:
     reader = await log.changes([TOPIC], positions)
     came: list[Record] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while len(came) < 4:
             came += (await reader.read(1)).records
     assert [record.value for record in came] == [b"6", b"7", b"8", b"9"]

@@ -27,8 +27,10 @@ from gateway.engine.kafka_topics import TOPICS
 from gateway.engine.kafka_topics_check import differences
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import LogBusy, LogError
-from tests.broker.broker import Broker, free_ports
+from tests.broker.broker import Broker
 from tests.kafka.secured import OTHER_USER, PASSWORD, USER, Certificates, secured_broker, token
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 Given = dict[str, str]
 
@@ -197,7 +199,7 @@ async def test_a_broker_is_known_by_the_name_in_its_certificate(way: Way) -> Non
 
 
 async def test_a_broker_that_is_not_there_is_told() -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     with pytest.raises(LogBusy, match=rf":{port} can't be reached \(connection refused\); see that it runs"):
         await reach(Connection((f"127.0.0.1:{port}",)))
 
@@ -217,7 +219,7 @@ async def test_a_broker_that_does_not_answer_is_told(
 async def test_one_broker_of_several_is_enough_and_a_refusal_tells_more_than_silence(
     way: Way, bootstrap: str
 ) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     await reach(Connection((f"127.0.0.1:{port}", bootstrap)))
     refusing = way.connection("LOGIN", LOGIN | {"KAFKA_PASSWORD": "wrong"})
     both = Connection((f"127.0.0.1:{port}", *refusing.servers), refusing.tls, refusing.login)
@@ -227,7 +229,7 @@ async def test_one_broker_of_several_is_enough_and_a_refusal_tells_more_than_sil
 
 async def test_brokers_that_name_addresses_which_cannot_be_reached_are_told(bootstrap: str) -> None:
     host, _, named = bootstrap.rpartition(":")
-    (nowhere,) = free_ports(1)
+    nowhere = free_port()
 
     async def forward(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: bytes, by: bytes
@@ -329,7 +331,7 @@ async def test_work_goes_on_with_a_new_token_where_a_connection_ends_with_the_ol
         sent = 0
         async with AIOKafkaProducer(**made.arguments(), enable_idempotence=True) as producer:
             before = issuer.given
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while issuer.given == before:
                     await producer.send_and_wait(topic, b"applied")
                     sent += 1

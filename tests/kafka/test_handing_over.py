@@ -8,7 +8,8 @@ from gateway.engine.kafka_claim import RESTORE_AT_ONCE, RESTORE_FETCH
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.log import INBOUND_TOPICS, Commit
 from tests.kafka.feeding import make
-from tests.kafka.gateways import PATIENCE_S, eventually, several, share
+from tests.kafka.gateways import several, share
+from tests.patience import PATIENCE_S, eventually
 
 
 def test_who_is_told_to_stop_leaves_the_partitions_to_the_others_at_once(

@@ -15,8 +15,9 @@ from gateway.rules import policy
 from gateway.sample import programme
 from schemas.json import parse_instant
 from tests.kafka.feeding import make, put
-from tests.kafka.gateways import eventually, running, several, share
+from tests.kafka.gateways import running, several, share
 from tests.kafka.plain_consumer import Seen, read, undecided
+from tests.patience import eventually
 
 END = "2018-06-01T00:00:00Z"
 INBOUND = ("prap.referrals", "jobcentre.wp11", "jobcentre.updates", "provider.session-records")

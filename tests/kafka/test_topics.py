@@ -20,6 +20,7 @@ from gateway.engine.kafka_topics import (
 from gateway.engine.kafka_topics_check import Difference, differences
 from gateway.engine.kafka_topics_create import Created, create
 from gateway.engine.log import INBOUND_TOPICS, LogError
+from tests.patience import PATIENCE_S
 
 
 class Topics:
@@ -60,7 +61,7 @@ class Topics:
             before = (await found(client, self.prefix))[topic].settings
             await client.alter_configs([resource])
             # A broker hears of it a moment later.
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     now = (await found(client, self.prefix))[topic].settings
                     if now != before and configs.items() <= now.items():

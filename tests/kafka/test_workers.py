@@ -3,30 +3,16 @@
 import json
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from tests.cli.running import Json, read_until, spawn, started
+from tests.patience import PATIENCE_S
+from tests.ports import two_ports_in_a_row
 
 PARTITIONS = 4
-#: For one thing to happen, and for all of it.
-PATIENCE_S, ALL_OF_IT_S = 60, 240
-
-
-def two_ports() -> int:
-    """The first of two ports in a row that nobody listens on."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                other.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 def ready(port: int) -> Json:
@@ -57,7 +43,7 @@ def shared_out(port: int) -> list[set[str]]:
 def test_workers_share_the_partitions_and_one_that_is_killed_comes_back(
     bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    port = two_ports()
+    port = two_ports_in_a_row()
     settings = {
         "GATEWAY_LOG_URL": f"kafka://{bootstrap}",
         "GATEWAY_TOPIC_PREFIX": topic_prefix,
@@ -66,7 +52,9 @@ def test_workers_share_the_partitions_and_one_that_is_killed_comes_back(
         "GATEWAY_HTTP_PORT": str(port),
     }
     assert spawn("topics", "create", cwd=tmp_path, environment=settings).status == 0
-    with started("run", "--workers", "2", cwd=tmp_path, environment=settings, patience_s=ALL_OF_IT_S) as run:
+    with started(
+        "run", "--workers", "2", cwd=tmp_path, environment=settings, patience_s=4 * PATIENCE_S
+    ) as run:
         pids: dict[int, int] = {}
         while len(pids) < 2:
             line = read_until(run, "supervisor.worker_started")[-1]

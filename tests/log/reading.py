@@ -4,14 +4,13 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from gateway.engine.log import INBOUND_TOPICS, Batch, Claim, Commit, Draft, Log, Record, Restored
+from tests.patience import PATIENCE_S
 
 REFERRALS, WP11, UPDATES, SESSIONS = INBOUND_TOPICS
 OUT = "gateway.outcomes"
 #: Keys that belong on the first and on the second of two partitions, by murmur2.
 FIRST, SECOND = b"PO-1", b"PO-2"
 PLENTY = dict.fromkeys(INBOUND_TOPICS, 1_000)
-#: More seconds than any log needs to come to its end, a broker that works on other things included.
-ENOUGH_S = 30.0
 
 
 def draft(topic: str, value: bytes, key: bytes = FIRST, timestamp: int | None = None) -> Draft:
@@ -31,10 +30,10 @@ async def batches(claim: Claim, room: Mapping[str, int] = PLENTY) -> AsyncIterat
     By time and not by their number: what a broker has to give comes when a fetch returns, however often it
     is looked for until then.
     """
-    end_s = time.monotonic() + ENOUGH_S
+    end_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < end_s:
         yield await claim.read(room, 0)
-    raise AssertionError(f"after {ENOUGH_S:.0f} seconds of reading, what is waited for has not come")
+    raise AssertionError(f"after {PATIENCE_S} seconds of reading, what is waited for has not come")
 
 
 async def read_to_end(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.log.arrangement import Arrangement
 from tests.log.reading import OUT, followed, owned, values
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ async def killed_after(words: list[str], lines: int) -> tuple[int, int]:
     assert process.stdout is not None
     said: list[bytes] = []
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while len(said) < lines:
                 line = await process.stdout.readline()
                 assert line, "the other process ended by itself"

@@ -19,10 +19,10 @@ from gateway.engine.log import (
 from gateway.engine.partitioner import partition_for
 from tests.log.arrangement import Arrangement
 from tests.log.reading import FIRST, OUT, SECOND, SESSIONS, WP11, draft, followed, owned, step, values
+from tests.patience import PATIENCE_S
 
 ACTIONS = "prap.actions"
 DEAD_LETTERS = "gateway.dead-letters"
-WITHIN_S = 30
 
 
 class View:
@@ -45,7 +45,7 @@ class View:
 
     async def until(self, done: Callable[["View"], bool]) -> None:
         """Read until it is so."""
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not done(self):
                 await self.read()
 
@@ -250,9 +250,9 @@ async def test_who_waits_is_woken_by_what_is_committed(arrangement: Arrangement)
 
         async def wait() -> None:
             while not seen.records:
-                await seen.read(WITHIN_S)
+                await seen.read(2 * PATIENCE_S)
 
-        async with asyncio.timeout(WITHIN_S - 5):
+        async with asyncio.timeout(PATIENCE_S):
             task = asyncio.create_task(wait())
             await asyncio.sleep(0)
             await claim.commit(step(restored.positions, draft(OUT, b"1")))
@@ -297,7 +297,7 @@ async def test_large_records_come_a_part_at_a_time(arrangement: Arrangement) -> 
         await commit(log, *(draft(OUT, b"%d" % (turn * 10 + number) + large) for number in range(10)))
     most = 0
     async with view(log) as seen:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(seen.records) < 40:
                 changes = await seen.read()
                 most = max(most, sum(len(record.value or b"") for record in changes.records))

@@ -5,6 +5,7 @@ import asyncio
 from gateway.engine.log import INBOUND_TOPICS, Draft, Log
 from tests.log.arrangement import BEGINNING, Arrangement
 from tests.log.reading import FIRST, OUT, SECOND, WP11, draft, followed, owned, step, values
+from tests.patience import PATIENCE_S
 
 ACTIONS = "prap.actions"
 
@@ -89,7 +90,7 @@ async def test_waiting_it_gives_what_another_process_commits_later(arrangement: 
             came.append(record.value)  # noqa: PERF401 - one by one, as they come
 
     task = asyncio.create_task(follow())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not came:  # nobody is told when it has begun
             await claim.commit(step(first.positions, draft(OUT, b"0")))
             await asyncio.sleep(0.001)

@@ -12,6 +12,7 @@ import pytest
 from gateway.engine.log import Log
 from tests.log.arrangement import Arrangement
 from tests.log.reading import WP11, followed, values
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 LETTERS = 150
@@ -32,7 +33,7 @@ async def said_by(process: asyncio.subprocess.Process, lines: int | None = None)
     """The letters that it said it had handled, until it ended, or until it is killed after so many lines."""
     assert process.stdout is not None
     said = b""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while lines is None or lines > 0:
             line = await process.stdout.readline()
             if not line:

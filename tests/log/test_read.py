@@ -22,6 +22,7 @@ from tests.log.reading import (
     step,
     values,
 )
+from tests.patience import PATIENCE_S
 
 
 async def test_reading_begins_with_the_first_record_and_gives_each_once(arrangement: Arrangement) -> None:
@@ -190,7 +191,7 @@ async def test_a_read_that_may_wait_returns_when_something_arrives(arrangement: 
     claim, _ = await owned(log)
     reading = asyncio.ensure_future(_wait_for_one(claim))
     await other.append([draft(WP11, b"a")])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         assert await reading == [b"a"]
 
 
@@ -204,7 +205,7 @@ async def _wait_for_one(claim: object) -> list[bytes | None]:
 async def test_a_read_that_may_wait_ends_when_its_time_is_over(arrangement: Arrangement) -> None:
     log = await arrangement.open()
     claim, _ = await owned(log)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         batch = await claim.read(PLENTY, 0.01)
     assert list(batch.records) == []
 

@@ -9,8 +9,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from gateway.sandbox import PROVIDER
-from tests.api.serving import free_port
-from tests.cli.running import GATEWAY, PATIENCE_S, clean_environment, spawn
+from tests.cli.running import GATEWAY, clean_environment, spawn
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from tests.openapi.sandbox import Sandbox
+from tests.patience import PATIENCE_S
 
 #: One of each kind: text, JSON, a file, a problem, nothing, a stream, and no HTTP at all.
 ASKED = [
@@ -45,7 +46,7 @@ def test_nothing_that_may_be_about_a_person_is_cached(here: Sandbox) -> None:
 
 def raw(here: Sandbox, sent: bytes) -> tuple[bytes, bytes]:
     """The head and the body of what comes back to bytes."""
-    with socket.create_connection(("127.0.0.1", here.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", here.port), timeout=PATIENCE_S) as connection:
         connection.sendall(sent)
         found = b""
         while part := connection.recv(65_536):

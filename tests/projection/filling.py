@@ -19,9 +19,9 @@ from gateway.projection.tables import ProjectionFile
 from gateway.rules.policy import shipped
 from schemas.json import parse_instant
 from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 
 TABLES: Final = ("referral", "event", "instruction", "message", "booking", "plan")
-PATIENCE_S: Final = 30
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

@@ -21,6 +21,7 @@ from gateway.projection.filling import fill
 from gateway.projection.following import Following
 from gateway.projection.tables import APPLICATION_ID, VERSION, ProjectionFile
 from tests.cli.running import Json, life, referral, started
+from tests.patience import PATIENCE_S
 from tests.projection.filling import Rows, a_log, caught_up, decide, filled, following, rows
 
 ROOT = Path(__file__).parents[2]
@@ -208,7 +209,7 @@ async def test_a_disk_that_fails_is_told_and_tried_again(
     monkeypatch.setattr(following_room, "fill", fails)
     async with a_log(tmp_path / "gateway.db") as log:
         async with following(log, tmp_path / "projection") as projection:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while projection.trouble is None or "again" not in projection.trouble:
                     await asyncio.sleep(0)
                     seen.append(projection.trouble)
@@ -269,10 +270,9 @@ async def test_one_that_is_killed_while_it_is_filled_goes_on_and_ends_the_same(t
         await decide(log, lines)
         expected = await filled(log, tmp_path / "anew")
     for enough in (20, 120, 200):
-        with started(
-            "-m", "tests.projection.slowly", str(tmp_path), cwd=ROOT, command=[sys.executable]
-        ) as one:
-            async with asyncio.timeout(30):
+        words = ("-m", "tests.projection.slowly", str(tmp_path), str(enough))
+        with started(*words, cwd=ROOT, command=[sys.executable]) as one:
+            async with asyncio.timeout(PATIENCE_S):
                 while referrals_in(tmp_path / "projection") < enough:
                     assert one.poll() is None
                     await asyncio.sleep(0.002)

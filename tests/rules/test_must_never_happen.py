@@ -273,17 +273,13 @@ class TwoReferrals(RuleBasedStateMachine):
 
 def test_nothing_that_must_never_happen_happens_in_random_sequences() -> None:
     """Hypothesis's stateful testing: 150 sequences of 40 steps."""
-    run_state_machine_as_test(
-        TwoReferrals, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(TwoReferrals, settings=settings(max_examples=150, stateful_step_count=40))
 
 
 @pytest.mark.slow
 def test_nothing_that_must_never_happen_happens_in_many_random_sequences() -> None:
     """1,500 sequences of 60 steps."""
-    run_state_machine_as_test(
-        TwoReferrals, settings=settings(max_examples=1_500, stateful_step_count=60, deadline=None)
-    )
+    run_state_machine_as_test(TwoReferrals, settings=settings(max_examples=1_500, stateful_step_count=60))
 
 
 # Over the oracle's programmes.

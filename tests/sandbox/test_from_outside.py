@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from tests.cli.running import PATIENCE_S, Json
+from tests.cli.running import Json
+from tests.patience import PATIENCE_S
 from tests.sandbox_process import Sandbox, sandbox
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fastavro import schemaless_reader, schemaless_writer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ def read_by_fastavro(name: str, body: bytes) -> tuple[Any, int]:
 
 @each_record
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 def test_a_record_has_the_bytes_that_fastavro_gives_it(name: str, data: st.DataObject) -> None:
     record = data.draw(records(name))
     assert encode(record) == by_fastavro(record)
@@ -47,7 +47,7 @@ def test_a_record_has_the_bytes_that_fastavro_gives_it(name: str, data: st.DataO
 
 @each_record
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 def test_what_fastavro_writes_is_read_without_it(name: str, data: st.DataObject) -> None:
     record = data.draw(records(name))
     value = by_fastavro(record)
@@ -56,7 +56,7 @@ def test_what_fastavro_writes_is_read_without_it(name: str, data: st.DataObject)
 
 @each_record
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_whatever_is_read_without_fastavro_is_what_it_reads(name: str, data: st.DataObject) -> None:
     """Also of damaged bytes: they are told to be unusual, or read as fastavro reads them."""
     body = bytearray(encode(EXAMPLES[name])[HEADER_BYTES:])

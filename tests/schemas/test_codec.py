@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
@@ -52,7 +52,7 @@ def test_the_bytes_of_a_record_are_avros_single_object_encoding() -> None:
 
 @pytest.mark.parametrize("name", ANY_RECORD_NAME)
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 def test_a_record_comes_back_as_it_was(name: str, data: st.DataObject) -> None:
     record = data.draw(records(name))
     assert decode(encode(record), {name}) == record
@@ -198,7 +198,7 @@ def test_a_null_without_a_default_is_read_as_such() -> None:
 
 
 @given(name=st.sampled_from(ANY_RECORD_NAME), data=st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_flipped_bits_never_raise(name: str, data: st.DataObject) -> None:
     value = bytearray(encode(EXAMPLES[name]))
     bits = st.integers(HEADER_BYTES * 8, len(value) * 8 - 1)
@@ -209,13 +209,12 @@ def test_flipped_bits_never_raise(name: str, data: st.DataObject) -> None:
 
 
 @given(name=st.sampled_from(ANY_RECORD_NAME), body=st.binary(max_size=64))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_any_body_at_all_never_raises(name: str, body: bytes) -> None:
     decode(encode(EXAMPLES[name])[:HEADER_BYTES] + body, EVERY_NAME)
 
 
 @given(value=st.binary(max_size=64))
-@settings(deadline=None)
 def test_any_value_at_all_never_raises(value: bytes) -> None:
     assert code_of(value) in {"UNDECODABLE", "UNKNOWN_SCHEMA"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
@@ -117,7 +117,7 @@ def test_a_record_is_not_changed_by_being_written() -> None:
 
 @pytest.mark.parametrize("name", ANY_RECORD_NAME)
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 def test_a_record_comes_back_as_it_was(name: str, data: st.DataObject) -> None:
     record = data.draw(records(name))
     assert parse_as(RECORDS[name], json.loads(to_json(record))) == record
@@ -328,7 +328,7 @@ def test_a_part_of_a_record_may_be_written_and_read_alone() -> None:
 
 
 @given(record=st.sampled_from(list(EXAMPLES.values())), data=st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_any_json_at_all_is_a_record_or_is_refused(record: Struct, data: st.DataObject) -> None:
     anything = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

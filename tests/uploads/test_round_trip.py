@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import replace
@@ -41,7 +41,6 @@ def test_every_record_is_read_as_it_was_in_both_forms(record: SessionRecord) -> 
     assert records(lines_of(value_of(record)), "jsonl") == [record]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_RECORDS, st.data())
 def test_any_records_written_as_csv_are_read_as_they_were(
     wanted: list[SessionRecord], data: st.DataObject
@@ -49,7 +48,6 @@ def test_any_records_written_as_csv_are_read_as_they_were(
     assert records(exported([data.draw(as_cells(record)) for record in wanted])) == wanted
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_RECORDS)
 def test_any_records_written_as_json_lines_are_read_as_they_were(wanted: list[SessionRecord]) -> None:
     assert records(lines_of(*map(value_of, wanted)), "jsonl") == wanted
@@ -108,7 +106,6 @@ def test_any_bytes_are_records_or_mistakes(body: bytes, kind: Kind) -> None:
     answered(body, kind)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), KINDS)
 def test_a_damaged_upload_is_records_or_mistakes(data: st.DataObject, kind: Kind) -> None:
     body = bytearray(template_csv() if kind == "csv" else lines_of(*map(value_of, ONE_OF_EACH)))
