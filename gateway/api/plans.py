@@ -12,14 +12,14 @@ from aiohttp import web
 
 from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
-from gateway.api.records import (
+from gateway.api.rendering import delivery_plan
+from gateway.api.sending import (
     idempotency_key,
     key_reused,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
-from gateway.api.rendering import delivery_plan
 from gateway.api.taking import Name, durably
 from gateway.api.views import DeliveryPlanList
 from gateway.projection.filling import digest

@@ -1,39 +1,36 @@
 """`POST /v1/referrals/{po}/records` and `GET /v1/messages/{id}`: a record, and what comes of it."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 from aiohttp import web
-from msgspec import to_builtins
-from msgspec.structs import replace
 
+from gateway.api.answering import answer_with, wait_s_of
 from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
 from gateway.api.referrals import not_theirs
-from gateway.api.rendering import decided, guidance, pending
-from gateway.api.security import forbidden
+from gateway.api.rendering import decided, pending
+from gateway.api.sending import (
+    idempotency_key,
+    key_reused,
+    refuse_other_provider,
+    refuse_where_nothing_can_be_posted,
+    trace_of,
+)
 from gateway.api.taking import Message, Name, compared, message
-from gateway.api.views import MessageView
 from gateway.engine.log import Draft
 from gateway.projection.filling import PROVIDERS_TOPIC
 from gateway.projection.view import Expected, has_come_to
 from gateway.rules.events import Outcome
-from gateway.rules.messages import INBOUND, PRAP_ID, ProviderRecord, is_message_id
-from producers import traceparent_of
+from gateway.rules.messages import INBOUND, ProviderRecord
 from schemas.codec import encode
 from schemas.json import InvalidJson, parse
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
-LONGEST_WAIT_S: Final = 30
 #: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
 MOST_RECORDS: Final = 1_000
-
-#: Written bare or as a string of RFC 9651.
-_KEY: Final = re.compile(r'("?)([^"]*)\1')
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
 class Records:
@@ -126,16 +123,6 @@ class Records:
         )
 
 
-def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
-    """Raises Problem."""
-    if desk.read_only:
-        raise Problem(
-            HTTPStatus.CONFLICT,
-            "This gateway decides by the time of the messages on its log; put them there with `feed`.",
-            code="READ_ONLY",
-        )
-
-
 async def outcome_of(
     desk: Desk, provider_id: str, message_id: str, po_number: str, wait_s: int
 ) -> Outcome | None:
@@ -157,55 +144,6 @@ async def outcome_of(
                     woken.clear()
         except TimeoutError:
             return held
-
-
-def idempotency_key(request: web.Request) -> str:
-    """The id that the caller gives the message. Raises Problem."""
-    keys = request.headers.getall("Idempotency-Key", [])
-    found = _KEY.fullmatch(keys[0]) if len(keys) == 1 else None
-    if found is None or not is_message_id(found[2]):
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "The header Idempotency-Key must be an id of 1 to 100 visible ASCII characters, such as a UUID.",
-            code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
-            field="Idempotency-Key",
-        )
-    if found[2].startswith(PRAP_ID):
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            f"Ids that begin with {PRAP_ID} are for messages from PRaP; give the record another one.",
-            code="BAD_IDEMPOTENCY_KEY",
-            field="Idempotency-Key",
-        )
-    return found[2]
-
-
-def key_reused(what: str) -> Problem:
-    """What to raise where something else came with a key before. what: a record, or a plan."""
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"Another {what} came with this Idempotency-Key before; give each {what} a key of its own.",
-        code="IDEMPOTENCY_KEY_REUSED",
-        field="Idempotency-Key",
-    )
-
-
-def wait_s_of(request: web.Request) -> int:
-    """How long the caller would wait for the outcome (RFC 7240), in seconds."""
-    found = _WAIT.search(",".join(request.headers.getall("Prefer", []))[:1_000])
-    return 0 if found is None else min(int(found[1]), LONGEST_WAIT_S)
-
-
-def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_id: str) -> None:
-    """Raises Problem where a body names another provider than the one that it is for."""
-    if value.get("provider_id", provider_id) != provider_id:
-        forbidden(request, "body_names_another_provider")
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "The body names another provider; leave provider_id out, it comes from the token.",
-            code="ANOTHER_PROVIDER",
-            field="provider_id",
-        )
 
 
 def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> ProviderRecord:
@@ -245,37 +183,3 @@ def draft_of(record: ProviderRecord, request: web.Request) -> Draft:
     trace = trace_of(request)
     headers = () if trace is None else (("traceparent", trace.encode()),)
     return Draft(PROVIDERS_TOPIC, record.po_number.encode(), encode(record), headers)
-
-
-def trace_of(request: web.Request) -> str | None:
-    """The trace context of a request; None: it has no valid one."""
-    given = request.headers.get("traceparent")
-    return None if given is None else traceparent_of((("traceparent", given.encode()),))
-
-
-def answer_with(
-    request: web.Request, outcome: Outcome | None, unknown: MessageView, wait_s: int
-) -> web.Response:
-    """What is answered to a message. outcome: None: it is not known, and `unknown` is what there is to say.
-    HELD is not the last word either.
-
-    Raises Problem where it was refused.
-    """
-    applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
-    view = unknown if outcome is None else replace(decided(outcome), self=unknown.self)
-    if outcome is None or outcome.status == "HELD":
-        return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
-    if outcome.status == "REFUSED":
-        raise refused(view, applied)
-    return answer(request, view, headers=applied)
-
-
-def refused(view: MessageView, headers: dict[str, str]) -> Problem:
-    """A refusal, with the rulebook's code and the paragraph that it follows."""
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        view.detail,
-        code=view.code,
-        headers=headers,
-        more={"rule": view.rule, "guidance": guidance(view.rule), "message": to_builtins(view)},
-    )

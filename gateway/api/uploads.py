@@ -21,9 +21,10 @@ from gateway.api.desk import (
 )
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
-from gateway.api.records import MOST_RECORDS, draft_of, refuse_where_nothing_can_be_posted
+from gateway.api.records import MOST_RECORDS, draft_of
 from gateway.api.rendering import message_path, referral_path
 from gateway.api.security import RightsReason, forbidden
+from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
 from gateway.projection.tables import ProjectionFile

@@ -6,6 +6,7 @@ outcome is a message's own where it is new on that purchase order since the mess
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Final
 from weakref import WeakValueDictionary
@@ -41,11 +42,20 @@ class Messages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sent: OrderedDict[str, Sent] = OrderedDict()
+        self._open: set[str] = set()
         self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def last(self, message_id: str) -> Sent | None:
         """The last message with this id that was sent here; None: none is remembered."""
         return self._sent.get(message_id)
+
+    def open(self) -> frozenset[str]:
+        """The ids of which it is not known yet what came of the message sent last."""
+        return frozenset(self._open)
+
+    def settled(self, message_ids: Collection[str]) -> None:
+        """What was sent with these ids is decided. It may be forgotten before anybody asks for it again."""
+        self._open.difference_update(message_ids)
 
     async def put(self, topic: str, message: Message) -> Sent:
         """Put a message on the log, when what came of the one before it with its id is known.
@@ -65,14 +75,15 @@ class Messages:
             await durably(self._desk.posting, [Draft(topic, po_number.encode(), encode(message))])
             self._sent[message_id] = sent
             self._sent.move_to_end(message_id)
+            self._open.add(message_id)
             if len(self._sent) > REMEMBERED:
-                self._sent.popitem(last=False)
+                self._open.discard(self._sent.popitem(last=False)[0])
             return sent
         finally:
             lock.release()
 
     async def _until_known(self, message_id: str) -> None:
-        before = self._sent.get(message_id)
+        before = self._sent.get(message_id) if message_id in self._open else None
         try:
             async with asyncio.timeout(LONGEST_S):
                 await self._desk.following.filled.wait()
@@ -104,6 +115,8 @@ class Messages:
                         woken.clear()
             except TimeoutError:
                 pass
+        if outcome is not None and self._sent.get(sent.message_id) is sent:
+            self._open.discard(sent.message_id)
         return outcome
 
     def _told(self, message: Message | Sent) -> list[Outcome]:

@@ -10,9 +10,9 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.api.answering import answer_with, wait_s_of
 from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, read_object
 from gateway.api.problems import Problem
-from gateway.api.records import answer_with, wait_s_of
 from gateway.api.rendering import decided, pending
 from gateway.api.views import MessageView
 from gateway.engine.crew import Crew
@@ -131,8 +131,10 @@ class Sandbox:
                     code="CLOCK_GOES_BACK",
                     field="at",
                 )
+            sent = self._messages.open()
             moved = await self._log.move_time(at)
             await self._settled(moved)
+            self._messages.settled(sent)
         return answer(request, ClockView(at=format_instant(moved)))
 
     def _refuse_where_nobody_decides(self) -> None:

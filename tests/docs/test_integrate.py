@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from gateway.api import desk, instructions, records, referrals
+from gateway.api import answering, desk, instructions, records, referrals
 from gateway.api_settings import ApiSettings
 from gateway.rules.events import InstructionKind
 from gateway.rules.messages import PRAP_ID
@@ -111,7 +111,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| {desk.BODY_S:.0f} s; an upload {desk.UPLOAD_S:.0f} s |",
         f"not beginning with `{PRAP_ID}`",
         f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions |",
-        f"| {records.LONGEST_WAIT_S} s; longer is taken for that |",
+        f"| {answering.LONGEST_WAIT_S} s; longer is taken for that |",
         f"| `wait` of a long poll | {instructions.LONGEST_WAIT_S} s |",
         f"| {instructions.MOST_OPEN} a caller |",
         f"| 1 to {desk.LONGEST_ID} visible ASCII characters",

@@ -1,0 +1,52 @@
+"""How long an outcome is waited for, and what is answered to a message."""
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from gateway.api.desk import answer
+from gateway.api.problems import Problem
+from gateway.api.rendering import decided, guidance
+from gateway.api.views import MessageView
+from gateway.rules.events import Outcome
+
+LONGEST_WAIT_S: Final = 30
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
+
+
+def wait_s_of(request: web.Request) -> int:
+    """How long the caller would wait for the outcome (RFC 7240), in seconds."""
+    found = _WAIT.search(",".join(request.headers.getall("Prefer", []))[:1_000])
+    return 0 if found is None else min(int(found[1]), LONGEST_WAIT_S)
+
+
+def answer_with(
+    request: web.Request, outcome: Outcome | None, unknown: MessageView, wait_s: int
+) -> web.Response:
+    """What is answered to a message. outcome: None: it is not known, and `unknown` is what there is to say.
+    HELD is not the last word either.
+
+    Raises Problem where it was refused.
+    """
+    applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
+    view = unknown if outcome is None else replace(decided(outcome), self=unknown.self)
+    if outcome is None or outcome.status == "HELD":
+        return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
+    if outcome.status == "REFUSED":
+        raise _refused(view, applied)
+    return answer(request, view, headers=applied)
+
+
+def _refused(view: MessageView, headers: dict[str, str]) -> Problem:
+    """A refusal, with the rulebook's code and the paragraph that it follows."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        view.detail,
+        code=view.code,
+        headers=headers,
+        more={"rule": view.rule, "guidance": guidance(view.rule), "message": to_builtins(view)},
+    )
