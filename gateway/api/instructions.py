@@ -101,11 +101,14 @@ class Instructions:
         """What comes, or nothing when nothing has come for so long, or nobody waits for it any more."""
         with self._desk.following.woken_for(providers) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
+            woken.set()  # by what is there already
             try:
                 async with asyncio.timeout(wait_s):
                     while not (self._stop.is_set() or _has_gone(request)):
-                        if told := self._desk.view.instructions(providers, place, limit):
-                            return told
+                        if woken.is_set():
+                            woken.clear()
+                            if told := self._desk.view.instructions(providers, place, limit):
+                                return told
                         waking = asyncio.ensure_future(woken.wait())
                         try:
                             await asyncio.wait(
@@ -113,7 +116,6 @@ class Instructions:
                             )
                         finally:
                             waking.cancel()
-                        woken.clear()
             except TimeoutError:
                 pass
             finally:
