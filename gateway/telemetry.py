@@ -181,6 +181,11 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "projection.dropped": LogEvent(
         "warning", ("error", "again_in_s"), "Following the log for those who ask failed; it is tried again."
     ),
+    "projection.unreadable": LogEvent(
+        "warning",
+        ("error",),
+        "The projection could not be read by somebody who asked; one that is damaged is made anew.",
+    ),
     "projection.untidy": LogEvent(
         "warning",
         ("error", "again_in_s"),

@@ -1,6 +1,7 @@
 """`GET /v1/instructions`: by cursor, by long poll, and as server-sent events."""
 
 import asyncio
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -130,8 +131,11 @@ class Instructions:
             headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
-        with suppress(ConnectionError):  # the caller has gone
-            await self._tell(request, response, providers, place)
+        try:
+            with suppress(ConnectionError):  # the caller has gone
+                await self._tell(request, response, providers, place)
+        except sqlite3.Error as error:  # it ends here, and whoever comes again is told
+            self._desk.following.unreadable(error)
         return response
 
     async def _tell(

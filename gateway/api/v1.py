@@ -1,6 +1,7 @@
 """Version 1 of the providers' API, put together."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -76,6 +77,18 @@ class Api:
 
         @web.middleware
         async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+            try:
+                return await let_in_to_v1(request, handler)
+            except sqlite3.Error as error:
+                self.following.unreadable(error)
+                raise Problem(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "The file that answers come from can't be read at the moment; try again.",
+                    code="PROJECTION_UNREADABLE",
+                    headers={"Retry-After": "1"},
+                ) from None
+
+        async def let_in_to_v1(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not request.path.startswith(PREFIX) or request.path == OPENAPI:
                 return await handler(request)
             caller = request[CALLER] = await self._authenticator.caller(request)

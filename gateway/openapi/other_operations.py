@@ -51,7 +51,7 @@ OF_SANDBOXES: Final = (
         tag="sandbox",
         summary="What is ready-made, and how to get each refusal",
         answers={200: Answer("Referrals and refusals.", sandbox.SandboxView)},
-        problems={503: ("STARTING", "TRY_AGAIN")},
+        problems={503: ("STARTING", "PROJECTION_UNREADABLE", "TRY_AGAIN")},
     ),
     Operation(
         id="getSandboxClock",
@@ -81,7 +81,7 @@ OF_SANDBOXES: Final = (
             **BODY,
             400: ("INVALID_MESSAGE", "NOT_JSON"),
             409: ("CLOCK_GOES_BACK",),
-            503: ("STARTING", "TRY_AGAIN"),
+            503: ("STARTING", "PROJECTION_UNREADABLE", "TRY_AGAIN"),
         },
     ),
     Operation(
@@ -98,7 +98,7 @@ OF_SANDBOXES: Final = (
             **BODY,
             400: ("INVALID_MESSAGE", "NOT_JSON"),
             422: tuple(refusals(INBOUND)),
-            503: ("TRY_AGAIN",),
+            503: ("PROJECTION_UNREADABLE", "TRY_AGAIN"),
         },
         links={"outcome": ("getSandboxMessage", "id", "$response.body#/message_id")},
     ),
@@ -110,6 +110,6 @@ OF_SANDBOXES: Final = (
         summary="What came of a message that was sent here",
         parameters=(given.SANDBOX_MESSAGE,),
         answers={200: Answer("The message, and its outcome where that is known.", views.MessageView)},
-        problems={404: ("UNKNOWN_MESSAGE",)},
+        problems={404: ("UNKNOWN_MESSAGE",), 503: ("PROJECTION_UNREADABLE",)},
     ),
 )

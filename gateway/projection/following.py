@@ -13,7 +13,7 @@ import structlog
 
 from gateway.engine.log import ChangeReader, Changes, Log, LogError, PositionsGone
 from gateway.projection.filling import TOPICS, Filled, fill
-from gateway.projection.tables import ProjectionFile
+from gateway.projection.tables import ProjectionFile, is_damage
 
 T = TypeVar("T")
 
@@ -24,6 +24,7 @@ AGAIN_S: Final = 1.0
 #: What is more than this is taken in in a thread.
 AT_HAND: Final = 600
 TIDY_S: Final = 1.0
+_ANEW: Final = "it is being made anew from the log"
 
 
 class Following:
@@ -53,11 +54,14 @@ class Following:
         self._say = structlog.get_logger("gateway.projection")
         self.behind: int | None = None
         self.trouble: str | None = "it has not been read yet"
+        #: What `trouble` is until it is filled again; None: nothing.
+        self._anew: str | None = None
+        self._damaged = asyncio.Event()
         self._positions: Mapping[str, int] = {}
         self._moved = asyncio.Event()
         #: How many partition numbers the log has; None: not known yet.
         self.partitions: int | None = None
-        #: Set when it has once been filled with all that there was.
+        #: Set when it has once been filled with all that there was, and not been emptied since.
         self.filled = asyncio.Event()
 
     def woken_by(self, po_number: str) -> AbstractContextManager[asyncio.Event]:
@@ -87,6 +91,21 @@ class Following:
                 if not self._waiting[key]:
                     del self._waiting[key]
 
+    def unreadable(self, error: sqlite3.Error) -> None:
+        """Hear that the projection could not be read. A damaged one is made anew."""
+        if self._damaged.is_set():
+            return
+        self._say.warning("projection.unreadable", error=getattr(error, "sqlite_errorname", "unknown"))
+        if is_damage(error):
+            self._damaged.set()
+            self._begin_anew(f"its file was damaged, and {_ANEW}")
+
+    def _begin_anew(self, why: str) -> None:
+        """Count as filled no more, and tell why, until all has been taken in again."""
+        self.filled.clear()
+        self.behind, self._positions = None, {}
+        self.trouble = self._anew = why
+
     async def run(self, stop: asyncio.Event, *, until_filled: bool = False) -> None:
         """Fill it until told to stop; `until_filled`: or until all there is has been read.
 
@@ -95,56 +114,81 @@ class Following:
         try:
             while not stop.is_set() and not (until_filled and self.filled.is_set()):
                 try:
+                    if self._damaged.is_set():
+                        await self._in_thread(self._file.make_anew)
+                        self._damaged.clear()
                     await self._follow(stop, until_filled)
                 except Exception as error:
                     # Whatever it is: who asks must hear that answers are growing old.
                     if until_filled:
                         raise
-                    self.trouble = _why(error)
+                    if isinstance(error, sqlite3.Error) and is_damage(error):
+                        self.unreadable(error)
+                    else:
+                        self.trouble = _why(error)
                     self._say.warning("projection.dropped", error=type(error).__name__, again_in_s=AGAIN_S)
                     await _sleep_unless(stop, AGAIN_S)
         finally:
             self._thread.shutdown(wait=True)
 
     async def _follow(self, stop: asyncio.Event, until_filled: bool) -> None:
-        """Read from the kept positions on, and take in what comes.
+        """Read from the kept positions on, and take in what comes. Begin anew where these are another log's.
 
         Raises what went wrong; what was not taken in is read again.
         """
         self.partitions = await self._log.partitions()
         identity = await self._log.identity()
-        positions = await self._in_thread(partial(self._file.positions, identity))
-        reader = await self._log.changes(TOPICS, positions)
-        tidying = asyncio.create_task(self._tidy())
+        kept = await self._in_thread(partial(self._file.positions, identity))
         try:
-            while not stop.is_set():
-                # Asked before what came of it is read: afterwards that could be on the log and not in here.
-                decided = self.filled.is_set() or self._decided()
-                try:
-                    changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
-                except PositionsGone:
-                    self._say.warning("projection.emptied")
-                    await self._in_thread(partial(self._file.empty, identity))
-                    return
-                if changes is None:
-                    return
-                if changes.records or changes.states or changes.positions != positions:
-                    filled = await self._fill(changes)
-                    self._read_back(filled.messages)
-                    self._wake(filled)
-                    positions = dict(changes.positions)
-                self.behind, self.trouble = changes.behind, None
-                self._positions = changes.positions
-                self._moved.set()
-                if decided and not changes.behind and not self.filled.is_set():
-                    self._say.info("projection.filled")
-                    self.filled.set()
-                if until_filled and self.filled.is_set():
-                    return
-        finally:
-            tidying.cancel()
-            await asyncio.gather(tidying, return_exceptions=True)
-            await reader.close()
+            positions = await self._empty(identity) if kept is None else kept
+            reader = await self._log.changes(TOPICS, positions)
+            tidying = asyncio.create_task(self._tidy())
+            try:
+                await self._take_in(reader, positions, stop, until_filled)
+            finally:
+                tidying.cancel()
+                await asyncio.gather(tidying, return_exceptions=True)
+                await reader.close()
+        except PositionsGone:
+            self._say.warning("projection.emptied")
+            await self._empty(identity)
+
+    async def _empty(self, identity: str) -> Mapping[str, int]:
+        """Begin anew, from the beginning of the log."""
+        if self.filled.is_set():
+            self._begin_anew(_ANEW)
+        await self._in_thread(partial(self._file.empty, identity))
+        return {}
+
+    async def _take_in(
+        self, reader: ChangeReader, positions: Mapping[str, int], stop: asyncio.Event, until_filled: bool
+    ) -> None:
+        """Take in what comes, until told to stop or it is found to be damaged. Raises PositionsGone."""
+        while not stop.is_set():
+            # Asked before what came of it is read: afterwards that could be on the log and not in here.
+            decided = self.filled.is_set() or self._decided()
+            changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
+            if changes is None or self._damaged.is_set():
+                return
+            if changes.records or changes.states or changes.positions != positions:
+                filled = await self._fill(changes)
+                self._read_back(filled.messages)
+                self._wake(filled)
+                positions = dict(changes.positions)
+            whole = decided and not changes.behind and not self.filled.is_set()
+            if whole:
+                await self._in_thread(self._file.look)
+            if self._damaged.is_set():
+                return
+            if whole:
+                self._say.info("projection.filled")
+                self._anew = None
+                self.filled.set()
+            self.behind, self.trouble = changes.behind, self._anew
+            self._positions = changes.positions
+            self._moved.set()
+            if until_filled and self.filled.is_set():
+                return
 
     async def _fill(self, changes: Changes) -> Filled:
         """Take in, in a thread where it is much: a little takes less time than handing it over."""
@@ -183,8 +227,6 @@ class Following:
 
 def _why(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return "its file is damaged; stop the gateway, delete the file, and start it again"
     if code == sqlite3.SQLITE_FULL:
         return "the disk is full; make room, and it goes on by itself"
     said = str(error) if isinstance(error, LogError) else type(error).__name__

@@ -44,6 +44,7 @@ CREATE TABLE booking (
 CREATE INDEX booking_of ON booking (po_number);
 CREATE TABLE plan (provider_id TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT
 """
+_TABLES: Final = ("referral", "event", "instruction", "message", "booking", "plan", "source")
 _positions: Final = msgpack.Decoder(dict[str, int]).decode
 pack_positions: Final = msgpack.Encoder().encode
 
@@ -57,6 +58,8 @@ class ProjectionFile:
     def __init__(self, path: Path, *, anew: bool = False) -> None:
         """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError."""
         self.path = path
+        #: How many times it was made anew while it was used: whoever has it open must then open it again.
+        self.made_anew = 0
         self._lock = _locked(path)
         try:
             db = _open(path)
@@ -83,25 +86,35 @@ class ProjectionFile:
         db.execute("PRAGMA cache_size = -65536")
         return db
 
-    def positions(self, identity: str) -> dict[str, int]:
-        """How far it has been filled from this log. One that was filled from another is emptied."""
+    def positions(self, identity: str) -> dict[str, int] | None:
+        """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""
         row = self._db.execute("SELECT identity, positions FROM source").fetchone()
-        if row is not None and row[0] == identity:
-            return _positions(row[1])
-        self.empty(identity)
-        return {}
+        return _positions(row[1]) if row is not None and row[0] == identity else None
 
     def empty(self, identity: str) -> None:
         """Begin anew, from the beginning of a log."""
         with self._db as db:
             db.execute("BEGIN IMMEDIATE")
-            for table in ("referral", "event", "instruction", "message", "booking", "plan", "source"):
+            for table in _TABLES:
                 db.execute(f"DELETE FROM {table}")
             db.execute("INSERT INTO source VALUES (?, ?)", (identity, pack_positions({})))
 
     def keep_positions(self, positions: Mapping[str, int]) -> None:
         """How far it is filled now; part of the transaction that has filled it."""
         self._db.execute("UPDATE source SET positions = ?", (pack_positions(positions),))
+
+    def make_anew(self) -> None:
+        """Throw away what can't be read any more, and begin with nothing. Raises sqlite3.Error or OSError."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._remove()
+        self._db = _open(self.path)
+        self.made_anew += 1
+
+    def look(self) -> None:
+        """A quick look at each table. Raises sqlite3.Error where it can't be read."""
+        for table in _TABLES:
+            self._db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 
     def _remove(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -188,9 +201,14 @@ def _another(path: Path) -> str:
     return f"{path} is not a projection; name another file with GATEWAY_PROJECTION"
 
 
-def _why(path: Path, error: sqlite3.Error) -> str:
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a file is damaged, and not only out of reach."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode to UTF-8" in str(error)
+
+
+def _why(path: Path, error: sqlite3.Error) -> str:
+    if is_damage(error):
         return f"{path} is damaged, or no projection; delete it where it is one, and it is made anew"
     said = getattr(error, "sqlite_errorname", "unknown")
     return (

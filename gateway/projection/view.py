@@ -1,5 +1,6 @@
 """Questions to the projection. Each is answered within a millisecond or so, from the file's cache."""
 
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from heapq import merge
 from itertools import islice
@@ -73,11 +74,21 @@ class View:
     """What the projection says at the moment. To be used from one thread only."""
 
     def __init__(self, file: ProjectionFile) -> None:
-        self._db = file.view()
+        self._file = file
+        self._opened = file.made_anew
+        self._open = file.view()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The connection; another one where the file has been made anew."""
+        if self._opened != self._file.made_anew:
+            self._open.close()
+            self._opened, self._open = self._file.made_anew, self._file.view()
+        return self._open
 
     def close(self) -> None:
         """Let go of it."""
-        self._db.close()
+        self._open.close()
 
     def referral(self, po_number: str) -> Known | None:
         """A referral by its purchase order's number."""
