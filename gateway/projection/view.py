@@ -1,7 +1,7 @@
 """Questions to the projection. Each is answered within a millisecond or so, from the file's cache."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, Final, cast
@@ -67,6 +67,9 @@ class Booked(Struct, frozen=True):
 
 #: A place in the list of referrals: (referred_on, po_number) of the last one seen.
 Place = tuple[int, str]
+#: How many rows are read of each provider at first, and at once at the most.
+_FIRST_PART: Final = 4
+_LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
 
 
@@ -106,19 +109,17 @@ class View:
         """Referrals of these providers behind a place, the newest first, `limit` at the most."""
         where = "provider_id = ?" if status is None else "provider_id = ? AND status = ?"
         sql = (
-            f"SELECT referred_on, po_number, state FROM referral WHERE {where}"
+            f"SELECT referred_on, po_number FROM referral WHERE {where}"
             " AND (referred_on, po_number) < (?, ?) ORDER BY referred_on DESC, po_number DESC LIMIT ?"
         )
-        of = [
-            self._db.execute(
-                sql, (provider, *(() if status is None else (status,)), *(after or _AFTER_ALL), limit)
-            ).fetchall()
-            for provider in providers
-        ]
-        return [
-            _known(po_number, state)
-            for _, po_number, state in islice(merge(*of, key=lambda row: row[:2], reverse=True), limit)
-        ]
+        state = () if status is None else (status,)
+
+        def of(provider: str) -> Iterator[Place]:
+            return self._in_parts(sql, (provider, *state), after or _AFTER_ALL, lambda row: row)
+
+        found = islice(merge(*map(of, providers), reverse=True), limit)
+        known = (self.referral(po_number) for _, po_number in found)
+        return [each for each in known if each is not None]
 
     def history(self, po_number: str) -> list[Event]:
         """The events of a purchase order, in order of decision."""
@@ -159,23 +160,25 @@ class View:
         decision as far as that is known.
         """
         sql = (
-            "SELECT i.offset, e.value FROM instruction i JOIN event e ON e.po_number = i.po_number"
-            " AND e.topic = 'provider.instructions' AND e.partition = i.partition AND e.offset = i.offset"
-            " WHERE i.provider_id = ? AND i.partition = ? AND i.offset >= ? ORDER BY i.offset LIMIT ?"
+            "SELECT offset, po_number FROM instruction WHERE provider_id = ? AND partition = ?"
+            " AND offset >= ? ORDER BY offset LIMIT ?"
         )
 
         def of(partition: int) -> Iterator[tuple[int, int, int, Instruction]]:
-            found = merge(
-                *(
-                    self._db.execute(sql, (provider, partition, place[partition], limit)).fetchall()
-                    for provider in providers
+            def to(provider: str) -> Iterator[tuple[int, str]]:
+                first = (place[partition],)
+                return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
+
+            for offset, po_number in merge(*map(to, providers)):
+                row = self._one(
+                    "SELECT value FROM event WHERE po_number = ? AND topic = 'provider.instructions'"
+                    " AND partition = ? AND offset = ?",
+                    *(po_number, partition, offset),
                 )
-            )
-            for offset, value in found:
-                instruction = cast(
-                    Instruction, read(_record("provider.instructions", partition, offset, value))
-                )
-                yield instruction.decided_at, partition, offset, instruction
+                if row is not None:  # else it has been forgotten this moment
+                    record = _record("provider.instructions", partition, offset, row[0])
+                    instruction = cast(Instruction, read(record))
+                    yield instruction.decided_at, partition, offset, instruction
 
         told = []
         at = list(place)
@@ -207,6 +210,26 @@ class View:
         """A provider's delivery plan, the last one."""
         row = self._one("SELECT value FROM plan WHERE provider_id = ?", provider_id)
         return None if row is None else cast(DeliveryPlan, read(_record(DELIVERY_PLANS, 0, 0, row[0])))
+
+    def _in_parts(
+        self,
+        sql: str,
+        of: tuple[object, ...],
+        after: tuple[object, ...],
+        next_after: Callable[[Any], tuple[object, ...]],
+    ) -> Iterator[Any]:
+        """The rows of a query, read only as far as they are wanted: of many providers few are, of each.
+
+        In parts, each larger than the one before it: SQLite prepares a statement that is read row by row anew
+        where it is read in many places at once, which takes longer than to read some rows in vain.
+        """
+        many = _FIRST_PART
+        while rows := self._db.execute(sql, (*of, *after, many)).fetchall():
+            yield from rows
+            if len(rows) < many:
+                return
+            after = next_after(rows[-1])
+            many = min(2 * many, _LARGEST_PART)
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row
         return self._db.execute(sql, values).fetchone()
