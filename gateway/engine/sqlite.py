@@ -111,7 +111,7 @@ class SqliteLog:
         """Put records on the inbound topics, and delivery plans on theirs, in one transaction, all or none.
 
         A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
-        the newest record.
+        the newest record, or the log is a sandbox that has begun.
         """
 
         plans: list[Draft] = []
@@ -128,7 +128,7 @@ class SqliteLog:
                 newest = self.newest()
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
-                rows = _inbound_rows(others(), self.file.partitions, newest, now, self.file.keep_time)
+                rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, _INSERT_INBOUND, rows)
                 put_rows(db, _INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
             return count + len(plans)
@@ -138,6 +138,15 @@ class SqliteLog:
         if plans:  # messages are told of together with what comes of them, which takes half the work
             self.tell_of_commit()
         return count
+
+    def _keep_time(self) -> None:
+        """Take records with timestamps of their own. Raises LogError in a sandbox that has its first ones."""
+        if self.sandbox and self.file.keeps_time:
+            raise LogError(
+                "the log is a sandbox, whose clock is moved by POST /sandbox/clock; feed it without "
+                "--keep-time"
+            )
+        self.file.keep_time()
 
     def _outbound_row(self, draft: Draft, now: int) -> tuple[object, ...]:
         partition = partition_for(draft.key, self.file.partitions)
@@ -166,7 +175,7 @@ class SqliteLog:
                 newest = self.newest()
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
                 now = newest if self.file.keeps_time else max(at, newest)
-                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self.file.keep_time)
+                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self._keep_time)
                 put_all(db, _INSERT_INBOUND, rows)
             return marked
 
