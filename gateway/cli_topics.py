@@ -8,7 +8,7 @@ import typer
 from gateway.app import open_log
 from gateway.cli_log import Config, counted, read_settings, refuse_missing
 from gateway.engine.log import LogError
-from gateway.settings import InvalidSettings, Settings
+from gateway.settings import Settings
 
 topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")
 
@@ -16,7 +16,7 @@ Timestamps = Annotated[
     Literal["log", "create"] | None,
     typer.Option(
         help="On Kafka: what dates a message, the 'log' when it arrives, or for --keep-time whoever makes it "
-        "('create').  [default: log]",
+        "('create').  [default: log]  An embedded log takes both kinds.",
         show_default=False,
     ),
 ]
@@ -31,7 +31,6 @@ def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
 
         asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
         return
-    _refuse_timestamps(timestamps)
     print(f"the log {settings.log_path()} has {counted(asyncio.run(_partitions(settings)), 'partition')}")
 
 
@@ -44,7 +43,6 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
 
         asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
         return
-    _refuse_timestamps(timestamps)
     refuse_missing(settings)
     found = asyncio.run(_partitions(settings))
     if found != settings.partition_count:
@@ -53,11 +51,6 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
             f"{settings.partition_count}; set it to {found}, or feed a new log"
         )
     print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
-
-
-def _refuse_timestamps(timestamps: str | None) -> None:
-    if timestamps is not None:
-        raise InvalidSettings("--timestamps is for a log on Kafka; leave it out")
 
 
 async def _partitions(settings: Settings) -> int:
