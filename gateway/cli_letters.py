@@ -63,18 +63,30 @@ def letters_replay(
     topic: FromTopic = None,
     everything: AllWaiting = False,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Also those that this version can't read, and that fail again.")
+        bool,
+        typer.Option(
+            "--anyway",
+            help="With --all, --code or --topic: also those that this version can't read, and that fail "
+            "again. One that is named is put back in any case.",
+        ),
     ] = False,
     config: Config = None,
 ) -> None:
-    """Put dead letters back on their topics, each once."""
+    """Put dead letters back on their topics, each once.
+
+    Of those that are not named, what this version can't read either stays.
+    """
     from gateway.letters import put_back
 
     choice = _choice(ids, code, topic, everything)
     settings = read_settings(config, must_exist=True)
     waiting = _waiting(settings, choice, "REPLAYED")
-    result = on_log(settings, lambda log: put_back(log, waiting, anyway=anyway))
+    result = on_log(settings, lambda log: put_back(log, waiting, anyway=anyway or bool(choice.ids)))
     print(f"{counted(result.done, 'dead letter')} put back", file=sys.stderr)
+    if result.failing:
+        name, why = next(iter(result.failing.items()))
+        more = f", and so will {len(result.failing) - 1} more" if len(result.failing) > 1 else ""
+        print(f"{name} will fail again ({why.removesuffix('.')}){more}", file=sys.stderr)
     if result.left:
         name, why = next(iter(result.left.items()))
         raise LogError(

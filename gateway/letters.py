@@ -58,10 +58,12 @@ class Letter(Struct, frozen=True):
 class PutBack(Struct, frozen=True):
     """What came of putting letters back.
 
-    done: how many were put back. left: those that were not, with why they would fail again.
+    done: how many were put back. failing: those of them that fail again, with why, as far as that is known.
+    left: those that were not put back because they would.
     """
 
     done: int
+    failing: Mapping[str, str]
     left: Mapping[str, str]
 
 
@@ -114,22 +116,25 @@ async def put_back(log: Log, ids: Collection[str], *, anyway: bool) -> PutBack:
     Only those that this version of the gateway can read, but `anyway` all of them. One that was handled
     meanwhile is left as it is. Raises LogError; what was put back until then is marked and stays so.
     """
-    done, left = 0, {}
+    done: set[str] = set()
+    failing, left = {}, {}
     batch: dict[str, Draft | None] = {}
     size = 0
     async for dead in _read(log):
         if dead.event_id not in ids:
             continue
-        if not anyway and (why := fails_again(dead)):
-            left[dead.event_id] = why
-            continue
+        if why := fails_again(dead):
+            if not anyway:
+                left[dead.event_id] = why
+                continue
+            failing[dead.event_id] = why
         batch[dead.event_id] = _draft(dead)
         size += len(dead.value or b"")
         if len(batch) >= AT_ONCE or size >= AT_ONCE_BYTES:
-            done += await _handle(log, batch)
+            done |= await _handle(log, batch)
             batch, size = {}, 0
-    done += await _handle(log, batch)
-    return PutBack(done, left)
+    done |= await _handle(log, batch)
+    return PutBack(len(done), {name: why for name, why in failing.items() if name in done}, left)
 
 
 async def discard(log: Log, ids: Collection[str]) -> int:
@@ -140,7 +145,7 @@ async def discard(log: Log, ids: Collection[str]) -> int:
     names = list(ids)
     done = 0
     for start in range(0, len(names), AT_ONCE):
-        done += await _handle(log, dict.fromkeys(names[start : start + AT_ONCE]))
+        done += len(await _handle(log, dict.fromkeys(names[start : start + AT_ONCE])))
     return done
 
 
@@ -156,7 +161,8 @@ def fails_again(dead: DeadLetter) -> str | None:
     return read.detail if isinstance(read, Unreadable) else None
 
 
-async def _handle(log: Log, batch: Mapping[str, Draft | None]) -> int:
+async def _handle(log: Log, batch: Mapping[str, Draft | None]) -> frozenset[str]:
+    """Handle letters in one transaction; returns those that were not handled before."""
     done = await log.handle(batch) if batch else frozenset()
     say = structlog.get_logger("gateway")
     for name, draft in batch.items():
@@ -164,7 +170,7 @@ async def _handle(log: Log, batch: Mapping[str, Draft | None]) -> int:
             say.info("dead_letter.replayed", letter=name, topic=draft.topic)
         elif name in done:
             say.info("dead_letter.discarded", letter=name)
-    return len(done)
+    return done
 
 
 async def _read(log: Log) -> AsyncIterator[DeadLetter]:

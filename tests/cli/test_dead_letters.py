@@ -122,7 +122,7 @@ def test_list_prints_a_line_for_each_letter_that_waits(gateway: Gateway, tmp_pat
 
 def test_on_a_terminal_list_is_a_table_unless_lines_are_wanted(gateway: Gateway, tmp_path: Path) -> None:
     died(tmp_path, "UNDECODABLE", b"junk", b"junk")
-    assert gateway("dead-letters", "replay", "prap.referrals-0-102", "--anyway").status == 0
+    assert gateway("dead-letters", "replay", "prap.referrals-0-102").status == 0
     assert gateway("run", "--clock", "log", "--until", "2016-03-14T09:00:00Z").status == 0
     status, shown = on_terminal("dead-letters", "list", "--all", cwd=tmp_path)
     assert status == 0
@@ -235,6 +235,37 @@ def test_replay_leaves_what_would_fail_again_and_says_why(gateway: Gateway, tmp_
     assert gateway("dead-letters", "replay", "--anyway", "--topic", REFERRALS).status == 0
     assert set(came_back(tmp_path).values()) == {1}
     assert len(came_back(tmp_path)) == 3
+
+
+def test_a_letter_that_is_named_is_put_back_though_it_fails_again_and_then_says_so(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    died(tmp_path, "UNDECODABLE", b"junk", GOOD, b"")
+    one, two, three = (f"prap.referrals-0-10{place}" for place in (1, 2, 3))
+    ended = gateway("dead-letters", "replay", one, two)
+    assert ended.status == 0
+    assert ended.err.splitlines()[-2:] == [
+        "2 dead letters put back",
+        f"{one} will fail again (The value does not begin with Avro's single-object marker)",
+    ]
+    assert came_back(tmp_path) == {one: 1, two: 1}
+    assert (
+        gateway("dead-letters", "replay", one).err == f"{one} was replayed before\n0 dead letters put back\n"
+    )
+    ended = gateway("dead-letters", "replay", "--all", "--anyway")
+    assert ended.status == 0
+    assert ended.err.splitlines()[-1].startswith(f"{three} will fail again (")
+    assert gateway("run", "--clock", "log", "--until", "2016-03-14T09:00:00Z").status == 0
+    again = gateway("dead-letters", "list").lines
+    assert [line["came_from"] for line in again] == [one, three]
+    (shown,) = gateway("dead-letters", "show", again[0]["id"]).lines
+    assert shown["came_from"] == one
+    _, told = on_terminal("dead-letters", "show", again[0]["id"], cwd=tmp_path)
+    assert f"became  failed again: came from {one}, replayed " in told
+    _, told = on_terminal("dead-letters", "list", cwd=tmp_path)
+    assert f"failed again: came from {one}, replayed " in " ".join(told.split())
+    (before,) = gateway("dead-letters", "show", one).lines
+    assert before["failed_again_as"] == again[0]["id"]
 
 
 def test_what_was_handled_otherwise_is_told_and_nothing_is_done(gateway: Gateway, tmp_path: Path) -> None:
