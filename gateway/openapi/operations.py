@@ -17,7 +17,8 @@ OF_PROVIDERS: Final = (
         path="/v1/referrals",
         tag="referrals",
         summary="Your referrals, the newest first",
-        about="By pages; a cursor stays right when referrals come in meanwhile.",
+        about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor stays "
+        "right when referrals come in meanwhile.",
         parameters=(given.STATUS, given.CURSOR, given.LIMIT, given.PROVIDER),
         answers={200: Answer("A page.", views.ReferralList)},
         problems={400: ("BAD_CURSOR",)},

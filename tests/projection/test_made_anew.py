@@ -4,7 +4,7 @@ import asyncio
 import io
 import random
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,9 @@ from gateway.engine.sqlite import SqliteLog
 from gateway.projection.following import Following
 from gateway.projection.tables import ProjectionFile
 from gateway.projection.view import View
-from tests.api.running import PATIENCE_S, Client, sandbox
+from tests.api.running import Client, sandbox
 from tests.cli.running import life
+from tests.patience import PATIENCE_S, in_the_end
 from tests.projection.filling import a_log, caught_up, decide, rows
 
 #: The first page says what the file is, the second which log it is of.
@@ -73,14 +74,6 @@ async def test_one_that_is_damaged_while_it_is_asked_is_made_anew(tmp_path: Path
     assert '"error": "SQLITE_CORRUPT' in told.getvalue()
 
 
-async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            if so():
-                return
-            await asyncio.sleep(0.001)
-
-
 class Lost:
     """A reader that finds, once it is told to, that the log is not the one it was."""
 
@@ -120,7 +113,7 @@ async def test_one_that_is_emptied_counts_as_filled_when_it_is_whole_again(
         before = rows(tmp_path / "projection")
         whole = False
         gone.set()
-        await until(lambda: not made.filled.is_set())
+        await in_the_end(lambda: not made.filled.is_set())
         assert made.trouble == "it is being made anew from the log"
         await caught_up(log, made)
         assert not made.filled.is_set()
@@ -128,7 +121,7 @@ async def test_one_that_is_emptied_counts_as_filled_when_it_is_whole_again(
         whole = True
         async with asyncio.timeout(PATIENCE_S):
             await made.filled.wait()
-        await until(lambda: made.trouble is None)
+        await in_the_end(lambda: made.trouble is None)
         assert rows(tmp_path / "projection") == before
         assert view.referral("PO1") is not None
         stop.set()
