@@ -44,7 +44,7 @@ class Instructions:
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
         known_parameters(request, "after", "wait", "limit", "provider_id")
         providers = providers_of(request)
-        streams = EVENT_STREAM in request.headers.get("Accept", "")
+        streams = request.method != "HEAD" and EVENT_STREAM in request.headers.get("Accept", "")
         limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
         wait_s = whole_number(request, "wait", 0, LONGEST_WAIT_S)
         place = self._place(request, streams)
