@@ -78,6 +78,15 @@ class _Connection(web.RequestHandler):
         answer.force_close()
         return answer
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; in place of the one that comes before any middleware, with aiohttp's own text."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            says = "Only 100-continue can be expected here; leave the header Expect out."
+            resp = Problem(HTTPStatus.EXPECTATION_FAILED, says).answer()
+        return await super().finish_response(request, resp, start_time)
+
 
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[None]:

@@ -56,6 +56,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "NOT_AN_UPLOAD": "Send CSV or JSON lines in UTF-8, with their Content-Type.",
         "NOT_JSON": "Send JSON with Content-Type: application/json.",
     },
+    417: {"EXPECTATION_FAILED": "Leave the header Expect out, or let it be `100-continue`."},
     422: {
         "IDEMPOTENCY_KEY_REUSED": "Give each record a key of its own.",
         "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",

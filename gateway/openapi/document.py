@@ -57,6 +57,7 @@ _ABOUT: Final = {
     409: "It can't be done as things stand.",
     413: "The body is too large.",
     415: "The body is of another media type.",
+    417: "The header Expect asks for what there is not.",
     422: "It was read, and refused.",
     429: "There are too many requests.",
     500: "A bug of the gateway.",

@@ -75,6 +75,7 @@ class Operation:
 
 _OF_ALL: Final[Codes] = {
     400: ("UNKNOWN_PARAMETER", "BAD_PARAMETER", "BAD_REQUEST"),
+    417: ("EXPECTATION_FAILED",),
     500: ("INTERNAL_SERVER_ERROR",),
 }
 _OF_PROVIDERS: Final[Codes] = {

@@ -175,6 +175,19 @@ async def test_a_content_type_that_nobody_can_read_is_refused_like_another_one(
                 assert answer.status == 415, content_type
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", PATH), ("GET", "/v1/referrals"), ("GET", "/livez"), ("GET", "/nowhere")]
+)
+async def test_what_nobody_can_expect_is_a_problem_that_quotes_nothing(
+    method: str, path: str, provider: Client
+) -> None:
+    answer = await provider.ask(method, path, Expect="Qzfoo")
+    assert (answer.status, answer.code) == (417, "EXPECTATION_FAILED")
+    assert b"Qz" not in answer.body
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers.getall("Content-Type") == ["application/problem+json"]
+
+
 async def raw(served: Sandbox, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection on which these have been sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)

@@ -34,6 +34,7 @@ OF_NO_OPERATION = {(404, "NOT_FOUND"), (405, "METHOD_NOT_ALLOWED")}
 #: Whose code is the status's own name.
 BY_STATUS = {
     (400, "BAD_REQUEST"),
+    (417, "EXPECTATION_FAILED"),
     (429, "TOO_MANY_REQUESTS"),
     (500, "INTERNAL_SERVER_ERROR"),
     *OF_NO_OPERATION,
