@@ -15,6 +15,7 @@ from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.api.taking import Taking
+from gateway.api.unpacking import Unpacking, unreadable
 from gateway.json_objects import twice
 from gateway.projection.following import Following
 from gateway.projection.view import View
@@ -156,19 +157,15 @@ def content_type_of(request: web.Request) -> tuple[str, str | None]:
 
 
 async def read_body(request: web.Request, largest: int, within_s: float) -> bytes:
-    """The body, uncompressed. Raises Problem where it is larger, before more of it is read, or too slow."""
-    parts: list[bytes] = []
-    size = 0
+    """The body, unpacked. Raises Problem where it is larger, before more of it is read, or too slow."""
+    body = Unpacking(",".join(request.headers.getall("Content-Encoding", [])), largest)
     try:
         if request.content.is_eof():  # it is small and has come with the headers, as nearly all do
-            body = request.content.read_nowait()
-            _refuse_larger(len(body), largest)
-            return body
+            body.take(request.content.read_nowait())
+            return body.whole()
         async with asyncio.timeout(within_s):
             async for part in request.content.iter_chunked(_CHUNK):
-                parts.append(part)
-                size += len(part)
-                _refuse_larger(size, largest)
+                body.take(part)
     except TimeoutError:
         raise Problem(
             HTTPStatus.REQUEST_TIMEOUT,
@@ -177,22 +174,8 @@ async def read_body(request: web.Request, largest: int, within_s: float) -> byte
             headers={"Connection": "close"},
         ) from None
     except web.RequestPayloadError:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "The body is not in the form that its Content-Encoding or Transfer-Encoding says; send it again.",
-            code="UNREADABLE_BODY",
-            headers={"Connection": "close"},
-        ) from None
-    return b"".join(parts)
-
-
-def _refuse_larger(size: int, largest: int) -> None:
-    if size > largest:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The body is larger than {largest:,} bytes; send less at once.",
-            code="TOO_LARGE",
-        )
+        raise unreadable() from None
+    return body.whole()
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

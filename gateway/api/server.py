@@ -115,6 +115,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
         "access_log": None,  # aiohttp's types know no None here
         "keepalive_timeout": IDLE_S,
         "lingering_time": LINGER_S,
+        "auto_decompress": False,  # it takes a body that was cut off for whole; see unpacking.py
     }
     try:
         return await loop.create_server(lambda: _Connection(server, **options), host, port, backlog=_BACKLOG)

@@ -56,7 +56,7 @@ _ABOUT: Final = {
     408: "The body has not come in time.",
     409: "It can't be done as things stand.",
     413: "The body is too large.",
-    415: "The body is of another media type.",
+    415: "The body is of another media type, or packed in another form.",
     417: "The header Expect asks for what there is not.",
     422: "It was read, and refused.",
     429: "There are too many requests.",

@@ -66,7 +66,9 @@ class Operation:
             _OF_PROVIDERS if self.secured else {},
             {} if self.tag == "operation" else _OF_ALL,
         )
-        found: dict[int, set[str]] = {400: {"UNREADABLE_BODY"}, 408: {"TOO_SLOW"}} if self.takes else {}
+        found: dict[int, set[str]] = (
+            {400: {"UNREADABLE_BODY"}, 408: {"TOO_SLOW"}, 415: {"UNKNOWN_ENCODING"}} if self.takes else {}
+        )
         for each in own:
             for status, codes in each.items():
                 found.setdefault(status, set()).update(codes)
