@@ -69,6 +69,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("host", "port"),
         "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise.",
     ),
+    "http.full": LogEvent(
+        "warning",
+        ("connections",),
+        "As many connections are open as may be, and more are closed at once; said once a minute at the "
+        "most. See who opens them.",
+    ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
     ),
