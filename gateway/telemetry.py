@@ -88,7 +88,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "info",
         ("keys", "left_out"),
         "The keys that may sign callers' tokens were fetched, and are not those of before. Those left out "
-        "are private, weak, without an id, for something else, or of an algorithm that is not taken.",
+        "are private, weak, for something else, or of an algorithm that is not taken.",
     ),
     "keys.not_fetched": LogEvent(
         "warning",

@@ -50,7 +50,8 @@ TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
     "malformed": "The header Authorization does not hold one signed token (JWT); send Bearer and the token.",
     "header": "The token's header says what is not understood here; ask for an access token.",
     "algorithm": "The token's algorithm is not taken with its key; use RS256, PS256, ES256 or EdDSA.",
-    "key_unknown": "The token is signed with a key that is not known here; ask for a new token.",
+    "key_unknown": "The token is signed with a key that is not known here, or doesn't say with which of "
+    "several; ask for a new token, or for one with a kid.",
     "keys_unavailable": "The keys of the identity provider can't be had at the moment; try again.",
     "signature": "The token's signature is wrong; ask for a new token, and send it unchanged.",
     "claims": "A claim is missing or of a wrong type; see to iss, aud, exp, provider_id and scope.",

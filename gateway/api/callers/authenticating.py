@@ -92,12 +92,13 @@ class Authenticator:
             del self._verified[name]
             raise TokenRefused("expired", known.kid)
         header = header_of(token)
-        if header.kid not in keys.kids:
+        kid = header.key_id
+        if not keys.knows(kid, header.alg):
             keys = await self._keyring.newest() or keys
-        key = keys.by_use.get((header.kid, header.alg))
+        key = keys.find(kid, header.alg)
         if key is None:
-            if header.kid in keys.kids:
-                raise TokenRefused("algorithm", header.kid)
+            if kid is not None and kid in keys.kids:
+                raise TokenRefused("algorithm", kid)
             raise TokenRefused("key_unknown")
         found = verify(token, header, key, issuer=self._issuer, audience=self._audience, now_s=now_s)
         remembered = self._remembered(keys)
