@@ -57,6 +57,11 @@ def caller_of(request: web.Request) -> Caller:
     return request[CALLER]
 
 
+def query_of(request: web.Request) -> dict[str, str]:
+    """The parameters of the query that say something: `?status=&limit=5` is what forms make of no status."""
+    return {name: value for name, value in request.query.items() if value}
+
+
 def providers_of(request: web.Request) -> frozenset[str]:
     """The providers that the caller stands for; with `?provider_id=` that one.
 
@@ -70,7 +75,7 @@ def providers_of(request: web.Request) -> frozenset[str]:
             "This is for providers; use a token with a provider_id.",
             code="NOT_A_PROVIDER",
         )
-    chosen = request.query.get("provider_id")
+    chosen = query_of(request).get("provider_id")
     if chosen is None:
         return caller.providers
     if chosen not in caller.providers:
@@ -114,7 +119,7 @@ def has_already(request: web.Request, etag: str) -> bool:
 
 def whole_number(request: web.Request, name: str, default: int, most: int) -> int:
     """A parameter that is a number from 1 (0 for `wait`) to `most`. Raises Problem."""
-    text = request.query.get(name)
+    text = query_of(request).get(name)
     if text is None:
         return default
     least = 0 if name == "wait" else 1

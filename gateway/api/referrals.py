@@ -16,6 +16,7 @@ from gateway.api.desk import (
     has_already,
     known_parameters,
     providers_of,
+    query_of,
     whole_number,
 )
 from gateway.api.problems import Problem
@@ -38,7 +39,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def all_of_them(request: web.Request) -> web.Response:
         """The caller's referrals, the newest first."""
         known_parameters(request, "status", "cursor", "limit", "provider_id")
-        status = request.query.get("status")
+        status = query_of(request).get("status")
         if status is not None and status not in STATUSES:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
@@ -47,7 +48,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
                 field="status",
             )
         limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
-        place = _parse(request.query.get("cursor"))
+        place = _parse(query_of(request).get("cursor"))
         providers = providers_of(request)
         found = desk.view.referrals(providers, status, place, limit + 1)
         more = len(found) > limit

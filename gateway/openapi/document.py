@@ -29,8 +29,9 @@ _DESCRIPTION: Final = """\
 Jobcentre Plus refers participants to a provider; the provider tells what happens to them, and learns what to
 do next. A record is put on the gateway's log, decided once, and its outcome can be asked for.
 
-Instants are RFC 3339 in UTC, dates ISO 8601. Every error is problem details (RFC 9457) with a `code` that
-stays: tell errors apart by it. A referral of another provider is answered as one that there isn't.
+Instants are RFC 3339 in UTC, dates ISO 8601. A parameter of the query without a value is as if it was left
+out. Every error is problem details (RFC 9457) with a `code` that stays: tell errors apart by it. A referral
+of another provider is answered as one that there isn't.
 """
 _TAGS: Final = {
     "referrals": "Who was referred to you.",

@@ -283,3 +283,23 @@ async def test_a_session_shows_who_was_booked_and_who_came(provider: Client) -> 
     assert session["advisories"] == ["MORE_THAN_THE_OPTIMUM"]
     assert [each["po_number"] for each in session["bookings"]] == [f"PO-{n:02}" for n in range(12)]
     assert (await provider.get("/v1/sessions/NEVER")).code == "UNKNOWN_SESSION"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/referrals", "status=&cursor=&limit=&provider_id="),
+        ("/v1/referrals", "status&cursor"),
+        ("/v1/instructions", "after=&wait=&limit=&provider_id="),
+        ("/v1/instructions", "after=&wait=0"),
+        ("/v1/sessions/S1", "provider_id="),
+        ("/v1/delivery-plan", "provider_id="),
+    ],
+)
+async def test_a_parameter_without_a_value_is_as_if_it_was_left_out(
+    path: str, query: str, provider: Client
+) -> None:
+    plain, with_it = await provider.get(path), await provider.get(f"{path}?{query}")
+    assert (with_it.status, with_it.body) == (plain.status, plain.body)
+    assert (await provider.get(f"{path}?{query}&other=")).code == "UNKNOWN_PARAMETER"
+    assert (await provider.get(f"{path}?provider_id=&provider_id=")).code == "BAD_PARAMETER"
