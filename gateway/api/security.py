@@ -29,7 +29,7 @@ TokenReason = Literal[
     "expired",
 ]
 #: Why a caller with a good token may not do something, whoever it is.
-RoleReason = Literal["no_rights", "not_a_provider", "not_an_operator"]
+RoleReason = Literal["no_rights", "not_a_provider"]
 #: Why one may not, because of whom it would be done for.
 RightsReason = Literal[
     RoleReason,
@@ -63,7 +63,6 @@ TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
 ROLE_SAYS: Final[Mapping[RoleReason, str]] = {
     "no_rights": "The token names neither a provider nor the scope of operators; ask for one that does.",
     "not_a_provider": "This is for providers and the token names none; ask for one with provider_id.",
-    "not_an_operator": "This is for operators; ask for a token with the scope gateway:operate.",
 }
 
 
@@ -91,11 +90,11 @@ class Refusals:
         """Note who makes a request, for `forbidden`."""
         request[_ADMITTED] = self, providers
 
-    def role(self, request: web.Request, reason: RoleReason) -> Problem:
-        """What to raise where somebody who was admitted may not do this."""
-        forbidden(request, reason)
+    def no_rights(self, request: web.Request) -> Problem:
+        """What to raise where a token is good and for nothing."""
+        forbidden(request, "no_rights")
         headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
-        return Problem(HTTPStatus.FORBIDDEN, ROLE_SAYS[reason], code=reason.upper(), headers=headers)
+        return Problem(HTTPStatus.FORBIDDEN, ROLE_SAYS["no_rights"], code="NO_RIGHTS", headers=headers)
 
     def rights(self, request: web.Request, providers: Iterable[str], reason: RightsReason) -> None:
         """Log and count that somebody with a good token for these providers was refused."""

@@ -34,7 +34,6 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     403: {
         "ANOTHER_PROVIDER": "Name a provider of the token, or leave `provider_id` out.",
-        "NOT_AN_OPERATOR": ROLE_SAYS["not_an_operator"],
         "NOT_A_PROVIDER": ROLE_SAYS["not_a_provider"],
         "NO_RIGHTS": ROLE_SAYS["no_rights"],
     },

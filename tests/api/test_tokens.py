@@ -354,31 +354,23 @@ async def test_what_else_a_header_says_changes_nothing(header: Json, api: Served
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "reason"),
+    "changes",
     [
-        ("referrals", {"provider_id": None}, "no_rights"),
-        ("referrals", {"provider_id": []}, "no_rights"),
-        ("referrals", {"provider_id": None, "scope": "gateway:operator gateway: operate"}, "no_rights"),
-        ("provider", {"provider_id": None, "scope": "gateway:operate"}, "not_a_provider"),
-        ("operator", {}, "not_an_operator"),
-        ("operator", {"scope": "gateway"}, "not_an_operator"),
+        {"provider_id": None},
+        {"provider_id": []},
+        {"provider_id": None, "scope": "gateway:operator gateway: operate"},
     ],
 )
-async def test_a_good_token_without_the_right_is_forbidden(
-    kind: str, changes: Json, reason: str, api: Served, told: io.StringIO
+async def test_a_good_token_without_any_right_is_forbidden(
+    changes: Json, api: Served, told: io.StringIO
 ) -> None:
-    answer = await api.bearing(token(**changes), f"/v1/{kind}/{PO_NUMBER}")
-    assert (answer.status, answer.code) == (403, reason.upper())
+    answer = await api.bearing(token(**changes), f"/v1/referrals/{PO_NUMBER}")
+    assert (answer.status, answer.code) == (403, "NO_RIGHTS")
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
     (line,) = lines(told, "security.forbidden")
-    assert (line["reason"], line["path"]) == (reason, f"/v1/{kind}/{{po}}")
-    assert api.refused == [reason]
+    assert (line["reason"], line["path"]) == ("no_rights", "/v1/referrals/{po}")
+    assert api.refused == ["no_rights"]
     assert PO_NUMBER not in told.getvalue()
-
-
-@pytest.mark.parametrize(("kind", "changes"), [("provider", {}), ("operator", {"scope": "gateway:operate"})])
-async def test_a_token_with_the_right_is_let_in(kind: str, changes: Json, api: Served) -> None:
-    assert (await api.bearing(token(**changes), f"/v1/{kind}/x")).status == 200
 
 
 async def test_a_route_logs_that_something_is_another_providers(api: Served, told: io.StringIO) -> None:

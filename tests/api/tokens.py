@@ -187,12 +187,6 @@ async def served(
     async def anybody(request: web.Request) -> web.Response:
         return says(await authenticator.caller(request))
 
-    async def provider(request: web.Request) -> web.Response:
-        return says(await authenticator.provider(request))
-
-    async def operator(request: web.Request) -> web.Response:
-        return says(await authenticator.operator(request))
-
     async def anothers(request: web.Request) -> web.Response:
         await authenticator.caller(request)
         forbidden(request, "another_providers_referral")
@@ -202,8 +196,6 @@ async def served(
     app.add_routes(
         [
             web.get("/v1/referrals/{po}", anybody),
-            web.get("/v1/provider/{po}", provider),
-            web.get("/v1/operator/{po}", operator),
             web.get("/v1/anothers/{po}", anothers),
         ]
     )

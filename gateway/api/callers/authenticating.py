@@ -62,21 +62,7 @@ class Authenticator:
             raise self.refusals.token(request, refused.reason, refused.kid) from None
         self.refusals.admitted(request, caller.providers)
         if not caller.providers and not caller.operates:
-            raise self.refusals.role(request, "no_rights")
-        return caller
-
-    async def provider(self, request: web.Request) -> Caller:
-        """Who asks, where that must be a provider. Raises Problem, and logs it."""
-        caller = await self.caller(request)
-        if not caller.providers:
-            raise self.refusals.role(request, "not_a_provider")
-        return caller
-
-    async def operator(self, request: web.Request) -> Caller:
-        """Who asks, where that must be an operator. Raises Problem, and logs it."""
-        caller = await self.caller(request)
-        if not caller.operates:
-            raise self.refusals.role(request, "not_an_operator")
+            raise self.refusals.no_rights(request)
         return caller
 
     async def _token(self, token: str) -> Verified:
