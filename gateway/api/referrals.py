@@ -21,7 +21,7 @@ from gateway.api.desk import (
 )
 from gateway.api.problems import Problem
 from gateway.api.rendering import summary, whole
-from gateway.api.security import forbidden
+from gateway.api.security import none_of_theirs
 from gateway.api.views import ReferralList
 from gateway.projection.view import Known, Place
 from gateway.rules.referral import Status
@@ -92,8 +92,7 @@ def po_number_of(request: web.Request) -> str:
 
 def not_theirs(request: web.Request, *, known: bool) -> Problem:
     """What to raise where there is no referral, or, `known`, another provider's: the same to whoever asks."""
-    if known:
-        forbidden(request, "another_providers_referral")
+    none_of_theirs(request, another=known)
     return Problem(
         HTTPStatus.NOT_FOUND,
         "There is no referral of yours with this number; check it.",

@@ -4,6 +4,7 @@ A log line tells why and at which kind of path, never what the path or the token
 Source: RFC 6750, 3.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final, Literal, get_args
@@ -33,13 +34,14 @@ RoleReason = Literal["no_rights", "not_a_provider"]
 #: Why one may not, because of whom it would be done for.
 RightsReason = Literal[
     RoleReason,
-    "another_providers_referral",
     "body_names_another_provider",
     "query_names_another_provider",
 ]
+#: There is no such referral, or it is another provider's: neither answers nor metrics tell which.
+NOT_THEIRS: Final = "not_theirs"
 #: Too many requests are counted and not logged: there would be as many lines.
 RATE: Final = "rate"
-REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), RATE)
+REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), NOT_THEIRS, RATE)
 
 #: After how long somebody should try again while there are no keys.
 KEYS_AGAIN_S: Final = 30
@@ -99,12 +101,17 @@ class Refusals:
     def rights(self, request: web.Request, providers: Iterable[str], reason: RightsReason) -> None:
         """Log and count that somebody with a good token for these providers was refused."""
         self._count(reason)
-        structlog.get_logger("gateway").warning(
-            "security.forbidden",
-            reason=reason,
-            path=path_template(request),
-            providers=", ".join(sorted(providers)),
-        )
+        _log(reason, path_template(request), providers)
+
+    def not_theirs(self, request: web.Request, providers: Iterable[str], *, another: bool) -> None:
+        """Count that they have no such referral, and, where another provider has, log it.
+
+        The line is written after the answer, which must not take longer for it.
+        """
+        self._count(NOT_THEIRS)
+        if another:
+            path = path_template(request)
+            asyncio.get_running_loop().call_soon(_log, "another_providers_referral", path, providers)
 
     def rate(self, retry_after_s: int) -> Problem:
         """What to raise where somebody asks too often. retry_after_s: after how long there is room again."""
@@ -126,3 +133,18 @@ def forbidden(request: web.Request, reason: RightsReason) -> None:
     """
     refusals, providers = request[_ADMITTED]
     refusals.rights(request, providers, reason)
+
+
+def none_of_theirs(request: web.Request, *, another: bool) -> None:
+    """Count that whoever makes a request has no such referral, and log it where another provider has.
+
+    The request is one that an Authenticator has admitted.
+    """
+    refusals, providers = request[_ADMITTED]
+    refusals.not_theirs(request, providers, another=another)
+
+
+def _log(reason: str, path: str | None, providers: Iterable[str]) -> None:
+    structlog.get_logger("gateway").warning(
+        "security.forbidden", reason=reason, path=path, providers=", ".join(sorted(providers))
+    )

@@ -207,6 +207,19 @@ async def test_another_providers_referral_is_not_there(
     assert not (await provider.get(f"/v1/referrals/{MINE}")).json["accepted"]
 
 
+async def test_nobody_can_tell_by_the_metrics_that_a_referral_is_anothers(served: Sandbox) -> None:
+    other, shown = served.client("PRV02"), []
+    for po_number in ("NO-SUCH-REFERRAL", MINE, "NONE-EITHER"):
+        assert (await other.get(f"/v1/referrals/{po_number}")).status == 404
+        assert (await other.record(po_number, "a")).status == 404
+        told = (await other.get("/metrics")).body.decode().splitlines()
+        shown.append({line for line in told if line.startswith("gateway_callers_refused_total")})
+    assert [{line for line in each if "not_theirs" in line} for each in shown] == [
+        {f'gateway_callers_refused_total{{reason="not_theirs"}} {float(count)}'} for count in (2, 4, 6)
+    ]
+    assert len({frozenset(line for line in each if "not_theirs" not in line) for each in shown}) == 1
+
+
 async def test_a_body_that_names_another_provider_goes_nowhere(provider: Client, told: io.StringIO) -> None:
     answer = await provider.record(MINE, "a", ACCEPTED | {"provider_id": "PRV02"})
     assert (answer.status, answer.code) == (403, "ANOTHER_PROVIDER")

@@ -379,8 +379,17 @@ async def test_a_route_logs_that_something_is_another_providers(api: Served, tol
     (line,) = lines(told, "security.forbidden")
     assert line["reason"] == "another_providers_referral"
     assert line["providers"] == "PRV01, PRV02"
-    assert api.refused == ["another_providers_referral"]
+    assert api.refused == ["not_theirs"]
     assert PO_NUMBER not in told.getvalue()
+
+
+async def test_where_there_is_nothing_it_is_counted_alike_and_not_logged(
+    api: Served, told: io.StringIO
+) -> None:
+    """Who sees the metrics learns nothing of whether another provider has it."""
+    assert (await api.bearing(token(), "/v1/anothers/NONE")).status == 404
+    assert lines(told, "security.forbidden") == []
+    assert api.refused == ["not_theirs"]
 
 
 async def test_a_token_that_was_remembered_ends_when_it_expires(api: Served, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from gateway.api.callers import Authenticator, Refusals
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import read_keys
 from gateway.api.problems import answer_with_problems
-from gateway.api.security import forbidden
+from gateway.api.security import none_of_theirs
 
 ISSUER: Final = "https://issuer.example"
 AUDIENCE: Final = "gateway"
@@ -189,7 +189,7 @@ async def served(
 
     async def anothers(request: web.Request) -> web.Response:
         await authenticator.caller(request)
-        forbidden(request, "another_providers_referral")
+        none_of_theirs(request, another=request.match_info["po"] == PO_NUMBER)
         return web.json_response({}, status=404)
 
     app = web.Application(middlewares=[answer_with_problems])
