@@ -66,8 +66,9 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "http.started": LogEvent(
         "info",
-        ("host", "port"),
-        "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise.",
+        ("host", "port", "url", "sandbox"),
+        "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise. `url` is "
+        "where, on this machine; `sandbox`, in one, where all that is ready-made in it is shown.",
     ),
     "http.full": LogEvent(
         "warning",

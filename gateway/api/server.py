@@ -46,9 +46,12 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+async def serving(
+    app: web.Application, host: str, port: int, *, sandbox: bool = False
+) -> AsyncIterator[None]:
     """Serve on an address for as long as the block lasts. Raises PortInUse or InvalidSettings.
 
+    sandbox: whether to tell where that shows what is in it.
     There is no access log: what is asked for may name a person's purchase order.
     """
     runner = web.AppRunner(app, shutdown_timeout=LET_GO_S)
@@ -56,12 +59,20 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[N
     try:
         listening = await _listen(runner, host, port)
         try:
-            structlog.get_logger("gateway").info("http.started", host=host, port=port)
+            url = _url(host, port)
+            shown = {"sandbox": f"{url}/sandbox"} if sandbox else {}
+            structlog.get_logger("gateway").info("http.started", host=host, port=port, url=url, **shown)
             yield
         finally:
             listening.close()
     finally:
         await runner.cleanup()
+
+
+def _url(host: str, port: int) -> str:
+    """What to ask on this machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from gateway.api import connection
 from gateway.api.server import application, serving
@@ -128,3 +128,16 @@ async def test_more_connections_than_there_is_room_for_are_closed_at_once(
             await until_answered(port)
         for each in held:
             each.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("0.0.0.0", "127.0.0.1")]
+)
+async def test_the_log_says_where_to_ask(host: str, reached: str, told: io.StringIO) -> None:
+    port = free_port()
+    async with serving(application([]), host, port, sandbox=True):
+        (line,) = lines(told, "http.started")
+        assert line["url"] == f"http://{reached}:{port}"
+        assert line["sandbox"] == f"http://{reached}:{port}/sandbox"
+        async with ClientSession(line["url"]) as session, session.get("/") as answer:
+            assert answer.status == 404
