@@ -68,6 +68,6 @@ async def served_crew(
                 routes += Sandbox(log, crew, api.desk).routes()
         app = application(routes, metrics.gate, *(() if api is None else (api.gate,)))
         await open_until_the_end.enter_async_context(
-            serving(app, settings.http_host, settings.http_port + (worker or 0))
+            serving(app, settings.http_host, settings.http_port + (worker or 0), sandbox=sandbox)
         )
         yield crew

@@ -66,8 +66,15 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "http.started": LogEvent(
         "info",
-        ("host", "port"),
-        "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise.",
+        ("host", "port", "url", "sandbox"),
+        "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise. `url` is "
+        "where, on this machine; `sandbox`, in one, where all that is ready-made in it is shown.",
+    ),
+    "http.full": LogEvent(
+        "warning",
+        ("connections",),
+        "As many connections are open as may be, and more are closed at once; said once a minute at the "
+        "most. See who opens them.",
     ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
@@ -82,7 +89,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "info",
         ("keys", "left_out"),
         "The keys that may sign callers' tokens were fetched, and are not those of before. Those left out "
-        "are private, weak, without an id, for something else, or of an algorithm that is not taken.",
+        "are private, weak, for something else, or of an algorithm that is not taken.",
     ),
     "keys.not_fetched": LogEvent(
         "warning",

@@ -15,6 +15,7 @@ from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.api.taking import Taking
+from gateway.api.unpacking import Unpacking, unreadable
 from gateway.json_objects import twice
 from gateway.projection.following import Following
 from gateway.projection.view import View
@@ -56,6 +57,11 @@ def caller_of(request: web.Request) -> Caller:
     return request[CALLER]
 
 
+def query_of(request: web.Request) -> dict[str, str]:
+    """The parameters of the query that say something: `?status=&limit=5` is what forms make of no status."""
+    return {name: value for name, value in request.query.items() if value}
+
+
 def providers_of(request: web.Request) -> frozenset[str]:
     """The providers that the caller stands for; with `?provider_id=` that one.
 
@@ -69,7 +75,7 @@ def providers_of(request: web.Request) -> frozenset[str]:
             "This is for providers; use a token with a provider_id.",
             code="NOT_A_PROVIDER",
         )
-    chosen = request.query.get("provider_id")
+    chosen = query_of(request).get("provider_id")
     if chosen is None:
         return caller.providers
     if chosen not in caller.providers:
@@ -113,7 +119,7 @@ def has_already(request: web.Request, etag: str) -> bool:
 
 def whole_number(request: web.Request, name: str, default: int, most: int) -> int:
     """A parameter that is a number from 1 (0 for `wait`) to `most`. Raises Problem."""
-    text = request.query.get(name)
+    text = query_of(request).get(name)
     if text is None:
         return default
     least = 0 if name == "wait" else 1
@@ -156,19 +162,15 @@ def content_type_of(request: web.Request) -> tuple[str, str | None]:
 
 
 async def read_body(request: web.Request, largest: int, within_s: float) -> bytes:
-    """The body, uncompressed. Raises Problem where it is larger, before more of it is read, or too slow."""
-    parts: list[bytes] = []
-    size = 0
+    """The body, unpacked. Raises Problem where it is larger, before more of it is read, or too slow."""
+    body = Unpacking(",".join(request.headers.getall("Content-Encoding", [])), largest)
     try:
         if request.content.is_eof():  # it is small and has come with the headers, as nearly all do
-            body = request.content.read_nowait()
-            _refuse_larger(len(body), largest)
-            return body
+            body.take(request.content.read_nowait())
+            return body.whole()
         async with asyncio.timeout(within_s):
             async for part in request.content.iter_chunked(_CHUNK):
-                parts.append(part)
-                size += len(part)
-                _refuse_larger(size, largest)
+                body.take(part)
     except TimeoutError:
         raise Problem(
             HTTPStatus.REQUEST_TIMEOUT,
@@ -177,22 +179,8 @@ async def read_body(request: web.Request, largest: int, within_s: float) -> byte
             headers={"Connection": "close"},
         ) from None
     except web.RequestPayloadError:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "The body is not in the form that its Content-Encoding or Transfer-Encoding says; send it again.",
-            code="UNREADABLE_BODY",
-            headers={"Connection": "close"},
-        ) from None
-    return b"".join(parts)
-
-
-def _refuse_larger(size: int, largest: int) -> None:
-    if size > largest:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The body is larger than {largest:,} bytes; send less at once.",
-            code="TOO_LARGE",
-        )
+        raise unreadable() from None
+    return body.whole()
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import json
 
-from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, whole_number
+from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, query_of, whole_number
 from gateway.api.problems import Problem
 from gateway.api.rendering import instruction
 from gateway.api.views import InstructionList
@@ -47,7 +47,7 @@ class Instructions:
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
         known_parameters(request, "after", "wait", "limit", "provider_id")
         providers = providers_of(request)
-        streams = EVENT_STREAM in request.headers.get("Accept", "")
+        streams = request.method != "HEAD" and EVENT_STREAM in request.headers.get("Accept", "")
         limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
         wait_s = whole_number(request, "wait", 0, LONGEST_WAIT_S)
         place = self._place(request, streams)
@@ -81,7 +81,7 @@ class Instructions:
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
         if last is None:
-            last, field = request.query.get("after"), "after"
+            last, field = query_of(request).get("after"), "after"
         if last is None:
             return beginning(partitions)
         try:

@@ -15,11 +15,12 @@ from gateway.api.desk import (
     has_already,
     known_parameters,
     providers_of,
+    query_of,
     whole_number,
 )
 from gateway.api.problems import Problem
 from gateway.api.rendering import summary, whole
-from gateway.api.security import forbidden
+from gateway.api.security import none_of_theirs
 from gateway.api.views import ReferralList
 from gateway.projection.view import Known, Place
 from gateway.rules.referral import Status
@@ -37,7 +38,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def all_of_them(request: web.Request) -> web.Response:
         """The caller's referrals, the newest first."""
         known_parameters(request, "status", "cursor", "limit", "provider_id")
-        status = request.query.get("status")
+        status = query_of(request).get("status")
         if status is not None and status not in STATUSES:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
@@ -46,7 +47,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
                 field="status",
             )
         limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
-        place = _parse(request.query.get("cursor"))
+        place = _parse(query_of(request).get("cursor"))
         providers = providers_of(request)
         found = desk.view.referrals(providers, status, place, limit + 1)
         more = len(found) > limit
@@ -87,8 +88,7 @@ def referral_of(request: web.Request, desk: Desk) -> Known:
 
 def not_theirs(request: web.Request, *, known: bool) -> Problem:
     """What to raise where there is no referral, or, `known`, another provider's: the same to whoever asks."""
-    if known:
-        forbidden(request, "another_providers_referral")
+    none_of_theirs(request, another=known)
     return Problem(
         HTTPStatus.NOT_FOUND,
         "There is no referral of yours with this number; check it.",

@@ -4,6 +4,7 @@ A log line tells why and at which kind of path, never what the path or the token
 Source: RFC 6750, 3.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final, Literal, get_args
@@ -29,17 +30,18 @@ TokenReason = Literal[
     "expired",
 ]
 #: Why a caller with a good token may not do something, whoever it is.
-RoleReason = Literal["no_rights", "not_a_provider", "not_an_operator"]
+RoleReason = Literal["no_rights", "not_a_provider"]
 #: Why one may not, because of whom it would be done for.
 RightsReason = Literal[
     RoleReason,
-    "another_providers_referral",
     "body_names_another_provider",
     "query_names_another_provider",
 ]
+#: There is no such referral, or it is another provider's: neither answers nor metrics tell which.
+NOT_THEIRS: Final = "not_theirs"
 #: Too many requests are counted and not logged: there would be as many lines.
 RATE: Final = "rate"
-REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), RATE)
+REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), NOT_THEIRS, RATE)
 
 #: After how long somebody should try again while there are no keys.
 KEYS_AGAIN_S: Final = 30
@@ -50,7 +52,8 @@ TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
     "malformed": "The header Authorization does not hold one signed token (JWT); send Bearer and the token.",
     "header": "The token's header says what is not understood here; ask for an access token.",
     "algorithm": "The token's algorithm is not taken with its key; use RS256, PS256, ES256 or EdDSA.",
-    "key_unknown": "The token is signed with a key that is not known here; ask for a new token.",
+    "key_unknown": "The token is signed with a key that is not known here, or doesn't say with which of "
+    "several; ask for a new token, or for one with a kid.",
     "keys_unavailable": "The keys of the identity provider can't be had at the moment; try again.",
     "signature": "The token's signature is wrong; ask for a new token, and send it unchanged.",
     "claims": "A claim is missing or of a wrong type; see to iss, aud, exp, provider_id and scope.",
@@ -62,7 +65,6 @@ TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
 ROLE_SAYS: Final[Mapping[RoleReason, str]] = {
     "no_rights": "The token names neither a provider nor the scope of operators; ask for one that does.",
     "not_a_provider": "This is for providers and the token names none; ask for one with provider_id.",
-    "not_an_operator": "This is for operators; ask for a token with the scope gateway:operate.",
 }
 
 
@@ -90,21 +92,26 @@ class Refusals:
         """Note who makes a request, for `forbidden`."""
         request[_ADMITTED] = self, providers
 
-    def role(self, request: web.Request, reason: RoleReason) -> Problem:
-        """What to raise where somebody who was admitted may not do this."""
-        forbidden(request, reason)
+    def no_rights(self, request: web.Request) -> Problem:
+        """What to raise where a token is good and for nothing."""
+        forbidden(request, "no_rights")
         headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
-        return Problem(HTTPStatus.FORBIDDEN, ROLE_SAYS[reason], code=reason.upper(), headers=headers)
+        return Problem(HTTPStatus.FORBIDDEN, ROLE_SAYS["no_rights"], code="NO_RIGHTS", headers=headers)
 
     def rights(self, request: web.Request, providers: Iterable[str], reason: RightsReason) -> None:
         """Log and count that somebody with a good token for these providers was refused."""
         self._count(reason)
-        structlog.get_logger("gateway").warning(
-            "security.forbidden",
-            reason=reason,
-            path=path_template(request),
-            providers=", ".join(sorted(providers)),
-        )
+        _log(reason, path_template(request), providers)
+
+    def not_theirs(self, request: web.Request, providers: Iterable[str], *, another: bool) -> None:
+        """Count that they have no such referral, and, where another provider has, log it.
+
+        The line is written after the answer, which must not take longer for it.
+        """
+        self._count(NOT_THEIRS)
+        if another:
+            path = path_template(request)
+            asyncio.get_running_loop().call_soon(_log, "another_providers_referral", path, providers)
 
     def rate(self, retry_after_s: int) -> Problem:
         """What to raise where somebody asks too often. retry_after_s: after how long there is room again."""
@@ -126,3 +133,18 @@ def forbidden(request: web.Request, reason: RightsReason) -> None:
     """
     refusals, providers = request[_ADMITTED]
     refusals.rights(request, providers, reason)
+
+
+def none_of_theirs(request: web.Request, *, another: bool) -> None:
+    """Count that whoever makes a request has no such referral, and log it where another provider has.
+
+    The request is one that an Authenticator has admitted.
+    """
+    refusals, providers = request[_ADMITTED]
+    refusals.not_theirs(request, providers, another=another)
+
+
+def _log(reason: str, path: str | None, providers: Iterable[str]) -> None:
+    structlog.get_logger("gateway").warning(
+        "security.forbidden", reason=reason, path=path, providers=", ".join(sorted(providers))
+    )

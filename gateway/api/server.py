@@ -2,9 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -12,7 +11,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from gateway.api import PortInUse
-from gateway.api.problems import Problem, answer_with_problems
+from gateway.api.connection import Connection, Room, tell_browsers
+from gateway.api.problems import answer_with_problems
 from gateway.settings import InvalidSettings
 
 #: How long a request may take to end when the gateway stops.
@@ -23,11 +23,6 @@ IDLE_S: Final = 75.0
 LINGER_S: Final = 2.0
 #: How many connections may wait to be taken.
 _BACKLOG: Final = 128
-#: What a browser is told that comes upon an answer, where the answer says nothing else.
-_UNLESS_SAID: Final[Mapping[str, str]] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
 
 
 def application(
@@ -47,42 +42,16 @@ def application(
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
     # Nobody is told which version of what to attack.
     response.headers.pop("Server", None)
-    _tell_browsers(response)
-
-
-def _tell_browsers(response: web.StreamResponse) -> None:
-    """Nothing is to be taken for what it doesn't say it is, shown in a frame, or kept."""
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    for name, value in _UNLESS_SAID.items():
-        response.headers.setdefault(name, value)
-
-
-class _Connection(web.RequestHandler):
-    """A connection on which what is no HTTP is answered by a problem, too, that quotes nothing of it."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """What is answered in place of aiohttp's own text, which quotes the request."""
-        super().handle_error(request, status, exc, message)
-        wrong = "This is no HTTP request that is understood here; check it." if status < 500 else None
-        answer = Problem(HTTPStatus(status), wrong).answer()
-        answer.headers["Server"] = "gateway"  # else aiohttp would name itself, and no signal is sent for this
-        _tell_browsers(answer)
-        answer.force_close()
-        return answer
+    tell_browsers(response)
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+async def serving(
+    app: web.Application, host: str, port: int, *, sandbox: bool = False
+) -> AsyncIterator[None]:
     """Serve on an address for as long as the block lasts. Raises PortInUse or InvalidSettings.
 
+    sandbox: whether to tell where that shows what is in it.
     There is no access log: what is asked for may name a person's purchase order.
     """
     runner = web.AppRunner(app, shutdown_timeout=LET_GO_S)
@@ -90,7 +59,9 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[N
     try:
         listening = await _listen(runner, host, port)
         try:
-            structlog.get_logger("gateway").info("http.started", host=host, port=port)
+            url = _url(host, port)
+            shown = {"sandbox": f"{url}/sandbox"} if sandbox else {}
+            structlog.get_logger("gateway").info("http.started", host=host, port=port, url=url, **shown)
             yield
         finally:
             listening.close()
@@ -98,17 +69,26 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[N
         await runner.cleanup()
 
 
+def _url(host: str, port: int) -> str:
+    """What to ask on this machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
 async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
-    server, loop = runner.server, asyncio.get_running_loop()
+    server, loop, room = runner.server, asyncio.get_running_loop(), Room()
     assert server is not None
     options: dict[str, Any] = {
         "loop": loop,
         "access_log": None,  # aiohttp's types know no None here
         "keepalive_timeout": IDLE_S,
         "lingering_time": LINGER_S,
+        "auto_decompress": False,  # it takes a body that was cut off for whole; see unpacking.py
     }
     try:
-        return await loop.create_server(lambda: _Connection(server, **options), host, port, backlog=_BACKLOG)
+        return await loop.create_server(
+            lambda: Connection(server, room, **options), host, port, backlog=_BACKLOG
+        )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(

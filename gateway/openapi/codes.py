@@ -27,14 +27,13 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "NOT_JSON": "Send one JSON object in UTF-8, with each field once.",
         "PROVIDER_NEEDED": "Say with `provider_id` for which of the token's providers you ask.",
         "UNKNOWN_PARAMETER": "Take out what the path has no parameter for.",
-        "UNREADABLE_BODY": "Send the body in the form that Content-Encoding says, or plain.",
+        "UNREADABLE_BODY": "Send the body whole, in the form that Content-Encoding says, or plain.",
     },
     401: {
         f"TOKEN_{reason.upper()}": says for reason, says in TOKEN_SAYS.items() if reason != "keys_unavailable"
     },
     403: {
         "ANOTHER_PROVIDER": "Name a provider of the token, or leave `provider_id` out.",
-        "NOT_AN_OPERATOR": ROLE_SAYS["not_an_operator"],
         "NOT_A_PROVIDER": ROLE_SAYS["not_a_provider"],
         "NO_RIGHTS": ROLE_SAYS["no_rights"],
     },
@@ -55,7 +54,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     415: {
         "NOT_AN_UPLOAD": "Send CSV or JSON lines in UTF-8, with their Content-Type.",
         "NOT_JSON": "Send JSON with Content-Type: application/json.",
+        "UNKNOWN_ENCODING": "Pack the body with gzip or deflate, said in Content-Encoding, or not at all.",
     },
+    417: {"EXPECTATION_FAILED": "Leave the header Expect out, or let it be `100-continue`."},
     422: {
         "IDEMPOTENCY_KEY_REUSED": "Give each record, and each plan, a key of its own.",
         "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",

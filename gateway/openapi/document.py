@@ -29,8 +29,9 @@ _DESCRIPTION: Final = """\
 Jobcentre Plus refers participants to a provider; the provider tells what happens to them, and learns what to
 do next. A record is put on the gateway's log, decided once, and its outcome can be asked for.
 
-Instants are RFC 3339 in UTC, dates ISO 8601. Every error is problem details (RFC 9457) with a `code` that
-stays: tell errors apart by it. A referral of another provider is answered as one that there isn't.
+Instants are RFC 3339 in UTC, dates ISO 8601. A parameter of the query without a value is as if it was left
+out. Every error is problem details (RFC 9457) with a `code` that stays: tell errors apart by it. A referral
+of another provider is answered as one that there isn't.
 """
 _TAGS: Final = {
     "referrals": "Who was referred to you.",
@@ -56,7 +57,8 @@ _ABOUT: Final = {
     408: "The body has not come in time.",
     409: "It can't be done as things stand.",
     413: "The body is too large.",
-    415: "The body is of another media type.",
+    415: "The body is of another media type, or packed in another form.",
+    417: "The header Expect asks for what there is not.",
     422: "It was read, and refused.",
     429: "There are too many requests.",
     500: "A bug of the gateway.",

@@ -66,7 +66,9 @@ class Operation:
             _OF_PROVIDERS if self.secured else {},
             {} if self.tag == "operation" else _OF_ALL,
         )
-        found: dict[int, set[str]] = {400: {"UNREADABLE_BODY"}, 408: {"TOO_SLOW"}} if self.takes else {}
+        found: dict[int, set[str]] = (
+            {400: {"UNREADABLE_BODY"}, 408: {"TOO_SLOW"}, 415: {"UNKNOWN_ENCODING"}} if self.takes else {}
+        )
         for each in own:
             for status, codes in each.items():
                 found.setdefault(status, set()).update(codes)
@@ -75,6 +77,7 @@ class Operation:
 
 _OF_ALL: Final[Codes] = {
     400: ("UNKNOWN_PARAMETER", "BAD_PARAMETER", "BAD_REQUEST"),
+    417: ("EXPECTATION_FAILED",),
     500: ("INTERNAL_SERVER_ERROR",),
 }
 _OF_PROVIDERS: Final[Codes] = {

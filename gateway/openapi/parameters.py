@@ -9,7 +9,8 @@ Object = dict[str, Any]
 
 
 def _parameter(where: str, name: str, description: str, schema: Object, **other: object) -> Object:
-    return {"name": name, "in": where, "description": description, "schema": schema} | other
+    empty = {"allowEmptyValue": True} if where == "query" else {}  # which is as if it was left out
+    return {"name": name, "in": where, "description": description, "schema": schema} | empty | other
 
 
 def _in_path(name: str, description: str, example: str) -> Object:

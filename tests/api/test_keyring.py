@@ -20,6 +20,7 @@ from tests.api.tokens import (
     Endpoint,
     Served,
     ec_key,
+    ed_key,
     endpoint,
     jwk,
     key_set,
@@ -105,6 +106,21 @@ async def test_a_token_whose_algorithm_is_not_taken_makes_no_fetch(api: Served, 
     for number in range(5):
         await api.bearing(f"eyJhbGciOiJub25lIiwia2lkIjoieCJ9.e{number}A.")
     assert provider.asked == 0
+
+
+async def test_a_token_without_an_id_makes_a_fetch_where_no_key_fits_at_most_once_a_minute(
+    api: Served, provider: Endpoint, passed: Clock
+) -> None:
+    provider.document = key_set(jwk(OTHER, "other"))
+    assert (await api.bearing(token(kid="other"))).code == "TOKEN_SIGNATURE"
+    assert provider.asked == 1
+    for _ in range(5):
+        assert (await api.bearing(token(ed_key(), None, "EdDSA"))).code == "TOKEN_KEY_UNKNOWN"
+    assert provider.asked == 1
+    provider.document = usual_keys()
+    passed.at += ASKED_FOR_APART_S
+    assert (await api.bearing(token(ed_key(), None, "EdDSA"))).status == 200
+    assert provider.asked == 2
 
 
 async def test_keys_are_refreshed_by_themselves_and_a_withdrawn_one_goes(provider: Endpoint) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -43,18 +44,83 @@ async def test_a_body_that_unpacks_to_too_much_is_refused(packed: bytes, provide
     assert await post(provider, packed, Content_Encoding=encoding) == (413, "TOO_LARGE")
 
 
-async def test_a_compressed_body_is_taken(provider: Client) -> None:
+def bare(body: bytes) -> bytes:
+    """Packed as many take `deflate`: without what tells where it ends well."""
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(body) + packing.flush()
+
+
+PACKED: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "GZip": (" GZip ", gzip.compress),
+    "x-gzip": ("x-gzip", gzip.compress),
+    "deflate": ("deflate", zlib.compress),
+    "a bare deflate": ("deflate", bare),
+    "not at all": ("identity", bytes),
+}
+
+
+@pytest.mark.parametrize("how", PACKED)
+async def test_a_compressed_body_is_taken(how: str, provider: Client) -> None:
+    coding, pack = PACKED[how]
+    packed = pack(json.dumps(ACCEPTED).encode())
+    assert await post(provider, packed, Content_Encoding=coding, Prefer="wait=20") == (200, "APPLIED")
+
+
+async def test_a_compressed_body_may_come_in_parts(served: Sandbox, provider: Client) -> None:
     packed = gzip.compress(json.dumps(ACCEPTED).encode())
-    assert await post(provider, packed, Content_Encoding="gzip", Prefer="wait=20") == (200, "APPLIED")
+
+    async def parts() -> AsyncIterator[bytes]:
+        for byte in packed:
+            yield bytes([byte])
+
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Idempotency-Key": "a"}
+    headers |= {"Authorization": f"Bearer {provider.token}"}
+    async with served.session.post(PATH, data=parts(), headers=headers) as answer:
+        assert answer.status == 202
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "gzip, br", "Qz", "*"])
+async def test_a_body_that_is_packed_in_another_form_is_refused(coding: str, provider: Client) -> None:
+    answer = await provider.ask(
+        "POST", PATH, b"{}", Content_Type="application/json", Content_Encoding=coding, Idempotency_Key="a"
+    )
+    assert (answer.status, answer.code) == (415, "UNKNOWN_ENCODING")
+    assert answer.headers["Accept-Encoding"] == "gzip, deflate"
+    assert b"Qz" not in answer.body
 
 
 async def test_a_body_that_does_not_unpack_is_refused(tmp_path: Path) -> None:
-    packed = gzip.compress(json.dumps(ACCEPTED).encode())
+    """Nor is one that was cut off, at whatever byte, taken for a shorter one that is whole."""
+    body = json.dumps(ACCEPTED).encode()
     async with sandbox(tmp_path / "gateway.db") as served:
         provider = served.client()
         assert await post(provider, b"no gzip", Content_Encoding="gzip") == (400, "UNREADABLE_BODY")
-        assert await post(provider, packed[:40], Content_Encoding="gzip") == (400, "NOT_JSON")
+        for coding, pack in (PACKED[how] for how in ("gzip", "deflate", "a bare deflate")):
+            packed = pack(body)
+            cut = [packed[:most] for most in range(len(packed))]
+            for wrong in (*cut, packed + b"{", packed + packed, packed + bytes(1)):
+                unpacked = await post(provider, wrong, Content_Encoding=coding)
+                assert unpacked == (400, "UNREADABLE_BODY"), (coding, len(wrong))
         assert (await provider.record(MINE, "a")).status == 200
+
+
+async def test_an_upload_that_was_cut_between_two_records_is_refused(
+    served: Sandbox, provider: Client
+) -> None:
+    """Who packs may flush after a record; what is cut there unpacks to whole lines."""
+    line = b'{"type":"GroupObjection","message_id":"m%d","po_number":"UC-MANDATORY","raised_at":"%b"}\n'
+    at = str(ACCEPTED["accepted_at"]).encode()
+    packing = zlib.compressobj(wbits=31)
+    packed = packing.compress(line % (1, at)) + packing.flush(zlib.Z_SYNC_FLUSH)
+    rest = packing.compress(line % (2, at)) + packing.flush()
+    before = await served.records("provider.session-records")
+    named = {"Content_Type": "application/jsonl", "Content_Encoding": "gzip"}
+    answer = await provider.ask("POST", "/v1/uploads", packed, **named)
+    assert (answer.status, answer.code) == (400, "UNREADABLE_BODY")
+    assert await served.records("provider.session-records") == before
+    answer = await provider.ask("POST", "/v1/uploads", packed + rest, **named)
+    assert (answer.status, answer.json["records"]) == (202, 2)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +240,19 @@ async def test_a_content_type_that_nobody_can_read_is_refused_like_another_one(
             unreadable = len(content_type) > 200 or not content_type.startswith(media_type)
             if unreadable or (path == "/v1/uploads" and "charset" in parameters):
                 assert answer.status == 415, content_type
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", PATH), ("GET", "/v1/referrals"), ("GET", "/livez"), ("GET", "/nowhere")]
+)
+async def test_what_nobody_can_expect_is_a_problem_that_quotes_nothing(
+    method: str, path: str, provider: Client
+) -> None:
+    answer = await provider.ask(method, path, Expect="Qzfoo")
+    assert (answer.status, answer.code) == (417, "EXPECTATION_FAILED")
+    assert b"Qz" not in answer.body
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers.getall("Content-Type") == ["application/problem+json"]
 
 
 async def raw(served: Sandbox, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -222,6 +222,19 @@ async def test_another_providers_referral_is_not_there(
     assert not (await provider.get(f"/v1/referrals/{MINE}")).json["accepted"]
 
 
+async def test_nobody_can_tell_by_the_metrics_that_a_referral_is_anothers(served: Sandbox) -> None:
+    other, shown = served.client("PRV02"), []
+    for po_number in ("NO-SUCH-REFERRAL", MINE, "NONE-EITHER"):
+        assert (await other.get(f"/v1/referrals/{po_number}")).status == 404
+        assert (await other.record(po_number, "a")).status == 404
+        told = (await other.get("/metrics")).body.decode().splitlines()
+        shown.append({line for line in told if line.startswith("gateway_callers_refused_total")})
+    assert [{line for line in each if "not_theirs" in line} for each in shown] == [
+        {f'gateway_callers_refused_total{{reason="not_theirs"}} {float(count)}'} for count in (2, 4, 6)
+    ]
+    assert len({frozenset(line for line in each if "not_theirs" not in line) for each in shown}) == 1
+
+
 async def test_a_body_that_names_another_provider_goes_nowhere(provider: Client, told: io.StringIO) -> None:
     answer = await provider.record(MINE, "a", ACCEPTED | {"provider_id": "PRV02"})
     assert (answer.status, answer.code) == (403, "ANOTHER_PROVIDER")
@@ -298,3 +311,23 @@ async def test_a_session_shows_who_was_booked_and_who_came(provider: Client) -> 
     assert session["advisories"] == ["MORE_THAN_THE_OPTIMUM"]
     assert [each["po_number"] for each in session["bookings"]] == [f"PO-{n:02}" for n in range(12)]
     assert (await provider.get("/v1/sessions/NEVER")).code == "UNKNOWN_SESSION"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/referrals", "status=&cursor=&limit=&provider_id="),
+        ("/v1/referrals", "status&cursor"),
+        ("/v1/instructions", "after=&wait=&limit=&provider_id="),
+        ("/v1/instructions", "after=&wait=0"),
+        ("/v1/sessions/S1", "provider_id="),
+        ("/v1/delivery-plan", "provider_id="),
+    ],
+)
+async def test_a_parameter_without_a_value_is_as_if_it_was_left_out(
+    path: str, query: str, provider: Client
+) -> None:
+    plain, with_it = await provider.get(path), await provider.get(f"{path}?{query}")
+    assert (with_it.status, with_it.body) == (plain.status, plain.body)
+    assert (await provider.get(f"{path}?{query}&other=")).code == "UNKNOWN_PARAMETER"
+    assert (await provider.get(f"{path}?provider_id=&provider_id=")).code == "BAD_PARAMETER"

@@ -72,6 +72,13 @@ async def test_a_last_event_id_that_is_none_is_refused(provider: Client) -> None
     assert (answer.status, answer.code, answer.json["field"]) == (400, "BAD_CURSOR", "Last-Event-ID")
 
 
+async def test_head_has_no_body_whatever_it_accepts(provider: Client) -> None:
+    async with asyncio.timeout(30):
+        head = await provider.ask("HEAD", "/v1/instructions", Accept="text/event-stream")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Type"].startswith("application/json")
+
+
 async def test_a_stream_ends_with_its_token(served: Sandbox) -> None:
     async with stream(served.client(valid_for_s=2)) as one:
         assert len(await one.events()) == len(await all_of_them(served.client()))

@@ -17,7 +17,7 @@ from gateway.api.callers import Authenticator, Refusals
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import read_keys
 from gateway.api.problems import answer_with_problems
-from gateway.api.security import forbidden
+from gateway.api.security import none_of_theirs
 from tests.patience import PATIENCE_S
 
 ISSUER: Final = "https://issuer.example"
@@ -188,23 +188,15 @@ async def served(
     async def anybody(request: web.Request) -> web.Response:
         return says(await authenticator.caller(request))
 
-    async def provider(request: web.Request) -> web.Response:
-        return says(await authenticator.provider(request))
-
-    async def operator(request: web.Request) -> web.Response:
-        return says(await authenticator.operator(request))
-
     async def anothers(request: web.Request) -> web.Response:
         await authenticator.caller(request)
-        forbidden(request, "another_providers_referral")
+        none_of_theirs(request, another=request.match_info["po"] == PO_NUMBER)
         return web.json_response({}, status=404)
 
     app = web.Application(middlewares=[answer_with_problems])
     app.add_routes(
         [
             web.get("/v1/referrals/{po}", anybody),
-            web.get("/v1/provider/{po}", provider),
-            web.get("/v1/operator/{po}", operator),
             web.get("/v1/anothers/{po}", anothers),
         ]
     )

@@ -47,8 +47,10 @@ def test_it_serves_on_its_port_until_it_is_told_to_stop(tmp_path: Path) -> None:
     port = free_port()
     with started("run", cwd=tmp_path, environment=on(port)) as run:
         told = read_until(run, "partition.claimed")
-        started_at = [(line["host"], line["port"]) for line in told if line["event"] == "http.started"]
-        assert started_at == [("127.0.0.1", port)]
+        (line,) = [line for line in told if line["event"] == "http.started"]
+        assert (line["host"], line["port"]) == ("127.0.0.1", port)
+        assert line["url"] == f"http://127.0.0.1:{port}"
+        assert "sandbox" not in line
         assert ready(port)["partitions"].keys() == {"0"}
         run.send_signal(signal.SIGTERM)
         status, told = ended(run)

@@ -62,21 +62,7 @@ class Authenticator:
             raise self.refusals.token(request, refused.reason, refused.kid) from None
         self.refusals.admitted(request, caller.providers)
         if not caller.providers and not caller.operates:
-            raise self.refusals.role(request, "no_rights")
-        return caller
-
-    async def provider(self, request: web.Request) -> Caller:
-        """Who asks, where that must be a provider. Raises Problem, and logs it."""
-        caller = await self.caller(request)
-        if not caller.providers:
-            raise self.refusals.role(request, "not_a_provider")
-        return caller
-
-    async def operator(self, request: web.Request) -> Caller:
-        """Who asks, where that must be an operator. Raises Problem, and logs it."""
-        caller = await self.caller(request)
-        if not caller.operates:
-            raise self.refusals.role(request, "not_an_operator")
+            raise self.refusals.no_rights(request)
         return caller
 
     async def _token(self, token: str) -> Verified:
@@ -92,12 +78,13 @@ class Authenticator:
             del self._verified[name]
             raise TokenRefused("expired", known.kid)
         header = header_of(token)
-        if header.kid not in keys.kids:
+        kid = header.key_id
+        if not keys.knows(kid, header.alg):
             keys = await self._keyring.newest() or keys
-        key = keys.by_use.get((header.kid, header.alg))
+        key = keys.find(kid, header.alg)
         if key is None:
-            if header.kid in keys.kids:
-                raise TokenRefused("algorithm", header.kid)
+            if kid is not None and kid in keys.kids:
+                raise TokenRefused("algorithm", kid)
             raise TokenRefused("key_unknown")
         found = verify(token, header, key, issuer=self._issuer, audience=self._audience, now_s=now_s)
         remembered = self._remembered(keys)

@@ -106,7 +106,7 @@ class Keyring:
             why = type(error).__name__
         else:
             if keys is not self._keys and keys is not None:
-                say.info("keys.changed", keys=len(keys.kids), left_out=keys.left_out)
+                say.info("keys.changed", keys=keys.count, left_out=keys.left_out)
             self._keys, self._failures, self._fetched_at = keys, 0, self._now_s()
             return
         self._failures = min(self._failures + 1, 10)

@@ -4,7 +4,7 @@ Source: RFC 7517; RFC 7518, 3 and 6; RFC 8725, 3.1 and 3.2.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,12 +41,25 @@ class NoKeySet(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of a set, by id and algorithm. left_out: how many of the set can't be used here."""
+    """The keys of a set, by id and algorithm, and by algorithm. left_out: how many can't be used here."""
 
     document: bytes
     by_use: Mapping[tuple[str, str], PublicKey]
+    by_algorithm: Mapping[str, Sequence[PublicKey]]
     kids: frozenset[str]
+    count: int
     left_out: int
+
+    def knows(self, kid: str | None, algorithm: str) -> bool:
+        """Whether there is a key of that id; None: one for that algorithm."""
+        return algorithm in self.by_algorithm if kid is None else kid in self.kids
+
+    def find(self, kid: str | None, algorithm: str) -> PublicKey | None:
+        """The key of that id, or without an id the only one for that algorithm: of several none is tried."""
+        if kid is not None:
+            return self.by_use.get((kid, algorithm))
+        fitting = self.by_algorithm.get(algorithm, ())
+        return fitting[0] if len(fitting) == 1 else None
 
 
 class _Set(msgspec.Struct, frozen=True):
@@ -57,7 +70,7 @@ class _Key(msgspec.Struct, frozen=True):
     """A member of a set. d: there in a private key only."""
 
     kty: str
-    kid: str
+    kid: str | UnsetType = UNSET
     use: str = "sig"
     key_ops: list[str] | None = None
     alg: str | None = None
@@ -72,8 +85,8 @@ class _Key(msgspec.Struct, frozen=True):
 def read_keys(document: bytes) -> Keys:
     """The keys of a set. Raises NoKeySet.
 
-    A key without an id is left out, and so is one that is for something else, too weak, or of an algorithm
-    that isn't taken: it must not spoil the others.
+    A key that is for something else, too weak, or of an algorithm that isn't taken is left out: it must not
+    spoil the others.
     """
     if len(document) > LARGEST_SET:
         raise NoKeySet(f"it is larger than {LARGEST_SET // 1024} KiB")
@@ -84,13 +97,18 @@ def read_keys(document: bytes) -> Keys:
     if len(members) > MOST_KEYS:
         raise NoKeySet(f"it has more than {MOST_KEYS} keys")
     by_use: dict[tuple[str, str], PublicKey] = {}
-    left_out = 0
+    by_algorithm: dict[str, list[PublicKey]] = {}
+    count = 0
     for member in members:
         found = _read(member)
-        left_out += not found
-        # Of two keys with one id, the first: which is meant can't be known.
-        by_use = found | by_use
-    return Keys(document, by_use, frozenset(kid for kid, _ in by_use), left_out)
+        count += bool(found)
+        for (kid, algorithm), key in found.items():
+            by_algorithm.setdefault(algorithm, []).append(key)
+            if kid is not None:
+                # Of two keys with one id, the first: which is meant can't be known.
+                by_use.setdefault((kid, algorithm), key)
+    kids = frozenset(kid for kid, _ in by_use)
+    return Keys(document, by_use, by_algorithm, kids, count, len(members) - count)
 
 
 def _without_depths(document: bytes) -> bytes:
@@ -109,15 +127,16 @@ def _without_depths(document: bytes) -> bytes:
     return b"".join([*kept, document[begins:]]) if depth == 0 else b""  # no JSON, if brackets stay open
 
 
-def _read(member: Raw) -> dict[tuple[str, str], PublicKey]:
-    """A key by its id and each of its algorithms; nothing where it can't be used."""
+def _read(member: Raw) -> dict[tuple[str | None, str], PublicKey]:
+    """A key by its id, if it has one, and each of its algorithms; nothing where it can't be used."""
     try:
         key = msgspec.json.decode(member, type=_Key)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     is_public = key.d is UNSET  # a private key that is published may have signed anything
     is_for_this = key.use == "sig" and (key.key_ops is None or "verify" in key.key_ops)
-    if not (is_public and is_for_this and 1 <= len(key.kid) <= LONGEST_KID):
+    kid = None if key.kid is UNSET else key.kid
+    if not (is_public and is_for_this and (kid is None or 1 <= len(kid) <= LONGEST_KID)):
         return {}
     fitting = ALGORITHMS.get((key.kty, None if key.kty == "RSA" else key.crv), ())
     algorithms = [algorithm for algorithm in fitting if key.alg in {None, algorithm}]
@@ -131,4 +150,4 @@ def _read(member: Raw) -> dict[tuple[str, str], PublicKey]:
     shortest, longest = RSA_BITS
     if isinstance(public, RSAPublicKey) and not shortest <= public.key_size <= longest:
         return {}
-    return {(key.kid, algorithm): public for algorithm in algorithms}
+    return {(kid, algorithm): public for algorithm in algorithms}

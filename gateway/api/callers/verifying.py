@@ -48,9 +48,14 @@ class Header(msgspec.Struct, frozen=True):
     """What a token says of itself. Keys in it, or addresses of keys, are not even looked at."""
 
     alg: str
-    kid: str = ""
+    kid: str | UnsetType = UNSET
     typ: str = "JWT"
     crit: Raw | UnsetType = UNSET
+
+    @property
+    def key_id(self) -> str | None:
+        """The id of the key that signed it, where it says one."""
+        return None if self.kid is UNSET else self.kid
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -66,10 +71,10 @@ class _Claims(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token that was found good. kid: of the key that signed it."""
+    """A token that was found good. kid: of the key that signed it, where the token names it."""
 
     caller: Caller
-    kid: str
+    kid: str | None
 
     def holds(self, now_s: float) -> bool:
         """Whether it has not expired."""
@@ -90,7 +95,7 @@ def header_of(token: str) -> Header:
     # No extension is understood here, so a token that insists on one can't be judged.
     if header.crit is not UNSET or header.typ.lower() not in _TYPES:
         raise TokenRefused("header")
-    if not 1 <= len(header.kid) <= LONGEST_KID:
+    if header.key_id is not None and not 1 <= len(header.key_id) <= LONGEST_KID:
         raise TokenRefused("key_unknown")
     return header
 
@@ -98,11 +103,11 @@ def header_of(token: str) -> Header:
 def verify(
     token: str, header: Header, key: PublicKey, *, issuer: str, audience: str, now_s: float
 ) -> Verified:
-    """What a token says. key: the one that its header names. now_s: UTC seconds since 1970.
+    """What a token says. key: the one that signed it, by its header. now_s: UTC seconds since 1970.
 
     Raises TokenRefused.
     """
-    kid = header.kid
+    kid = header.key_id
     try:
         payload = _JWS.decode(token, key, algorithms=[header.alg])
     except jwt.InvalidSignatureError:

@@ -1,0 +1,143 @@
+"""Who opens connections and doesn't read what comes on them holds up nobody else."""
+
+import asyncio
+import io
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import ClientSession, web
+
+from gateway.api import connection
+from gateway.api.server import application, serving
+from tests.api.conftest import lines
+from tests.api.serving import free_port
+
+#: More than fits what the kernel keeps for a connection.
+MUCH = b"x" * (16 * 2**20)
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[int]:
+    """A server of much; its port."""
+
+    async def much(_: web.Request) -> web.Response:
+        return web.Response(body=MUCH)
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(MUCH)
+
+    async def little(_: web.Request) -> web.Response:
+        return web.Response(body=b"little")
+
+    port = free_port()
+    routes = [web.get("/much", much), web.get("/endless", endless), web.get("/little", little)]
+    async with serving(application(routes), "127.0.0.1", port):
+        yield port
+
+
+def asked(port: int, sent: bytes) -> socket.socket:
+    """A connection on which this has been asked; nobody reads from it."""
+    made = socket.create_connection(("127.0.0.1", port))
+    made.sendall(sent)
+    return made
+
+
+def head(path: str, more: str = "") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
+
+
+async def answered(port: int) -> bool:
+    """Whether somebody else who connects now is let in."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/little", "Connection: close\r\n"))
+        answer = await reader.read()
+    except ConnectionError:
+        return False
+    writer.close()
+    return answer.endswith(b"little")
+
+
+async def until_answered(port: int) -> None:
+    async with asyncio.timeout(30):
+        while not await answered(port):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        head("/much"),
+        head("/much") * 100,
+        head("/little") * 50_000,
+        head("/much", "Connection: close\r\n"),
+        head("/endless"),
+        head("/much") + b"no HTTP\r\n\r\n",
+    ],
+    ids=["one", "many", "many small ones", "the last one", "a stream", "one, and then no HTTP"],
+)
+async def test_who_takes_no_answers_is_let_go_and_makes_room(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 1)
+    async with served() as port:
+        held = await asyncio.to_thread(asked, port, sent[:1])
+        with held:
+            assert not await answered(port)
+            monkeypatch.setattr(connection, "STALLED_S", 0.1)
+            held.setblocking(False)
+            sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(held, sent[1:]))
+            await until_answered(port)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_who_takes_an_answer_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "STALLED_S", 0.001)
+    monkeypatch.setattr(connection, "LEAST_TAKEN", 0)
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/much", "Connection: close\r\n"))
+        found = 0
+        async with asyncio.timeout(30):
+            while part := await reader.read(2**17):
+                found += len(part)
+                await asyncio.sleep(0.001)
+        assert found > len(MUCH)
+        writer.close()
+
+
+async def test_more_connections_than_there_is_room_for_are_closed_at_once(
+    told: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, not each time; and when one of them has gone there is room."""
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
+    async with served() as port:
+        held = [await asyncio.to_thread(asked, port, head("/little")) for _ in range(3)]
+        for _ in range(5):
+            assert not await answered(port)
+        (line,) = lines(told, "http.full")
+        assert (line["level"], line["connections"]) == ("warning", 3)
+        for _ in range(2):
+            held.pop().close()
+            await until_answered(port)
+        for each in held:
+            each.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("0.0.0.0", "127.0.0.1")]
+)
+async def test_the_log_says_where_to_ask(host: str, reached: str, told: io.StringIO) -> None:
+    port = free_port()
+    async with serving(application([]), host, port, sandbox=True):
+        (line,) = lines(told, "http.started")
+        assert line["url"] == f"http://{reached}:{port}"
+        assert line["sandbox"] == f"http://{reached}:{port}/sandbox"
+        async with ClientSession(line["url"]) as session, session.get("/") as answer:
+            assert answer.status == 404
