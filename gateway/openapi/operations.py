@@ -8,7 +8,7 @@ from gateway.api.uploads import CSV, KINDS
 from gateway.openapi import parameters as given
 from gateway.openapi.codes import refusals
 from gateway.openapi.operation import BODY, DECIDED, JSON, TAKEN, TEXT, TO_MESSAGE, Answer, Operation
-from gateway.openapi.records import PROVIDERS_TOPIC
+from gateway.rules.messages import PROVIDERS_TOPIC
 
 OF_PROVIDERS: Final = (
     Operation(

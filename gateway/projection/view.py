@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Record
-from gateway.projection.filling import read
+from gateway.projection.filling import INSTRUCTIONS, OUTCOMES, read
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
@@ -149,21 +149,21 @@ class View:
         """
         sql = (
             "SELECT i.offset, e.value FROM instruction i JOIN event e ON e.po_number = i.po_number"
-            " AND e.topic = 'provider.instructions' AND e.partition = i.partition AND e.offset = i.offset"
+            " AND e.topic = ? AND e.partition = i.partition AND e.offset = i.offset"
             " WHERE i.provider_id = ? AND i.partition = ? AND i.offset >= ? ORDER BY i.offset LIMIT ?"
         )
 
         def of(partition: int) -> Iterator[tuple[int, int, int, Instruction]]:
             found = merge(
                 *(
-                    self._db.execute(sql, (provider, partition, place[partition], limit)).fetchall()
+                    self._db.execute(
+                        sql, (INSTRUCTIONS, provider, partition, place[partition], limit)
+                    ).fetchall()
                     for provider in providers
                 )
             )
             for offset, value in found:
-                instruction = cast(
-                    Instruction, read(_record("provider.instructions", partition, offset, value))
-                )
+                instruction = cast(Instruction, read(_record(INSTRUCTIONS, partition, offset, value)))
                 yield instruction.decided_at, partition, offset, instruction
 
         told = []
@@ -210,7 +210,7 @@ _SENT: Final = "po_number, digest, outcome"
 
 
 def _sent(message_id: str, po_number: str, digest: bytes | None, value: bytes | None) -> Sent:
-    outcome = None if value is None else cast(Outcome, read(_record("gateway.outcomes", 0, 0, value)))
+    outcome = None if value is None else cast(Outcome, read(_record(OUTCOMES, 0, 0, value)))
     return Sent(message_id, po_number, digest, outcome)
 
 
