@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.app import open_log
-from gateway.cli_log import Config, counted, read_settings, refuse_missing
+from gateway.cli_log import Config, counted, on_log, read_settings, refuse_missing
 from gateway.engine.log import LogError
 from gateway.settings import InvalidSettings, Settings
 
@@ -32,7 +31,7 @@ def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
         asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
         return
     _refuse_timestamps(timestamps)
-    print(f"the log {settings.log_path()} has {counted(asyncio.run(_partitions(settings)), 'partition')}")
+    print(f"the log {settings.log_path()} has {counted(_partitions(settings), 'partition')}")
 
 
 @topics_app.command("check")
@@ -46,7 +45,7 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
         return
     _refuse_timestamps(timestamps)
     refuse_missing(settings)
-    found = asyncio.run(_partitions(settings))
+    found = _partitions(settings)
     if found != settings.partition_count:
         raise LogError(
             f"the log {settings.log_path()} has {counted(found, 'partition')} and GATEWAY_PARTITIONS is "
@@ -60,9 +59,5 @@ def _refuse_timestamps(timestamps: str | None) -> None:
         raise InvalidSettings("--timestamps is for a log on Kafka; leave it out")
 
 
-async def _partitions(settings: Settings) -> int:
-    log = await open_log(settings)
-    try:
-        return await log.partitions()
-    finally:
-        await log.close()
+def _partitions(settings: Settings) -> int:
+    return on_log(settings, lambda log: log.partitions())
