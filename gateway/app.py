@@ -169,11 +169,8 @@ async def _is_fit(
             if settings.on_kafka:
                 await _refuse_what_breaks(settings)
             partitions = await log.partitions()
-            if settings.partitions not in {None, partitions}:
-                raise InvalidSettings(
-                    f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
-                    f"set it to {partitions}, or name a new log"
-                )
+            if wrong := settings.other_than(partitions):
+                raise InvalidSettings(wrong)
             if clock == "wall" and not sandbox and await log.keeps_time():
                 why = (
                     "the topics keep the time that a message is put with (CreateTime)"

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import sys
 import time
@@ -126,17 +127,20 @@ def _usage(error: typer.TyperException) -> str:
     said = " ".join(error.format_message().split()).removesuffix(".")
     if not said:
         return ""  # the help was asked for by naming no command, and has been printed
-    said = (
-        said.replace("Value error, ", "")
-        .replace(": Input", ": input")
-        .replace(". Did you", ", did you")
-        .removesuffix("?")
-    )
+    for wording, plain in _PLAINER:
+        said = re.sub(wording, plain, said)
     context = getattr(error, "ctx", None)
     command = "gateway" if context is None else context.command_path
     return f"{said[:1].lower()}{said[1:]}; see `{command} --help`"
 
 
+#: What the libraries say of an argument, and how a person says it.
+_PLAINER: Final = (
+    (r"(Input should be a valid|Unable to parse input string as an) integer.*", "expected a whole number"),
+    (r"Input should be greater than or equal to (\S+)", r"expected \1 or more"),
+    (r"\. Did you", ", did you"),
+    (r"\?$", ""),
+)
 _BAD_INPUT: Final = (
     InvalidLine,
     InvalidDownload,

@@ -46,11 +46,8 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
     _refuse_timestamps(timestamps)
     refuse_missing(settings)
     found = _partitions(settings)
-    if found != settings.partition_count:
-        raise LogError(
-            f"the log {settings.log_path()} has {counted(found, 'partition')} and GATEWAY_PARTITIONS is "
-            f"{settings.partition_count}; set it to {found}, or feed a new log"
-        )
+    if wrong := settings.other_than(found):
+        raise LogError(wrong)
     print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
 
 
