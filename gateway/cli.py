@@ -510,6 +510,8 @@ def _instant(option: str, text: str | None) -> int | None:
 @contextmanager
 def _input(file: Path | None) -> Iterator[IO[bytes]]:
     if file is None or str(file) == "-":
+        if sys.stdin.isatty():
+            print("reading JSON lines from the terminal; Ctrl-D ends them", file=sys.stderr)
         yield sys.stdin.buffer
         return
     try:

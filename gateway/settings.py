@@ -128,8 +128,8 @@ class Settings(ApiSettings, KafkaSettings):
         if self.partitions in {None, partitions}:
             return None
         return (
-            f"GATEWAY_PARTITIONS is {self.partitions} and the log {self.log_name} has {partitions}; set it to "
-            f"{partitions}, or name a new log"
+            f"GATEWAY_PARTITIONS is {self.partitions} and the log {self.log_name} has {partitions}; set it "
+            f"to {partitions}, or name a new log"
         )
 
     @property
