@@ -4,10 +4,10 @@ from typing import Final
 
 from consumers.keyed_by_po_number import read_keyed
 from gateway.engine.log import Record
-from gateway.rules.messages import INBOUND, Message
+from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, Message
 from schemas.codec import Unreadable
 
-TOPIC: Final = "provider.session-records"
+TOPIC: Final = PROVIDERS_TOPIC
 RECORDS: Final = frozenset(record.__name__ for record in INBOUND[TOPIC])
 
 

@@ -43,10 +43,6 @@ DEAD_LETTERS: Final = dead_letters.TOPIC
 OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND, DEAD_LETTERS)
 #: What comes of messages, and what providers send to the Jobcentre through the gateway.
 ALL_OUTBOUND_TOPICS: Final[tuple[str, ...]] = (*OUTBOUND_TOPICS, DELIVERY_PLANS)
-_RECORDS: Final = {topic: frozenset({event.__name__}) for topic, event in OUTBOUND.items()} | {
-    DEAD_LETTERS: frozenset({DeadLetter.__name__}),
-    DELIVERY_PLANS: frozenset({DeliveryPlan.__name__}),
-}
 _FAILED: Final = Unreadable(
     "FAILED", "The rules failed on this message twice; report it as a bug of the gateway."
 )
@@ -75,7 +71,7 @@ def read_plan(record: Record) -> DeliveryPlan:
 
 
 def _read_outbound(record: Record) -> object:
-    event = decode(record.value, _RECORDS[record.topic], largest=None)
+    event = decode(record.value, producers.RECORDS[record.topic], largest=None)
     if isinstance(event, Unreadable):
         raise LogError(f"record {record.offset} of {record.topic} can't be read: {event.detail}")
     return event
@@ -173,11 +169,8 @@ async def _is_fit(
             if settings.on_kafka:
                 await _refuse_what_breaks(settings)
             partitions = await log.partitions()
-            if settings.partitions not in {None, partitions}:
-                raise InvalidSettings(
-                    f"GATEWAY_PARTITIONS is {settings.partitions} and the log has {partitions} partitions; "
-                    f"set it to {partitions}, or name a new log"
-                )
+            if wrong := settings.other_than(partitions):
+                raise InvalidSettings(wrong)
             if clock == "wall" and not sandbox and await log.keeps_time():
                 why = (
                     "the topics keep the time that a message is put with (CreateTime)"

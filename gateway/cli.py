@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import sys
 import time
@@ -26,7 +27,6 @@ from gateway.app import (
     DISTRIBUTION,
     OUTBOUND_TOPICS,
     Serve,
-    open_log,
     read_event,
     read_plan,
 )
@@ -127,17 +127,20 @@ def _usage(error: typer.TyperException) -> str:
     said = " ".join(error.format_message().split()).removesuffix(".")
     if not said:
         return ""  # the help was asked for by naming no command, and has been printed
-    said = (
-        said.replace("Value error, ", "")
-        .replace(": Input", ": input")
-        .replace(". Did you", ", did you")
-        .removesuffix("?")
-    )
+    for wording, plain in _PLAINER:
+        said = re.sub(wording, plain, said)
     context = getattr(error, "ctx", None)
     command = "gateway" if context is None else context.command_path
     return f"{said[:1].lower()}{said[1:]}; see `{command} --help`"
 
 
+#: What the libraries say of an argument, and how a person says it.
+_PLAINER: Final = (
+    (r"(Input should be a valid|Unable to parse input string as an) integer.*", "expected a whole number"),
+    (r"Input should be greater than or equal to (\S+)", r"expected \1 or more"),
+    (r"\. Did you", ", did you"),
+    (r"\?$", ""),
+)
 _BAD_INPUT: Final = (
     InvalidLine,
     InvalidDownload,
@@ -354,14 +357,6 @@ def feed(
     from gateway.prap import is_download
     from gateway.replaying import progress
 
-    async def work(stream: IO[bytes]) -> int:
-        log = await open_log(settings, clock="log" if keep_time else "wall")
-        try:
-            with progress(stream, "checking") as (lines, done):
-                return await put(log, lines, keep_time=keep_time, checked=done)
-        finally:
-            await log.close()
-
     settings = read_settings(config)
     with _input(file) as stream:
         if is_download(stream, file.name):
@@ -371,7 +366,12 @@ def feed(
                 )
             _feed_download(settings, stream)
             return
-        count = asyncio.run(work(stream))
+
+        async def work(log: Log) -> int:
+            with progress(stream, "checking") as (lines, done):
+                return await put(log, lines, keep_time=keep_time, checked=done)
+
+        count = on_log(settings, work, clock="log" if keep_time else "wall")
     print(f"{counted(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)
 
 
@@ -413,26 +413,22 @@ def tail(
                 f"no outbound topic has that name; name some of {', '.join(ALL_OUTBOUND_TOPICS)}"
             )
 
-    async def work() -> None:
-        log = await open_log(settings)
-        try:
-            async for record in log.follow(
-                topics or ALL_OUTBOUND_TOPICS, from_start=from_start, wait=not no_follow
-            ):
-                sys.stdout.buffer.write(
-                    plan_to_line(read_plan(record), record.timestamp)
-                    if record.topic == DELIVERY_PLANS
-                    else to_line(read_event(record))
-                )
-                if not no_follow:
-                    sys.stdout.buffer.flush()
-            sys.stdout.buffer.flush()
-        finally:
-            await log.close()
+    async def work(log: Log) -> None:
+        async for record in log.follow(
+            topics or ALL_OUTBOUND_TOPICS, from_start=from_start, wait=not no_follow
+        ):
+            sys.stdout.buffer.write(
+                plan_to_line(read_plan(record), record.timestamp)
+                if record.topic == DELIVERY_PLANS
+                else to_line(read_event(record))
+            )
+            if not no_follow:
+                sys.stdout.buffer.flush()
+        sys.stdout.buffer.flush()
 
     settings = read_settings(config, must_exist=True)
     try:
-        asyncio.run(work())
+        on_log(settings, work)
     except (KeyboardInterrupt, _Terminated):
         if no_follow:
             raise
@@ -448,27 +444,23 @@ def explain(
     from gateway.explain import Arrival, tell
     from schemas.codec import Unreadable
 
-    async def work() -> tuple[list[Arrival], list[Event | DeadLetter]]:
-        log = await open_log(settings)
+    async def work(log: Log) -> tuple[list[Arrival], list[Event | DeadLetter]]:
         key = os.fsencode(po_number)
-        try:
-            arrived = [
-                Arrival(record.timestamp, message)
-                async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False)
-                if record.key == key and not isinstance(message := READERS[record.topic](record), Unreadable)
-            ]
-            # Second: what is decided meanwhile is about messages that have been read, or are not told yet.
-            decided = [
-                read_event(record)
-                async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False)
-                if record.key == key
-            ]
-        finally:
-            await log.close()
+        arrived = [
+            Arrival(record.timestamp, message)
+            async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False)
+            if record.key == key and not isinstance(message := READERS[record.topic](record), Unreadable)
+        ]
+        # Second: what is decided meanwhile is about messages that have been read, or are not told yet.
+        decided = [
+            read_event(record)
+            async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False)
+            if record.key == key
+        ]
         return arrived, decided
 
     settings = read_settings(config, must_exist=True)
-    arrivals, events = asyncio.run(work())
+    arrivals, events = on_log(settings, work)
     if not events and not arrivals:
         raise LogError(
             f"nothing has come for this purchase order to the log {settings.log_name}; check its number"
@@ -518,6 +510,8 @@ def _instant(option: str, text: str | None) -> int | None:
 @contextmanager
 def _input(file: Path | None) -> Iterator[IO[bytes]]:
     if file is None or str(file) == "-":
+        if sys.stdin.isatty():
+            print("reading JSON lines from the terminal; Ctrl-D ends them", file=sys.stderr)
         yield sys.stdin.buffer
         return
     try:

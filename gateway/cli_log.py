@@ -9,7 +9,7 @@ import typer
 
 from gateway import settings as gateway_settings
 from gateway import telemetry
-from gateway.app import open_log
+from gateway.app import Clock, open_log
 from gateway.engine.log import Log, LogError
 from gateway.settings import Settings
 
@@ -36,11 +36,13 @@ def refuse_missing(settings: Settings) -> None:
         raise LogError(f"there is no log {settings.log_path()} yet; start `gateway run` or feed it first")
 
 
-def on_log(settings: Settings, work: Callable[[Log], Coroutine[None, None, T]]) -> T:
+def on_log(
+    settings: Settings, work: Callable[[Log], Coroutine[None, None, T]], *, clock: Clock = "wall"
+) -> T:
     """Open the log, do the work, and let go of it."""
 
     async def opened() -> T:
-        log = await open_log(settings)
+        log = await open_log(settings, clock=clock)
         try:
             return await work(log)
         finally:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import open_log
-from gateway.cli_log import Config, counted, read_settings, refuse_missing
+from gateway.cli_log import Config, counted, on_log, read_settings
+from gateway.engine.log import Log
 
 projection_app = typer.Typer(no_args_is_help=True, help="The file that answers over HTTP come from.")
 
@@ -25,20 +25,15 @@ def rebuild(worker: Worker = None, config: Config = None) -> None:
     from gateway.projection.following import Following
     from gateway.projection.tables import ProjectionFile
 
-    settings = read_settings(config)
-    refuse_missing(settings)
+    settings = read_settings(config, must_exist=True)
 
-    async def work() -> int:
-        log = await open_log(settings)
+    async def work(log: Log) -> int:
+        file = ProjectionFile(settings.projection_path(worker), anew=True)
         try:
-            file = ProjectionFile(settings.projection_path(worker), anew=True)
-            try:
-                await Following(log, file).run(asyncio.Event(), until_filled=True)
-                return file.referrals()
-            finally:
-                file.close()
+            await Following(log, file).run(asyncio.Event(), until_filled=True)
+            return file.referrals()
         finally:
-            await log.close()
+            file.close()
 
-    found = asyncio.run(work())
+    found = on_log(settings, work)
     print(f"the projection has {counted(found, 'referral')}", file=sys.stderr)

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.app import open_log
-from gateway.cli_log import Config, counted, read_settings, refuse_missing
+from gateway.cli_log import Config, counted, on_log, read_settings, refuse_missing
 from gateway.engine.log import LogError
 from gateway.settings import Settings
 
@@ -31,7 +30,7 @@ def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
 
         asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
         return
-    print(f"the log {settings.log_path()} has {counted(asyncio.run(_partitions(settings)), 'partition')}")
+    print(f"the log {settings.log_path()} has {counted(_partitions(settings), 'partition')}")
 
 
 @topics_app.command("check")
@@ -44,18 +43,11 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
         asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
         return
     refuse_missing(settings)
-    found = asyncio.run(_partitions(settings))
-    if found != settings.partition_count:
-        raise LogError(
-            f"the log {settings.log_path()} has {counted(found, 'partition')} and GATEWAY_PARTITIONS is "
-            f"{settings.partition_count}; set it to {found}, or feed a new log"
-        )
+    found = _partitions(settings)
+    if wrong := settings.other_than(found):
+        raise LogError(wrong)
     print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
 
 
-async def _partitions(settings: Settings) -> int:
-    log = await open_log(settings)
-    try:
-        return await log.partitions()
-    finally:
-        await log.close()
+def _partitions(settings: Settings) -> int:
+    return on_log(settings, lambda log: log.partitions())

@@ -123,6 +123,15 @@ class Settings(ApiSettings, KafkaSettings):
             return self.partitions
         return PARTITIONS_ON_KAFKA if self.on_kafka else PARTITIONS_EMBEDDED
 
+    def other_than(self, partitions: int) -> str | None:
+        """What is wrong where the log has so many partitions; None: nothing is. A log keeps its count."""
+        if self.partitions in {None, partitions}:
+            return None
+        return (
+            f"GATEWAY_PARTITIONS is {self.partitions} and the log {self.log_name} has {partitions}; set it "
+            f"to {partitions}, or name a new log"
+        )
+
     @property
     def log_name(self) -> str:
         """What people call the log: its file, or its brokers. Raises InvalidSettings."""

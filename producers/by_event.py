@@ -5,9 +5,12 @@ from typing import Any, Final
 
 from gateway.engine.log import Draft
 from gateway.rules.events import (
+    OUTBOUND,
     AttendanceEvent,
     Breach,
     CancellationEvent,
+    DeadLetter,
+    DeliveryPlan,
     Event,
     Instruction,
     Outcome,
@@ -18,6 +21,8 @@ from producers import (
     attendance,
     breaches,
     cancellations,
+    dead_letters,
+    delivery_plans,
     instructions,
     outcomes,
     prap_actions,
@@ -33,6 +38,15 @@ DRAFTS: Final[dict[type[Event], Callable[[Any, str | None], Draft]]] = {
     Instruction: instructions.draft,
     Breach: breaches.draft,
     Outcome: outcomes.draft,
+}
+#: The name of the record that each topic holds: what `decode` is to expect of those who read it back.
+RECORDS: Final[dict[str, frozenset[str]]] = {
+    topic: frozenset({record.__name__})
+    for topic, record in {
+        **OUTBOUND,
+        dead_letters.TOPIC: DeadLetter,
+        delivery_plans.TOPIC: DeliveryPlan,
+    }.items()
 }
 
 

@@ -8,7 +8,7 @@ from gateway.api.uploads import CSV, KINDS
 from gateway.openapi import parameters as given
 from gateway.openapi.codes import refusals
 from gateway.openapi.operation import BODY, DECIDED, JSON, TAKEN, TEXT, TO_MESSAGE, Answer, Operation
-from gateway.openapi.records import PROVIDERS_TOPIC
+from gateway.rules.messages import PROVIDERS_TOPIC
 
 OF_PROVIDERS: Final = (
     Operation(
@@ -17,8 +17,8 @@ OF_PROVIDERS: Final = (
         path="/v1/referrals",
         tag="referrals",
         summary="Your referrals, the newest first",
-        about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor stays "
-        "right when referrals come in meanwhile.",
+        about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor "
+        "stays right when referrals come in meanwhile.",
         parameters=(given.STATUS, given.CURSOR, given.LIMIT, given.PROVIDER),
         answers={200: Answer("A page.", views.ReferralList)},
         problems={400: ("BAD_CURSOR",)},

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from gateway.api import instructions, referrals
+from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
+from gateway.api.desk import LONGEST_ID
 from gateway.rules.messages import PRAP_ID
 
 Object = dict[str, Any]
@@ -31,7 +33,7 @@ _KEY: Final = (
 #: would be lost from a path, and some ids are for messages that a provider does not send.
 _KEY_SCHEMA: Final[Object] = {
     "type": "string",
-    "pattern": rf'^(?!"?(\.{{1,2}}"?$|{PRAP_ID}))("[!#-~]{{1,100}}"|[!#-~]{{1,100}})$',
+    "pattern": rf'^(?!"?(\.{{1,2}}"?$|{PRAP_ID}))("[!#-~]{{1,{LONGEST_ID}}}"|[!#-~]{{1,{LONGEST_ID}}})$',
 }
 
 
@@ -43,7 +45,7 @@ PROVIDER: Final = _parameter(
     "query",
     "provider_id",
     "Where the token stands for several providers, the one that this is for; otherwise it is left out.",
-    {"type": "string", "minLength": 1, "maxLength": 100},
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_PROVIDER_ID},
 )
 STATUS: Final = _parameter(
     "query", "status", "Only those of this status.", {"type": "string", "enum": [*referrals.STATUSES]}

@@ -2,17 +2,17 @@
 
 from typing import Any, Final
 
+from gateway.api.desk import LONGEST_ID
+from gateway.api.plans import LONGEST_TEXT
 from gateway.rules.events import OUTBOUND, DeliveryPlan
-from gateway.rules.messages import INBOUND
+from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from schemas.catalogue import SCHEMAS, Schema
 from schemas.ranges import range_of
 
 Object = dict[str, Any]
 
-PROVIDERS_TOPIC: Final = "provider.session-records"
 #: What a body leaves out, since the path, a header and the token say it.
 _FROM_ELSEWHERE: Final = frozenset({"message_id", "po_number", "provider_id"})
-_LONGEST_ID: Final = 100
 
 #: Years 1 to 9999: there is no year 0 in what reads them.
 _DAY: Final[Object] = {
@@ -32,10 +32,10 @@ _INSTANT: Final[Object] = {
 }
 #: What a plan must be beyond its Avro schema.
 _PLAN: Final[dict[str, Object]] = {
-    "contract_package_area": {"minLength": 1, "maxLength": 100},
+    "contract_package_area": {"minLength": 1, "maxLength": LONGEST_ID},
     "formats": {"minItems": 1, "uniqueItems": True},
     "group_size": {"minimum": 1},
-    "timings": {"maxLength": 10_000},
+    "timings": {"maxLength": LONGEST_TEXT},
 }
 
 
@@ -78,7 +78,7 @@ def _path(name: str) -> str:
 def _message(topic: str, name: str, *, alone: bool) -> Object:
     value = _record(SCHEMAS[name])
     for field in ("message_id", "po_number"):
-        value["properties"][field] |= {"minLength": 1, "maxLength": _LONGEST_ID}
+        value["properties"][field] |= {"minLength": 1, "maxLength": LONGEST_ID}
     return {
         "type": "object",
         "properties": {"topic": {"const": topic}, "type": {"const": name}, "value": value},

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import structlog
 from msgspec import Struct
 
+from consumers import session_records
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Changes, Record
 from gateway.engine.sqlite_rows import put_rows
@@ -21,26 +22,21 @@ from gateway.rules.events import (
     PrapAction,
     place_in_time,
 )
-from gateway.rules.messages import INBOUND, ProviderRecord
+from gateway.rules.messages import PROVIDERS_TOPIC, ProviderRecord
 from gateway.rules.referral import PurchaseOrder
+from producers import RECORDS, instructions, outcomes, prap_actions
 from schemas.codec import Unreadable, decode
 
-#: Where providers' records come in.
-PROVIDERS_TOPIC: Final = "provider.session-records"
-INSTRUCTIONS: Final = "provider.instructions"
-OUTCOMES: Final = "gateway.outcomes"
+INSTRUCTIONS: Final = instructions.TOPIC
+OUTCOMES: Final = outcomes.TOPIC
 #: What the projection is filled from, beside the states.
 TOPICS: Final = (PROVIDERS_TOPIC, *OUTBOUND, DELIVERY_PLANS)
 
-_NAMES: Final = {
-    PROVIDERS_TOPIC: frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC]),
-    **{topic: frozenset({event.__name__}) for topic, event in OUTBOUND.items()},
-    DELIVERY_PLANS: frozenset({DeliveryPlan.__name__}),
-}
+_NAMES: Final = {PROVIDERS_TOPIC: session_records.RECORDS, **RECORDS}
 #: In place of a provider's id, where a message is not a provider's.
 NO_PROVIDER: Final = ""
 #: The topics of events that say more than which purchase order they are about.
-_READ: Final = frozenset({"gateway.outcomes", "provider.instructions", "prap.actions"})
+_READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC})
 _DIGEST_BYTES: Final = 16
 
 _PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
@@ -128,21 +124,20 @@ class _Rows:
 
     def add(self, record: Record) -> None:
         """A record's rows. Of most events nothing is read but the key, which says what they are about."""
-        match record.topic:
-            case "provider.session-records":
-                self._add_message(record)
-            case "jobcentre.delivery-plans":
-                plan = read(record)
-                if isinstance(plan, DeliveryPlan):
-                    self.told.add(plan.provider_id)
-                    self._plans.append((plan.provider_id, record.value))
-            case _ if record.key is not None:
-                po_number = record.key.decode()
-                self.touched.add(po_number)
-                if record.topic in _READ:
-                    self._add_event(record, po_number)
-                self._waiting.add(po_number)
-                self._events.append((po_number, record.topic, record.partition, record.offset, record.value))
+        if record.topic == PROVIDERS_TOPIC:
+            self._add_message(record)
+        elif record.topic == DELIVERY_PLANS:
+            plan = read(record)
+            if isinstance(plan, DeliveryPlan):
+                self.told.add(plan.provider_id)
+                self._plans.append((plan.provider_id, record.value))
+        elif record.key is not None:
+            po_number = record.key.decode()
+            self.touched.add(po_number)
+            if record.topic in _READ:
+                self._add_event(record, po_number)
+            self._waiting.add(po_number)
+            self._events.append((po_number, record.topic, record.partition, record.offset, record.value))
 
     def _add_message(self, record: Record) -> None:
         # What can't be read is a dead letter, and no message.
@@ -232,8 +227,8 @@ def _was_known(db: sqlite3.Connection, po_number: str) -> bool:
 
     What came of messages about a purchase order that never was known stays, for their senders.
     """
-    sql = "SELECT 1 FROM event WHERE po_number = ? AND topic = 'prap.actions' LIMIT 1"
-    return db.execute(sql, (po_number,)).fetchone() is not None
+    sql = "SELECT 1 FROM event WHERE po_number = ? AND topic = ? LIMIT 1"
+    return db.execute(sql, (po_number, prap_actions.TOPIC)).fetchone() is not None
 
 
 def _forget(db: sqlite3.Connection, po_number: str) -> None:

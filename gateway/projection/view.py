@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Record
-from gateway.projection.filling import read
+from gateway.projection.filling import INSTRUCTIONS, OUTCOMES, read
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
@@ -171,12 +171,12 @@ class View:
 
             for offset, po_number in merge(*map(to, providers)):
                 row = self._one(
-                    "SELECT value FROM event WHERE po_number = ? AND topic = 'provider.instructions'"
-                    " AND partition = ? AND offset = ?",
-                    *(po_number, partition, offset),
+                    "SELECT value FROM event"
+                    " WHERE po_number = ? AND topic = ? AND partition = ? AND offset = ?",
+                    *(po_number, INSTRUCTIONS, partition, offset),
                 )
                 if row is not None:  # else it has been forgotten this moment
-                    record = _record("provider.instructions", partition, offset, row[0])
+                    record = _record(INSTRUCTIONS, partition, offset, row[0])
                     instruction = cast(Instruction, read(record))
                     yield instruction.decided_at, partition, offset, instruction
 
@@ -244,7 +244,7 @@ _SENT: Final = "po_number, digest, outcome"
 
 
 def _sent(message_id: str, po_number: str, digest: bytes | None, value: bytes | None) -> Sent:
-    outcome = None if value is None else cast(Outcome, read(_record("gateway.outcomes", 0, 0, value)))
+    outcome = None if value is None else cast(Outcome, read(_record(OUTCOMES, 0, 0, value)))
     return Sent(message_id, po_number, digest, outcome)
 
 

@@ -253,12 +253,14 @@ SessionRecord = (
 )
 Message = Referral | Wp11 | JobcentreUpdate | SessionRecord
 
+#: Where providers' records come in.
+PROVIDERS_TOPIC: Final = "provider.session-records"
 #: The inbound topics in the order in which records of one instant are taken, with their records.
 INBOUND: Final[dict[str, tuple[type[Message], ...]]] = {
     "prap.referrals": (Referral,),
     "jobcentre.wp11": (Wp11,),
     "jobcentre.updates": JobcentreUpdate.__args__,
-    "provider.session-records": SessionRecord.__args__,
+    PROVIDERS_TOPIC: SessionRecord.__args__,
 }
 TOPIC_OF: Final[dict[type, str]] = {record: topic for topic, records in INBOUND.items() for record in records}
 RECORD_NAMED: Final[dict[str, type[Message]]] = {record.__name__: record for record in TOPIC_OF}

@@ -5,7 +5,9 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.sandbox.scenes import MANDATORY, VOLUNTARY, Arrival, Json, Scene, referral, sent
+from gateway.rules.messages import RECORD_NAMED, TOPIC_OF
+from gateway.rules.referrals import MANDATORY, VOLUNTARY
+from gateway.sandbox.scenes import Arrival, Json, Scene, referral, sent
 
 SESSION: Final = "S1"
 
@@ -174,7 +176,7 @@ def _of_the_jobcentre() -> Iterator[Refusal]:
     def case(code: str, *arrivals: Arrival, send: Arrival, only_until: str | None = None) -> Refusal:
         scene = _scene(code, *arrivals)
         value = {"message_id": f"try-{code.lower()}", "po_number": scene.po_number} | send.value
-        topic = _TOPICS.get(send.name, "provider.session-records")
+        topic = TOPIC_OF[RECORD_NAMED[send.name]]
         return Refusal(
             code, scene, {"topic": topic, "type": send.name, "value": value}, "SANDBOX", only_until
         )
@@ -229,6 +231,3 @@ def _of_the_jobcentre() -> Iterator[Refusal]:
             provider_id="PRV99",
         ),
     )
-
-
-_TOPICS: Final = {"Referral": "prap.referrals", "Wp11": "jobcentre.wp11"}

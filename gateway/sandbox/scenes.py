@@ -1,36 +1,19 @@
 """What is on the log of a new sandbox: referrals in all states, made of messages from before it begins."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from msgspec import Struct
 
 from gateway.engine.log import Draft
-from gateway.rules.messages import TOPIC_OF
+from gateway.rules.messages import TOPIC_OF, ClaimantGroup
+from gateway.rules.referrals import CAN_BE_MANDATED, MANDATORY, VOLUNTARY
 from gateway.sandbox import PROVIDER
 from schemas.codec import encode
 from schemas.json import parse, parse_instant
 
 Json = dict[str, Any]
 
-MANDATORY: Final = "Work Programme Information Session-Mandatory"
-VOLUNTARY: Final = "Work Programme Information Session-Voluntary"
-#: The ESA groups whose members may be told to come (WP19 Annex A).
-MANDATED_GROUPS: Final = (
-    "ESA_IR_WRAG_OVER_12_MONTHS",
-    "ESA_C_WRAG",
-    "ESA_IR_LONE_PARENT_CHILD_3_OR_4",
-)
-OTHER_GROUPS: Final = (
-    "ESA_IR_WRAG_CHILD_UNDER_3_OR_CARER",
-    "ESA_IR_EX_IB_WRAG_CHILD_UNDER_3_OR_CARER",
-    "ESA_C_WRAG_CHILD_UNDER_3_OR_CARER",
-    "ESA_IR_SUPPORT_GROUP",
-    "ESA_IR_EX_IB_SUPPORT_GROUP",
-    "ESA_C_SUPPORT_GROUP",
-    "ESA_C_EX_IB_SUPPORT_GROUP",
-    "ESA_CREDITS_ONLY",
-)
 UC_MANDATION: Final[Json] = {
     "basis": "UC_WORKPLAN",
     "purpose": "ASSIST_COMPLIANCE",
@@ -95,12 +78,12 @@ def sent(at: str, name: str, **fields: object) -> Arrival:
 
 def groups() -> Iterator[Scene]:
     """A referral, new this morning, for each group of WP19 Annex A, and for the other benefits."""
-    for group in (*MANDATED_GROUPS, *OTHER_GROUPS):
+    for group in get_args(ClaimantGroup):
         name = group.replace("_", "-")
         yield Scene(
             f"{name}-VOLUNTARY", f"A voluntary participant of {group}.", [referral(claimant_group=group)]
         )
-        if group in MANDATED_GROUPS:
+        if group in CAN_BE_MANDATED:
             mandatory = referral(annotation=MANDATORY, claimant_group=group)
             yield Scene(f"{name}-MANDATORY", f"A mandatory participant of {group}.", [mandatory])
     for benefit, mandation in (("UC", UC_MANDATION), ("JSA", JSA_MANDATION)):

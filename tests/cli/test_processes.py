@@ -50,6 +50,29 @@ def in_terminal(*arguments: str, cwd: Path, until: Callable[[bytes], bool] = lam
     return shown.decode()
 
 
+@pytest.mark.parametrize("command", [["replay"], ["feed", "-"]], ids=" ".join)
+def test_input_that_is_to_be_typed_is_asked_for(command: list[str], gateway: Gateway, tmp_path: Path) -> None:
+    line = json_lines([referral()])
+    mine, its = pty.openpty()
+    os.write(mine, line + b"\x04")
+    typed = subprocess.run(
+        [GATEWAY, *command],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdin=its,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    os.close(its)
+    os.close(mine)
+    (tmp_path / "gateway.db").unlink(missing_ok=True)
+    given = gateway(*command, stdin=line)
+    asked = "reading JSON lines from the terminal; Ctrl-D ends them\n"
+    assert typed.stderr.decode() == asked + given.err
+    assert (typed.returncode, typed.stdout) == (given.status, given.out)
+
+
 @pytest.fixture
 def decided(gateway: Gateway, tmp_path: Path) -> Path:
     """A folder with a log in which some messages have been decided."""

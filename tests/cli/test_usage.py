@@ -31,8 +31,8 @@ COMMANDS = (
         (["run", "--nope"], ["no such option: --nope", "`gateway run --help`"]),
         (["run", "--clok", "log"], ["--clock", "`gateway run --help`"]),
         (["run", "--clock", "sun"], ["'--clock'", "'wall', 'log'"]),
-        (["run", "--workers", "two"], ["'--workers'", "valid integer"]),
-        (["run", "--workers", "0"], ["'--workers'", "greater than or equal to 1"]),
+        (["run", "--workers", "two"], ["'--workers': expected a whole number; see "]),
+        (["run", "--workers", "0"], ["'--workers': expected 1 or more; see "]),
         (["run", "--workers", "2"], ["one process", "--workers 1"]),
         (["run", "--until", "2016-04-05T00:00:00Z"], ["--until needs --clock log"]),
         (
@@ -53,8 +53,8 @@ COMMANDS = (
         (["tail", "gateway.outcomes", "nope"], ["no outbound topic", "gateway.dead-letters"]),
         (["topics", "nope"], ["no such command 'nope'", "`gateway topics --help`"]),
         (["sample"], ["missing option '--referrals'", "`gateway sample --help`"]),
-        (["sample", "--referrals", "-1"], ["'--referrals'", "greater than or equal to 1"]),
-        (["sample", "--referrals", "1", "--seed", "x"], ["'--seed'", "valid integer"]),
+        (["sample", "--referrals", "-1"], ["'--referrals': expected 1 or more; see "]),
+        (["sample", "--referrals", "1", "--seed", "x"], ["'--seed': expected a whole number; see "]),
         (["dead-letters", "nope"], ["no such command 'nope'", "`gateway dead-letters --help`"]),
         (["dead-letters", "show"], ["missing argument", "`gateway dead-letters show --help`"]),
         (["feed"], ["missing argument", "`gateway feed --help`"]),
@@ -208,8 +208,10 @@ def test_topics_are_made_once_and_checked_against_the_settings(
     ended = gateway("topics", "check")
     assert ended.status == 1
     assert ended.sentence == (
-        "the log gateway.db has 3 partitions and GATEWAY_PARTITIONS is 1; set it to 3, or feed a new log"
+        "GATEWAY_PARTITIONS is 1 and the log gateway.db has 3; set it to 3, or name a new log"
     )
+    monkeypatch.delenv("GATEWAY_PARTITIONS")
+    assert gateway("topics", "check").out == b"the log gateway.db is as the settings say: 3 partitions\n"
     assert gateway("topics", "create").out == b"the log gateway.db has 3 partitions\n"
 
 
@@ -292,5 +294,5 @@ def test_a_partition_count_that_is_not_the_logs_is_refused_at_start(
     ended = gateway("run")
     assert ended.status == 2
     assert ended.sentence == (
-        "GATEWAY_PARTITIONS is 3 and the log has 1 partitions; set it to 1, or name a new log"
+        "GATEWAY_PARTITIONS is 3 and the log gateway.db has 1; set it to 1, or name a new log"
     )
