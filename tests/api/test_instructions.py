@@ -1,13 +1,15 @@
 """Instructions by cursor and by long poll: none is missed, and none comes twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from gateway.api import instructions
 from gateway.api.instructions import MOST_OPEN
+from gateway.projection.following import Following
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S
@@ -100,10 +102,11 @@ async def test_an_instruction_is_only_for_its_provider(parted: Sandbox) -> None:
     assert {each["provider_id"] for each in mine} == {"PRV01"}
 
 
-async def test_a_long_poll_wakes_when_something_comes(parted: Sandbox) -> None:
+async def test_a_long_poll_wakes_when_something_comes(parted: Sandbox, waits: asyncio.Event) -> None:
     provider = parted.client()
     _, cursor = await pages(provider)
     polling = asyncio.create_task(provider.get(f"/v1/instructions?wait=60&after={cursor}"))
+    await waits.wait()
     await provider.new_referral("PO-OTHER", provider_id="PRV02")
     assert not polling.done()
     await provider.new_referral("PO-MINE")
@@ -193,14 +196,27 @@ async def test_more_long_polls_than_are_allowed_are_too_many(served: Sandbox, pr
     assert (await provider.get(f"/v1/instructions?wait=60&after={cursor}")).status == 200
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set as soon as a long poll waits."""
+    begun, woken_for = asyncio.Event(), Following.woken_for
+
+    def watched(following: Following, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+        begun.set()
+        return woken_for(following, providers)
+
+    monkeypatch.setattr(Following, "woken_for", watched)
+    return begun
+
+
 async def test_a_long_poll_ends_when_the_gateway_is_told_to_stop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, waits: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instructions, "LONGEST_WAIT_S", 10 * PATIENCE_S)
     async with asyncio.timeout(PATIENCE_S), sandbox(tmp_path / "gateway.db") as served:
         provider = served.client()
         _, cursor = await pages(provider)
         polling = asyncio.create_task(provider.get(f"/v1/instructions?wait={5 * PATIENCE_S}&after={cursor}"))
-        await provider.get("/v1/instructions?limit=1")
+        await waits.wait()
         served.stop.set()
         assert (await polling).json == {"instructions": [], "next": cursor}
