@@ -23,7 +23,7 @@ from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import MOST_RECORDS, draft_of
 from gateway.api.rendering import message_path, referral_path
-from gateway.api.security import RightsReason, forbidden
+from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
@@ -65,10 +65,16 @@ class Ready(Struct, frozen=True):
 
 
 class _Wrong(Struct, frozen=True):
-    """Why nothing of an upload is taken. reasons: those for which the caller had no right to some of it."""
+    """Why nothing of an upload is taken.
+
+    not_theirs: whether some of it is about referrals that the caller doesn't have; anothers: whether another
+    provider has one of these. names_another: whether it names another provider.
+    """
 
     mistakes: tuple[Mistake, ...]
-    reasons: frozenset[RightsReason] = frozenset()
+    not_theirs: bool = False
+    anothers: bool = False
+    names_another: bool = False
 
 
 class Uploads:
@@ -142,25 +148,20 @@ class Uploads:
     ) -> list[Ready] | _Wrong:
         """All that takes time; in the thread."""
         known: dict[str, Known] = {}
-        reasons: set[RightsReason] = set()
+        others: list[Known | None] = []
+        named: set[str] = set()
 
         def provider_of(po_number: str) -> str | None:
             referral = self._view.referral(po_number)
-            if referral is None:
-                return None
-            if referral.referral.provider_id not in providers:
-                reasons.add("another_providers_referral")
+            if referral is None or referral.referral.provider_id not in providers:
+                others.append(referral)
                 return None
             known[po_number] = referral
             return referral.referral.provider_id
 
-        def names_provider(provider_id: str) -> None:
-            if provider_id not in providers:
-                reasons.add("body_names_another_provider")
-
-        found = read_upload(body, kind, provider_of=provider_of, names_provider=names_provider)
+        found = read_upload(body, kind, provider_of=provider_of, names_provider=named.add)
         if isinstance(found, Mistakes):
-            return _Wrong(found.listed, frozenset(reasons))
+            return _Wrong(found.listed, bool(others), any(others), not named <= providers)
         ready = [self._ready(each, request) for each in found]
         # What has come before is among the referral's messages already.
         of = Counter(each.message.po_number for each in ready if each.before == "NEW")
@@ -183,8 +184,10 @@ class Uploads:
         came: what has been read back since it was looked for on the log.
         """
         if isinstance(found, _Wrong):
-            for reason in sorted(found.reasons):
-                forbidden(request, reason)
+            if found.not_theirs:
+                none_of_theirs(request, another=found.anothers)
+            if found.names_another:
+                forbidden(request, "body_names_another_provider")
             return _mistaken(request, found.mistakes)
         self._rate.take(caller_of(request), len(found), taken=1)  # by the request itself
         taking = self._desk.taking

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import ClientSession
+from aiohttp import ClientConnectionError, ClientSession
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.callers.development import key_path, token
@@ -174,7 +174,7 @@ async def until_ready(session: ClientSession) -> None:
                 async with session.get("/readyz") as answer:
                     if answer.status == 200:
                         return
-            except OSError:  # nobody listens yet
+            except (OSError, ClientConnectionError):  # nobody listens yet
                 pass
             await asyncio.sleep(0.02)
 

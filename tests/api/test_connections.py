@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 from gateway.api import connection
 from gateway.api.server import application, serving
 from tests.api.conftest import lines
-from tests.api.serving import free_port
+from tests.ports import free_port
 
 #: More than fits what the kernel keeps for a connection.
 MUCH = b"x" * (16 * 2**20)

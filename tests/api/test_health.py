@@ -10,6 +10,7 @@ import pytest
 
 from gateway.api import PortInUse
 from gateway.api.server import application, serving
+from gateway.engine import crew
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.engine.sqlite import SqliteClaim, SqliteLog
 from gateway.settings import InvalidSettings
@@ -168,6 +169,7 @@ async def test_not_ready_where_another_process_has_taken_a_partition(
 
     monkeypatch.setattr(SqliteClaim, "read", read)
     monkeypatch.setattr(SqliteLog, "shared", True)
+    monkeypatch.setattr(crew, "CLAIM_AGAIN_S", 3_600)
     async with gateway(path) as served:
         await served.until(is_ready)
         lost[0] = True

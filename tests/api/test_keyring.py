@@ -298,5 +298,10 @@ def test_tasks_end_with_the_block() -> None:
             provider.speaks.clear()
             async with Keyring(from_url(provider.url)):
                 await provider.was_asked(1)
+                assert own_tasks()
+            assert not own_tasks()
+
+    def own_tasks() -> list[str]:
+        return [str(task) for task in asyncio.all_tasks() if "Keyring." in str(task.get_coro())]
 
     asyncio.run(work(), debug=True)

@@ -21,7 +21,7 @@ from tests.ports import free_ports
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _START_S = 120.0
-_STOP_S = 60.0
+_STOP_S = 120.0
 
 #: What differs from Kafka's defaults: one node, and a quick start on a small machine.
 _PROPERTIES = {

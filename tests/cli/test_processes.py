@@ -34,7 +34,7 @@ def in_terminal(*arguments: str, cwd: Path, until: Callable[[bytes], bool] = lam
         [GATEWAY, *arguments], cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=its
     ) as process:
         os.close(its)
-        shown, deadline = b"", monotonic() + PATIENCE_S
+        shown, deadline, interrupted = b"", monotonic() + PATIENCE_S, False
         while monotonic() < deadline:
             if not select.select([mine], [], [], PATIENCE_S)[0]:
                 break
@@ -43,8 +43,9 @@ def in_terminal(*arguments: str, cwd: Path, until: Callable[[bytes], bool] = lam
             except OSError:  # the other end has been closed
                 break
             shown += part
-            if until(shown):
+            if not interrupted and until(shown):
                 process.send_signal(signal.SIGINT)
+                interrupted = True
         process.kill() if process.poll() is None and monotonic() >= deadline else process.wait(PATIENCE_S)
     os.close(mine)
     return shown.decode()

@@ -10,7 +10,7 @@ from gateway.engine.log import Assignment, Lost
 from tests.engine.plain_wiring import PLAIN
 from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
-from tests.patience import PATIENCE_S
+from tests.patience import in_the_end
 
 
 class Assigning(SimulatedLog):
@@ -44,9 +44,7 @@ class Assigning(SimulatedLog):
 
 async def until_owned(crew: Crew, *partitions: int) -> None:
     """Wait until these, and no others, are worked on."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not _owned(crew, {*partitions}):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.001)
+    await in_the_end(lambda: _owned(crew, {*partitions}))
 
 
 def _owned(crew: Crew, partitions: set[int]) -> bool:
@@ -108,9 +106,7 @@ async def test_who_was_fenced_out_and_stays_assigned_claims_again(monkeypatch: p
     await log.assign(0)
     await until_owned(crew, 0)
     log.ground.kept[0].epoch += 1
-    async with asyncio.timeout(PATIENCE_S):
-        while log.claims != [0, 0]:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.001)
+    await in_the_end(lambda: log.claims == [0, 0])
     await until_owned(crew, 0)
     stop.set()
     await running

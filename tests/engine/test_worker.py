@@ -713,14 +713,19 @@ async def test_no_event_id_is_given_twice() -> None:
 async def test_while_a_step_is_committed_the_next_is_decided() -> None:
     """It is committed after it; where the first fails, nothing of the second has happened either."""
     order: list[str] = []
+    next_is_decided = asyncio.Event()
+    first = [f"PO1-{NINE}-{number}" for number in (1, 2, 3)]
+    second = [f"PO1-{NINE + 1}-{number}" for number in (1, 2)]
 
     class Slow(SimulatedClaim):
-        """The first commit fails when the next step has been decided."""
+        """The first step is committed when the next one has been decided; that fails at first."""
 
         async def commit(self, step: Commit) -> None:
             order.append(f"begins {len(step.outputs)} at {self.epoch}")
-            for _ in range(5):
-                await asyncio.sleep(0)
+            if len(step.outputs) == len(first):
+                async with asyncio.timeout(PATIENCE_S):
+                    await next_is_decided.wait()
+                next_is_decided.clear()
             if self.epoch == 1:
                 raise LogAway("commit")
             await super().commit(step)
@@ -728,6 +733,8 @@ async def test_while_a_step_is_committed_the_next_is_decided() -> None:
 
     def draft(event: Event, trace: str | None) -> Draft:
         order.append(event.event_id)
+        if event.event_id == second[-1]:
+            next_is_decided.set()
         return event_draft(event, trace)
 
     ground = Ground(1)
@@ -737,8 +744,6 @@ async def test_while_a_step_is_committed_the_next_is_decided() -> None:
     log.claim_type = Slow
     with patch.object(step, "STEP", 1):
         await worked(ground, log=log, wiring=replace(PLAIN, draft=draft), until=NINE + 1)
-    first = [f"PO1-{NINE}-{number}" for number in (1, 2, 3)]
-    second = [f"PO1-{NINE + 1}-{number}" for number in (1, 2)]
     assert order == [
         *(*first, "begins 3 at 1", *second),
         *(*first, "begins 3 at 2", *second, "done", "begins 2 at 2", "done"),

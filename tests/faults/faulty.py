@@ -1,9 +1,9 @@
 """The `gateway` command with small steps, and with faults.
 
-python -m tests.faults.faulty [--killed-at POINT TIMES] COMMAND...
+python -m tests.faults.faulty [--killed-at POINT TIMES] [--restore-takes SECONDS] COMMAND...
 
-It ends itself by SIGKILL when a transaction comes to POINT, one of POINTS, for the TIMES-th time. The rules
-raise on every message whose id begins with RAISES.
+It ends itself by SIGKILL when a transaction comes to POINT, one of POINTS, for the TIMES-th time. Each state
+takes so long to restore, or longer. The rules raise on every message whose id begins with RAISES.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from aiokafka.producer.message_accumulator import MessageBatch
 
 from gateway.cli import main
 from gateway.engine import caseload, step
+from gateway.engine.kafka_claim import KafkaClaim
+from gateway.engine.log import Restored
 from gateway.rules import decide
 from gateway.rules.messages import Message
 
@@ -55,6 +57,17 @@ def end_at(point: str, times: int) -> None:
     setattr(AIOKafkaProducer, name, watched)
 
 
+def restore_in(seconds: float) -> None:
+    """Restore no state in less."""
+    restore = KafkaClaim.restore
+
+    async def slowly(claim: KafkaClaim) -> Restored:
+        await asyncio.sleep(seconds)
+        return await restore(claim)
+
+    setattr(KafkaClaim, "restore", slowly)  # noqa: B010
+
+
 def decide_or_raise(order: Any, message: Message, *arguments: Any) -> decide.Decision:
     """The rules, with a fault in them."""
     if message.message_id.startswith(RAISES):
@@ -88,4 +101,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "--killed-at":
         end_at(sys.argv[2], int(sys.argv[3]))
         del sys.argv[1:4]
+    if sys.argv[1] == "--restore-takes":
+        restore_in(float(sys.argv[2]))
+        del sys.argv[1:3]
     sys.exit(main())

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.new_partitions import NewPartitions
+from aiokafka.errors import KafkaError
 from msgspec import msgpack
 
 from gateway import app
@@ -21,6 +23,7 @@ from gateway.engine.kafka_claim import PROGRESS, Progress, read_state
 from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_topics import administering
 from gateway.engine.kafka_topics_create import create
+from gateway.engine.log import LogBusy
 from gateway.engine.partitioner import partition_for
 from gateway.feed import feed
 from gateway.lines import read_lines
@@ -119,11 +122,9 @@ class Process:
             self._process.kill()
         await self.ended()
 
-    async def stop(self, within_s: float = 10.0) -> None:
-        """SIGTERM: it must end with status 0 in time, and have said nothing that is no log line."""
+    async def stop(self) -> None:
+        """SIGTERM: it must end with status 0, and have said nothing that is no log line."""
         self.send(signal.SIGTERM)
-        async with asyncio.timeout(within_s):
-            await self._process.wait()
         await self.well()
 
     async def well(self) -> None:
@@ -288,16 +289,23 @@ class Scene:
         log = self.log()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                async for record in log.follow(("gateway.outcomes",), from_start=True, wait=True):
-                    event: Any = app.read_event(record)
-                    ids.discard(event.message_id)
-                    if not ids:
-                        return
+                while ids:
+                    # A broker that was away may not have come to itself yet.
+                    with suppress(LogBusy, KafkaError):
+                        await self._take_off(ids, log)
         except TimeoutError:
             await self._tell_of_stall(ids)
             raise
         finally:
             await log.close()
+
+    async def _take_off(self, ids: set[str], log: KafkaLog) -> None:
+        """Those that have their outcome, until none is left."""
+        async for record in log.follow(("gateway.outcomes",), from_start=True, wait=True):
+            event: Any = app.read_event(record)
+            ids.discard(event.message_id)
+            if not ids:
+                return
 
     async def _tell_of_stall(self, ids: set[str]) -> None:
         """Say what is not decided, how far it got, and what the processes are at."""

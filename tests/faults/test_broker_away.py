@@ -4,15 +4,15 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.broker.broker import Broker
-from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
-from tests.patience import PATIENCE_S
+from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Process, Scene, in_parts, sample
+from tests.patience import PATIENCE_S, in_the_end
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,19 @@ async def readiness(port: int, ready: bool) -> str:
                     said = await answer.text()
                     if (answer.status == 200) is ready:
                         return said
-            except aiohttp.ClientConnectorError:
+            except aiohttp.ClientConnectionError:
                 pass
             await asyncio.sleep(0.1)
+
+
+def committed(processes: Iterable[Process]) -> int:
+    """How many steps they have committed together: all partitions may be one's."""
+    return sum(len(process.heard("step.committed")) for process in processes)
+
+
+async def until_committed(processes: Iterable[Process], steps: int) -> None:
+    """Wait until they have committed so many."""
+    await in_the_end(lambda: committed(processes) >= steps)
 
 
 async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_restart(
@@ -69,9 +79,9 @@ async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_res
         print("back after", time.monotonic() - began)
 
         for lines in parts[2:4]:
-            committed = len(processes[0].heard("step.committed"))
+            before = committed(processes)
             await scene.feed(lines)
-            await processes[0].until("step.committed", committed + 2)
+            await until_committed(processes, before + 2)
             await asyncio.to_thread(broker.kill)
             await asyncio.to_thread(broker.start)
             began = time.monotonic()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from gateway.engine.log import Claim, Log, LogBusy
 from tests.broker.broker import Broker
 from tests.faults.scene import Scene
 from tests.log.reading import draft, owned, step
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, in_the_end
 
 pytestmark = pytest.mark.slow
 
@@ -25,12 +26,20 @@ def left() -> tuple[list[str], list[str]]:
     return tasks, [str(one) for one in connections if one.connected()]
 
 
-async def _claimed(log: Log) -> Claim:
+async def _claimed_and_restored(log: Log) -> Claim:
+    """As soon as the broker lets it."""
     while True:
         try:
-            return await log.claim(0)
+            claim = await log.claim(0)
         except LogBusy:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
+            continue
+        try:
+            await claim.restore()
+        except (LogBusy, KafkaError, TimeoutError):
+            await claim.release()
+        else:
+            return claim
 
 
 @pytest.mark.parametrize("how", ["paused", "killed"])
@@ -38,19 +47,22 @@ async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
     tmp_path: Path, topic_prefix: str, java: None, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """A commit and claims after it fail; when it is back, all is let go."""
-    monkeypatch.setattr(kafka_claim, "COMMIT_S", 2.0)
-    monkeypatch.setattr(kafka_producer, "START_S", 2.0)
-    monkeypatch.setattr(kafka_producer, "STOP_S", 0.5)
     with Broker(tmp_path / "broker") as broker:
         await asyncio.to_thread(broker.start)
         async with Scene(broker.bootstrap, topic_prefix, partitions=1) as scene:
             log = scene.log()
             claim, restored = await owned(log)
             await claim.commit(step(restored.positions, draft("gateway.outcomes", b"1")))
+            # From here on there is little patience, with a broker that is away.
+            monkeypatch.setattr(kafka_claim, "COMMIT_S", 2.0)
+            monkeypatch.setattr(kafka_producer, "START_S", 2.0)
+            monkeypatch.setattr(kafka_producer, "STOP_S", 0.5)
+            broker.pause()  # also before it is killed, or it might be done by then
             committing = asyncio.create_task(
                 claim.commit(step(restored.positions, draft("gateway.outcomes", b"2")))
             )
-            broker.pause() if how == "paused" else await asyncio.to_thread(broker.kill)
+            if how == "killed":
+                await asyncio.to_thread(broker.kill)
             with pytest.raises((TimeoutError, KafkaError)):
                 await committing
             await claim.release()
@@ -59,14 +71,11 @@ async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
                     await log.claim(0)
             broker.resume()
             await asyncio.to_thread(broker.start)
-            monkeypatch.setattr(kafka_producer, "START_S", 30.0)  # it has to find itself again first
+            monkeypatch.undo()
             async with asyncio.timeout(PATIENCE_S):
-                claim = await _claimed(log)
-            await claim.restore()
+                claim = await _claimed_and_restored(log)
             await claim.release()
             await log.close()
-            for _ in range(30):
-                if left() == ([], []):
-                    break
-                await asyncio.sleep(0.1)  # what ends by itself
+            with suppress(TimeoutError):
+                await in_the_end(lambda: left() == ([], []))
             assert left() == ([], [])

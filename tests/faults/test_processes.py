@@ -100,10 +100,12 @@ async def test_processes_that_end_by_themselves_decide_all_together(
     print(f"seed {seed}")
     async with Scene(bootstrap, topic_prefix, partitions=4) as scene:
         await scene.feed(sample(300, seed))
-        processes = [await scene.start(*TO_THE_END, command=IN_SMALL_STEPS) for _ in range(3)]
-        await processes[0].until("step.committed", 3)
-        await processes[0].kill()
-        for process in processes[1:]:
+        first = await scene.start(*TO_THE_END, command=IN_SMALL_STEPS)
+        await first.until("step.committed")  # while it has all the partitions
+        others = [await scene.start(*TO_THE_END, command=IN_SMALL_STEPS) for _ in range(2)]
+        await others[0].until("partitions.assigned")
+        await first.kill()
+        for process in others:
             await process.well()
         await scene.check()
 

@@ -4,18 +4,12 @@ import random
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from msgspec.structs import replace
 
-from gateway.engine.caseload import pack, unpack
-from gateway.engine.kafka_claim import ORDER, read_state
+from gateway.engine.kafka_claim import ORDER
 from gateway.engine.kafka_topics import STATE_TOPIC
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
 
 pytestmark = pytest.mark.slow
-
-#: So many states of purchase orders on which nothing falls due.
-MANY = 120_000
-NEVER_DUE = 2**60
 
 
 async def put_on_state(scene: Scene, ends_in: str) -> None:
@@ -65,29 +59,11 @@ async def test_a_restore_that_takes_longer_than_the_session_keeps_the_partitions
         await scene.feed(first)
         await scene.until_decided()
         await process.stop()
-        log = scene.log()
-        kept = [pair async for pair in read_state(log.brokers, 0)]
-        await log.close()
-        states = [unpack(value) for key, value in kept if key.startswith(ORDER) and value is not None]
-        asleep = [pack(replace(state, due_at=NEVER_DUE)) for state in states]
-        producer = AIOKafkaProducer(**scene.direct.arguments())
-        await producer.start()
-        try:
-            for partition in range(2):
-                batch = producer.create_batch()
-                for number in range(MANY):
-                    key, value = ORDER + b"ASLEEP%d" % number, asleep[number % len(asleep)]
-                    if batch.append(timestamp=None, key=key, value=value) is None:
-                        await (
-                            await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition)
-                        )
-                        batch = producer.create_batch()
-                        batch.append(timestamp=None, key=key, value=value)
-                await (await producer.send_batch(batch, scene.named(STATE_TOPIC), partition=partition))
-        finally:
-            await producer.stop()
         processes = [
-            await scene.start(*FOR_EVER, command=IN_SMALL_STEPS, session_timeout_s="1") for _ in range(2)
+            await scene.start(
+                *("--restore-takes", "13", *FOR_EVER), command=IN_SMALL_STEPS, session_timeout_s="6"
+            )
+            for _ in range(2)
         ]
         await scene.feed(second)
         await scene.until_decided()

@@ -1,5 +1,6 @@
 """The providers' API on a real broker: each process answers for all, whichever of them decides."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from tests.api.running import Client, until_ready
 from tests.api.tokens import AUDIENCE, ISSUER, token, usual_keys
 from tests.cli.running import Json, json_lines, referral, spawn
 from tests.kafka.gateways import Gateway, running, share
-from tests.patience import eventually
+from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
 
 PARTITIONS = 4
@@ -81,9 +82,10 @@ async def referrals(client: Client) -> list[str]:
 async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[Gateway, Client]]) -> None:
     (_, one), (_, other) = both
     everything = sorted(line["value"]["po_number"] for line in lines())
-    for client in (one, other):
-        while await referrals(client) != everything:
-            await client.get("/v1/instructions?wait=1")
+    async with asyncio.timeout(PATIENCE_S):
+        for client in (one, other):
+            while await referrals(client) != everything:
+                await client.get("/v1/instructions?wait=1")
     # What is posted to either is decided, wherever its partition is, and both see what came of it.
     for number in range(REFERRALS):
         answer = await one.record(f"PO{number}", f"a{number}", ACCEPTED)
@@ -98,8 +100,6 @@ async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[
         refused = await other.record(f"PO{number}", f"b{number}", ACCEPTED)
         assert (refused.status, refused.code) == (422, "ALREADY_ACCEPTED")
         assert refused.json["rule"] == "WP19 ¶3"
-        seen = await one.get(f"/v1/messages/b{number}")
-        assert seen.status in {200, 404}  # it may have come to one of them only
     # An instruction is there on both, once, under cursors that both take.
     there = await one.get("/v1/instructions?limit=500")
     assert there.json["next"].count(".") == PARTITIONS - 1

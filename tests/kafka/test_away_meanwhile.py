@@ -1,10 +1,12 @@
 """Brokers that go away while something is read or put: told, and not waited for without an end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from gateway.engine import kafka, kafka_append, kafka_brokers, kafka_changes, kafka_producer
 from gateway.engine.kafka import KafkaLog
@@ -13,6 +15,8 @@ from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import ChangeReader, Draft, LogBusy, Record
 from tests.broker.broker import Broker
 from tests.patience import PATIENCE_S
+
+T = TypeVar("T")
 
 TOPIC = "jobcentre.wp11"
 
@@ -38,65 +42,101 @@ async def is_made(connection: Connection, prefix: str) -> bool:
 
 @pytest.fixture
 async def log(broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KafkaLog]:
-    """A log of one partition with one record, that has less patience than it has in service."""
+    """A log of one partition with one record; it asks often whether the brokers are there."""
     connection = Connection((broker.bootstrap,))
     async with asyncio.timeout(PATIENCE_S):
         # It was paused, and may name no brokers yet.
         while not await is_made(connection, topic_prefix):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
-    log = KafkaLog(connection, prefix=topic_prefix, append_s=5)
+    log = KafkaLog(connection, prefix=topic_prefix)
     await log.append([Draft(TOPIC, b"PO1", b"there")])
-    for module in (kafka, kafka_brokers):
-        monkeypatch.setattr(module, "ANSWER_S", 0.5)
-    monkeypatch.setattr(kafka_producer, "START_S", 5)
+    monkeypatch.setattr(kafka, "ANSWER_S", 0.5)
     monkeypatch.setattr(kafka_changes, "ASK_AGAIN_S", 0.5)
     yield log
-    broker.resume()
     await log.close()
 
 
+@asynccontextmanager
+async def open_transaction(broker: Broker, name: str) -> AsyncIterator[AIOKafkaProducer]:
+    """One that has been begun, and that the broker does not end by itself for a quarter of an hour."""
+    async with AIOKafkaProducer(
+        bootstrap_servers=broker.bootstrap, transactional_id=name, transaction_timeout_ms=900_000
+    ) as producer:
+        await producer.begin_transaction()
+        yield producer
+
+
+@asynccontextmanager
+async def away(broker: Broker, log: KafkaLog) -> AsyncIterator[None]:
+    """The broker answers nothing meanwhile, and the log has little patience with it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kafka_brokers, "ANSWER_S", 0.5)
+        patched.setattr(kafka_producer, "START_S", 5)
+        patched.setattr(log._append, "_longest_s", 5)
+        broker.pause()
+        try:
+            yield
+        finally:
+            broker.resume()
+    await asyncio.to_thread(broker.start)  # it runs, and comes to itself
+
+
+async def again(work: Callable[[], Awaitable[T]]) -> T:
+    """Try until it works, as one is told to: after so long the controller may still shut its broker out."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                return await work()
+            except LogBusy:
+                await asyncio.sleep(0.1)
+
+
 async def test_what_an_open_transaction_hides_is_waited_for_until_the_brokers_are_away(
-    log: KafkaLog, broker: Broker
+    log: KafkaLog, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     came: asyncio.Queue[Record] = asyncio.Queue()
+    told, ends = asyncio.Semaphore(0), log.brokers.ends
+
+    async def told_of(places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        found = await ends(places)
+        told.release()
+        return found
+
+    monkeypatch.setattr(log.brokers, "ends", told_of)
 
     async def read() -> None:
         async for record in log.follow([TOPIC], from_start=True, wait=False):
             came.put_nowait(record)
 
-    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id="open") as producer:
-        await producer.begin_transaction()
+    async with asyncio.timeout(PATIENCE_S), open_transaction(broker, "open") as producer:
         await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden", partition=0)
         reading = asyncio.create_task(read())
         assert (await came.get()).value == b"there"
-        # Longer than it takes to ask whether the brokers are there: they are.
-        done, _ = await asyncio.wait({reading}, timeout=2)
-        assert not done
+        # It asks at first where the end is, and then again and again whether the brokers are there: they are.
+        for _ in range(4):
+            await told.acquire()
+        assert not reading.done()
         await producer.commit_transaction()
         await reading
         assert (await came.get()).value == b"hidden"
 
-        await producer.begin_transaction()
+    async with asyncio.timeout(PATIENCE_S), open_transaction(broker, "open") as producer:
         await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden too", partition=0)
         reading = asyncio.create_task(read())
         await came.get()
-        broker.pause()
-        with pytest.raises(LogBusy, match="before all was read; look at them"):
-            await reading
-        broker.resume()
-        await producer.abort_transaction()
+        async with away(broker, log):
+            with pytest.raises(LogBusy, match="before all was read; look at them"):
+                await reading
 
 
 async def test_who_can_not_put_records_is_told_that_it_may_be_done_again(
     log: KafkaLog, broker: Broker
 ) -> None:
-    broker.pause()
-    with pytest.raises(LogBusy, match="before it was sure that all was put; look at them"):
-        await log.append([Draft(TOPIC, b"PO1", b"not there")])
-    with pytest.raises(LogBusy, match="before it was sure that all was put; look at them"):
-        await log.append([Draft(TOPIC, b"PO1", b"nor this")])
-    broker.resume()
-    assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
+    async with away(broker, log):
+        for value in (b"not there", b"nor this"):
+            with pytest.raises(LogBusy, match="before it was sure that all was put; look at them"):
+                await log.append([Draft(TOPIC, b"PO1", value)])
+    assert await again(lambda: log.append([Draft(TOPIC, b"PO1", b"there too")])) == 1
 
 
 async def test_who_puts_records_hears_nothing_of_a_broker_that_was_started_anew_meanwhile(
@@ -115,6 +155,17 @@ async def test_who_has_put_nothing_for_long_puts_it_through_a_new_connection(
         assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
 
 
+async def read_from(log: KafkaLog, positions: Mapping[str, int]) -> Sequence[Record]:
+    """What has come since then."""
+    reader = await log.changes([TOPIC], positions)
+    try:
+        while not (changes := await reader.read(1)).records:
+            pass
+        return changes.records
+    finally:
+        await reader.close()
+
+
 async def read_for_ever(reader: ChangeReader) -> None:
     """Read until something is raised."""
     while True:
@@ -130,10 +181,9 @@ async def test_what_an_open_transaction_hides_is_no_change_yet(log: KafkaLog, br
         while until not in came:
             came.extend(record.value for record in (await reader.read(1)).records)
 
-    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id="open too") as producer:
-        async with asyncio.timeout(PATIENCE_S):
-            await read(b"there")
-            await producer.begin_transaction()
+    async with asyncio.timeout(PATIENCE_S):
+        await read(b"there")
+        async with open_transaction(broker, "open too") as producer:
             await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden", partition=0)
             await log.append([Draft(TOPIC, b"PO1", b"after")])
             while (changes := await reader.read(0.1)).behind < 2:
@@ -152,16 +202,12 @@ async def test_who_reads_changes_is_told_and_goes_on_from_the_last_positions(
     async with asyncio.timeout(PATIENCE_S):
         while not (changes := await reader.read(1)).records:
             pass
-        broker.pause()
-        with pytest.raises(LogBusy, match="go on from the last positions"):
-            await read_for_ever(reader)
-        await reader.close()
-        with pytest.raises(LogBusy):
-            await log.changes([TOPIC], changes.positions)
-        broker.resume()
-        await log.append([Draft(TOPIC, b"PO1", b"more")])
-        reader = await log.changes([TOPIC], changes.positions)
-        while not (changes := await reader.read(1)).records:
-            pass
-    assert [record.value for record in changes.records] == [b"more"]
-    await reader.close()
+        async with away(broker, log):
+            with pytest.raises(LogBusy, match="go on from the last positions"):
+                await read_for_ever(reader)
+            await reader.close()
+            with pytest.raises(LogBusy):
+                await log.changes([TOPIC], changes.positions)
+        await again(lambda: log.append([Draft(TOPIC, b"PO1", b"more")]))
+        found = await again(lambda: read_from(log, changes.positions))
+    assert {record.value for record in found} == {b"more"}

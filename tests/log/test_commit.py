@@ -179,6 +179,8 @@ async def test_of_many_claims_at_the_same_time_one_can_commit(arrangement: Arran
     assert values(await followed(handles[0], [OUT])) == [b"%d" % done.index(True)]
 
 
+# A simulated log writes whatever it is given.
+@pytest.mark.parametrize("arrangement", ["sqlite", "kafka", "kafka, dated"], indirect=True)
 async def test_a_step_that_can_not_be_written_leaves_nothing_behind(arrangement: Arrangement) -> None:
     """Here its last part is no state at all."""
     log = await arrangement.open()
@@ -192,6 +194,8 @@ async def test_a_step_that_can_not_be_written_leaves_nothing_behind(arrangement:
         assert restored.states == {"PO1": b"1"}
         assert restored.decided_to == 1
         assert values(await followed(log, [OUT])) == [b"1"]
+    else:
+        pytest.fail("it was written")
 
 
 async def test_letting_go_never_raises_and_undoes_nothing(arrangement: Arrangement) -> None:

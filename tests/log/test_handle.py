@@ -133,6 +133,8 @@ async def test_a_letter_that_was_handled_is_left_as_it_is(
     assert values(await followed(log, [REFERRALS])) == [b"b"]
 
 
+# A simulated log writes whatever it is given.
+@pytest.mark.parametrize("arrangement", ["sqlite", "kafka", "kafka, dated"], indirect=True)
 async def test_what_can_not_be_put_back_is_not_marked_either(arrangement: Arrangement) -> None:
     """Here the last record is none at all."""
     log = await arrangement.open()
@@ -144,6 +146,8 @@ async def test_what_can_not_be_put_back_is_not_marked_either(arrangement: Arrang
         assert await followed(log, INBOUND_TOPICS) == []
         assert await log.handle({"a": draft(WP11, b"a"), "b": None}) == {"a", "b"}
         assert values(await followed(log, [WP11])) == [b"a"]
+    else:
+        pytest.fail("it was put back")
 
 
 async def test_of_many_at_the_same_time_one_puts_a_letter_back(arrangement: Arrangement) -> None:

@@ -148,6 +148,7 @@ async def test_at_its_end_a_topic_has_nothing_that_was_there_before_the_read(
         read += len(batch.records)
         if not batch.partial and all(batch.reached[topic] >= batch.ends[topic] for topic in INBOUND_TOPICS):
             assert read == sent
+    assert read + len((await read_to_end(claim))[0]) == sent
 
 
 async def test_nothing_dated_before_quiet_at_comes_after_the_ends(arrangement: Arrangement) -> None:
