@@ -63,7 +63,6 @@ def raw(here: Sandbox, sent: bytes) -> tuple[bytes, bytes]:
         b"GET /v1/\xc3\xb6AB123456C HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /" + b"AB123456C" * 1_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: AB123456C\r\n\r\n",
-        b"POST /sandbox/clock HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx",
     ],
 )
 def test_what_is_no_http_is_a_problem_that_quotes_nothing_of_it(sent: bytes, here: Sandbox) -> None:

@@ -154,7 +154,8 @@ async def test_it_has_every_route_and_no_other(tmp_path: Path, monkeypatch: pyte
     seen: list[web.Application] = []
 
     @asynccontextmanager
-    async def not_serving(app: web.Application, *_: object) -> AsyncIterator[None]:
+    async def not_serving(app: web.Application, *_: object, sandbox: bool) -> AsyncIterator[None]:
+        assert sandbox
         seen.append(app)
         yield
 
