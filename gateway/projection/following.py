@@ -38,10 +38,11 @@ class Following:
         self,
         log: Log,
         file: ProjectionFile,
-        decided: Callable[[], bool] = lambda: True,
+        decided: Callable[[], bool] | None = None,
         read_back: Callable[[Sequence[tuple[str, str]]], None] = lambda _: None,
     ) -> None:
-        """decided: whether what is on the log has been decided; until then it does not count as filled.
+        """decided: whether what is on the log has been decided; until then it does not count as filled. None:
+        nobody knows, and nothing is made of it.
 
         read_back: is told the providers' messages that have been taken in, each by its provider and its id.
         """
@@ -166,7 +167,7 @@ class Following:
         """Take in what comes, until told to stop or it is found to be damaged. Raises PositionsGone."""
         while not stop.is_set():
             # Asked before what came of it is read: afterwards that could be on the log and not in here.
-            decided = self.filled.is_set() or self._decided()
+            decided = self.filled.is_set() or self._decided is None or self._decided()
             changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
             if changes is None or self._damaged.is_set():
                 return
@@ -178,6 +179,8 @@ class Following:
             whole = decided and not changes.behind and not self.filled.is_set()
             if whole:
                 await self._in_thread(self._file.look)
+                if self._decided is not None:
+                    await self._in_thread(self._file.drop_undecided)
             if self._damaged.is_set():
                 return
             if whole:

@@ -116,6 +116,17 @@ class ProjectionFile:
         for table in _TABLES:
             self._db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 
+    def drop_undecided(self) -> None:
+        """Drop the messages of which nothing has come, where there is no referral that could show it.
+
+        Where all is decided, their referral has been forgotten: on a log whose topics have no common order,
+        that may be read before the messages are.
+        """
+        with self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            known = "SELECT po_number FROM referral"
+            db.execute(f"DELETE FROM message WHERE status IS NULL AND po_number NOT IN ({known})")
+
     def _remove(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):

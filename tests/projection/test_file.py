@@ -17,9 +17,10 @@ from gateway.engine.log import Changes, LogError, Record
 from gateway.projection import filling as filling_room
 from gateway.projection import following as following_room
 from gateway.projection import tables as tables_room
-from gateway.projection.filling import fill
+from gateway.projection.filling import TOPICS, fill
 from gateway.projection.following import Following
 from gateway.projection.tables import APPLICATION_ID, VERSION, ProjectionFile
+from gateway.rules.messages import PROVIDERS_TOPIC
 from tests.cli.running import Json, life, referral, started
 from tests.patience import PATIENCE_S
 from tests.projection.filling import Rows, a_log, caught_up, decide, filled, following, rows
@@ -163,6 +164,30 @@ async def test_what_is_forgotten_leaves_nothing_behind(tmp_path: Path) -> None:
     assert followed == anew
     assert {row[0] for row in followed["referral"] + followed["event"]} == {"PO-LATER"}
     assert "PO1" not in str(followed)
+
+
+async def test_of_what_was_forgotten_no_message_is_left_whatever_is_read_first(tmp_path: Path) -> None:
+    """On Kafka the topics have no common order: what came of a message, and that, may be read before it."""
+    async with a_log(tmp_path / "gateway.db") as log:
+        await decide(log, life())
+        reader = await log.changes(TOPICS, {})
+        changes = await reader.read(0)
+        await reader.close()
+    assert not changes.behind
+    sent: list[Record] = []
+    others: list[Record] = []
+    for each in changes.records:
+        (sent if each.topic == PROVIDERS_TOPIC else others).append(each)
+    assert sent
+    gone = {str(each.key, "utf-8"): None for each in sent if each.key}
+    file = ProjectionFile(tmp_path / "projection")
+    fill(file, Changes(others, changes.states, {}, 0))
+    fill(file, Changes([], gone, {}, 0))
+    fill(file, Changes(sent, {}, {}, 0))
+    assert rows(tmp_path / "projection")["message"] != []
+    file.drop_undecided()
+    file.close()
+    assert rows(tmp_path / "projection")["message"] == []
 
 
 async def test_how_far_it_is_behind_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
