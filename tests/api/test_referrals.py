@@ -64,13 +64,11 @@ async def test_the_status_is_a_filter(provider: Client) -> None:
     ("query", "code", "field"),
     [
         ("status=LOST", "BAD_PARAMETER", "status"),
-        ("status=", "BAD_PARAMETER", "status"),
         ("limit=0", "BAD_PARAMETER", "limit"),
         (f"limit={LARGEST_PAGE + 1}", "BAD_PARAMETER", "limit"),
         ("limit=1.5", "BAD_PARAMETER", "limit"),
         ("limit=%D9%A1", "BAD_PARAMETER", "limit"),
         ("limit=" + "9" * 5_000, "BAD_PARAMETER", "limit"),
-        ("cursor=", "BAD_CURSOR", "cursor"),
         ("cursor=x", "BAD_CURSOR", "cursor"),
         ("cursor=%00%FF", "BAD_CURSOR", "cursor"),
         ("cursor=%C3%A9", "BAD_CURSOR", "cursor"),
