@@ -58,11 +58,13 @@ include-operation-id = "postUpload"
 checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.expected-statuses = {of_uploads}
 """
-#: By operation, what else may come of it: a record or a message may be refused by the rules; the document
-#: does not say which texts are cursors, and how a file is written that is an upload.
+#: By operation, what else may come of it: a record or a message may be refused by the rules, and another plan
+#: under a key that one has; the document does not say which texts are cursors, and how a file is written that
+#: is an upload.
 _ALSO = {
     "postRecord": "422",
     "postSandboxMessage": "422",
+    "putDeliveryPlan": "422",
     "listReferrals": "400",
     "listInstructions": "400",
 }
