@@ -11,7 +11,7 @@ from gateway import settings as gateway_settings
 from gateway import telemetry
 from gateway.app import Clock, open_log
 from gateway.engine.log import Log, LogError
-from gateway.settings import Settings
+from gateway.settings import InvalidSettings, Settings
 
 T = TypeVar("T")
 
@@ -54,3 +54,13 @@ def on_log(
 def counted(number: int, what: str) -> str:
     """A number of things: 1 message, 2,000 messages."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def instant(option: str, text: str | None) -> int | None:
+    """The instant that an option names, UTC milliseconds; None: it is not given. Raises InvalidSettings."""
+    from schemas.json import NotAnInstant, parse_instant
+
+    try:
+        return None if text is None else parse_instant(text)
+    except NotAnInstant as error:
+        raise InvalidSettings(f"{option} {error}") from None

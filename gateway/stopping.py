@@ -16,6 +16,10 @@ LET_GO_S: Final = 8.0
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
+class Terminated(SystemExit):
+    """SIGTERM came. A SystemExit, because asyncio lets no other exception out of its loop at once."""
+
+
 @contextmanager
 def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
     """An event that is set on SIGTERM, on SIGINT and when the lifeline ends; then the process has LET_GO_S.

@@ -56,7 +56,7 @@ def marks_aside(found: Rows, again: set[str]) -> Rows:
     An id that was used before the referral was forgotten, and after it came anew, leaves no mark in a
     projection that is made anew.
     """
-    messages = [row if row[2] not in again else (*row[:3], *row[5:]) for row in found["message"]]
+    messages = [row if row[2] not in again else (*row[:3], *row[4:]) for row in found["message"]]
     return found | {"message": messages}
 
 
