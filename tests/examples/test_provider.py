@@ -79,7 +79,7 @@ def post(gateway: Sandbox, path: str, body: object, key: str = "") -> None:
 
 def is_attached_by_four_records(gateway: Sandbox, po_number: str) -> None:
     """Each was decided once, and none was refused."""
-    referral = gateway.ask(f"/v1/referrals/{po_number}")
+    referral = gateway.get(f"/v1/referrals/{po_number}")
     assert referral["status"] == "ATTACHED"
     outcomes = [each["event"] for each in referral["history"] if each["type"] == "Outcome"]
     assert [each["status"] for each in outcomes if each["topic"] == "provider.session-records"] == [
