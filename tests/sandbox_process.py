@@ -1,63 +1,89 @@
-"""`gateway run --sandbox` as a process of its own, for those who ask it from outside."""
+"""A sandbox as people run one, asked from outside: the command in a folder of its own, and a token for it."""
 
 import json
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.request import Request, urlopen
+from typing import Any
 
-from tests.cli.running import GATEWAY, Json, clean_environment, spawn
-from tests.patience import PATIENCE_S
-from tests.ports import free_port
+from gateway.sandbox import PROVIDER
+from tests.api.running import Process, process
+from tests.cli.running import spawn
+from tests.patience import PATIENCE_S, eventually
 
 
-class Sandbox(NamedTuple):
-    """Where it is, and a token of its provider."""
+@dataclass(frozen=True)
+class Answered:
+    """What came back. headers: the last of each name."""
 
-    folder: Path
-    port: int
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def type(self) -> str | None:
+        """The media type, without what follows it."""
+        found = self.headers.get("Content-Type")
+        return None if found is None else found.partition(";")[0]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Where it is, and who asks. token: of the provider whose referrals are ready-made."""
+
+    process: Process
     token: str
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def folder(self) -> Path:
+        """Where its log is."""
+        return self.process.folder
 
-    def ask(self, path: str) -> Any:
-        """What it answers the provider."""
-        request = Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})
-        with urlopen(request, timeout=PATIENCE_S) as answer:
-            return json.loads(answer.read())
+    @property
+    def port(self) -> int:
+        """Where it is asked."""
+        return self.process.port
+
+    @property
+    def url(self) -> str:
+        """The same, as an address."""
+        return self.process.url
+
+    def until_ready(self) -> None:
+        """Wait until it has decided all that is ready-made."""
+        eventually(lambda: self.ask("GET", "/readyz").status == 200)
+
+    def get(self, path: str) -> Any:
+        """What it answers the provider, in JSON."""
+        answered = self.ask("GET", path)
+        assert answered.status == 200, answered.body
+        return json.loads(answered.body)
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answered:
+        """One request, with the token. `Idempotency_Key=` is that header; an empty one is left out."""
+        sent = {"Authorization": f"Bearer {self.token}" if self.token else ""}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            named = {name: value for name, value in sent.items() if value}
+            connection.request(method, path, body or None, named)
+            response = connection.getresponse()
+            # A stream has no end: its first lines are enough.
+            streams = response.headers.get_content_type() == "text/event-stream"
+            content = b"".join(response.readline() for _ in range(6)) if streams else response.read()
+            return Answered(response.status, dict(response.headers.items()), content)
+        finally:
+            connection.close()
 
 
 @contextmanager
 def sandbox(folder: Path) -> Iterator[Sandbox]:
-    """A new one in a folder, for as long as the block lasts. Nothing that it logs is an error."""
-    said, port = folder / "said.jsonl", free_port()
-    with said.open("wb") as log:
-        process = subprocess.Popen(
-            [GATEWAY, "run", "--sandbox"],
-            cwd=folder,
-            env=clean_environment() | {"GATEWAY_HTTP_PORT": str(port)},
-            stdin=subprocess.DEVNULL,
-            stderr=log,
-        )
-    try:
-        while not any(line["event"] == "http.started" for line in told(said)):
-            assert process.poll() is None, said.read_text("utf-8")
-            time.sleep(0.02)
-        yield Sandbox(folder, port, spawn("token", "--provider", "PRV01", cwd=folder).out.decode().strip())
-        process.terminate()
-        assert process.wait(PATIENCE_S) == 0
-    finally:
-        process.kill()
-        process.wait()
-    assert not [line for line in told(said) if line["level"] == "error"]
-
-
-def told(said: Path) -> list[Json]:
-    """The whole lines of a log."""
-    whole, _, _ = said.read_text("utf-8").rpartition("\n")
-    return [json.loads(line) for line in whole.splitlines()]
+    """A new one that answers, for as long as the block lasts. Nothing that it logs is an error."""
+    with process(folder) as run:
+        run.until("http.started")
+        yield Sandbox(run, spawn("token", "--provider", PROVIDER, cwd=folder).out.decode().strip())
+        run.tell_to_stop()
+        assert run.ended() == 0
+    assert not [line for line in run.told if line["level"] == "error"]

@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from schemas.codec import encode
 from schemas.json import parse
 from tests.cli.running import GATEWAY, Json, clean_environment
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
 
 #: When the sandbox begins.
@@ -260,6 +260,15 @@ class Process:
         """The same, line by line."""
         said = self.said
         return [json.loads(line) for line in said[: said.rfind("\n") + 1].splitlines()]
+
+    def until(self, event: str) -> None:
+        """Wait until it has logged that."""
+        eventually(lambda: self._has_logged(event))
+
+    def _has_logged(self, event: str) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said
+        return any(line["event"] == event for line in self.told)
 
     def client(self, session: ClientSession, *providers: str) -> Client:
         """Somebody who speaks for these providers; PRV01 where none is named."""

@@ -12,6 +12,7 @@ from aiohttp import ClientSession, web
 from gateway.api import connection
 from gateway.api.server import application, serving
 from tests.api.conftest import lines
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
 #: More than fits what the kernel keeps for a connection.
@@ -64,7 +65,7 @@ async def answered(port: int) -> bool:
 
 
 async def until_answered(port: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not await answered(port):  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
 
@@ -104,7 +105,7 @@ async def test_who_takes_an_answer_slowly_gets_all_of_it(monkeypatch: pytest.Mon
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head("/much", "Connection: close\r\n"))
         found = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while part := await reader.read(2**17):
                 found += len(part)
                 await asyncio.sleep(0.001)

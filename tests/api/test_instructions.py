@@ -221,21 +221,24 @@ async def test_a_long_poll_ends_when_the_gateway_is_told_to_stop(
         assert (await polling).json == {"instructions": [], "next": cursor}
 
 
-async def test_long_polls_whose_callers_have_gone_make_room(served: Sandbox, provider: Client) -> None:
+async def test_long_polls_whose_callers_have_gone_make_room(
+    served: Sandbox, provider: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instructions, "LONGEST_WAIT_S", 10 * PATIENCE_S)  # they don't end by themselves
     end = (await provider.get("/v1/instructions?limit=500")).json["next"]
     head = (
-        f"GET /v1/instructions?wait=60&after={end} HTTP/1.1\r\nHost: localhost\r\n"
+        f"GET /v1/instructions?wait={10 * PATIENCE_S}&after={end} HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: Bearer {provider.token}\r\n\r\n"
     ).encode()
     gone = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(MOST_OPEN)]
     for _, writer in gone:
         writer.write(head)
         await writer.drain()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while (await provider.get(f"/v1/instructions?wait=1&after={end}")).status == 200:
             pass
     for _, writer in gone:
         writer.transport.abort()
-    async with asyncio.timeout(30):  # half as long as they would have waited
+    async with asyncio.timeout(PATIENCE_S):
         while (await provider.get(f"/v1/instructions?wait=1&after={end}")).status == 429:
             pass

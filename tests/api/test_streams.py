@@ -75,7 +75,7 @@ async def test_a_last_event_id_that_is_none_is_refused(provider: Client) -> None
 
 
 async def test_head_has_no_body_whatever_it_accepts(provider: Client) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         head = await provider.ask("HEAD", "/v1/instructions", Accept="text/event-stream")
     assert (head.status, head.body) == (200, b"")
     assert head.headers["Content-Type"].startswith("application/json")

@@ -230,7 +230,7 @@ async def test_uploads_of_one_caller_that_come_slowly_are_limited_and_keep_nobod
     for _, writer in slow:
         writer.write(head)
         await writer.drain()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while (answer := await upload(provider, json_lines(objection(1)))).status == 202:
             pass  # the heads are on their way
     assert (answer.status, answer.code) == (429, "TOO_MANY_UPLOADS")
@@ -239,7 +239,7 @@ async def test_uploads_of_one_caller_that_come_slowly_are_limited_and_keep_nobod
     assert (other.status, other.code) == (422, "UPLOAD_HAS_MISTAKES")
     for _, writer in slow:
         writer.close()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while (await upload(provider, json_lines(objection(1)))).status == 429:
             pass
 

@@ -22,7 +22,15 @@ from producers import dead_letters
 from schemas.codec import Unreadable, UnreadableCode, encode
 from schemas.json import parse_instant
 from tests.cli.conftest import Gateway
-from tests.cli.running import GATEWAY, clean_environment, json_lines, referral, spawn
+from tests.cli.running import (
+    GATEWAY,
+    clean_environment,
+    json_lines,
+    read_until,
+    referral,
+    spawn,
+    started,
+)
 from tests.log.reading import followed, owned, step
 from tests.patience import PATIENCE_S
 
@@ -377,19 +385,12 @@ def test_a_letter_is_put_back_once_by_operators_at_once_of_whom_some_are_killed(
 def test_letters_are_put_back_while_the_gateway_runs(gateway: Gateway, tmp_path: Path) -> None:
     """It decides them, with nobody stopping it."""
     died(tmp_path, "FAILED", GOOD)
-    with subprocess.Popen(
-        [GATEWAY, "run"], cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE
-    ) as run:
-        try:
-            assert run.stderr is not None
-            while b"partition.claimed" not in (line := run.stderr.readline()):
-                assert line, "the gateway ended"
-            assert spawn("dead-letters", "replay", "--all", cwd=tmp_path).status == 0
-            deadline = monotonic() + PATIENCE_S
-            while not (outcomes := gateway("tail", "--from-start", "--no-follow", "gateway.outcomes").lines):
-                assert monotonic() < deadline, "it was not decided"
-        finally:
-            run.terminate()
-            run.communicate(timeout=PATIENCE_S)
+    with started("run", cwd=tmp_path) as run:
+        read_until(run, "partition.claimed")
+        assert spawn("dead-letters", "replay", "--all", cwd=tmp_path).status == 0
+        while not (outcomes := gateway("tail", "--from-start", "--no-follow", "gateway.outcomes").lines):
+            assert run.poll() is None, "it was not decided"
+        run.terminate()
+        run.communicate(timeout=PATIENCE_S)
     assert [line["value"]["status"] for line in outcomes] == ["APPLIED"]
     assert run.returncode == 0

@@ -70,7 +70,7 @@ def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path
     folder.mkdir()
     commands = [block for block in blocks(page) if block.info == "sh sandbox"]
     with sandbox(folder) as begun:
-        begun.ask("/sandbox")  # whoever types takes longer than that
+        begun.get("/sandbox")  # whoever types takes longer than that
         script = "\n".join(f"{block.body}\nprintf '%s\\n' '{END}'" for block in commands)
         done = subprocess.run(
             ["sh", "-e", "-c", script.replace("localhost:8080", f"localhost:{begun.port}")],

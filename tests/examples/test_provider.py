@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -79,7 +80,7 @@ def post(gateway: Sandbox, path: str, body: object, key: str = "") -> None:
 
 def is_attached_by_four_records(gateway: Sandbox, po_number: str) -> None:
     """Each was decided once, and none was refused."""
-    referral = gateway.ask(f"/v1/referrals/{po_number}")
+    referral = gateway.get(f"/v1/referrals/{po_number}")
     assert referral["status"] == "ATTACHED"
     outcomes = [each["event"] for each in referral["history"] if each["type"] == "Outcome"]
     assert [each["status"] for each in outcomes if each["topic"] == "provider.session-records"] == [
@@ -118,7 +119,7 @@ def test_a_number_that_is_part_of_no_path_as_it_stands_is_handled_like_any_other
         "po_number": "../PO 1/2?",
         "po_revision": 1,
         "action_plan_annotation": "Work Programme Information Session-Voluntary",
-        "referred_on": gateway.ask("/sandbox/clock")["at"][:10],
+        "referred_on": gateway.get("/sandbox/clock")["at"][:10],
         "provider_id": "PRV01",
         "contract_package_area": "CPA01",
         "jobcentre_id": "JCP-LEEDS",
@@ -176,7 +177,7 @@ def test_an_answer_that_is_not_the_gateways_ends_it_with_a_sentence(gateway: San
         serving = Thread(target=there.serve_forever)
         serving.start()
         try:
-            here = gateway._replace(port=there.server_address[1])
+            here = Sandbox(replace(gateway.process, port=there.server_address[1]), gateway.token)
             said = ends_at_once(here, tmp_path, "UC-MANDATORY", GATEWAY_TOKEN=gateway.token)
         finally:
             there.shutdown()

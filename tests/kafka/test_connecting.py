@@ -296,6 +296,10 @@ async def test_what_a_user_may_not_do_is_told(
         )
 
 
+#: For how long a token is good: longer than a busy machine needs to make topics and to connect.
+SHORT_S = 15
+
+
 class Issuer:
     """A token endpoint whose tokens are soon over."""
 
@@ -304,7 +308,7 @@ class Issuer:
 
     async def give(self, _: web.Request) -> web.Response:
         self.given += 1
-        given = {"access_token": token(life_s=5), "token_type": "Bearer", "expires_in": 5}
+        given = {"access_token": token(life_s=SHORT_S), "token_type": "Bearer", "expires_in": SHORT_S}
         return web.json_response(given)
 
 

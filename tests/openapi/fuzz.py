@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.sandbox import PROVIDER
 from tests.openapi.known import PURCHASE_ORDERS
-from tests.openapi.sandbox import Sandbox, sandbox
+from tests.sandbox_process import Sandbox, sandbox
 
 ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = str(Path(sys.executable).parent / "schemathesis")
@@ -119,6 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as made, sandbox(Path(made)) as begun:
+        begun.until_ready()
         print(f"seed {asked.seed}")
         status, printed = fuzz(begun, Path(made), examples=asked.examples, seed=asked.seed)
         print(printed)

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import json as msgspec_json
 
 from gateway.openapi.examples import Example
-from tests.openapi.sandbox import Answered, Sandbox, sandbox
+from tests.sandbox_process import Answered, Sandbox, sandbox
 
 #: Headers of answers that are worth showing.
 SHOWN = ("ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", "Content-Disposition")
@@ -188,4 +188,5 @@ def rendered(examples: list[Example]) -> bytes:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as begun:
+        begun.until_ready()
         Path(sys.argv[1]).write_bytes(rendered(recorded(begun)))

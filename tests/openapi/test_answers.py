@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from tests.openapi.sandbox import Sandbox
 from tests.patience import PATIENCE_S
+from tests.sandbox_process import Sandbox
 
 #: One of each kind: text, JSON, a file, a problem, nothing, a stream, and no HTTP at all.
 ASKED = [

@@ -23,8 +23,8 @@ from gateway.openapi.operation import Operation
 from gateway.rules.policy import shipped
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings import Settings
-from tests.openapi.sandbox import Sandbox
 from tests.ports import free_port
+from tests.sandbox_process import Sandbox
 
 ROOT = Path(__file__).parents[2]
 #: Of answers to what no operation is.

@@ -9,7 +9,7 @@ import pytest
 from gateway.openapi import document, operations
 from gateway.openapi.examples import FILE, Example, examples
 from tests.openapi.recording import recorded, rendered
-from tests.openapi.sandbox import Sandbox
+from tests.sandbox_process import Sandbox
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = document(sandbox=True)

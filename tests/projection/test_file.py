@@ -269,7 +269,7 @@ async def test_what_was_written_is_tidied_again_after_that_has_failed(
 
     monkeypatch.setattr(ProjectionFile, "checkpoint", fails)
     async with a_log(tmp_path / "gateway.db") as log, following(log, tmp_path / "projection"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await tidied.wait()
     assert told.getvalue().count("projection.untidy") == 1
     assert "Qz" not in told.getvalue()

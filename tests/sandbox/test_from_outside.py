@@ -31,14 +31,14 @@ def refer(gateway: Sandbox, number: int) -> None:
 
 def test_all_that_it_shows_can_be_asked_for_from_then_on(tmp_path: Path) -> None:
     with sandbox(tmp_path) as begun:
-        for each in begun.ask("/sandbox")["referrals"]:
-            assert begun.ask(f"/v1/referrals/{each['po_number']}")["status"] == "OPEN"
+        for each in begun.get("/sandbox")["referrals"]:
+            assert begun.get(f"/v1/referrals/{each['po_number']}")["status"] == "OPEN"
 
 
 def test_somebody_who_leaves_a_stream_is_no_error(tmp_path: Path) -> None:
     with sandbox(tmp_path) as begun:
-        begun.ask("/sandbox")
-        end = begun.ask("/v1/instructions?limit=500")["next"]
+        begun.get("/sandbox")
+        end = begun.get("/v1/instructions?limit=500")["next"]
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {begun.token}"}
         stream = urlopen(
             Request(f"{begun.url}/v1/instructions?after={end}", headers=headers), timeout=PATIENCE_S
