@@ -72,4 +72,6 @@ def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_
 def trace_of(request: web.Request) -> str | None:
     """The trace context of a request; None: it has no valid one."""
     given = request.headers.get("traceparent")
-    return None if given is None else traceparent_of((("traceparent", given.encode()),))
+    return (
+        None if given is None else traceparent_of((("traceparent", given.encode(errors="surrogateescape")),))
+    )

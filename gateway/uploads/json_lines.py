@@ -9,6 +9,7 @@ from msgspec import MsgspecError
 from msgspec.json import decode
 
 from gateway.csv_rows import LONGEST_ROW
+from gateway.json_objects import twice
 from gateway.lines import why_no_json
 from gateway.uploads.draft import NO_PROVIDER_ID, RECORDS, Draft, Mistake
 from schemas.json import InvalidJson, parse_as
@@ -34,6 +35,8 @@ def read_json_lines(body: bytes) -> Iterator[Draft | Mistake]:
 def _read(number: int, text: bytes) -> Draft | Mistake:
     try:
         value = decode(text)
+        if twice(text, value):
+            return Mistake(number, "", "has a field twice; give each once")
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         problem = why_no_json(text) or "is not JSON; expected one object in a line"
         return Mistake(number, "", problem)

@@ -242,6 +242,24 @@ async def test_the_key_of_the_plan_in_force_is_known_after_a_restart(tmp_path: P
         assert len(await served.records("jobcentre.delivery-plans")) == 1
 
 
+@pytest.mark.parametrize("trace", ["", "00", "\udcff\udcfe", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
+async def test_what_is_no_trace_is_left_out(trace: str, served: Sandbox) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    body = json.dumps(ACCEPTED).encode()
+    writer.write(
+        f"POST /v1/referrals/{MINE}/records HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: a\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+        f"traceparent: {trace}\r\nAuthorization: Bearer {served.client().token}\r\n\r\n".encode(
+            errors="surrogateescape"
+        )
+        + body
+    )
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert "traceparent" not in dict((await served.records(TOPIC))[-1].headers)
+
+
 async def test_a_plan_is_part_of_the_trace_of_its_request(served: Sandbox, provider: Client) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     await provider.send("PUT", PLAN_PATH, PLAN, traceparent=f"00-{trace}-00f067aa0ba902b7-01")

@@ -55,6 +55,12 @@ def test_what_is_wrong_with_a_line_is_said_with_its_field(
     assert mistakes(lines_of({**GOOD, **change}), "jsonl") == [Mistake(1, field, problem)]
 
 
+def test_a_field_that_stands_there_twice_is_refused() -> None:
+    """Readers differ in which of the two they take."""
+    line = lines_of(GOOD).replace(b'"message_id"', b'"message_id":"m-0","message_id"', 1)
+    assert mistakes(line, "jsonl") == [Mistake(1, "", "has a field twice; give each once")]
+
+
 def test_a_field_that_is_missing_is_named() -> None:
     for field in GOOD.keys() - {"type"}:
         line = {name: value for name, value in GOOD.items() if name != field}
