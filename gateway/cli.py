@@ -187,7 +187,7 @@ app.command()(explain)
 
 @app.command()
 def sample(
-    referrals: Annotated[int, typer.Option(min=1, help="How many referrals.")],
+    referrals: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many referrals.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same programme.")] = 0,
 ) -> None:
     """Print JSON lines of a believable programme, for replay and feed."""

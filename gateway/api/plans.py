@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
+from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, providers_of, read_object
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
 from gateway.api.sending import (
@@ -121,8 +121,10 @@ def _read(value: dict[str, Any], message_id: str, provider_id: str) -> DeliveryP
         raise _wrong("formats", "formats must name GROUP, ONE_TO_ONE, or each of them once.")
     if plan.group_size < 1:
         raise _wrong("group_size", "group_size must be at least 1.")
-    if not 1 <= len(plan.contract_package_area) <= 100:
-        raise _wrong("contract_package_area", "contract_package_area must have 1 to 100 characters.")
+    if not 1 <= len(plan.contract_package_area) <= LONGEST_ID:
+        raise _wrong(
+            "contract_package_area", f"contract_package_area must have 1 to {LONGEST_ID} characters."
+        )
     if len(plan.timings) > LONGEST_TEXT:
         raise _wrong("timings", f"timings is longer than {LONGEST_TEXT:,} characters; shorten it.")
     return plan
