@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -151,11 +152,16 @@ def known_parameters(request: web.Request, *names: str) -> None:
 def content_type_of(request: web.Request) -> tuple[str, str | None]:
     """The media type of a body, and its charset; empty, and None, where they can't be read.
 
-    In place of aiohttp's own, which raises IndexError for some, and takes long for all.
+    In place of aiohttp's own, which raises IndexError for some.
     """
     given = request.headers.get("Content-Type", "")
     if len(given) > LONGEST_CONTENT_TYPE or not given.isascii() or not given:
         return "", None
+    return _content_type(given)
+
+
+@lru_cache(maxsize=256)  # most are the same few
+def _content_type(given: str) -> tuple[str, str | None]:
     read = Message()
     read["Content-Type"] = given
     return read.get_content_type(), read.get_content_charset()
