@@ -77,8 +77,19 @@ class Api:
 
         @web.middleware
         async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path.startswith(PREFIX) and request.path != OPENAPI:
+                caller = request[CALLER] = await self._authenticator.caller(request)
+                self._rate.take(caller)
+                # Half of it would look like all, and what comes again could not be told from what is new.
+                if not self.following.filled.is_set():
+                    raise Problem(
+                        HTTPStatus.SERVICE_UNAVAILABLE,
+                        "The gateway has just started and is reading its log, or that is away; try again.",
+                        code="STARTING",
+                        headers={"Retry-After": "1"},
+                    )
             try:
-                return await let_in_to_v1(request, handler)
+                return await handler(request)
             except sqlite3.Error as error:
                 self.following.unreadable(error)
                 raise Problem(
@@ -87,21 +98,6 @@ class Api:
                     code="PROJECTION_UNREADABLE",
                     headers={"Retry-After": "1"},
                 ) from None
-
-        async def let_in_to_v1(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not request.path.startswith(PREFIX) or request.path == OPENAPI:
-                return await handler(request)
-            caller = request[CALLER] = await self._authenticator.caller(request)
-            self._rate.take(caller)
-            # Half of it would look like all of it, and what comes again could not be told from what is new.
-            if not self.following.filled.is_set():
-                raise Problem(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "The gateway has just started and is reading its log, or that is away; try again.",
-                    code="STARTING",
-                    headers={"Retry-After": "1"},
-                )
-            return await handler(request)
 
         return let_in
 
