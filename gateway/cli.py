@@ -25,6 +25,7 @@ from gateway.cli_run import DEBUG, run, settings_help
 from gateway.cli_token import token
 from gateway.cli_topics import topics_app
 from gateway.engine.log import LogError, Lost
+from gateway.lanes import LaneEnded
 from gateway.letters import UnknownLetter
 from gateway.lines import InvalidLine
 from gateway.prap import InvalidDownload
@@ -94,7 +95,7 @@ def _sentence(error: Exception) -> str:
             return _usage(error)
         case InvalidLine() | InvalidDownload() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
             return str(error)
-        case LogError() | Lost() | PortInUse():
+        case LogError() | Lost() | PortInUse() | LaneEnded():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""

@@ -31,6 +31,7 @@ def replay(
 ) -> None:
     """Run the rules on JSON lines under a virtual clock, with nothing kept, and print what they decide."""
     from gateway import replaying
+    from gateway.lanes import lanes_here
 
     settings = read_settings(config)
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
@@ -44,7 +45,7 @@ def replay(
         elif summary:
             replaying.print_summary(stream, policies, last)
         else:
-            replaying.print_lines(stream, policies, last)
+            replaying.print_lines(stream, policies, last, lanes_here())
 
 
 def feed(

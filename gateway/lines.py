@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
@@ -25,8 +25,12 @@ class InvalidLine(ValueError):
     """A line is not a message or a tick; the message says which line, which field and what is wrong."""
 
     def __init__(self, number: int, problem: str) -> None:
-        super().__init__(f"line {number}: {problem}")
+        super().__init__(number, problem)
         self.number = number
+        self._problem = problem
+
+    def __str__(self) -> str:
+        return f"line {self.number}: {self._problem}"
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -45,16 +49,31 @@ class _Shape(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     tick: bool | UnsetType = UNSET
 
 
+class _About(Struct, frozen=True, gc=False):
+    """As much of a message as says whom it is about; of a name that comes twice the last one counts."""
+
+    po_number: str
+
+
+class _Glance(Struct, frozen=True, gc=False):
+    """As much of a line as says when it is, and whom it is about."""
+
+    at: str
+    value: _About
+
+
 _decode: Final = Decoder(_Shape).decode
+_glance: Final = Decoder(_Glance).decode
 _FIELDS: Final = _Shape.__struct_fields__
 _FIELD_NAME: Final = re.compile(r"[a-z_]{1,40}")
 _BROKEN_AT: Final = re.compile(r"\(byte ([0-9]+)\)")
 
 
-def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
+def read_lines(lines: Iterable[bytes], mine: Callable[[str], bool] | None = None) -> Iterator[Line]:
     """Understand lines one by one; blank ones are passed over.
 
-    Raises InvalidLine at the first that is not a message or a tick, or whose `at` goes back.
+    mine: whose messages are wanted, by po_number; another's is taken for a tick, and not looked into. None:
+    everybody's. Raises InvalidLine at the first that is not a message or a tick, or whose `at` goes back.
     """
     latest_text, latest = "", -(2**62)
     for number, text in enumerate(lines, 1):
@@ -63,7 +82,7 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
         if len(text) > LONGEST_LINE:
             raise InvalidLine(number, f"is longer than {LONGEST_LINE:,} bytes; expected one message a line")
         try:
-            shape = _decode(text)
+            shape = (None if mine is None else _of_others(text, mine)) or _decode(text)
             at = parse_instant(shape.at)
         except NotAnInstant as error:
             raise InvalidLine(number, f"at {error}") from None
@@ -75,10 +94,21 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
             raise InvalidLine(number, "at is after the year 9899; expected an instant before")
         latest_text, latest = shape.at, at
         try:
-            message = _message(number, shape)
+            message = _message(number, shape) if isinstance(shape, _Shape) else None
         except (JsonError, UnicodeDecodeError, RecursionError):
             raise InvalidLine(number, _why(text)) from None
+        if mine is not None and message is not None and not mine(message.po_number):
+            message = None  # it could not be told at a glance
         yield Line(number, at, message)
+
+
+def _of_others(text: bytes, mine: Callable[[str], bool]) -> _Glance | None:
+    """What is seen at a glance of a line about another's purchase order; None: it has to be looked into."""
+    try:
+        glance = _glance(text)
+    except (JsonError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if mine(glance.value.po_number) else glance
 
 
 def _message(number: int, shape: _Shape) -> Message | None:

@@ -1,6 +1,6 @@
 """Replay: the rules under a virtual clock, with nothing kept and no log (contracts: Replay)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from msgspec.json import Encoder
@@ -17,6 +17,15 @@ T = TypeVar("T")
 TOPIC_OF_EVENT: Final[dict[type, str]] = {event: topic for topic, event in OUTBOUND.items()} | {
     DeadLetter: "gateway.dead-letters"
 }
+
+#: Where a decision belongs: the line before which it falls due, or of which it is, and what fell due.
+Place = tuple[int, int, int, str]
+Effect = tuple[Event, str | None]
+
+#: The number of the tick behind all lines.
+BEHIND_ALL: Final = 2**62
+#: The rest of the place of a line's own message: behind all that falls due before it.
+_OF_THE_LINE: Final = (2**62, 0, "")
 
 _encode: Final = Encoder().encode
 
@@ -57,28 +66,36 @@ def replay(lines: Iterable[Line], policies: Policies, until: int | None = None) 
     `lines` comes out when all that was decided before it has been given. Raises EndsBeforeInput where
     `until` is before the last line.
     """
+    for _, effects in decisions(lines, policies, until):
+        for event, _ in effects:
+            yield event
+
+
+def decisions(
+    lines: Iterable[Line], policies: Policies, until: int | None = None
+) -> Iterator[tuple[Place, Sequence[Effect]]]:
+    """The same, decision by decision, each with its place among those of all purchase orders."""
     caseload = Caseload(policies)
     at = None
     for line in ahead(lines):
         at = line.at
-        yield from _fall_due(caseload, at)
+        yield from _fall_due(caseload, line.number, at)
         if line.message is not None:
             decision = caseload.decide(line.message, at)
             caseload.keep(line.message.po_number, decision)
-            for event, _ in decision.effects:
-                yield event
+            yield (line.number, *_OF_THE_LINE), decision.effects
     if until is not None:
         if at is not None and until < at:
             raise EndsBeforeInput(f"--until is before the last line, which is at {format_instant(at)}")
-        yield from _fall_due(caseload, until)
+        yield from _fall_due(caseload, BEHIND_ALL, until)
 
 
-def _fall_due(caseload: Caseload, until: int) -> Iterator[Event]:
+def _fall_due(caseload: Caseload, number: int, until: int) -> Iterator[tuple[Place, Sequence[Effect]]]:
     while caseload.due_by(until) is not None:
+        place = (number, *caseload.found_due())
         po_number, decision = caseload.fall_due()
         caseload.keep(po_number, decision)
-        for event, _ in decision.effects:
-            yield event
+        yield place, decision.effects
 
 
 def to_line(event: Event | DeadLetter) -> bytes:

@@ -15,28 +15,41 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from gateway.lanes import in_lanes
 from gateway.lines import LONGEST_LINE, Line, read_lines
-from gateway.replay import TOPIC_OF_EVENT, replay, to_line
+from gateway.replay import TOPIC_OF_EVENT, Place, decisions, replay, to_line
 from gateway.rules.events import Breach, Event, Instruction, Outcome, PrapAction, SanctionNotification
 from gateway.rules.messages import TOPIC_OF
 from gateway.rules.policy import Policies
 from gateway.words import instant, printable, sent, went
 
 #: How many lines are read between two moves of the progress bar.
-_MOVE_EVERY: Final = 1_000
+_MOVE_EVERY: Final = 2_000
 #: What stands before a count, so that a line of the summary has 72 columns.
 _WIDTH: Final = 60
 
 
-def print_lines(stream: IO[bytes], policies: Policies, until: int | None) -> None:
-    """All events as JSON lines on standard output. What comes before a wrong line has been written."""
+def print_lines(stream: IO[bytes], policies: Policies, until: int | None, lanes: int) -> None:
+    """All events as JSON lines on standard output. What comes before a wrong line has been written.
+
+    lanes: how many processes may decide.
+    """
     out = sys.stdout.buffer
     try:
         with progress(stream, "replaying") as (lines, _):
-            for event in replay(read_lines(lines), policies, until):
-                out.write(to_line(event))
+            for written in in_lanes(lines, partial(to_write, policies=policies, until=until), lanes):
+                out.write(written)
     finally:
         out.flush()
+
+
+def to_write(
+    lines: Iterable[Line], *, policies: Policies, until: int | None
+) -> Iterator[tuple[Place, bytes]]:
+    """What the lines' decisions are printed as, each with its place; those without events are left out."""
+    for place, effects in decisions(lines, policies, until):
+        if effects:
+            yield place, b"".join([to_line(event) for event, _ in effects])
 
 
 def print_summary(stream: IO[bytes], policies: Policies, until: int | None) -> None:
@@ -174,7 +187,10 @@ def progress(stream: IO[bytes], what: str) -> Iterator[tuple[Iterator[bytes], Ca
     total = status.st_size if S_ISREG(status.st_mode) else None
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    # It moves when it is told to, not by a thread of its own: lanes are forked while it is there.
+    bar = Progress(
+        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
+    )
     task = bar.add_task(what, total=total)
     lines = iter(partial(stream.readline, LONGEST_LINE + 1), b"")
 
@@ -183,7 +199,7 @@ def progress(stream: IO[bytes], what: str) -> Iterator[tuple[Iterator[bytes], Ca
         for number, line in enumerate(lines, 1):
             read += len(line)
             if number % _MOVE_EVERY == 0:
-                bar.update(task, completed=read)
+                bar.update(task, completed=read, refresh=True)
             yield line
 
     with bar:

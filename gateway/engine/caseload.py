@@ -20,6 +20,10 @@ AT_HAND: Final = 16_384
 PUT_AWAY: Final = 1_024
 
 
+#: When something falls due, its place among what is due at that instant, and on which purchase order.
+Due = tuple[int, int, str]
+
+
 class _Due(Struct, frozen=True, gc=False, array_like=True):
     """The first fields of a packed PurchaseOrder; the rest is passed over unread."""
 
@@ -50,7 +54,7 @@ class Caseload:
         #: In the order in which they came to hand. None of them is among the packed.
         self._orders: dict[str, PurchaseOrder] = {}
         self._at_hand = at_hand
-        self._heap: list[tuple[int, int, str]] = []
+        self._heap: list[Due] = []
         self._refill()
 
     def __len__(self) -> int:
@@ -86,6 +90,10 @@ class Caseload:
         """Whether something is kept of the purchase order of a record with this key."""
         po_number = key.decode(errors="replace")
         return po_number in self._orders or po_number in self._packed
+
+    def found_due(self) -> Due:
+        """What `due_by` found."""
+        return self._heap[0]
 
     def fall_due(self) -> tuple[str, Decision]:
         """Decide what `due_by` found, and say of which purchase order. Keeps nothing: see `keep`."""
