@@ -31,7 +31,7 @@ def replay(
 ) -> None:
     """Run the rules on JSON lines under a virtual clock, with nothing kept, and print what they decide."""
     from gateway import replaying
-    from gateway.lanes import lanes_here
+    from gateway.lanes import lanes_for
 
     settings = read_settings(config)
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
@@ -45,7 +45,7 @@ def replay(
         elif summary:
             replaying.print_summary(stream, policies, last)
         else:
-            replaying.print_lines(stream, policies, last, lanes_here())
+            replaying.print_lines(stream, policies, last, lanes_for(stream))
 
 
 def feed(

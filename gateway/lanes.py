@@ -13,12 +13,13 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from heapq import merge
-from itertools import chain, islice, tee
+from itertools import tee
 from multiprocessing import get_context
 from operator import itemgetter
 from socket import socket, socketpair
+from stat import S_ISREG
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 from zlib import crc32
 
 from msgspec import Struct
@@ -35,6 +36,8 @@ Work = Callable[[Iterator[Line]], Iterator[tuple[Place, bytes]]]
 #: How many lines are handed over at a time, and about how many bytes at the most.
 LINES: Final = 2_048
 BYTES: Final = LONGEST_LINE
+#: A smaller file is decided by one process in the time that another takes to start.
+WORTH_IT_BYTES: Final = 1024 * 1024
 #: More would wait for the one that hands out the lines and puts in order what comes back.
 MOST_LANES: Final = 8
 
@@ -55,24 +58,31 @@ class _Done(Struct, frozen=True):
     ended: bool
 
 
-def lanes_here() -> int:
-    """How many processes are of use on this machine."""
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(usable, MOST_LANES)
+def lanes_for(stream: IO[bytes]) -> int:
+    """How many processes are of use for what is in a stream.
+
+    One where that is little, since a process takes time to start, and where it comes from another program,
+    since that may want to see what comes of its first lines before it goes on.
+    """
+    status = os.fstat(stream.fileno())
+    if not S_ISREG(status.st_mode) or status.st_size < WORTH_IT_BYTES:
+        return 1
+    return min(_processors(), MOST_LANES)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def in_lanes(lines: Iterable[bytes], work: Work, lanes: int) -> Iterator[bytes]:
     """What `work` makes of the lines, in the order of decision, whatever the number of processes.
 
-    An error comes out when all that was decided before it has been given. Few lines are worked on here: a
-    process takes longer to start. Raises LaneEnded.
+    An error comes out when all that was decided before it has been given. Raises LaneEnded.
     """
-    blocks = _blocks(lines)
-    first = list(islice(blocks, 2))
-    blocks = chain(first, blocks)
-    if lanes < 2 or len(first) < 2:
-        yield from (written for _, written in work(read_lines(chain.from_iterable(blocks))))
+    if lanes < 2:
+        yield from (written for _, written in work(read_lines(lines)))
         return
+    blocks = _blocks(lines)
     with ExitStack() as at_work:
         shares = [
             at_work.enter_context(_Lane(work, number, lanes)).written(mine)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway import lanes
-from gateway.lanes import LaneEnded, in_lanes
+from gateway.lanes import LaneEnded, in_lanes, lanes_for
 from gateway.lines import InvalidLine, Line
 from gateway.replay import EndsBeforeInput, Place
 from gateway.replaying import to_write
@@ -28,7 +28,7 @@ from tests.patience import PATIENCE_S, eventually
 #: Behind the 400 days after which the last referral of the sample is forgotten.
 LATE = parse_instant("2019-01-01T00:00:00Z")
 #: The command on three processes, however many processors there are.
-IN_LANES = "import gateway.lanes as l; l.lanes_here = lambda: 3; from gateway.cli import main; main()"
+IN_LANES = "import gateway.lanes as l; l.lanes_for = lambda _: 3; from gateway.cli import main; main()"
 
 
 def replayed(lines: Iterable[bytes], count: int, until: int | None = None) -> tuple[bytes, str | None]:
@@ -141,9 +141,27 @@ def test_a_line_that_has_to_be_looked_into_is_decided_by_the_lane_of_its_purchas
     assert (printed, error) == replayed(lines, 1)
 
 
-def test_few_lines_are_decided_without_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_Lane", None)
-    assert replayed(sample(100), 3)[0]
+def test_it_is_shared_out_where_it_is_a_large_file_and_there_are_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_processors", lambda: 4)
+    file = tmp_path / "lines"
+    for size, expected in ((0, 1), (1024 * 1024 - 1, 1), (1024 * 1024, 4)):
+        file.write_bytes(b" " * size)
+        with file.open("rb") as stream:
+            assert lanes_for(stream) == expected
+    with file.open("rb") as stream:
+        monkeypatch.setattr(lanes, "_processors", lambda: 64)
+        assert lanes_for(stream) == 8
+        monkeypatch.setattr(lanes, "_processors", lambda: 1)
+        assert lanes_for(stream) == 1
+
+
+def test_what_comes_from_another_program_is_decided_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "_processors", lambda: 4)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb"):
+        assert lanes_for(stream) == 1
 
 
 class Odd(Exception):
