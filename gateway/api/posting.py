@@ -35,15 +35,16 @@ class Posting:
         """
         if self._count + len(drafts) > MOST_WAITING and self._count:
             raise TooMany
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((drafts, done))
         self._count += len(drafts)
         self._come.set()
+        in_time = loop.call_later(PUT_S, _give_up, done)
         try:
-            async with asyncio.timeout(PUT_S):
-                await done
-        except TimeoutError:
-            raise LogError("the log has not answered in good time; send it again") from None
+            await done
+        finally:
+            in_time.cancel()
 
     async def run(self) -> None:
         """Put what comes, until cancelled. What waits then fails."""
@@ -87,3 +88,8 @@ class Posting:
                     done.set_result(None)
                 else:
                     done.set_exception(error)
+
+
+def _give_up(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_exception(LogError("the log has not answered in good time; send it again"))

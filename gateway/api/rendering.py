@@ -1,5 +1,6 @@
 """From the projection's answers to those of the API."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, Literal
 from urllib.parse import quote
@@ -31,6 +32,8 @@ from schemas.json import format_day, format_instant, render
 #: The newest events of a referral are shown; few have as many.
 MOST_HISTORY: Final = 500
 
+#: RFC 3986, 2.3.
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 #: The last instant that has a text.
 _LAST: Final = 253_402_300_799_999
 
@@ -177,12 +180,17 @@ def guidance(rule: str | None) -> str | None:
 
 def referral_path(po_number: str) -> str:
     """Where a referral is."""
-    return f"/v1/referrals/{quote(po_number, safe='')}"
+    return f"/v1/referrals/{_quoted(po_number)}"
 
 
 def message_path(message_id: str) -> str:
     """Where a message's outcome is."""
-    return f"/v1/messages/{quote(message_id, safe='')}"
+    return f"/v1/messages/{_quoted(message_id)}"
+
+
+def _quoted(text: str) -> str:
+    """A text as a segment of a path; nearly all are one as they are."""
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
 
 
 def _participant(person: Participant) -> ParticipantView:

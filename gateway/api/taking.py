@@ -31,11 +31,36 @@ class Message(Struct, frozen=True):
 
 
 class _Put(Struct, frozen=True):
-    """One that this process puts on the log. there: done when it is."""
+    """One that this process puts on the log, with others, all or none."""
 
     po_number: str
     mark: bytes
-    there: asyncio.Future[None]
+    there: "_There"
+
+
+class _There:
+    """Tells those who wait for it when something is on the log. Nearly always nobody waits."""
+
+    __slots__ = ("_done", "_failed", "_waiting")
+
+    def __init__(self) -> None:
+        self._done = False
+        self._failed: Problem | None = None
+        self._waiting: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        """Wait until it is there. Raises Problem where that fails."""
+        if not self._done:
+            self._waiting = self._waiting or asyncio.Event()
+            await self._waiting.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def tell(self, failed: Problem | None = None) -> None:
+        """It is there, or has failed."""
+        self._done, self._failed = True, failed
+        if self._waiting is not None:
+            self._waiting.set()
 
 
 def message(po_number: str, draft: Draft) -> Message:
@@ -101,15 +126,14 @@ class Taking:
     async def until_there(self, name: Name) -> None:
         """Wait until a message that another request puts is on the log. Raises Problem where that fails."""
         if put := self._put.get(name):
-            await asyncio.shield(put.there)
+            await put.there.wait()
 
     async def put(self, messages: Mapping[Name, Message]) -> None:
         """Put messages on the log, all or none. Raises Problem.
 
         They are under way from the moment of the call: nothing is awaited before that.
         """
-        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        there.add_done_callback(lambda done: done.cancelled() or done.exception())  # not all are waited for
+        there = _There()
         for name, each in messages.items():
             self._put[name] = _Put(each.po_number, each.mark, there)
         try:
@@ -117,9 +141,9 @@ class Taking:
         except BaseException as error:
             for name in messages:
                 self._put.pop(name, None)
-            there.set_exception(error if isinstance(error, Problem) else not_sure())
+            there.tell(error if isinstance(error, Problem) else not_sure())
             raise
-        there.set_result(None)
+        there.tell()
         while len(self._put) > REMEMBERED:
             self._put.popitem(last=False)
 

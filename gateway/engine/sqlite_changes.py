@@ -58,20 +58,24 @@ class SqliteChanges:
         self._committed = committed
         self._closed = closed
         self._db: sqlite3.Connection | None = None
+        #: At the last read it came to the end.
+        self._has_all = False
 
     async def read(self, wait_s: float) -> Changes:
         """What has been committed since the last read."""
         clock = asyncio.get_running_loop().time
         deadline_s = clock() + wait_s
         while True:
+            if self._has_all and (left_s := deadline_s - clock()) > 0:
+                # What has come since is told of, or comes from another process and is soon looked for.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._committed.wait(), min(left_s, LOOK_AGAIN_S))
             self._committed.clear()
             before = self._next
             changes = await self._changes()
-            left_s = deadline_s - clock()
-            if changes.positions != before or left_s <= 0:
+            self._has_all = not changes.behind
+            if changes.positions != before or clock() >= deadline_s:
                 return changes
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), min(left_s, LOOK_AGAIN_S))
 
     async def close(self) -> None:
         """Wait for nothing any more."""
