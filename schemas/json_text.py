@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from msgspec import MsgspecError, Raw, Struct, defstruct
 from msgspec.json import Decoder, decode
-from msgspec.structs import asdict, fields
+from msgspec.structs import fields
 
 from gateway.rules.messages import RECORD_NAMED, Message
 from schemas.catalogue import CLASSES, SCHEMA_OF, Schema
@@ -34,7 +34,8 @@ def _twin(record: type[Struct], schema: Schema) -> tuple[type[Struct], Convert]:
     """The twin of a record, and what makes the record of it."""
     declared = {field.name: field for field in fields(record)}
     twins: list[Any] = []
-    conversions: list[tuple[str, Convert]] = []
+    names: dict[str, object] = {"make": record}
+    arguments: list[str] = []
     for field in schema["fields"]:
         name, branch = field["name"], field["type"]
         optional = isinstance(branch, list)
@@ -43,24 +44,22 @@ def _twin(record: type[Struct], schema: Schema) -> tuple[type[Struct], Convert]:
         annotation, convert = _converted(branch)
         if convert is None:
             annotation = declared[name].type
+            arguments.append(f"{name}=twin.{name}")
         else:
-            conversions.append((name, convert))
-            annotation = annotation | None if optional else annotation
+            convert_it = f"convert_{name}"
+            names[convert_it] = convert
+            if optional:
+                annotation |= None
+                arguments.append(f"{name}=None if (it := twin.{name}) is None else {convert_it}(it)")
+            else:
+                arguments.append(f"{name}={convert_it}(twin.{name})")
         known = declared[name]
         twins.append((name, annotation) if known.required else (name, annotation, known.default))
     twin = defstruct(
         f"{record.__name__}Text", twins, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True
     )
-
-    def convert_all(value: Struct) -> Struct:
-        found = asdict(value)
-        for name, convert in conversions:
-            item = found[name]
-            if item is not None:
-                found[name] = convert(item)
-        return record(**found)
-
-    return twin, convert_all
+    # Made as source: a loop over the fields would take twice the time.
+    return twin, cast(Convert, eval(f"lambda twin: make({', '.join(arguments)})", names))
 
 
 def _converted(branch: object) -> tuple[Any, Convert | None]:
