@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from msgspec import json
 from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, query_of, whole_number
 from gateway.api.problems import Problem
 from gateway.api.rendering import instruction
+from gateway.api.slots import Slots
 from gateway.api.views import InstructionList
 from gateway.projection.cursor import NotACursor, beginning, format_cursor, parse_cursor
 from gateway.projection.view import Told
@@ -38,7 +38,7 @@ class Instructions:
         """stop: set when the gateway was told to stop; streams end then."""
         self._desk = desk
         self._stop = stop
-        self._open: Counter[frozenset[str]] = Counter()
+        self._open = Slots(MOST_OPEN)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """One path for all three ways."""
@@ -53,22 +53,17 @@ class Instructions:
         place = self._place(request, streams)
         told = [] if streams else self._desk.view.instructions(providers, place, limit)
         if streams or (wait_s and not told):
-            caller = caller_of(request).providers
-            if self._open[caller] >= MOST_OPEN:
-                raise Problem(
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    f"There are {MOST_OPEN} streams and long polls of this caller; close one of them.",
-                    code="TOO_MANY_STREAMS",
-                    headers={"Retry-After": "5"},
-                )
-            self._open[caller] += 1
-            try:
+            with self._open.one_of(caller_of(request)) as taken:
+                if not taken:
+                    raise Problem(
+                        HTTPStatus.TOO_MANY_REQUESTS,
+                        f"There are {MOST_OPEN} streams and long polls of this caller; close one of them.",
+                        code="TOO_MANY_STREAMS",
+                        headers={"Retry-After": "5"},
+                    )
                 if streams:
                     return await self._stream(request, providers, place)
                 told = await self._wait(request, providers, place, limit, wait_s)
-            finally:
-                self._open[caller] -= 1
-                self._open += Counter()  # drops what is 0
         last = told[-1].place if told else place
         return answer(
             request,

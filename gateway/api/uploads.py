@@ -25,6 +25,7 @@ from gateway.api.records import MOST_RECORDS, draft_of
 from gateway.api.rendering import message_path, referral_path
 from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
+from gateway.api.slots import Slots
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
 from gateway.projection.tables import ProjectionFile
@@ -86,7 +87,7 @@ class Uploads:
         self._view = View(file)
         self._reading = asyncio.Lock()
         self._waiting = 0
-        self._coming: Counter[frozenset[str]] = Counter()
+        self._coming = Slots(MOST_COMING)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Where to, and what a file looks like."""
@@ -128,20 +129,15 @@ class Uploads:
 
     async def _body(self, request: web.Request) -> bytes:
         """The body. Raises Problem."""
-        caller = caller_of(request).providers
-        if self._coming[caller] >= MOST_COMING:
-            raise Problem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"There are {MOST_COMING} uploads of this caller on their way; send it when one is through.",
-                code="TOO_MANY_UPLOADS",
-                headers={"Retry-After": "5"},
-            )
-        self._coming[caller] += 1
-        try:
+        with self._coming.one_of(caller_of(request)) as taken:
+            if not taken:
+                raise Problem(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"There are {MOST_COMING} uploads of this caller on their way; wait for one of them.",
+                    code="TOO_MANY_UPLOADS",
+                    headers={"Retry-After": "5"},
+                )
             return await read_body(request, LARGEST_UPLOAD, UPLOAD_S)
-        finally:
-            self._coming[caller] -= 1
-            self._coming += Counter()  # drops what is 0
 
     def _read(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
