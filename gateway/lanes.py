@@ -1,37 +1,35 @@
-"""A replay shared out among processes, one for each processor.
+"""The replay of a large file, shared out among processes, one for each processor.
 
 Purchase orders have nothing to do with each other (see docs/decisions.md, 5), so each process decides those
 of its own. All of them read all lines, because each line moves the time; what they decide is put in order
-again.
+again. No process is more than a block of lines ahead of the others, and what it has decided is handed over in
+parts, so that memory grows with the purchase orders kept, and with nothing else.
 """
 
 import os
-import pickle
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing
 from heapq import merge
-from itertools import tee
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from operator import itemgetter
-from socket import socket, socketpair
 from stat import S_ISREG
-from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Final, Literal
 from zlib import crc32
 
 from msgspec import Struct
 
 from gateway.lines import LONGEST_LINE, InvalidLine, Line, read_lines
-from gateway.replay import BEHIND_ALL, EndsBeforeInput, Place
+from gateway.replay import BEFORE_ALL_DUE, BEHIND_ALL, EndsBeforeInput, Place
 
-_BEFORE_ALL_DUE: Final = (-(2**62), 0, "")
-_FIRST_OF_ALL: Final[Place] = (-1, *_BEFORE_ALL_DUE)
-
-#: From lines to what is to be written, each with the place of the decision that it comes of.
+#: From lines to what is to be written, each with the place of the decision that it comes of, empty ones too.
 Work = Callable[[Iterator[Line]], Iterator[tuple[Place, bytes]]]
+#: What is written at a place, or the error with which it ends there.
+_Written = tuple[Place, bytes | Exception]
 
 #: How many lines are handed over at a time, and about how many bytes at the most.
 LINES: Final = 2_048
@@ -41,28 +39,25 @@ WORTH_IT_BYTES: Final = 1024 * 1024
 #: More would wait for the one that hands out the lines and puts in order what comes back.
 MOST_LANES: Final = 8
 
-_BUFFER: Final = 256 * 1024
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class LaneEnded(RuntimeError):
     """A process that decided a share has gone, and what it knew with it."""
 
 
-class _Done(Struct, frozen=True):
-    """What came of the lines handed over; a failure stands in place of what would have come next.
+class _Part(Struct, frozen=True):
+    """A part of what a lane has decided. then: another part follows, or it wants lines, or it has ended."""
 
-    ended: there is no more.
-    """
-
-    written: Sequence[tuple[Place, bytes | Exception]]
-    ended: bool
+    written: Sequence[_Written]
+    then: Literal["MORE", "WANTS_LINES", "END"]
 
 
 def lanes_for(stream: IO[bytes]) -> int:
     """How many processes are of use for what is in a stream.
 
-    One where that is little, since a process takes time to start, and where it comes from another program,
-    since that may want to see what comes of its first lines before it goes on.
+    One where that is little, since a process takes time to start, and where it is no file: lanes would wait
+    for whole blocks of what another program may give slowly.
     """
     status = os.fstat(stream.fileno())
     if not S_ISREG(status.st_mode) or status.st_size < WORTH_IT_BYTES:
@@ -77,135 +72,159 @@ def _processors() -> int:
 def in_lanes(lines: Iterable[bytes], work: Work, lanes: int) -> Iterator[bytes]:
     """What `work` makes of the lines, in the order of decision, whatever the number of processes.
 
-    An error comes out when all that was decided before it has been given. Raises LaneEnded.
+    InvalidLine and EndsBeforeInput come out when all that was decided before them has been given. Raises
+    LaneEnded.
     """
     if lanes < 2:
         yield from (written for _, written in work(read_lines(lines)))
         return
-    blocks = _blocks(lines)
+    blocks = _Blocks(lines, lanes)
     with ExitStack() as at_work:
-        shares = [
-            at_work.enter_context(_Lane(work, number, lanes)).written(mine)
-            for number, mine in enumerate(tee(blocks, lanes))
-        ]
+        shares = [at_work.enter_context(closing(_Lane(work, number, blocks))) for number in range(lanes)]
         for share in shares:
-            next(share)  # has its first lines from here on
-        for _, written in merge(*shares, key=itemgetter(0)):
+            share.hand_over()
+        for _, written in merge(*(share.written() for share in shares), key=itemgetter(0)):
             if isinstance(written, Exception):
                 raise written
             yield written
 
 
-def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    block: list[bytes] = []
-    size = 0
-    for line in lines:
-        block.append(line)
-        size += len(line)
-        if len(block) == LINES or size >= BYTES:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+class _Blocks:
+    """Lines in blocks, each of which every lane gets."""
 
+    def __init__(self, lines: Iterable[bytes], lanes: int) -> None:
+        self.lanes = lanes
+        self._lines = iter(lines)
+        self._waiting: list[deque[list[bytes]]] = [deque() for _ in range(lanes)]
 
-class _Wire:
-    """One end of the wire between a parent and a lane. What is said is trusted: both are this program."""
+    def next_for(self, lane: int) -> list[bytes]:
+        """The next block for a lane; without a line in it: there is no more."""
+        mine = self._waiting[lane]
+        if not mine:
+            block = self._read()
+            for waiting in self._waiting:
+                waiting.append(block)
+        return mine.popleft()
 
-    def __init__(self, end: socket) -> None:
-        self._end = end
-        self._heard = end.makefile("rb", _BUFFER)
-        self._said = end.makefile("wb", _BUFFER)
-
-    def send(self, what: object) -> None:
-        """Say something. Raises ConnectionError where the other end is closed."""
-        pickle.dump(what, self._said, pickle.HIGHEST_PROTOCOL)
-        self._said.flush()
-
-    def receive(self) -> Any:  # noqa: ANN401 - what the other end sends
-        """Wait for what the other end says. Raises EOFError or ConnectionError where it is closed."""
-        return pickle.load(self._heard)
-
-    def close(self) -> None:
-        """Close this end. Never raises."""
-        self._heard.close()
-        with suppress(OSError):
-            self._said.close()
-        self._end.close()
+    def _read(self) -> list[bytes]:
+        block: list[bytes] = []
+        size = 0
+        for line in self._lines:
+            block.append(line)
+            size += len(line)
+            if len(block) >= LINES or size >= BYTES:
+                break
+        return block
 
 
 class _Lane:
-    """A process that decides a share of the purchase orders, as its parent sees it."""
+    """A process that decides a share of the purchase orders, as its parent sees it.
 
-    def __init__(self, work: Work, number: int, lanes: int) -> None:
-        # Forked: what it needs is there at once. No thread of this process has a lock that a lane would want.
-        ours, theirs = socketpair()
-        self._process = get_context("fork").Process(
-            target=_decide_share, args=(theirs, ours, work, number, lanes), daemon=True
+    It has one block of lines at the most, and gets the next one when it asks for it: whoever is sending can't
+    receive, and both would wait for ever.
+    """
+
+    def __init__(self, work: Work, number: int, blocks: _Blocks) -> None:
+        self._number = number
+        self._blocks = blocks
+        context = get_context("fork")
+        self._wire, theirs = context.Pipe()
+        # Forked: what it needs is there at once. This process has no other thread that could hold a lock.
+        self._process = context.Process(
+            target=_decide_share, args=(theirs, self._wire, work, number, blocks.lanes), daemon=True
         )
-        self._process.start()
+        # Until the lane minds them in its own way, it would do with signals what the parent does.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         theirs.close()
-        self._wire = _Wire(ours)
 
-    def __enter__(self) -> Self:
-        return self
+    def hand_over(self) -> None:
+        """Hand over the next block of lines. Raises LaneEnded."""
+        block = self._blocks.next_for(self._number)
+        try:
+            self._wire.send(block)
+        except OSError:
+            raise _ended() from None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def written(self) -> Iterator[_Written]:
+        """What comes of the lines, those handed over and all others. Raises LaneEnded."""
+        then = ""
+        while then != "END":
+            try:
+                part: _Part = self._wire.recv()
+            except (EOFError, OSError):
+                raise _ended() from None
+            then = part.then
+            if then == "WANTS_LINES":
+                self.hand_over()
+            yield from part.written
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
         self._process.kill()
         self._process.join()
         self._wire.close()
 
-    def written(self, blocks: Iterator[list[bytes]]) -> Iterator[tuple[Place, bytes | Exception]]:
-        """What comes of these blocks of lines. Nothing comes of nothing first, when it has begun.
 
-        It always has one block, and no more: whoever is sending can't receive, and both would wait.
-        """
-        try:
-            self._wire.send(next(blocks, None))
-            yield _FIRST_OF_ALL, b""
-            ended = False
-            while not ended:
-                done: _Done = self._wire.receive()
-                ended = done.ended
-                if not ended:
-                    self._wire.send(next(blocks, None))
-                yield from done.written
-        except (EOFError, ConnectionError):
-            raise LaneEnded(
-                "a process that decides a part of the messages was stopped; see to memory, and try again"
-            ) from None
+def _ended() -> LaneEnded:
+    return LaneEnded(
+        "a process that decides a part of the messages was stopped; see to memory, and try again"
+    )
 
 
-def _decide_share(end: socket, parents: socket, work: Work, number: int, lanes: int) -> None:
+def _decide_share(wire: Connection, parents: Connection, work: Work, number: int, lanes: int) -> None:
     """Decide the purchase orders that are this lane's: all that the process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     parents.close()  # so that it is heard when the parent is gone
-    wire = _Wire(end)
-    written: list[tuple[Place, bytes | Exception]] = []
+    written: list[_Written] = []
+    reached: Place = (0, BEFORE_ALL_DUE)
+
+    def tell(then: Literal["MORE", "WANTS_LINES", "END"]) -> None:
+        try:
+            wire.send(_Part(written, then))
+        except OSError:
+            os._exit(1)  # the parent is gone, and nobody wants to know more
+        written.clear()
 
     def given() -> Iterator[bytes]:
-        while (block := wire.receive()) is not None:
+        while True:
+            try:
+                block = wire.recv()
+            except (EOFError, OSError):
+                os._exit(1)
+            if not block:
+                return
             yield from block
-            wire.send(_Done(written, ended=False))
-            written.clear()
+            tell("WANTS_LINES")
 
     def mine(po_number: str) -> bool:
         return crc32(po_number.encode()) % lanes == number
 
-    with suppress(EOFError, ConnectionError):  # the parent is gone, or wants no more
-        try:
-            for each in work(read_lines(given(), mine)):
-                written.append(each)  # noqa: PERF402 - given() sends what there is, and clears it
-        except InvalidLine as wrong:
-            written.append(((wrong.number, *_BEFORE_ALL_DUE), wrong))
-        except EndsBeforeInput as wrong:
-            written.append(((BEHIND_ALL, *_BEFORE_ALL_DUE), wrong))
-        except (EOFError, ConnectionError):
-            raise
-        except Exception as failure:  # noqa: BLE001 - it is raised again by the parent
-            failure.add_note(traceback.format_exc())
-            written.append((_FIRST_OF_ALL, failure))
-        wire.send(_Done(written, ended=True))
+    try:
+        for each in work(read_lines(given(), mine)):
+            reached = each[0]
+            if written and not written[-1][1]:
+                written[-1] = each  # of what is empty only the last tells something: how far it has come
+            else:
+                written.append(each)
+            if len(written) >= LINES:
+                tell("MORE")
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        error.add_note(traceback.format_exc())
+        written.append((_place_of(error, reached), error))
+    tell("END")
+
+
+def _place_of(error: Exception, reached: Place) -> Place:
+    """Where an error comes out. reached: the place of what came last."""
+    match error:
+        case InvalidLine():
+            return error.number, BEFORE_ALL_DUE
+        case EndsBeforeInput():
+            return BEHIND_ALL, BEFORE_ALL_DUE
+    return reached

@@ -25,7 +25,7 @@ class InvalidLine(ValueError):
     """A line is not a message or a tick; the message says which line, which field and what is wrong."""
 
     def __init__(self, number: int, problem: str) -> None:
-        super().__init__(number, problem)
+        super().__init__(number, problem)  # these, since it is made again of them in another process
         self.number = number
         self._problem = problem
 
@@ -55,11 +55,14 @@ class _About(Struct, frozen=True, gc=False):
     po_number: str
 
 
-class _Glance(Struct, frozen=True, gc=False):
-    """As much of a line as says when it is, and whom it is about."""
+class _Glance(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A _Shape about a purchase order: what is no such thing is seen to be none here, too."""
 
     at: str
     value: _About
+    topic: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    tick: bool | UnsetType = UNSET
 
 
 _decode: Final = Decoder(_Shape).decode

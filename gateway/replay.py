@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from msgspec.json import Encoder
 
-from gateway.engine.caseload import Caseload
+from gateway.engine.caseload import Caseload, Due
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.lines import Line
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan, Event
@@ -19,13 +19,14 @@ TOPIC_OF_EVENT: Final[dict[type, str]] = {event: topic for topic, event in OUTBO
 }
 
 #: Where a decision belongs: the line before which it falls due, or of which it is, and what fell due.
-Place = tuple[int, int, int, str]
+Place = tuple[int, Due]
 Effect = tuple[Event, str | None]
 
 #: The number of the tick behind all lines.
 BEHIND_ALL: Final = 2**62
-#: The rest of the place of a line's own message: behind all that falls due before it.
-_OF_THE_LINE: Final = (2**62, 0, "")
+#: At a line, before and behind all that falls due there.
+BEFORE_ALL_DUE: Final[Due] = (-(2**62), 0, "")
+BEHIND_ALL_DUE: Final[Due] = (2**62, 0, "")
 
 _encode: Final = Encoder().encode
 
@@ -74,7 +75,10 @@ def replay(lines: Iterable[Line], policies: Policies, until: int | None = None) 
 def decisions(
     lines: Iterable[Line], policies: Policies, until: int | None = None
 ) -> Iterator[tuple[Place, Sequence[Effect]]]:
-    """The same, decision by decision, each with its place among those of all purchase orders."""
+    """The same, decision by decision, each with its place among those of all purchase orders.
+
+    Of a tick, nothing comes but its place.
+    """
     caseload = Caseload(policies)
     at = None
     for line in ahead(lines):
@@ -83,7 +87,9 @@ def decisions(
         if line.message is not None:
             decision = caseload.decide(line.message, at)
             caseload.keep(line.message.po_number, decision)
-            yield (line.number, *_OF_THE_LINE), decision.effects
+            yield (line.number, BEHIND_ALL_DUE), decision.effects
+        else:
+            yield (line.number, BEHIND_ALL_DUE), ()
     if until is not None:
         if at is not None and until < at:
             raise EndsBeforeInput(f"--until is before the last line, which is at {format_instant(at)}")
@@ -92,7 +98,7 @@ def decisions(
 
 def _fall_due(caseload: Caseload, number: int, until: int) -> Iterator[tuple[Place, Sequence[Effect]]]:
     while caseload.due_by(until) is not None:
-        place = (number, *caseload.found_due())
+        place = (number, caseload.found_due())
         po_number, decision = caseload.fall_due()
         caseload.keep(po_number, decision)
         yield place, decision.effects

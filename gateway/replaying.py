@@ -46,10 +46,9 @@ def print_lines(stream: IO[bytes], policies: Policies, until: int | None, lanes:
 def to_write(
     lines: Iterable[Line], *, policies: Policies, until: int | None
 ) -> Iterator[tuple[Place, bytes]]:
-    """What the lines' decisions are printed as, each with its place; those without events are left out."""
+    """What the lines' decisions are printed as, each with its place."""
     for place, effects in decisions(lines, policies, until):
-        if effects:
-            yield place, b"".join([to_line(event) for event, _ in effects])
+        yield place, b"".join([to_line(event) for event, _ in effects])
 
 
 def print_summary(stream: IO[bytes], policies: Policies, until: int | None) -> None:

@@ -1,6 +1,7 @@
 """A replay in lanes: the same bytes as alone, the same errors, and no process that stays behind."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from gateway import lanes
 from gateway.lanes import LaneEnded, in_lanes, lanes_for
 from gateway.lines import InvalidLine, Line
-from gateway.replay import EndsBeforeInput, Place
+from gateway.replay import BEHIND_ALL_DUE, EndsBeforeInput, Place
 from gateway.replaying import to_write
 from gateway.rules.policy import shipped
 from gateway.sample import programme as sampled
@@ -93,6 +95,8 @@ WRONG = {
     "no object for a value": b'{"at":"2030-01-01T00:00:00Z","topic":"prap.referrals","value":5}\n',
     "a topic that there is not": b'{"at":"2030-01-01T00:00:00Z","topic":"x","value":{"po_number":"PO1"}}\n',
     "too long": b'{"at":"' + b"2" * 5_000_000 + b'"}\n',
+    "wrong in shape and in time": b'{"at":"1999-01-01T00:00:00Z","colour":1,"value":{"po_number":"A0"}}\n',
+    "wrong in its type and in time": b'{"at":"9999-01-01T00:00:00Z","type":1,"value":{"po_number":"A1"}}\n',
     "half a surrogate": json_lines([referral()]).replace(b'"PO1"', b'"\\ud800"'),
 }
 
@@ -172,7 +176,7 @@ def fails(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
     for line in lines:
         if line.number == 3_000 and line.message is not None:
             raise Odd("a bug")
-        yield (line.number, 0, 0, ""), b"x"
+        yield (line.number, BEHIND_ALL_DUE), b"x"
 
 
 def test_what_nobody_expects_is_raised_here_and_says_where_it_was() -> None:
@@ -186,12 +190,71 @@ def dies(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
     for line in lines:
         if line.number == 3_000 and line.message is not None:
             os.kill(os.getpid(), signal.SIGKILL)
-        yield (line.number, 0, 0, ""), b"x"
+        yield (line.number, BEHIND_ALL_DUE), b"x"
 
 
 def test_a_process_that_is_killed_ends_the_replay_with_a_sentence() -> None:
     with pytest.raises(LaneEnded, match="was stopped; see to memory, and try again"):
         list(in_lanes(sample(1_500), dies, 2))
+
+
+def pours(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
+    for line in lines:
+        yield (line.number, BEHIND_ALL_DUE), b"x" * 10_000
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a process waits: here, until somebody takes what it sends."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def test_so_does_one_that_is_killed_while_it_hands_over_what_it_has() -> None:
+    """Such as one that takes too much memory while nobody reads what is printed."""
+    printed = in_lanes(sample(1_500), pours, 2)
+    assert next(printed)
+    for lane in multiprocessing.active_children():
+        assert lane.pid is not None
+        eventually(partial(sleeps, lane.pid))
+        os.kill(lane.pid, signal.SIGKILL)
+    with pytest.raises(LaneEnded, match="was stopped"):
+        list(printed)
+
+
+def test_no_lane_is_far_ahead_of_the_others(few_at_once: None) -> None:
+    """Else one that has nothing to say would make its parent keep all lines for the others."""
+    taken = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal taken
+        for number in range(2_000):
+            taken += 1
+            second = f"{number // 60:02}:{number % 60:02}"
+            yield json_lines([referral(f"2016-03-14T09:{second}Z", message_id=f"M{number}")])
+
+    work = partial(to_write, policies=shipped(), until=None)
+    ahead = [taken - number for number, _ in enumerate(in_lanes(lines(), work, 3))]
+    assert len(ahead) >= 2_000
+    # What a lane has understood and not decided yet, and three blocks.
+    assert max(ahead) <= 256 + 4 * lanes.LINES
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_what_falls_due_at_once_is_handed_over_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    referrals = json_lines(referral(po_number=f"PO{number}") for number in range(300))
+    lines = [*referrals.splitlines(keepends=True), b'{"at":"2016-06-20T00:00:00Z","tick":true}\n']
+    alone = replayed(lines, 1, LATE)
+    largest = 0
+    receive = Connection.recv
+
+    def received(self: Any) -> Any:
+        nonlocal largest
+        part = receive(self)
+        largest = max(largest, len(getattr(part, "written", ())))  # lanes receive, too: lines
+        return part
+
+    monkeypatch.setattr(Connection, "recv", received)
+    assert replayed(lines, 2, LATE) == alone
+    assert largest == lanes.LINES
 
 
 @pytest.fixture
@@ -225,6 +288,33 @@ def at_work_of(process: subprocess.Popen[bytes]) -> list[int]:
     )
     states: list[Any] = [line.split() for line in found.stdout.splitlines()]
     return [int(pid) for pid, state in states if int(pid) != process.pid and not state.startswith("Z")]
+
+
+#: It is told to stop in the moment in which it forks a lane.
+TOLD_WHILE_FORKING = """
+import os
+from multiprocessing import context
+fork = context.ForkProcess.start
+def start(process):
+    os.kill(os.getpid(), int(os.environ["TOLD"]))
+    fork(process)
+context.ForkProcess.start = start
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_while_it_begins_it_does(number: signal.Signals, tmp_path: Path) -> None:
+    file = tmp_path / "sample.jsonl"
+    file.write_bytes(b"".join(sample(300)))
+    ended = subprocess.run(
+        [sys.executable, "-c", TOLD_WHILE_FORKING + IN_LANES, "replay", str(file)],
+        cwd=tmp_path,
+        env=clean_environment() | {"TOLD": str(int(number))},
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
