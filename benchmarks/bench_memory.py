@@ -12,6 +12,7 @@ from benchmarks.processes import Commands
 from benchmarks.programmes import live_referrals, scaled, write_programme
 
 LIVE: Final = scaled(1_000_000)
+IN_FILE: Final = scaled(100_000)
 #: What is sent about each live referral: it is referred, accepted, and a session is booked.
 MESSAGES_OF_EACH: Final = 3
 FEW: Final = scaled(3_000)
@@ -33,6 +34,17 @@ def test_live_referrals(benchmark: BenchmarkFixture, commands: Commands, say: Ca
         rounds.figure(f"peak, {LIVE:,} live referrals", "size", "MiB", peaks, "< 1,536"),
         rounds.figure(f"replay of their {MESSAGES_OF_EACH * LIVE:,} messages", "rate", "messages/s", rates),
     )
+
+
+def test_a_file_in_lanes(benchmark: BenchmarkFixture, commands: Commands) -> None:
+    """Live referrals in a file, which processes share, and then a tick at which something is due on all."""
+    file = commands.folder / "live.jsonl"
+    with file.open("wb") as lines:
+        lines.writelines(live_referrals(IN_FILE))
+        lines.write(b'{"at":"2029-12-31T00:00:00Z","tick":true}\n')
+    rounds = measure(benchmark, lambda: commands.gateway("replay", file).peak_mib, rounds=ROUNDS)
+    what = f"peak, {IN_FILE:,} live referrals in a file and what falls due on them at once, all processes"
+    keep(benchmark, "Memory", rounds.figure(what, "size", "MiB", rounds.results))
 
 
 def test_messages_seen(benchmark: BenchmarkFixture, commands: Commands) -> None:

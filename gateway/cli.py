@@ -116,6 +116,7 @@ def _usage(error: typer.TyperException) -> str:
 
 #: What the libraries say of an argument, and how a person says it.
 _PLAINER: Final = (
+    (r"Value error, ", ""),
     (r"(Input should be a valid|Unable to parse input string as an) integer.*", "expected a whole number"),
     (r"Input should be greater than or equal to (\S+)", r"expected \1 or more"),
     (r"\. Did you", ", did you"),

@@ -68,11 +68,11 @@ def run(
     Serves the providers' API, health and metrics over HTTP meanwhile, on GATEWAY_HTTP_PORT.
     """
     settings = read_settings(config, worker=as_worker)
-    if until is not None and clock != "log":
+    if until is not None and clock != "log" and not sandbox:
         raise InvalidSettings("--until needs --clock log; name both")
     last = instant("--until", until)
     _check_log(settings)
-    if sandbox and (clock == "log" or workers > 1):
+    if sandbox and (clock == "log" or workers > 1 or until is not None):
         raise InvalidSettings("a sandbox has one process and a clock of its own; name nothing but --sandbox")
     if sandbox and not settings.http_port:
         raise InvalidSettings("a sandbox is asked over HTTP and GATEWAY_HTTP_PORT is 0; set it to a port")

@@ -50,7 +50,7 @@ async def feed(log: Log, lines: Iterable[bytes], *, keep_time: bool, checked: Ca
                 continue
             value = encode(line.message)
             if len(value) - HEADER_BYTES > LARGEST_BODY_BYTES:
-                raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have")
+                raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have; shorten it")
             _wait(waiting, line.message, value, line.at)
         checked()
         return await log.append(_drafts(waiting, keep_time))

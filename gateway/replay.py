@@ -92,7 +92,9 @@ def decisions(
             yield (line.number, BEHIND_ALL_DUE), ()
     if until is not None:
         if at is not None and until < at:
-            raise EndsBeforeInput(f"--until is before the last line, which is at {format_instant(at)}")
+            raise EndsBeforeInput(
+                f"--until is before the last line, which is at {format_instant(at)}; name no earlier instant"
+            )
         yield from _fall_due(caseload, BEHIND_ALL, until)
 
 

@@ -287,7 +287,7 @@ def is_this_machine(host: str) -> bool:
 def text_of(path: Path, what: str) -> str:
     """What a file holds. what: it, in the error's sentence. Raises InvalidSettings."""
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")  # some editors put a mark before it
     except FileNotFoundError:
         raise InvalidSettings(f"{what} {path} does not exist; name one that does") from None
     except OSError as error:

@@ -58,7 +58,7 @@ _WHAT_TO_DO: Final = {
     sqlite3.SQLITE_TOOBIG: "what is kept of one purchase order is too large for the log {path}; report it",
     sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
     sqlite3.SQLITE_READONLY: "the log {path} can't be written; allow it, or name another file",
-    sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name and the permissions",
+    sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name, permissions and disk",
     sqlite3.SQLITE_CORRUPT: "the log {path} is damaged; restore it from a backup",
     sqlite3.SQLITE_NOTADB: "{path} is not a gateway log; name another file",
     sqlite3.SQLITE_IOERR: "the log {path} can't be read or written; check the disk",

@@ -84,7 +84,7 @@ def parse(text: str) -> Policies:
         raise PolicyError(f"not a policy file: {error}") from None
     from_days = tuple(day_of(entry.from_) for entry in entries)
     if len(set(from_days)) < len(from_days):
-        raise PolicyError("not a policy file: two policies hold from the same date; keep one of them")
+        raise PolicyError("not a policy file: two policies hold from the same date")
     return Policies(from_days, tuple(entry.limits() for entry in entries))
 
 

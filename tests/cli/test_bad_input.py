@@ -203,11 +203,14 @@ def test_a_message_too_large_for_the_log_is_refused_by_feed(gateway: Gateway) ->
     large = referral(participant={"address": ["x" * (1024 * 1024)]})
     ended = gateway("feed", "-", stdin=json_lines([large]))
     assert ended.status == 2
-    assert ended.sentence == "line 1: is larger than the 1 MiB that a message may have"
+    assert ended.sentence == "line 1: is larger than the 1 MiB that a message may have; shorten it"
 
 
 def test_until_before_the_last_line_is_refused_when_all_lines_have_been_decided(gateway: Gateway) -> None:
     ended = gateway("replay", "--until", "2016-03-14T08:00:00Z", stdin=json_lines([GOOD]))
     assert ended.status == 2
     assert len(ended.lines) == 3
-    assert ended.sentence == "--until is before the last line, which is at 2016-03-14T09:00:00Z"
+    assert (
+        ended.sentence
+        == "--until is before the last line, which is at 2016-03-14T09:00:00Z; name no earlier instant"
+    )

@@ -135,6 +135,14 @@ def test_a_policy_file_that_cannot_be_used_is_told(
     assert expected in ended.sentence.replace("Invalid", "invalid")
 
 
+def test_a_file_that_an_editor_put_a_byte_order_mark_before_is_read(gateway: Gateway) -> None:
+    mark = b"\xef\xbb\xbf"
+    Path("policy.toml").write_bytes(mark + b"[[policy]]\nfrom = 2011-06-01\n")
+    Path("settings.toml").write_bytes(mark + b'policy = "policy.toml"\n')
+    ended = gateway("replay", "--policy", "policy.toml", "--config", "settings.toml")
+    assert (ended.status, ended.err) == (0, "")
+
+
 def test_run_refuses_a_policy_file_before_it_touches_the_log(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -30,7 +30,8 @@ COMMANDS = (
         (["exlain"], ["did you mean 'explain'"]),
         (["run", "--nope"], ["no such option: --nope", "`gateway run --help`"]),
         (["run", "--clok", "log"], ["--clock", "`gateway run --help`"]),
-        (["run", "--clock", "sun"], ["'--clock'", "'wall', 'log'"]),
+        (["run", "--clock", "sun"], ["'--clock': 'sun' is not one of 'wall', 'log'"]),
+        (["run", "--sandbox", "--until", "2016-04-05T00:00:00Z"], ["name nothing but --sandbox"]),
         (["run", "--workers", "two"], ["'--workers': expected a whole number; see "]),
         (["run", "--workers", "0"], ["'--workers': expected 1 or more; see "]),
         (["run", "--workers", "2"], ["one process", "--workers 1"]),
@@ -146,7 +147,9 @@ def test_a_folder_is_no_log(command: str, gateway: Gateway, tmp_path: Path) -> N
     (tmp_path / "gateway.db").mkdir()
     ended = gateway(*command.split(), stdin=json_lines([referral()]))
     assert ended.status == 1
-    assert ended.sentence == "the log gateway.db can't be opened; check the name and the permissions"
+    assert ended.sentence.startswith(
+        "the log gateway.db can't be opened; check the name, permissions and disk"
+    )
 
 
 def test_a_log_in_a_folder_that_is_not_there_is_told(
