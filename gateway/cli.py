@@ -25,11 +25,10 @@ from gateway.cli_run import DEBUG, run, settings_help
 from gateway.cli_token import token
 from gateway.cli_topics import topics_app
 from gateway.engine.log import LogError, Lost
-from gateway.lanes import LaneEnded
 from gateway.letters import UnknownLetter
 from gateway.lines import InvalidLine
 from gateway.prap import InvalidDownload
-from gateway.replay import EndsBeforeInput
+from gateway.replay import EndsBeforeInput, LaneEnded
 from gateway.settings import InvalidSettings
 from gateway.stopping import Terminated
 

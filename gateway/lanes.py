@@ -24,7 +24,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from gateway.lines import LONGEST_LINE, InvalidLine, Line, read_lines
-from gateway.replay import BEFORE_ALL_DUE, BEHIND_ALL, EndsBeforeInput, Place
+from gateway.replay import BEFORE_ALL_DUE, BEHIND_ALL, EndsBeforeInput, LaneEnded, Place
 
 #: From lines to what is to be written, each with the place of the decision that it comes of, empty ones too.
 Work = Callable[[Iterator[Line]], Iterator[tuple[Place, bytes]]]
@@ -40,10 +40,6 @@ WORTH_IT_BYTES: Final = 1024 * 1024
 MOST_LANES: Final = 8
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-class LaneEnded(RuntimeError):
-    """A process that decided a share has gone, and what it knew with it."""
 
 
 class _Part(Struct, frozen=True):
@@ -134,11 +130,11 @@ class _Lane:
             target=_decide_share, args=(theirs, self._wire, work, number, blocks.lanes), daemon=True
         )
         # Until the lane minds them in its own way, it would do with signals what the parent does.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             self._process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def hand_over(self) -> None:

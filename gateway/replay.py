@@ -35,6 +35,10 @@ class EndsBeforeInput(ValueError):
     """The last tick would lie before the last line: time would go back."""
 
 
+class LaneEnded(RuntimeError):
+    """A process that decided a share of a replay has gone, and what it knew with it."""
+
+
 def ahead(items: Iterable[T], count: int = 256) -> Iterator[T]:
     """The same items, taken `count` at a time; an error comes when all before it have been given.
 

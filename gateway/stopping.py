@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -49,16 +49,14 @@ def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
             begin()
 
     for number in SIGNALS:
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, on_signal, number.name)
+        loop.add_signal_handler(number, on_signal, number.name)
     if lifeline is not None:
         loop.add_reader(lifeline, on_lifeline, lifeline)
     try:
         yield stop
     finally:
         for number in SIGNALS:
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
+            loop.remove_signal_handler(number)
         if lifeline is not None:
             loop.remove_reader(lifeline)
 

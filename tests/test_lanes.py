@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from gateway import lanes
-from gateway.lanes import LaneEnded, in_lanes, lanes_for
+from gateway.lanes import in_lanes, lanes_for
 from gateway.lines import InvalidLine, Line
-from gateway.replay import BEHIND_ALL_DUE, EndsBeforeInput, Place
+from gateway.replay import BEHIND_ALL_DUE, EndsBeforeInput, LaneEnded, Place
 from gateway.replaying import to_write
 from gateway.rules.policy import shipped
 from gateway.sample import programme as sampled

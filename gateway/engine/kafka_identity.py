@@ -40,7 +40,7 @@ async def identity(brokers: Brokers) -> str:
     async with administering(brokers.connection) as client:
         try:
             answer = await client._send_request(_MetadataRequest(name))  # noqa: SLF001 - no other way to ask
-        except (IncompatibleBrokerVersion, NotImplementedError):
+        except (IncompatibleBrokerVersion, NotImplementedError):  # aiokafka's, for brokers too old
             raise LogError("the brokers give topics no ids; Apache Kafka 4 is needed") from None
     found = answer.to_object()
     (topic,) = found["topics"]

@@ -180,7 +180,7 @@ class Deciding:
         try:
             states = {po_number: caseload.packed(po_number) for po_number in step.touched}
             outputs = [self._drafted(item) for item in step.out]
-        except Exception:
+        except Exception:  # whatever it is: which record it comes of is found out by deciding one by one
             self._care.alone = step.decided
             raise
         commit = Commit(outputs, states, dict(inbox.positions), self._decided_to)

@@ -160,7 +160,7 @@ class Worker:
                 more = following is not None or batch.partial
                 decided = following
             return False
-        except Exception:
+        except Exception:  # of reading or deciding, whatever it is, while a commit may be under way
             if committing:
                 # What the log says comes first: who has lost the partition must not claim it again.
                 await committing
