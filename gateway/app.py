@@ -94,7 +94,13 @@ async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = Fal
             session_timeout_s=settings.session_timeout_s,
             append_s=SERVED_S if own else FED_S,
         )
-    return await open_sqlite(settings.log_path(), partitions=settings.partition_count, clock=clock, own=own)
+    return await open_sqlite(
+        settings.log_path(),
+        partitions=settings.partition_count,
+        clock=clock,
+        own=own,
+        draft=producers.draft if own else None,
+    )
 
 
 async def run(

@@ -8,7 +8,6 @@ import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final, Literal, get_args, get_type_hints
 
 from aiohttp import web
@@ -28,7 +27,7 @@ from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
 from gateway.engine.crew import Crew
-from gateway.engine.log import Draft
+from gateway.engine.log import Draft, topic_of
 from gateway.engine.step import Decided
 from gateway.engine.watch import Watch
 from gateway.projection.following import Following
@@ -170,7 +169,6 @@ METRICS: Final = (
 _COMMIT_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
-_topic_of: Final = attrgetter("topic")
 _LETTER: Final = frozenset({DeadLetter.__name__})
 
 
@@ -255,10 +253,10 @@ class Metrics(Watch):
         """Count what a step has decided, and what goes out with it."""
         self._commit.observe(seconds)
         self._decisions.inc(decided.decisions)
-        for topic, count in Counted(map(_topic_of, decided.commit.outputs)).items():
+        for topic, count in Counted(map(topic_of, decided.commit.outputs)).items():
             self._records_out.labels(topic).inc(count)
         messages: Counted[tuple[str, str, str]] = Counted()
-        for item in decided.out:
+        for item in decided.commit.outputs:
             if isinstance(item, Draft):
                 if item.topic == dead_letters.TOPIC:
                     self._dead_letters.labels(_code(item)).inc()

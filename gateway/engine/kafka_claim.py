@@ -161,9 +161,9 @@ class KafkaClaim:
     async def commit(self, step: Commit) -> None:
         """One transaction, under one deadline.
 
-        1. Begin. 2. Send the outputs and the states, and last how far it is decided. 3. Note the positions
-        with the group, only so that tools which show lag have something to show. 4. Await every batch: the
-        commit succeeds although one has failed. 5. Commit.
+        Before it, the records are made. 1. Begin. 2. Send the outputs and the states, and last how far it is
+        decided. 3. Note the positions with the group, only so that tools which show lag have something to
+        show. 4. Await every batch: the commit succeeds although one has failed. 5. Commit.
         After an exception nothing is known. The claim is dropped, and the next one, which ends the
         transaction, restores what took effect.
         """
@@ -171,11 +171,12 @@ class KafkaClaim:
             raise self._lost()
         producer, brokers, me = self._producer, self._brokers, self.partition
         state = brokers.named(STATE_TOPIC)
+        records = step.records()
         try:
             async with asyncio.timeout(COMMIT_S):
                 await producer.begin_transaction()
                 sending = Sending(producer)
-                for draft in step.outputs:
+                for draft in records:
                     topic = brokers.named(draft.topic)
                     stamp = step.decided_to if draft.timestamp is None else draft.timestamp
                     place = await brokers.place_of(draft, me)

@@ -6,11 +6,12 @@ purchase order's messages meet on one partition number. `tests/log/` says in cod
 implementation must do.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from gateway.rules.events import OUTBOUND, Event
 from gateway.rules.messages import INBOUND
 
 #: The inbound topics in the order in which records of one instant are taken.
@@ -42,6 +43,14 @@ class Draft(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers = ()
     timestamp: int | None = None
+
+
+_TOPIC_OF: Final = {event: topic for topic, event in OUTBOUND.items()}
+
+#: What makes the record of an event that was caused by a message with that trace context.
+Drafting = Callable[[Event, str | None], Draft]
+#: What goes out of a step: a record, or an event of which one is to be made.
+Output = Draft | tuple[Event, str | None]
 
 
 class Batch(Struct, frozen=True, gc=False):
@@ -80,16 +89,34 @@ class Restored(Struct, frozen=True, gc=False):
 class Commit(Struct, frozen=True, gc=False):
     """One step of the engine: it takes effect whole or not at all.
 
-    outputs: what goes out, in order.
+    outputs: what goes out, in order. draft: what makes records of events; None: there are none among them.
     states: packed states by po_number; None: the state is forgotten.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
     """
 
-    outputs: Sequence[Draft]
+    outputs: Sequence[Output]
     states: Mapping[str, bytes | None]
     positions: Mapping[str, int]
     decided_to: int
+    draft: Drafting | None = None
+
+    def records(self) -> list[Draft]:
+        """The records that go out. Raises CannotDraft."""
+        return drafted(self.outputs, self.draft)
+
+
+def topic_of(output: Output) -> str:
+    """The topic that an output goes to."""
+    return output.topic if isinstance(output, Draft) else _TOPIC_OF[type(output[0])]
+
+
+def drafted(outputs: Iterable[Output], draft: Drafting | None) -> list[Draft]:
+    """Outputs as records. Raises CannotDraft."""
+    try:
+        return [item if isinstance(item, Draft) else draft(*item) for item in outputs]  # type: ignore[misc]
+    except Exception as error:
+        raise CannotDraft(type(error).__name__) from error
 
 
 class Assignment(Struct, frozen=True, gc=False):
@@ -135,6 +162,10 @@ class PositionsGone(LogError):
     """There is nothing at these positions of the log, so whoever keeps a view of it has to begin anew."""
 
 
+class CannotDraft(Exception):
+    """Of something that goes out no record can be made; nothing was committed."""
+
+
 class Lost(Exception):
     """The partition has another owner now: nothing of this claim can be committed any more."""
 
@@ -159,7 +190,8 @@ class Claim(Protocol):
         """Make the step durable, whole or not at all.
 
         An exception says nothing about whether it took effect: the claim must be dropped, and what
-        happened is what the next claim restores. Raises Lost where another owner is known to have come.
+        happened is what the next claim restores. Raises Lost where another owner is known to have come, and
+        CannotDraft.
         """
 
     async def release(self) -> None:

@@ -24,9 +24,9 @@ from gateway.engine.log import (
     Batch,
     Commit,
     Draft,
+    Drafting,
     Handled,
     LogError,
-    Lost,
     Record,
     Restored,
 )
@@ -34,7 +34,8 @@ from gateway.engine.partitioner import partition_for
 from gateway.engine.sqlite_changes import SqliteChanges, ends_of
 from gateway.engine.sqlite_file import SqliteFile
 from gateway.engine.sqlite_rows import SELECT, packed_headers, put_all, put_rows, record_of
-from gateway.rules.events import OUTBOUND
+from gateway.engine.sqlite_steps import INSERT_OUTBOUND, check_owner, write_step
+from gateway.engine.sqlite_writer import Writer
 
 #: How often a reader looks for what another process has put there.
 LOOK_AGAIN_S: Final = 0.02
@@ -53,8 +54,15 @@ class SqliteLog:
 
     shared = False
 
-    def __init__(self, file: SqliteFile, clock: Literal["wall", "log"], now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        file: SqliteFile,
+        clock: Literal["wall", "log"],
+        now: Callable[[], int],
+        writer: Writer | None = None,
+    ) -> None:
         self.file = file
+        self._writer = writer
         self._clock = clock
         self._wall = now
         #: Whether time stands still in it until somebody moves it.
@@ -130,7 +138,7 @@ class SqliteLog:
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, _INSERT_INBOUND, rows)
-                put_rows(db, _INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
+                put_rows(db, INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
             return count + len(plans)
 
         count = await self.file.run(put)
@@ -236,6 +244,14 @@ class SqliteLog:
         closed = partial(self._committed.discard, committed)
         return SqliteChanges(self.file, topics, positions, committed, closed)
 
+    async def write(self, partition: int, epoch: int, step: Commit) -> None:
+        """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
+        if self._writer is None:
+            await self.file.run(partial(write_step, self.file, partition, epoch, step))
+        else:
+            await self._writer.write(partition, epoch, step)
+        self.tell_of_commit()
+
     def tell_of_commit(self) -> None:
         """Wake those who wait for changes."""
         for committed in self._committed:
@@ -247,6 +263,8 @@ class SqliteLog:
 
     async def close(self) -> None:
         """Let go of the file. Never raises."""
+        if self._writer is not None:
+            self._writer.close()
         await self.file.close()
 
     def newest(self, below: int = 2**62) -> int:
@@ -274,13 +292,16 @@ async def open_sqlite(
     now: Callable[[], int] = wall_clock,
     own: bool = False,
     sandbox: int | None = None,
+    draft: Drafting | None = None,
 ) -> SqliteLog:
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
     will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
-    begins at this instant where it is new. Raises LogError where the file can't be used.
+    begins at this instant where it is new. draft: what makes records of events; with it a process of its own
+    writes what is decided, which is forked here. Raises LogError where the file can't be used.
     """
+    writer = None if draft is None else Writer(path, draft)
     file = SqliteFile(path)
     try:
         if own:
@@ -295,9 +316,11 @@ async def open_sqlite(
                 "GATEWAY_LOG_URL"
             )
     except BaseException:
+        if writer is not None:
+            writer.close()
         await file.close()
         raise
-    log = SqliteLog(file, clock, now)
+    log = SqliteLog(file, clock, now, writer)
     log.sandbox = sandbox is not None or found is not None
     return log
 
@@ -345,7 +368,7 @@ class SqliteClaim:
         db = self._file.db
         records: list[Record] = []
         with self._file.snapshot() as alone:
-            self._check_owner()
+            check_owner(self._file, self.partition, self._epoch)
             end = db.execute("SELECT ifnull(max(offset), 0) + 1 FROM inbound").fetchone()[0]
             # The log as it was when it had been filled up to here: all topics are in one order of arrival,
             # so nothing above can have arrived before what is below.
@@ -382,51 +405,13 @@ class SqliteClaim:
 
     async def commit(self, step: Commit) -> None:
         """One SQL transaction: outputs, states, positions, if the partition is still owned."""
-        me = self.partition
-        outputs = [
-            (
-                draft.topic,
-                me,
-                _or(draft.timestamp, step.decided_to),
-                draft.key,
-                draft.value,
-                packed_headers(draft),
-            )
-            for draft in step.outputs
-        ]
-        kept = [(me, po_number, state) for po_number, state in step.states.items() if state is not None]
-        forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
-        positions = [(me, topic, offset) for topic, offset in step.positions.items()]
-        told = {draft.key for draft in step.outputs if draft.topic in OUTBOUND}
-        quiet = [po_number for po_number in step.states if po_number.encode() not in told]
-
-        def put() -> None:
-            with self._file.transaction() as db:
-                self._check_owner()
-                put_rows(db, _INSERT_OUTBOUND, outputs)
-                put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
-                put_rows(
-                    db, f"DELETE FROM state WHERE partition = {me} AND po_number IN (VALUES {{}})", forgotten
-                )
-                put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
-                if quiet:
-                    db.execute("INSERT INTO quiet (partition, po_numbers) VALUES (?, ?)", (me, _pack(quiet)))
-                db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, me))
-
-        await self._file.run(put)
-        self._log.tell_of_commit()
+        await self._log.write(self.partition, self._epoch, step)
 
     async def release(self) -> None:
         """Nothing is held between two transactions."""
 
-    def _check_owner(self) -> None:
-        sql = "SELECT epoch FROM ownership WHERE partition = ?"
-        if self._file.db.execute(sql, (self.partition,)).fetchone()[0] != self._epoch:
-            raise Lost(f"partition {self.partition} has another owner now")
-
 
 _INSERT_INBOUND: Final = "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES {}"
-_INSERT_OUTBOUND: Final = "INSERT INTO outbound (topic, partition, timestamp, key, value, headers) VALUES {}"
 
 
 def _inbound_rows(

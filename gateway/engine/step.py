@@ -1,6 +1,6 @@
 """The middle of read, decide, commit: what one step decides, all of it in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from gateway.engine.caseload import Caseload, pack
 from gateway.engine.inbox import NEVER, Inbox
-from gateway.engine.log import Batch, Commit, Draft, Headers, Record, Restored
+from gateway.engine.log import Batch, Commit, Draft, Drafting, Headers, Output, Record, Restored
 from gateway.engine.partitioner import partition_for
 from gateway.rules.decide import Decision
-from gateway.rules.events import Event, Outcome
+from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 
@@ -40,22 +40,20 @@ class Wiring:
     read: Callable[[Record], Message | Draft]
     failed: Callable[[Record], Draft]
     trace: Callable[[Headers], str | None]
-    draft: Callable[[Event, str | None], Draft]
+    draft: Drafting
 
 
 class Decided(Struct, frozen=True):
     """A step that is decided.
 
-    decisions: how many messages and deadlines it holds. told: what to log when it has been committed. out:
-    what goes out, before it was made into records: events with the trace context of their cause, and records.
-    taken: how many records were decided, the oldest of which arrived at `oldest_at`. moved: how many were put
+    decisions: how many messages and deadlines it holds. told: what to log when it has been committed. taken:
+    how many records were decided, the oldest of which arrived at `oldest_at`. moved: how many were put
     on the partition where they belong.
     """
 
     commit: Commit
     decisions: int
     told: list[Callable[[], None]]
-    out: Sequence[tuple[Event, str | None] | Draft]
     taken: int
     oldest_at: int | None
     moved: int
@@ -75,15 +73,12 @@ class Standing(Struct, frozen=True):
 
 
 class _Step:
-    """What one step has decided so far.
-
-    out: what goes out; events with the trace context of their cause. told: what is to be logged.
-    """
+    """What one step has decided so far. out: what goes out. told: what is to be logged."""
 
     __slots__ = ("bytes", "decided", "moved", "out", "told", "touched")
 
     def __init__(self) -> None:
-        self.out: list[tuple[Event, str | None] | Draft] = []
+        self.out: list[Output] = []
         self.told: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
         self.decided = 0
@@ -143,11 +138,9 @@ class Deciding:
                 continue
 
     def decide(self) -> Decided | None:
-        """Decide the next step; None: there is nothing to decide.
+        """Decide the next step, record by record and deadline by deadline; None: there is nothing to decide.
 
-        1. Decide, record by record and deadline by deadline.
-        2. Then make the records that go out, all at once, which takes less time than by turns. Where that
-           raises, the claim is to be dropped: the states at hand are ahead of what can be committed.
+        Where this raises, the claim is to be dropped: the states at hand are ahead of what can be committed.
         """
         step = _Step()
         inbox, caseload = self.inbox, self.caseload
@@ -179,14 +172,14 @@ class Deciding:
         self._care.alone = max(self._care.alone - step.decided, 0)
         try:
             states = {po_number: caseload.packed(po_number) for po_number in step.touched}
-            outputs = [self._drafted(item) for item in step.out]
         except Exception:  # whatever it is: which record it comes of is found out by deciding one by one
             self._care.alone = step.decided
             raise
-        commit = Commit(outputs, states, dict(inbox.positions), self._decided_to)
+        positions = dict(inbox.positions)
+        commit = Commit(step.out, states, positions, self._decided_to, self._wiring.draft)
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
-        return Decided(commit, step.decided, step.told, step.out, taken, oldest_at, step.moved)
+        return Decided(commit, step.decided, step.told, taken, oldest_at, step.moved)
 
     def standing(self, committing: Decided | None) -> Standing:
         """How things stand. committing: the step that is not on the log yet."""
@@ -203,7 +196,7 @@ class Deciding:
             return max(quiet_until, self._until)
         return quiet_until
 
-    def _drafted(self, item: tuple[Event, str | None] | Draft) -> Draft:
+    def _drafted(self, item: Output) -> Draft:
         return item if isinstance(item, Draft) else self._wiring.draft(*item)
 
     def _take(self, step: _Step, record: Record, at: int) -> bool:
@@ -214,7 +207,7 @@ class Deciding:
         2. Then what it changes. Nothing is logged before it is committed.
         """
         alone = self._care.alone > 0
-        out: list[tuple[Event, str | None] | Draft]
+        out: list[Output]
         po_number, astray = None, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
@@ -266,7 +259,7 @@ class Deciding:
     def _let_fall_due(self, step: _Step) -> None:
         try:
             po_number, decision = self.caseload.fall_due()
-            out: list[tuple[Event, str | None] | Draft] = [*decision.effects]
+            out: list[Output] = [*decision.effects]
             if self._care.alone:
                 out = [self._drafted(item) for item in out]
                 pack(decision.order)

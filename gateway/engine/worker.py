@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from gateway.engine.log import Log, LogBusy, LogError, Lost
+from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
 from gateway.engine.step import Care, Decided, Deciding, Standing, Wiring
 from gateway.engine.watch import NOBODY, Watch
 from gateway.rules.policy import Policies
@@ -121,6 +121,7 @@ class Worker:
         began_s = clock()
         claim = await self._log.claim(self._partition)
         committing: asyncio.Task[None] | None = None
+        decided: Decided | None = None
         try:
             self.trouble = "its state is being restored"
             restored = await claim.restore()
@@ -131,7 +132,6 @@ class Worker:
             self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
             self._watch.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
-            decided: Decided | None = None
             more = True
             while decided or not stop.is_set():
                 # Nothing is waited for while there is something left to decide or to commit.
@@ -160,6 +160,10 @@ class Worker:
                 more = following is not None or batch.partial
                 decided = following
             return False
+        except CannotDraft:
+            if decided:  # which record it comes of is found out by deciding one by one
+                self._care.alone = decided.decisions
+            raise
         except Exception:  # of reading or deciding, whatever it is, while a commit may be under way
             if committing:
                 # What the log says comes first: who has lost the partition must not claim it again.

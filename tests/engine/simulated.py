@@ -492,7 +492,7 @@ class SimulatedClaim:
 
     def put_out(self, step: Commit) -> None:
         """The outputs of the step."""
-        for draft in step.outputs:
+        for draft in step.records():
             at = step.decided_to if draft.timestamp is None else draft.timestamp
             self.log.ground.put_out(draft, self.partition, at)
 

@@ -43,7 +43,7 @@ class Topics:
 def told(decided: Decided | None) -> list[str]:
     """What came out: the message that an outcome is about, or the name of another event, and of what."""
     said = []
-    for item in decided.out if decided else ():
+    for item in decided.commit.outputs if decided else ():
         assert isinstance(item, tuple)
         event = item[0]
         said.append(
@@ -80,7 +80,9 @@ def test_what_falls_due_late_is_dated_by_its_own_instant() -> None:
     hand.add(topics.batch([], T1))
     late = hand.decide()
     assert late is not None
-    breach = next(item[0] for item in late.out if isinstance(item, tuple) and isinstance(item[0], Breach))
+    breach = next(
+        item[0] for item in late.commit.outputs if isinstance(item, tuple) and isinstance(item[0], Breach)
+    )
     assert breach.decided_at == T1
 
 
@@ -92,7 +94,7 @@ def test_a_message_on_a_partition_where_its_key_does_not_belong_is_put_where_it_
     hand.add(batch)
     step = hand.decide()
     assert step is not None
-    (moved,), record = step.commit.outputs, batch.records[0]
+    (moved,), record = step.commit.records(), batch.records[0]
     assert (moved.topic, moved.key, moved.value) == (record.topic, record.key, record.value)
     assert moved.headers == (*record.headers, ("gateway_moved_from", f"{REFERRALS}/{here}/0".encode()))
     assert step.commit.states == {}

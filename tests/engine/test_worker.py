@@ -276,9 +276,9 @@ class Watched(SimulatedClaim):
         return await super().read(room, wait_s)
 
     async def commit(self, step: Commit) -> None:
-        """As it is, noted."""
-        self.steps.append(step)
+        """As it is, noted when it has taken effect."""
         await super().commit(step)
+        self.steps.append(step)
 
 
 def watched(ground: Ground) -> tuple[SimulatedLog, type[Watched]]:
