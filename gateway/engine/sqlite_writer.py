@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct, msgpack
 
-from gateway.engine.log import Commit, Draft, Drafting, LogError, Output
+from gateway.engine.log import CannotDraft, Commit, Draft, Drafting, LogError, Output
 from gateway.engine.sqlite_file import SqliteFile
 from gateway.engine.sqlite_steps import write_step
 from gateway.rules.events import OUTBOUND
@@ -55,7 +55,14 @@ _unpack_outputs: Final = [msgpack.Decoder(list[kind]).decode for kind in _KINDS]
 
 
 def handed_over(partition: int, epoch: int, step: Commit) -> bytes:
-    """A step of a claim as bytes."""
+    """A step of a claim as bytes. Raises CannotDraft where an event can't be written as bytes."""
+    try:
+        return _handed_over(partition, epoch, step)
+    except Exception as error:
+        raise CannotDraft(type(error).__name__) from error
+
+
+def _handed_over(partition: int, epoch: int, step: Commit) -> bytes:
     by_kind: list[list[object]] = [[] for _ in _KINDS]
     kinds = bytearray()
     traces = []
@@ -75,9 +82,12 @@ def handed_over(partition: int, epoch: int, step: Commit) -> bytes:
 
 
 def taken_over(frame: bytes, draft: Drafting) -> tuple[int, int, Commit]:
-    """Partition, epoch and step of what `handed_over` gave."""
+    """Partition, epoch and step of what `handed_over` gave. Raises CannotDraft for an event that can't be."""
     step = _unpack(frame)
-    outputs = _outputs(step)
+    try:
+        outputs = _outputs(step)
+    except Exception as error:
+        raise CannotDraft(type(error).__name__) from error
     commit = Commit(outputs, step.states, step.positions, step.decided_to, draft)
     return step.partition, step.epoch, commit
 

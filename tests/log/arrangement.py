@@ -10,6 +10,7 @@ from gateway.engine.kafka_connection import Connection
 from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import Log
 from gateway.engine.sqlite import SqliteLog, open_sqlite
+from tests.engine.plain_wiring import event_draft
 from tests.engine.simulated import Fault, Faults, Ground, SimulatedLog
 
 #: Monday 14 March 2016, nine o'clock.
@@ -88,8 +89,10 @@ class Sqlite:
 
     dated = True
 
-    def __init__(self, partitions: int, folder: Path) -> None:
+    def __init__(self, partitions: int, folder: Path, *, apart: bool = False) -> None:
+        """apart: steps are written by a process of their own."""
         self.partitions = partitions
+        self._draft = event_draft if apart else None
         self._path = folder / "gateway.db"
         self._now = BEGINNING
         self._open: list[SqliteLog] = []
@@ -103,7 +106,7 @@ class Sqlite:
         return await self._opened(self._path.with_name("another.db"))
 
     async def _opened(self, path: Path) -> Log:
-        log = await open_sqlite(path, partitions=self.partitions, now=lambda: self._now)
+        log = await open_sqlite(path, partitions=self.partitions, now=lambda: self._now, draft=self._draft)
         self._open.append(log)
         return log
 

@@ -3,7 +3,8 @@
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from gateway.engine.log import INBOUND_TOPICS, Batch, Claim, Commit, Draft, Log, Record, Restored
+from gateway.engine.log import INBOUND_TOPICS, Batch, Claim, Commit, Draft, Log, Output, Record, Restored
+from tests.engine.plain_wiring import event_draft
 from tests.patience import PATIENCE_S
 
 REFERRALS, WP11, UPDATES, SESSIONS = INBOUND_TOPICS
@@ -64,9 +65,9 @@ async def followed(log: Log, topics: Sequence[str]) -> list[Record]:
 
 def step(
     positions: Mapping[str, int],
-    *outputs: Draft,
+    *outputs: Output,
     states: Mapping[str, bytes | None] | None = None,
     decided_to: int = 0,
 ) -> Commit:
     """A step to commit."""
-    return Commit(outputs, states or {}, positions, decided_to)
+    return Commit(outputs, states or {}, positions, decided_to, event_draft)

@@ -1,10 +1,14 @@
 """A step is committed whole or not at all, by the owner only, and the next owner starts from it."""
 
 import asyncio
+from typing import cast
 
 import pytest
+from msgspec.structs import replace as with_changes
 
-from gateway.engine.log import INBOUND_TOPICS, Draft, Lost
+from gateway.engine.log import INBOUND_TOPICS, CannotDraft, Draft, Lost
+from gateway.rules.events import Event, Outcome
+from tests.engine.plain_wiring import RAISES, TOPIC_OF_EVENT, event_draft
 from tests.log.arrangement import BEGINNING, Arrangement
 from tests.log.reading import (
     FIRST,
@@ -19,6 +23,9 @@ from tests.log.reading import (
     step,
     values,
 )
+from tests.schemas.examples import EXAMPLES
+
+EVENTS = [cast(Event, each) for each in EXAMPLES.values() if type(each) in TOPIC_OF_EVENT]
 
 
 async def test_a_partition_that_was_never_committed_restores_empty(arrangement: Arrangement) -> None:
@@ -98,6 +105,40 @@ async def test_the_outputs_of_a_step_come_out_with_it_in_order(arrangement: Arra
         assert [(r.topic, r.key, r.value, r.headers) for r in await followed(log, [topic])] == [
             (sent.topic, sent.key, sent.value, sent.headers) for sent in outputs if sent.topic == topic
         ]
+
+
+async def test_an_event_goes_out_as_the_record_that_is_made_of_it(arrangement: Arrangement) -> None:
+    """Of each kind, among records, in order; with the trace context of its cause, or without."""
+    log = await arrangement.open()
+    claim, first = await owned(log)
+    traced = [(event, None if number % 2 else f"trace-{number}") for number, event in enumerate(EVENTS)]
+    assert {type(event) for event in EVENTS} == set(TOPIC_OF_EVENT)
+    record = draft(OUT, b"between")
+    await claim.commit(step(first.positions, *traced, record, *reversed(traced)))
+    there = await followed(log, sorted(TOPIC_OF_EVENT.values()))
+    made = [event_draft(*each) for each in traced]
+    for topic in TOPIC_OF_EVENT.values():
+        wanted = [each for each in (*made, record, *reversed(made)) if each.topic == topic]
+        came = [each for each in there if each.topic == topic]
+        assert [(each.key, each.value, each.headers) for each in came] == [
+            (each.key, each.value, each.headers) for each in wanted
+        ]
+
+
+async def test_where_of_one_event_no_record_can_be_made_nothing_is_committed(
+    arrangement: Arrangement,
+) -> None:
+    """And whoever owns it can go on, since it is known that nothing was."""
+    log = await arrangement.open()
+    claim, first = await owned(log)
+    outcome = next(event for event in EVENTS if isinstance(event, Outcome))
+    failing = (with_changes(outcome, message_id=f"{RAISES}-1"), None)
+    with pytest.raises(CannotDraft):
+        await claim.commit(step(first.positions, draft(OUT, b"1"), failing, states={"PO1": b"1"}))
+    assert await followed(log, [OUT]) == []
+    await claim.commit(step(first.positions, draft(OUT, b"2"), states={"PO1": b"2"}))
+    assert values(await followed(log, [OUT])) == [b"2"]
+    assert (await owned(log))[1].states == {"PO1": b"2"}
 
 
 async def test_a_step_without_outputs_or_without_states_is_a_step(arrangement: Arrangement) -> None:
@@ -180,7 +221,7 @@ async def test_of_many_claims_at_the_same_time_one_can_commit(arrangement: Arran
 
 
 # A simulated log writes whatever it is given.
-@pytest.mark.parametrize("arrangement", ["sqlite", "kafka", "kafka, dated"], indirect=True)
+@pytest.mark.parametrize("arrangement", ["sqlite", "sqlite, apart", "kafka", "kafka, dated"], indirect=True)
 async def test_a_step_that_can_not_be_written_leaves_nothing_behind(arrangement: Arrangement) -> None:
     """Here its last part is no state at all."""
     log = await arrangement.open()
