@@ -3,16 +3,17 @@
 They wait in a temporary file meanwhile, so that the log is kept busy for no longer than writing takes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple
 
 from msgspec import Struct, msgpack
 
 from gateway.engine.log import Draft, Log
-from gateway.lines import InvalidLine, read_lines
+from gateway.lines import InvalidLine, Line, read_lines
 from gateway.prap import BadRow, PassedOver, read_download
-from gateway.rules.messages import TOPIC_OF, Message
+from gateway.replay import in_runs
+from gateway.rules.messages import TOPIC_OF, Referral
 from gateway.rules.policy import Policies
 from schemas.codec import HEADER_BYTES, LARGEST_BODY_BYTES, encode
 
@@ -27,7 +28,7 @@ class _Checked(Struct, frozen=True, gc=False, array_like=True):
 
 
 _pack: Final = msgpack.Encoder().encode
-_unpack: Final = msgpack.Decoder(_Checked).decode
+_unpack: Final = msgpack.Decoder(list[_Checked]).decode
 
 
 class Fed(NamedTuple):
@@ -45,13 +46,8 @@ async def feed(log: Log, lines: Iterable[bytes], *, keep_time: bool, checked: Ca
     all are right. Returns how many were put. Raises InvalidLine or LogError; then none was.
     """
     with TemporaryFile() as waiting:
-        for line in read_lines(lines):
-            if line.message is None:
-                continue
-            value = encode(line.message)
-            if len(value) - HEADER_BYTES > LARGEST_BODY_BYTES:
-                raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have; shorten it")
-            _wait(waiting, line.message, value, line.at)
+        for run in in_runs(read_lines(lines)):
+            _wait(waiting, [_checked(line) for line in run if line.message is not None])
         checked()
         return await log.append(_drafts(waiting, keep_time))
 
@@ -74,12 +70,25 @@ async def feed_download(
                 case PassedOver():
                     passed_over += 1
                 case referral:
-                    _wait(waiting, referral, encode(referral), 0)
+                    _wait(
+                        waiting,
+                        [_Checked(TOPIC_OF[Referral], referral.po_number.encode(), encode(referral), 0)],
+                    )
         return Fed(await log.append(_drafts(waiting, keep_time=False)), listed, passed_over)
 
 
-def _wait(waiting: IO[bytes], message: Message, value: bytes, at: int) -> None:
-    frame = _pack(_Checked(TOPIC_OF[type(message)], message.po_number.encode(), value, at))
+def _checked(line: Line) -> _Checked:
+    """The message of a line. Raises InvalidLine where it is too large."""
+    message = line.message
+    assert message is not None
+    value = encode(message)
+    if len(value) - HEADER_BYTES > LARGEST_BODY_BYTES:
+        raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have; shorten it")
+    return _Checked(TOPIC_OF[type(message)], message.po_number.encode(), value, line.at)
+
+
+def _wait(waiting: IO[bytes], run: Sequence[_Checked]) -> None:
+    frame = _pack(run)
     waiting.write(len(frame).to_bytes(_LENGTH_BYTES, "big"))
     waiting.write(frame)
 
@@ -87,5 +96,5 @@ def _wait(waiting: IO[bytes], message: Message, value: bytes, at: int) -> None:
 def _drafts(waiting: IO[bytes], keep_time: bool) -> Iterator[Draft]:
     waiting.seek(0)
     while length := waiting.read(_LENGTH_BYTES):
-        frame = _unpack(waiting.read(int.from_bytes(length, "big")))
-        yield Draft(frame.topic, frame.key, frame.value, (), frame.at if keep_time else None)
+        for each in _unpack(waiting.read(int.from_bytes(length, "big"))):
+            yield Draft(each.topic, each.key, each.value, (), each.at if keep_time else None)
