@@ -12,6 +12,7 @@ import structlog
 import consumers
 import producers
 from gateway.engine.crew import Crew
+from gateway.engine.deciders import Deciders
 from gateway.engine.log import DELIVERY_PLANS, Draft, Log, LogBusy, LogError, Record
 from gateway.engine.sqlite import open_sqlite
 from gateway.engine.step import Wiring
@@ -24,10 +25,10 @@ from producers import dead_letters
 from schemas.codec import Unreadable, decode
 
 Clock = Literal["wall", "log"]
-#: See `gateway.serving.served_crew`.
+#: See `gateway.serving`.
 Serve = Callable[
     [Log, Settings, Policies, Clock, int | None, asyncio.Event, int | None],
-    AbstractAsyncContextManager[Crew],
+    AbstractAsyncContextManager[Deciders],
 ]
 
 SWITCH_INTERVAL_S: Final = 0.0005
@@ -115,9 +116,9 @@ async def run(
     """Decide what arrives until told to stop by SIGTERM or SIGINT, or, with `until`, until all is decided.
 
     worker: the number of this process among those of a supervisor, who holds the other end of its standard
-    input. sandbox: on an embedded log whose clock the caller moves. serve: makes a crew that can be asked
-    over HTTP; without it there is no HTTP. Returns how many messages and deadlines were decided. Raises
-    LogError, Lost, InvalidSettings or PortInUse.
+    input. sandbox: on an embedded log whose clock the caller moves. serve: makes those who decide, to be
+    asked over HTTP, here or in another process; without it there is no HTTP. Returns how many messages and
+    deadlines were decided. Raises LogError, Lost, InvalidSettings, PortInUse or DecidersGone.
     """
     policies = settings.policies()
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
@@ -131,11 +132,10 @@ async def run(
             # beside a gateway in service, which has the port.
             port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
             async with AsyncExitStack() as served:
+                crew: Deciders = Crew(log, policies, WIRING, until=until)
                 if port and serve is not None:
                     at_work = serve(log, settings, policies, clock, until, stop, worker)
                     crew = await served.enter_async_context(at_work)
-                else:
-                    crew = Crew(log, policies, WIRING, until=until)
                 if await _is_fit(log, settings, clock, crew, stop, wait=until is None, sandbox=sandbox):
                     await crew.run(stop)
             say.info("gateway.stopped", decided=crew.decided)
@@ -159,7 +159,7 @@ async def _is_fit(
     log: Log,
     settings: Settings,
     clock: Clock,
-    crew: Crew,
+    crew: Deciders,
     stop: asyncio.Event,
     *,
     wait: bool,

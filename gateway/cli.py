@@ -15,6 +15,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from gateway import telemetry
+from gateway.apart import DecidersGone
 from gateway.api import PortInUse
 from gateway.app import DISTRIBUTION
 from gateway.cli_feed import feed, replay
@@ -94,7 +95,7 @@ def _sentence(error: Exception) -> str:
             return _usage(error)
         case InvalidLine() | InvalidDownload() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
             return str(error)
-        case LogError() | Lost() | PortInUse() | LaneEnded():
+        case LogError() | Lost() | PortInUse() | LaneEnded() | DecidersGone():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""

@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Final, Literal
@@ -81,14 +83,22 @@ def run(
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    serve: Serve | None = None
-    if settings.http_port:
-        from gateway.serving import served_crew
+    with ExitStack() as until_the_end:
+        serve: Serve | None = None
+        if settings.http_port:
+            from gateway.serving import served_apart, served_crew
 
-        serve = served_crew
-    asyncio.run(
-        run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox, serve=serve)
-    )
+            serve = served_crew
+            # What comes to an end by itself is not hurried by callers, a sandbox waits for each of them, and
+            # on Kafka there are as many processes as one likes.
+            if not (settings.on_kafka or sandbox or until):
+                from gateway.apart.process import deciding_apart
+
+                deciding = deciding_apart(settings, settings.policies(), clock, as_worker)
+                serve = partial(served_apart, until_the_end.enter_context(deciding))
+        asyncio.run(
+            run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox, serve=serve)
+        )
 
 
 def _check_log(settings: Settings) -> None:

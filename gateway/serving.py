@@ -1,13 +1,15 @@
 """Where a gateway that serves HTTP is put together: health and metrics, the providers' API, the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
 
 from aiohttp import web
 
+from gateway.apart.process import Process
+from gateway.apart.told import CrewApart, at_work_apart
 from gateway.api import health
 from gateway.api.callers import authenticator
 from gateway.api.metrics import Metrics
@@ -21,10 +23,13 @@ from gateway.engine.crew import Crew
 from gateway.engine.log import Log
 from gateway.engine.sqlite import SqliteLog
 from gateway.openapi import routes as openapi
+from gateway.projection.following import Following
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.policy import Policies
 from gateway.sandbox.routes import Sandbox
 from gateway.settings import Settings
+
+Clock = Literal["wall", "log"]
 
 
 @asynccontextmanager
@@ -32,7 +37,7 @@ async def served_crew(
     log: Log,
     settings: Settings,
     policies: Policies,
-    clock: Literal["wall", "log"],
+    clock: Clock,
     until: int | None,
     stop: asyncio.Event,
     worker: int | None,
@@ -49,25 +54,86 @@ async def served_crew(
     async with AsyncExitStack() as open_until_the_end:
         refusals = Refusals(metrics.refused)
         callers = authenticator(settings, refusals)
-        api = None
+        following, api = None, None
+        more: Sequence[web.AbstractRouteDef] = ()
         if callers is not None:
             await open_until_the_end.enter_async_context(callers)
-            rate = Rate(settings.rate_per_s, settings.rate_burst, refusals)
-            file = ProjectionFile(settings.projection_path(worker))
             # Who begins a sandbox finds its referrals as they are meant to be found.
             decided = crew.at_rest if sandbox else lambda: True
-            api = Api(log, file, callers, rate, stop, decided, read_only=clock == "log")
+            file = ProjectionFile(settings.projection_path(worker))
+            following = await open_until_the_end.enter_async_context(_filled(log, file, decided))
+            rate = Rate(settings.rate_per_s, settings.rate_burst, refusals)
+            api = Api(log, file, following, callers, rate, stop, read_only=clock == "log")
             await open_until_the_end.enter_async_context(api.at_work())
-        following = None if api is None else api.following
-        routes: list[web.AbstractRouteDef] = [*health.routes(crew, metrics, stop, now, following)]
-        if api is not None:
-            routes += api.routes()
-            routes += openapi.routes(sandbox=sandbox)
             if sandbox:
                 assert isinstance(log, SqliteLog)
-                routes += Sandbox(log, crew, api.desk).routes()
-        app = application(routes, metrics.gate, *(() if api is None else (api.gate,)))
+                more = Sandbox(log, crew, following, api.desk).routes()
+        routes = [*health.routes(crew, metrics, stop, now, following), *more]
         await open_until_the_end.enter_async_context(
-            serving(app, settings.http_host, settings.http_port + (worker or 0), sandbox=sandbox)
+            _served(settings, worker, metrics, routes, api, sandbox=sandbox)
         )
         yield crew
+
+
+@asynccontextmanager
+async def served_apart(
+    process: Process,
+    log: Log,
+    settings: Settings,
+    policies: Policies,
+    clock: Clock,
+    until: int | None,
+    stop: asyncio.Event,
+    worker: int | None,
+) -> AsyncIterator[CrewApart]:
+    """The same, where another process decides, by these policies, and fills the projection. It has no end of
+    its own (`until`).
+
+    Raises DecidersGone, too.
+    """
+    metrics = Metrics(version(DISTRIBUTION), deciders=process.pid)
+    now = wall_clock if clock == "wall" else None
+    async with AsyncExitStack() as open_until_the_end:
+        refusals = Refusals(metrics.refused)
+        callers = authenticator(settings, refusals)
+        assert callers is not None, "an embedded log has a development key at least"
+        await open_until_the_end.enter_async_context(callers)
+        path = settings.projection_path(worker)
+        apart = await open_until_the_end.enter_async_context(at_work_apart(process, log, path, metrics.count))
+        rate = Rate(settings.rate_per_s, settings.rate_burst, refusals)
+        api = Api(apart.log, apart.file, apart.following, callers, rate, stop, read_only=clock == "log")
+        await open_until_the_end.enter_async_context(api.at_work())
+        routes = health.routes(apart.crew, metrics, stop, now, apart.following)
+        await open_until_the_end.enter_async_context(_served(settings, worker, metrics, routes, api))
+        yield apart.crew
+
+
+@asynccontextmanager
+async def _filled(log: Log, file: ProjectionFile, decided: Callable[[], bool]) -> AsyncIterator[Following]:
+    """The projection, filled here for as long as the block lasts."""
+    following, ended = Following(log, file, decided), asyncio.Event()
+    running = asyncio.create_task(following.run(ended))
+    try:
+        yield following
+    finally:
+        ended.set()
+        await asyncio.gather(running, return_exceptions=True)
+        file.close()
+
+
+@asynccontextmanager
+async def _served(
+    settings: Settings,
+    worker: int | None,
+    metrics: Metrics,
+    routes: Sequence[web.AbstractRouteDef],
+    api: Api | None,
+    *,
+    sandbox: bool = False,
+) -> AsyncIterator[None]:
+    """HTTP with these routes and those of the API, for as long as the block lasts."""
+    if api is not None:
+        routes = [*routes, *api.routes(), *openapi.routes(sandbox=sandbox)]
+    app = application(routes, metrics.gate, *(() if api is None else (api.gate,)))
+    async with serving(app, settings.http_host, settings.http_port + (worker or 0), sandbox=sandbox):
+        yield

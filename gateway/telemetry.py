@@ -43,6 +43,17 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "It was told to stop and could not finish its step in time, so it ended as if it had been killed. "
         "The next start goes on behind the last whole step.",
     ),
+    "deciders.started": LogEvent(
+        "info",
+        ("pid",),
+        "The process that decides, which this one has forked, has opened the log and the projection.",
+    ),
+    "deciders.killed": LogEvent(
+        "warning",
+        ("after_s",),
+        "The process that decides was told to end and did not in time, so it was killed. The next start goes "
+        "on behind the last whole step.",
+    ),
     "supervisor.started": LogEvent("info", ("workers",), "`run --workers` begins to start its workers."),
     "supervisor.worker_started": LogEvent("info", ("worker", "pid"), "A worker process was started."),
     "supervisor.worker_died": LogEvent(

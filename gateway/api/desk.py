@@ -18,7 +18,7 @@ from gateway.api.security import forbidden
 from gateway.api.taking import Taking
 from gateway.api.unpacking import Unpacking, unreadable
 from gateway.json_objects import twice
-from gateway.projection.following import Following
+from gateway.projection.followed import Followed
 from gateway.projection.view import View
 
 #: Larger bodies of anything but an upload are refused.
@@ -47,7 +47,7 @@ class Desk:
     """
 
     view: View
-    following: Following
+    following: Followed
     posting: Posting
     taking: Taking
     read_only: bool

@@ -12,16 +12,16 @@ from prometheus_client.registry import Collector
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.partitions import partitions
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
-from gateway.engine.crew import Crew
-from gateway.projection.following import Following
+from gateway.engine.deciders import Deciders
+from gateway.projection.followed import Followed
 
 
 def routes(
-    crew: Crew,
+    crew: Deciders,
     metrics: Metrics,
     stop: asyncio.Event,
     now: Callable[[], int] | None,
-    following: Following | None = None,
+    following: Followed | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 

@@ -5,7 +5,6 @@ No label names a message, a purchase order or a provider: each has a small, fixe
 
 import platform
 import time
-from collections import Counter as Counted
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, get_args, get_type_hints
@@ -23,17 +22,16 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.api.counts import Counts, counts_of
 from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
-from gateway.engine.crew import Crew
-from gateway.engine.log import Draft, topic_of
+from gateway.engine.deciders import Deciders
 from gateway.engine.step import Decided
 from gateway.engine.watch import Watch
-from gateway.projection.following import Following
-from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
+from gateway.projection.followed import Followed
+from gateway.rules.events import OUTBOUND, DeadLetter
 from producers import dead_letters
-from schemas.codec import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +167,13 @@ METRICS: Final = (
 _COMMIT_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
-_LETTER: Final = frozenset({DeadLetter.__name__})
 
 
 class Metrics(Watch):
     """Counts what the engine does. A step is counted as a whole, when it has been committed."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, *, deciders: int | None = None) -> None:
+        """deciders: the number of the process that decides, where that is another one than this."""
         # A second series for each is of use to nobody. (The function lacks types.)
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -203,6 +201,8 @@ class Metrics(Watch):
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
+        if deciders is not None:
+            ProcessCollector(namespace="deciders", pid=lambda: deciders, registry=self.registry)
         # From the start, so that the first one shows as a rise.
         for code in get_args(get_type_hints(DeadLetter)["code"]):
             self._dead_letters.labels(code)
@@ -245,25 +245,29 @@ class Metrics(Watch):
         kept[0].inc()
         kept[1].observe(seconds)
 
+    def count(self, counts: Counts) -> None:
+        """Count what the engine has done."""
+        for seconds in counts.commits_s:
+            self._commit.observe(seconds)
+        for seconds in counts.claims_s:
+            self._restore.observe(seconds)
+        self._decisions.inc(counts.decisions)
+        for topic, count in counts.records_out.items():
+            self._records_out.labels(topic).inc(count)
+        for code, count in counts.dead_letters.items():
+            self._dead_letters.labels(code).inc(count)
+        for came, count in counts.messages.items():
+            self._messages.labels(*came).inc(count)
+        self._dropped.inc(counts.dropped)
+        self._lost.inc(counts.lost)
+
     def claimed(self, seconds: float) -> None:
         """Count a claim."""
         self._restore.observe(seconds)
 
     def committed(self, decided: Decided, seconds: float) -> None:
         """Count what a step has decided, and what goes out with it."""
-        self._commit.observe(seconds)
-        self._decisions.inc(decided.decisions)
-        for topic, count in Counted(map(topic_of, decided.commit.outputs)).items():
-            self._records_out.labels(topic).inc(count)
-        messages: Counted[tuple[str, str, str]] = Counted()
-        for item in decided.commit.outputs:
-            if isinstance(item, Draft):
-                if item.topic == dead_letters.TOPIC:
-                    self._dead_letters.labels(_code(item)).inc()
-            elif isinstance(item[0], Outcome):
-                messages[item[0].topic, item[0].status, item[0].code or ""] += 1
-        for labels, count in messages.items():
-            self._messages.labels(*labels).inc(count)
+        self.count(counts_of(decided, seconds))
 
     def dropped(self) -> None:
         """Count it."""
@@ -280,7 +284,9 @@ class PartitionGauges(Collector):
     following: what fills the projection, where the API is served.
     """
 
-    def __init__(self, crew: Crew, now: Callable[[], int] | None, following: Following | None = None) -> None:
+    def __init__(
+        self, crew: Deciders, now: Callable[[], int] | None, following: Followed | None = None
+    ) -> None:
         self._crew = crew
         self._now = now
         self._following = following
@@ -316,9 +322,3 @@ def _gauge(
         if (number := value(each)) is not None:
             family.add_metric([str(each.number)], number)
     return family
-
-
-def _code(draft: Draft) -> str:
-    """Why a record went to the dead letters."""
-    letter = decode(draft.value, _LETTER, largest=None)
-    return letter.code if isinstance(letter, DeadLetter) else "UNDECODABLE"

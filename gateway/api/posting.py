@@ -1,10 +1,10 @@
 """Puts what providers send on the log, many at once: each append waits for the disk, or the brokers, once."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
-from gateway.engine.log import Draft, Log, LogError
+from gateway.engine.log import Draft, LogError
 
 #: How many records may wait to be put; more are refused, since they would wait for too long.
 MOST_WAITING: Final = 20_000
@@ -18,10 +18,17 @@ class TooMany(Exception):
     """So much waits to be put on the log that no more is taken in."""
 
 
+class Appends(Protocol):
+    """A log, as far as records are put on it."""
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """See Log."""
+
+
 class Posting:
     """Takes records from many requests, and puts them on the log in few transactions."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Appends) -> None:
         self._log = log
         self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
         self._count = 0

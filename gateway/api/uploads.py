@@ -28,7 +28,7 @@ from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.slots import Slots
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
-from gateway.projection.tables import ProjectionFile
+from gateway.projection.tables import Viewed
 from gateway.projection.view import Known, View
 from gateway.uploads.draft import Mistake
 from gateway.uploads.export import mistakes_csv
@@ -81,7 +81,7 @@ class _Wrong(Struct, frozen=True):
 class Uploads:
     """Reads uploads one after another, in a thread of their own, so that nobody else waits for them."""
 
-    def __init__(self, desk: Desk, file: ProjectionFile, rate: Rate) -> None:
+    def __init__(self, desk: Desk, file: Viewed, rate: Rate) -> None:
         self._desk = desk
         self._rate = rate
         self._view = View(file)

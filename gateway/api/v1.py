@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -14,15 +14,14 @@ from gateway.api import plans, referrals, sessions
 from gateway.api.callers import Authenticator
 from gateway.api.desk import CALLER, Desk
 from gateway.api.instructions import Instructions
-from gateway.api.posting import Posting
+from gateway.api.posting import Appends, Posting
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
 from gateway.api.taking import Taking
 from gateway.api.uploads import Uploads
-from gateway.engine.log import Log
-from gateway.projection.following import Following
-from gateway.projection.tables import ProjectionFile
+from gateway.projection.followed import Followed
+from gateway.projection.tables import Viewed
 from gateway.projection.view import View
 
 PREFIX: Final = "/v1/"
@@ -32,26 +31,27 @@ OPENAPI: Final = "/v1/openapi.json"
 class Api:
     """The API's routes, and what works behind them.
 
-    stop: set when the gateway was told to stop. decided: see Following. read_only: the log's time is that of
-    its records, so nothing can be posted.
+    log: what is posted is put on it. file, following: the projection, and what is known of how it is filled.
+    stop: set when the gateway was told to stop. read_only: the log's time is that of its records, so nothing
+    can be posted.
     """
 
     def __init__(
         self,
-        log: Log,
-        file: ProjectionFile,
+        log: Appends,
+        file: Viewed,
+        following: Followed,
         authenticator: Authenticator,
         rate: Rate,
         stop: asyncio.Event,
-        decided: Callable[[], bool],
         *,
         read_only: bool,
     ) -> None:
-        self._file = file
         self._view = View(file)
         self._posting = Posting(log)
         taking = Taking(self._posting)
-        self.following = Following(log, file, decided, taking.read_back)
+        self.following = following
+        following.read_back = taking.read_back
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
@@ -103,16 +103,12 @@ class Api:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """Follow the log and put on it what comes, for as long as the block lasts."""
-        ended = asyncio.Event()
-        following = asyncio.create_task(self.following.run(ended))
+        """Put on the log what comes, for as long as the block lasts."""
         posting = asyncio.create_task(self._posting.run())
         try:
             yield
         finally:
             posting.cancel()
-            ended.set()
-            await asyncio.gather(following, posting, return_exceptions=True)
+            await asyncio.gather(posting, return_exceptions=True)
             self._uploads.close()
             self._view.close()
-            self._file.close()

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from gateway.engine.log import Assignment, Log, Lost
-from gateway.engine.step import Wiring
+from gateway.engine.step import Standing, Wiring
 from gateway.engine.watch import NOBODY, Watch
 from gateway.engine.worker import Worker
 from gateway.rules.policy import Policies
@@ -74,6 +74,11 @@ class Crew:
         if worker is None:
             return "another process has claimed it; it is claimed again soon, where it stays assigned here"
         return worker.trouble
+
+    def standing(self, partition: int) -> Standing | None:
+        """How a partition stood when it was last read; None: not known, because it is not owned."""
+        worker = self.workers.get(partition)
+        return worker.standing if worker else None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or, with `until`, until all is decided.

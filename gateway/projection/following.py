@@ -2,10 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -13,6 +11,7 @@ import structlog
 
 from gateway.engine.log import ChangeReader, Changes, Log, LogError, PositionsGone
 from gateway.projection.filling import TOPICS, Filled, fill
+from gateway.projection.followed import Followed
 from gateway.projection.tables import ProjectionFile, is_damage
 
 T = TypeVar("T")
@@ -25,53 +24,40 @@ AGAIN_S: Final = 1.0
 AT_HAND: Final = 600
 TIDY_S: Final = 1.0
 _ANEW: Final = "it is being made anew from the log"
+DAMAGED: Final = f"its file was damaged, and {_ANEW}"
 
 
-class Following:
-    """Fills the projection, and tells those who wait for something new.
+async def _nobody_else(_: Filled) -> None:
+    """Nobody else is told."""
 
-    behind: how many records of the log are not in it yet, at the most; None: not known yet. trouble: why it
-    is not being filled; None: it is.
-    """
+
+class Following(Followed):
+    """Fills the projection, and tells those who wait for something new."""
 
     def __init__(
         self,
         log: Log,
         file: ProjectionFile,
         decided: Callable[[], bool] | None = None,
-        read_back: Callable[[Sequence[tuple[str, str]]], None] = lambda _: None,
+        pass_on: Callable[[Filled], Awaitable[None]] = _nobody_else,
     ) -> None:
         """decided: whether what is on the log has been decided; until then it does not count as filled. None:
         nobody knows, and nothing is made of it.
 
-        read_back: is told the providers' messages that have been taken in, each by its provider and its id.
+        pass_on: tells another process of what has been taken in; no more is taken in until it returns.
         """
+        super().__init__()
         self._log = log
         self._file = file
         self._decided = decided
-        self._read_back = read_back
-        self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+        self._pass_on = pass_on
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
         self._say = structlog.get_logger("gateway.projection")
-        self.behind: int | None = None
-        self.trouble: str | None = "it has not been read yet"
         #: What `trouble` is until it is filled again; None: nothing.
         self._anew: str | None = None
         self._damaged = asyncio.Event()
         self._positions: Mapping[str, int] = {}
         self._moved = asyncio.Event()
-        #: How many partition numbers the log has; None: not known yet.
-        self.partitions: int | None = None
-        #: Set when it has once been filled with all that there was, and not been emptied since.
-        self.filled = asyncio.Event()
-
-    def woken_by(self, po_number: str) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever something of a purchase order is new."""
-        return self._woken_by([("po_number", po_number)])
-
-    def woken_for(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever one of these providers has a new instruction, or a new plan."""
-        return self._woken_by([("provider", provider) for provider in providers])
 
     async def reach(self, positions: Mapping[str, int]) -> None:
         """Wait until the log has been taken in up to these positions."""
@@ -79,27 +65,19 @@ class Following:
             self._moved.clear()
             await self._moved.wait()
 
-    @contextmanager
-    def _woken_by(self, keys: Sequence[tuple[str, str]]) -> Iterator[asyncio.Event]:
-        event = asyncio.Event()
-        for key in keys:
-            self._waiting[key].add(event)
-        try:
-            yield event
-        finally:
-            for key in keys:
-                self._waiting[key].discard(event)
-                if not self._waiting[key]:
-                    del self._waiting[key]
-
     def unreadable(self, error: sqlite3.Error) -> None:
         """Hear that the projection could not be read. A damaged one is made anew."""
         if self._damaged.is_set():
             return
-        self._say.warning("projection.unreadable", error=getattr(error, "sqlite_errorname", "unknown"))
+        tell_unreadable(error)
         if is_damage(error):
+            self.damaged()
+
+    def damaged(self) -> None:
+        """Hear that its file is damaged, and make it anew."""
+        if not self._damaged.is_set():
             self._damaged.set()
-            self._begin_anew(f"its file was damaged, and {_ANEW}")
+            self._begin_anew(DAMAGED)
 
     def _begin_anew(self, why: str) -> None:
         """Count as filled no more, and tell why, until all has been taken in again."""
@@ -173,8 +151,8 @@ class Following:
                 return
             if changes.records or changes.states or changes.positions != positions:
                 filled = await self._fill(changes)
-                self._read_back(filled.messages)
-                self._wake(filled)
+                self.tell(filled)
+                await self._pass_on(filled)
                 positions = dict(changes.positions)
             whole = decided and not changes.behind and not self.filled.is_set()
             if whole:
@@ -213,19 +191,14 @@ class Following:
                     self._say.warning("projection.untidy", error=type(error).__name__, again_in_s=TIDY_S)
                 untidy = True
 
-    def _wake(self, filled: Filled) -> None:
-        if not self._waiting:
-            return
-        keys = (
-            *(("po_number", po_number) for po_number in filled.po_numbers),
-            *(("provider", provider) for provider in filled.providers),
-        )
-        for key in keys:
-            for event in self._waiting.get(key, ()):
-                event.set()
-
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def tell_unreadable(error: sqlite3.Error) -> None:
+    """Log that somebody could not read the projection."""
+    name = getattr(error, "sqlite_errorname", "unknown")
+    structlog.get_logger("gateway.projection").warning("projection.unreadable", error=name)
 
 
 def _why(error: Exception) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import msgpack
 
@@ -49,6 +49,34 @@ _positions: Final = msgpack.Decoder(dict[str, int]).decode
 pack_positions: Final = msgpack.Encoder().encode
 
 
+class ProjectionInUse(LogError):
+    """Another gateway uses the projection; the message says what to do."""
+
+
+class Viewed(Protocol):
+    """A file that questions are answered from.
+
+    made_anew: how many times it was made anew while it was used: whoever has it open must then open it again.
+    """
+
+    made_anew: int
+
+    def view(self) -> sqlite3.Connection:
+        """A connection that reads what was committed last."""
+
+
+class AnothersFile:
+    """A projection that another process fills, as soon as that says that it is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.made_anew = 0
+
+    def view(self) -> sqlite3.Connection:
+        """A connection that reads what was committed last."""
+        return _reading(self.path)
+
+
 class ProjectionFile:
     """The file, which one process uses at a time.
 
@@ -58,7 +86,7 @@ class ProjectionFile:
     def __init__(self, path: Path, *, anew: bool = False) -> None:
         """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError."""
         self.path = path
-        #: How many times it was made anew while it was used: whoever has it open must then open it again.
+        #: See Viewed.
         self.made_anew = 0
         self._lock = _locked(path)
         try:
@@ -81,10 +109,7 @@ class ProjectionFile:
 
     def view(self) -> sqlite3.Connection:
         """Another connection, which reads what was committed last."""
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA query_only = ON")
-        db.execute("PRAGMA cache_size = -65536")
-        return db
+        return _reading(self.path)
 
     def positions(self, identity: str) -> dict[str, int] | None:
         """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""
@@ -173,6 +198,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _reading(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA query_only = ON")
+    db.execute("PRAGMA cache_size = -65536")
+    return db
+
+
 def _make(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise LogError(_another(path))
@@ -198,7 +230,7 @@ def _locked(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise LogError(
+        raise ProjectionInUse(
             f"another gateway uses the projection {path}; name another file with GATEWAY_PROJECTION"
         ) from None
     return lock

@@ -11,7 +11,7 @@ from msgspec import Struct
 from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Record
 from gateway.projection.filling import INSTRUCTIONS, OUTCOMES, read
-from gateway.projection.tables import ProjectionFile
+from gateway.projection.tables import Viewed
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from schemas.codec import Unreadable
@@ -76,7 +76,7 @@ _AFTER_ALL: Final = (2**62, "")
 class View:
     """What the projection says at the moment. To be used from one thread only."""
 
-    def __init__(self, file: ProjectionFile) -> None:
+    def __init__(self, file: Viewed) -> None:
         self._file = file
         self._opened = file.made_anew
         self._open = file.view()

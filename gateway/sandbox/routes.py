@@ -16,6 +16,7 @@ from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
 from gateway.api.views import MessageView
 from gateway.engine.crew import Crew
+from gateway.projection.following import Following
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
 from gateway.sandbox.messages import Messages, Sent
@@ -77,8 +78,9 @@ class SandboxView(Struct, frozen=True, kw_only=True):
 class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
-    def __init__(self, log: Timed, crew: Crew, desk: Desk) -> None:
+    def __init__(self, log: Timed, crew: Crew, following: Following, desk: Desk) -> None:
         self._log = log
+        self._following = following
         self._crew = crew
         self._desk = desk
         self._messages = Messages(desk)
@@ -156,7 +158,7 @@ class Sandbox:
             async with asyncio.timeout(SETTLED_S):
                 for worker in [*self._crew.workers.values()]:
                     await worker.until_idle(at)
-                await self._desk.following.reach(await self._log.ends())
+                await self._following.reach(await self._log.ends())
         except TimeoutError:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Gateway
 from tests.cli.running import Json, json_lines, life, read_until, spawn, started
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_it_serves_on_its_port_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert (line["host"], line["port"]) == ("127.0.0.1", port)
         assert line["url"] == f"http://127.0.0.1:{port}"
         assert "sandbox" not in line
-        assert ready(port)["partitions"].keys() == {"0"}
+        eventually(lambda: ready(port)["partitions"].keys() == {"0"})
         run.send_signal(signal.SIGTERM)
         status, told = ended(run)
     assert status == 0
@@ -105,7 +105,7 @@ def test_a_worker_tells_its_number_serves_on_a_port_of_its_own_and_ends_with_its
     with started("run", "--as-worker", "1", cwd=tmp_path, environment=on(port - 1)) as worker:
         told = read_until(worker, "partition.claimed")
         assert {line["worker"] for line in told} == {1}
-        assert ready(port)["partitions"].keys() == {"0"}
+        eventually(lambda: ready(port)["partitions"].keys() == {"0"})
         status, told = ended(worker)  # which closes its standard input
     assert status == 0
     assert [line["event"] for line in told] == ["supervisor.gone", "gateway.stopped"]
