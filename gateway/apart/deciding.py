@@ -57,11 +57,12 @@ async def decide(end: socket.socket, orders: Orders) -> None:
     """Do what comes over the wire, until it is told to end. Ends at once when nobody is at its other end."""
     wire: Wire[ToDeciders] = await opened(end, ToDeciders)
     deciding = _Deciding(wire, orders)
-    hearing = asyncio.create_task(deciding.hear())
-    try:
-        await deciding.work()
-    except Exception as error:  # noqa: BLE001 - the parent raises it
-        wire.send(failed(error))
+    hearing, working = asyncio.create_task(deciding.hear()), asyncio.create_task(deciding.work())
+    await asyncio.wait({hearing, working}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, hearing):
+        error = task.exception() if task.done() else None
+        if isinstance(error, Exception):
+            wire.send(failed(error))  # the parent raises it
     hearing.cancel()
     await wire.close()
 

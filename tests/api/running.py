@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,9 +202,10 @@ async def sandbox(path: Path, *, partitions: int = 1, **settings: Any) -> AsyncI
 
 @dataclass
 class Process:
-    """`gateway run --sandbox`. What it logs goes to a file."""
+    """`gateway run --sandbox`, or with other arguments. What it logs goes to a file."""
 
     folder: Path
+    arguments: Sequence[str] = ("run", "--sandbox")
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
@@ -226,12 +227,13 @@ class Process:
         }
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
-                [GATEWAY, "run", "--sandbox"],
+                [GATEWAY, *self.arguments],
                 cwd=self.folder,
                 env=clean_environment() | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
+                start_new_session=True,  # so that a signal can be sent to all that it starts, and to no more
             )
 
     def kill(self) -> None:
@@ -257,9 +259,10 @@ class Process:
 
     @property
     def told(self) -> list[Json]:
-        """The same, line by line."""
+        """The same, line by line, without the sentence that it may end with."""
         said = self.said
-        return [json.loads(line) for line in said[: said.rfind("\n") + 1].splitlines()]
+        lines = said[: said.rfind("\n") + 1].splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def until(self, event: str) -> None:
         """Wait until it has logged that."""
@@ -276,9 +279,11 @@ class Process:
 
 
 @contextmanager
-def process(folder: Path, **settings: str) -> Iterator[Process]:
+def process(
+    folder: Path, *, arguments: Sequence[str] = ("run", "--sandbox"), **settings: str
+) -> Iterator[Process]:
     """One that is killed at the end, where it has not ended."""
-    made = Process(folder, settings=settings)
+    made = Process(folder, arguments, settings=settings)
     try:
         made.start()
         yield made
