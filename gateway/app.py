@@ -78,8 +78,11 @@ def _read_outbound(record: Record) -> object:
     return event
 
 
-async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> Log:
-    """Open the log that the settings name; `own`: to decide on it. Raises LogError or InvalidSettings.
+async def open_log(
+    settings: Settings, *, clock: Clock = "wall", own: bool = False, writes: bool = True
+) -> Log:
+    """Open the log that the settings name; `own`: to decide on it, here or, without `writes`, in a process
+    that writes what it decides by itself. Raises LogError or InvalidSettings.
 
     One on Kafka is connected to when something is first asked of it.
     """
@@ -100,7 +103,7 @@ async def open_log(settings: Settings, *, clock: Clock = "wall", own: bool = Fal
         partitions=settings.partition_count,
         clock=clock,
         own=own,
-        draft=producers.draft if own else None,
+        draft=producers.draft if own and writes else None,
     )
 
 
@@ -112,13 +115,14 @@ async def run(
     worker: int | None = None,
     sandbox: bool = False,
     serve: Serve | None = None,
+    apart: bool = False,
 ) -> int:
     """Decide what arrives until told to stop by SIGTERM or SIGINT, or, with `until`, until all is decided.
 
     worker: the number of this process among those of a supervisor, who holds the other end of its standard
     input. sandbox: on an embedded log whose clock the caller moves. serve: makes those who decide, to be
-    asked over HTTP, here or in another process; without it there is no HTTP. Returns how many messages and
-    deadlines were decided. Raises LogError, Lost, InvalidSettings, PortInUse or DecidersGone.
+    asked over HTTP; without it there is no HTTP. apart: these decide in another process. Returns how many
+    messages and deadlines were decided. Raises LogError, Lost, InvalidSettings, PortInUse or DecidersGone.
     """
     policies = settings.policies()
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments
@@ -126,7 +130,11 @@ async def run(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
     with told_to_stop(None if worker is None else sys.stdin.fileno()) as stop:
-        log = await _open_sandbox(settings) if sandbox else await open_log(settings, clock=clock, own=True)
+        log = (
+            await _open_sandbox(settings)
+            if sandbox
+            else await open_log(settings, clock=clock, own=True, writes=not apart)
+        )
         try:
             # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run
             # beside a gateway in service, which has the port.

@@ -85,19 +85,28 @@ def run(
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
     with ExitStack() as until_the_end:
         serve: Serve | None = None
+        # What comes to an end by itself is not hurried by callers, a sandbox waits for each of them, and on
+        # Kafka there are as many processes as one likes.
+        apart = bool(settings.http_port) and not (settings.on_kafka or sandbox or until)
         if settings.http_port:
             from gateway.serving import served_apart, served_crew
 
             serve = served_crew
-            # What comes to an end by itself is not hurried by callers, a sandbox waits for each of them, and
-            # on Kafka there are as many processes as one likes.
-            if not (settings.on_kafka or sandbox or until):
+            if apart:
                 from gateway.apart.process import deciding_apart
 
                 deciding = deciding_apart(settings, settings.policies(), clock, as_worker)
                 serve = partial(served_apart, until_the_end.enter_context(deciding))
         asyncio.run(
-            run_gateway(settings, clock=clock, until=last, worker=as_worker, sandbox=sandbox, serve=serve)
+            run_gateway(
+                settings,
+                clock=clock,
+                until=last,
+                worker=as_worker,
+                sandbox=sandbox,
+                serve=serve,
+                apart=apart,
+            )
         )
 
 

@@ -40,6 +40,8 @@ TELL_S: Final = 0.1
 ALIVE_S: Final = 1.0
 #: One like this whose parent was killed has the projection's file until it sees that.
 TAKE_OVER_S: Final = 5.0
+#: A step with fewer outputs, such as those of what is posted, takes less time to write than to hand over.
+HAND_OVER: Final = 200
 _LOOK_AGAIN_S: Final = 0.05
 
 
@@ -113,7 +115,11 @@ class _Deciding:
             return
         orders = self._orders
         path, partitions = orders.settings.log_path(), orders.settings.partition_count
-        log = self._log = await open_sqlite(path, partitions=partitions, clock=orders.clock)
+        # Before the projection's file: the process that writes steps, which is forked here, is not to have
+        # that one's lock.
+        log = self._log = await open_sqlite(
+            path, partitions=partitions, clock=orders.clock, draft=WIRING.draft, hand_over=HAND_OVER
+        )
         try:
             async with self._projected(log) as following:
                 crew = self._crew = Crew(log, orders.policies, WIRING, watch=self._tally)

@@ -60,9 +60,12 @@ class SqliteLog:
         clock: Literal["wall", "log"],
         now: Callable[[], int],
         writer: Writer | None = None,
+        hand_over: int = 0,
     ) -> None:
+        """hand_over: from how many outputs on `writer` writes a step."""
         self.file = file
         self._writer = writer
+        self._hand_over = hand_over
         self._clock = clock
         self._wall = now
         #: Whether time stands still in it until somebody moves it.
@@ -246,7 +249,7 @@ class SqliteLog:
 
     async def write(self, partition: int, epoch: int, step: Commit) -> None:
         """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
-        if self._writer is None:
+        if self._writer is None or len(step.outputs) < self._hand_over:
             await self.file.run(partial(write_step, self.file, partition, epoch, step))
         else:
             await self._writer.write(partition, epoch, step)
@@ -293,13 +296,15 @@ async def open_sqlite(
     own: bool = False,
     sandbox: int | None = None,
     draft: Drafting | None = None,
+    hand_over: int = 0,
 ) -> SqliteLog:
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
     will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
     begins at this instant where it is new. draft: what makes records of events; with it a process of its own
-    writes what is decided, which is forked here. Raises LogError where the file can't be used.
+    writes what is decided, which is forked here; steps with fewer outputs than `hand_over` are written by
+    this one. Raises LogError where the file can't be used.
     """
     writer = None if draft is None else Writer(path, draft)
     file = SqliteFile(path)
@@ -320,7 +325,7 @@ async def open_sqlite(
             writer.close()
         await file.close()
         raise
-    log = SqliteLog(file, clock, now, writer)
+    log = SqliteLog(file, clock, now, writer, hand_over)
     log.sandbox = sandbox is not None or found is not None
     return log
 
