@@ -1,4 +1,4 @@
-"""The HTTP server: one aiohttp application, in the loop in which the gateway decides."""
+"""The HTTP server: one aiohttp application."""
 
 import asyncio
 import errno
