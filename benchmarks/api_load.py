@@ -168,7 +168,7 @@ def _processor_s(pid: int) -> float:
 
 
 def _stat(path: Path) -> tuple[int, int, int]:
-    """A process's number, its parent's, and what it has taken, in hundredths of a second; -1: it has ended."""
+    """A process's number, its parent's, and what it has taken, in ticks of 10 ms; -1: it has ended."""
     try:
         fields = path.read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -15,11 +15,16 @@ from aiohttp import ClientSession
 from gateway.engine.sqlite import open_sqlite
 from gateway.rules.events import Outcome
 from schemas.codec import decode
-from tests.api.running import Client, Process, draft, process, records_of, referral, until_ready
+from tests.api.running import Answer, Client, Process, draft, process, records_of, referral, until_ready
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S, eventually
 
 REFERRALS: Final = 4
+#: A message that is sent again is the same.
+_OBJECTION: Final[Json] = {
+    "type": "GroupObjection",
+    "raised_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+}
 
 
 @contextmanager
@@ -61,9 +66,9 @@ async def refer(path: Path) -> None:
     await log.close()
 
 
-def record() -> Json:
-    """An objection to a group session, raised now."""
-    return {"type": "GroupObjection", "raised_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+async def post(provider: Client, number: int, *, wait: int | None = None) -> Answer:
+    """Post the record of a number, always about the same referral."""
+    return await provider.record(f"PO-{number % 4}", f"k-{number}", _OBJECTION, wait=wait)
 
 
 async def known(made: Process, session: ClientSession) -> Client:
