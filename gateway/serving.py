@@ -8,8 +8,9 @@ from typing import Literal
 
 from aiohttp import web
 
+from gateway.apart.dealing import at_work_apart
 from gateway.apart.process import Process
-from gateway.apart.told import CrewApart, at_work_apart
+from gateway.apart.told import CrewApart
 from gateway.api import health
 from gateway.api.callers import authenticator
 from gateway.api.metrics import Metrics

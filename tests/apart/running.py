@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from gateway.engine.sqlite import open_sqlite
 from gateway.rules.events import Outcome
 from schemas.codec import decode
-from tests.api.running import Answer, Client, Process, draft, process, records_of, referral, until_ready
+from tests.api.running import Answer, Client, Process, draft, records_of, referral, until_ready
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S, eventually
 
@@ -30,13 +30,15 @@ _OBJECTION: Final[Json] = {
 @contextmanager
 def gateway(folder: Path, **settings: str) -> Iterator[Process]:
     """One that runs by the wall clock. What it leaves behind is killed."""
-    with process(folder, arguments=("run",), **settings) as made:
-        try:
-            yield made
-        finally:
-            for line in made.told:
-                if line["event"] == "deciders.started" and is_alive(line["pid"]):
-                    os.kill(line["pid"], signal.SIGKILL)
+    made = Process(folder, ("run",), alone=True, settings=settings)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+        for line in made.told:
+            if line["event"] == "deciders.started" and is_alive(line["pid"]):
+                os.kill(line["pid"], signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:

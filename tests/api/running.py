@@ -206,6 +206,8 @@ class Process:
 
     folder: Path
     arguments: Sequence[str] = ("run", "--sandbox")
+    #: In a session of its own: a signal can then be sent to all that it starts, and to no more.
+    alone: bool = False
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
@@ -233,7 +235,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
-                start_new_session=True,  # so that a signal can be sent to all that it starts, and to no more
+                start_new_session=self.alone,
             )
 
     def kill(self) -> None:
@@ -279,11 +281,9 @@ class Process:
 
 
 @contextmanager
-def process(
-    folder: Path, *, arguments: Sequence[str] = ("run", "--sandbox"), **settings: str
-) -> Iterator[Process]:
+def process(folder: Path, **settings: str) -> Iterator[Process]:
     """One that is killed at the end, where it has not ended."""
-    made = Process(folder, arguments, settings=settings)
+    made = Process(folder, settings=settings)
     try:
         made.start()
         yield made
