@@ -136,12 +136,9 @@ async def run(
             else await open_log(settings, clock=clock, own=True, writes=not apart)
         )
         try:
-            # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run
-            # beside a gateway in service, which has the port.
-            port = settings.http_port if until is None or "http_port" in settings.model_fields_set else 0
             async with AsyncExitStack() as served:
                 crew: Deciders = Crew(log, policies, WIRING, until=until)
-                if port and serve is not None:
+                if serve is not None:
                     at_work = serve(log, settings, policies, clock, until, stop, worker)
                     crew = await served.enter_async_context(at_work)
                 if await _is_fit(log, settings, clock, crew, stop, wait=until is None, sandbox=sandbox):

@@ -83,12 +83,15 @@ def run(
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
+    # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run beside a
+    # gateway in service, which has the port.
+    watched = settings.http_port and (until is None or "http_port" in settings.model_fields_set)
+    # Nor is it hurried by callers; a sandbox waits for each of them; on Kafka there are as many processes as
+    # one likes.
+    apart = bool(watched) and not (settings.on_kafka or sandbox or until)
     with ExitStack() as until_the_end:
         serve: Serve | None = None
-        # What comes to an end by itself is not hurried by callers, a sandbox waits for each of them, and on
-        # Kafka there are as many processes as one likes.
-        apart = bool(settings.http_port) and not (settings.on_kafka or sandbox or until)
-        if settings.http_port:
+        if watched:
             from gateway.serving import served_apart, served_crew
 
             serve = served_crew

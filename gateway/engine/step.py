@@ -1,6 +1,6 @@
 """The middle of read, decide, commit: what one step decides, all of it in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -12,7 +12,6 @@ from gateway.engine.caseload import Caseload, pack
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import Batch, Commit, Draft, Drafting, Headers, Output, Record, Restored
 from gateway.engine.partitioner import partition_for
-from gateway.rules.decide import Decision
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
@@ -146,14 +145,19 @@ class Deciding:
         inbox, caseload = self.inbox, self.caseload
         waiting, oldest_at = inbox.waiting(), inbox.oldest_at()
         limit = 1 if self._care.alone else STEP
+        record, quiet_until = inbox.first(), None
         while step.decided < limit and step.bytes < STEP_BYTES:
-            record = inbox.first()
             # A clock that stepped back brings no time back: at never goes below what was decided.
             at = None if record is None else max(record.timestamp, self._decided_to)
-            if at is None or caseload.due_by(at) is not None:
-                quiet_until = self._quiet_until()
-                due_at = caseload.due_by(quiet_until if at is None else min(at, quiet_until))
-                if due_at is not None:
+            due_at = None if at is None else caseload.due_by(at)
+            if at is None or due_at is not None:
+                if quiet_until is None:
+                    quiet_until = self._quiet_until()
+                # A clock that stepped back among deadlines of one instant does not keep the rest waiting.
+                quiet_until = max(quiet_until, self._fallen_to)
+                if due_at is None:
+                    due_at = caseload.due_by(quiet_until)
+                if due_at is not None and due_at <= quiet_until:
                     self._fallen_to = max(self._fallen_to, due_at)
                     self._decided_to = max(self._decided_to, due_at)
                     self._let_fall_due(step)
@@ -165,6 +169,7 @@ class Deciding:
                 break
             inbox.take(record)
             self._decided_to = at
+            record, quiet_until = inbox.first(), None
         if not step.decided:
             for tell in step.told:
                 tell()
@@ -190,8 +195,7 @@ class Deciding:
         return Standing(undecided, oldest_at, len(self.caseload))
 
     def _quiet_until(self) -> int:
-        # A clock that stepped back among deadlines of one instant does not keep the rest waiting.
-        quiet_until = max(self.inbox.quiet_until(), self._fallen_to)
+        quiet_until = self.inbox.quiet_until()
         if self._until is not None and self.inbox.drained():
             return max(quiet_until, self._until)
         return quiet_until
@@ -207,11 +211,12 @@ class Deciding:
         2. Then what it changes. Nothing is logged before it is committed.
         """
         alone = self._care.alone > 0
-        out: list[Output]
+        out: Sequence[Output]
+        tell: Callable[[], None] | None
         po_number, astray = None, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
-            astray = self._is_astray(record)
+            astray = self._partitions > 1 and self._is_astray(record)
             if astray:
                 out = [_moved(record)]
                 tell = partial(self._tell_of_move, record)
@@ -221,11 +226,14 @@ class Deciding:
             else:
                 trace = self._wiring.trace(record.headers) if record.headers else None
                 decision = self.caseload.decide(message, at, trace)
-                out = [*decision.effects]
+                out = decision.effects
+                telling = [
+                    each for each, _ in decision.effects if type(each) is Outcome and each.status != "APPLIED"
+                ]
                 if alone:
                     out = [self._drafted(item) for item in out]
                     pack(decision.order)  # what raises here would raise where the step is made a commit
-                tell = partial(self._tell_of_outcomes, decision)
+                tell = partial(self._tell_of_outcomes, telling) if telling else None
                 po_number = message.po_number
                 self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
@@ -235,7 +243,8 @@ class Deciding:
             out = [self._wiring.failed(record)]
             tell = partial(self._tell_of_failure, record, type(error).__name__)
         step.out += out
-        step.told.append(tell)
+        if tell is not None:
+            step.told.append(tell)
         if po_number is not None:
             step.touched[po_number] = None
         step.decided += 1
@@ -250,8 +259,7 @@ class Deciding:
         told otherwise. A purchase order that is known here belongs here.
         """
         return (
-            self._partitions > 1
-            and record.key is not None
+            record.key is not None
             and not self.caseload.knows(record.key)
             and partition_for(record.key, self._partitions) != self._partition
         )
@@ -259,7 +267,7 @@ class Deciding:
     def _let_fall_due(self, step: _Step) -> None:
         try:
             po_number, decision = self.caseload.fall_due()
-            out: list[Output] = [*decision.effects]
+            out: Sequence[Output] = decision.effects
             if self._care.alone:
                 out = [self._drafted(item) for item in out]
                 pack(decision.order)
@@ -290,19 +298,15 @@ class Deciding:
     def _tell_of_deadline_failed(self, po_number: str, error: str) -> None:
         self._say.error("deadline.failed", po_number=po_number, error=error)
 
-    def _tell_of_outcomes(self, decision: Decision) -> None:
-        for event, _ in decision.effects:
-            if isinstance(event, Outcome) and event.status != "APPLIED":
-                self._tell(event)
-
-    def _tell(self, outcome: Outcome) -> None:
-        facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
-        if outcome.code == "SPECIAL_CUSTOMER_RECORD":
-            self._say.warning("security.special_customer_record", **facts)
-        elif outcome.status == "REFUSED":
-            self._say.info("message.refused", code=outcome.code, **facts)
-        else:
-            self._say.debug("message.decided", status=outcome.status, **facts)
+    def _tell_of_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
+            if outcome.code == "SPECIAL_CUSTOMER_RECORD":
+                self._say.warning("security.special_customer_record", **facts)
+            elif outcome.status == "REFUSED":
+                self._say.info("message.refused", code=outcome.code, **facts)
+            else:
+                self._say.debug("message.decided", status=outcome.status, **facts)
 
 
 def _moved(record: Record) -> Draft:
