@@ -3,8 +3,7 @@
 import pickle
 import traceback
 from collections.abc import Iterator
-from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -12,8 +11,10 @@ from gateway.api.counts import Counts
 from gateway.engine.step import Standing
 from gateway.projection.filling import Filled
 
-#: How many names of a kind one frame has at the most.
+#: How many names one frame has at the most, and about how many characters they have. A record of the log may
+#: have one of a mebibyte.
 NAMES: Final = 1_000
+CHARACTERS: Final = 1024 * 1024
 
 
 class Begin(Struct, frozen=True, tag=True):
@@ -105,14 +106,19 @@ FromDeciders = Begun | How | Counted | News | Ended | Failed
 
 def news_of(filled: Filled) -> Iterator[News]:
     """It in parts, so that no frame is too large."""
-    po_numbers, providers, messages = iter(filled.po_numbers), iter(filled.providers), iter(filled.messages)
-    while True:
-        part = News(
-            list(islice(po_numbers, NAMES)), list(islice(providers, NAMES)), list(islice(messages, NAMES))
-        )
-        if not (part.po_numbers or part.providers or part.messages):
-            return
-        yield part
+    part: tuple[list[Any], ...] = ([], [], [])
+    count = size = 0
+    for place, names in enumerate((filled.po_numbers, filled.providers, filled.messages)):
+        for name in names:
+            part[place].append(name)
+            count += 1
+            size += len(name) if isinstance(name, str) else sum(map(len, name))
+            if count >= NAMES or size >= CHARACTERS:
+                yield News(*part)
+                part = ([], [], [])
+                count = size = 0
+    if count:
+        yield News(*part)
 
 
 def failed(error: Exception) -> Failed:

@@ -17,7 +17,7 @@ from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 
 #: A step decides as many records and deadlines as there are, up to this.
-STEP: Final = 2_000
+STEP: Final = 4_000
 #: A step ends early when the records decided in it are larger than this.
 STEP_BYTES: Final = 8 * 1024 * 1024
 #: The header that says where a record that was moved had been put: topic/partition/offset.

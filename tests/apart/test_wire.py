@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from gateway.apart import frames, wire
 from gateway.apart.frames import (
@@ -121,11 +121,21 @@ def test_much_news_is_told_in_parts_that_hold_all_of_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(frames, "NAMES", 2)
     filled = Filled(frozenset("abcde"), frozenset("xyz"), [("x", "1"), ("y", "2")])
     parts = list(news_of(filled))
-    assert len(parts) == 3
+    assert len(parts) == 5
     assert {name for part in parts for name in part.po_numbers} == filled.po_numbers
     assert {name for part in parts for name in part.providers} == filled.providers
     assert [name for part in parts for name in part.messages] == filled.messages
     assert list(news_of(Filled(frozenset(), frozenset(), []))) == []
+
+
+def test_news_of_names_that_are_large_comes_in_frames_that_are_not() -> None:
+    """A record that is fed may have a name of a mebibyte."""
+    names = [str(number).rjust(1024 * 1024 - 100, "é") for number in range(20)]
+    filled = Filled(frozenset(names), frozenset(), [("PRV01", name) for name in names])
+    parts = list(news_of(filled))
+    assert max(len(msgpack.encode(part)) for part in parts) < wire.LARGEST
+    assert {name for part in parts for name in part.po_numbers} == filled.po_numbers
+    assert [name for part in parts for name in part.messages] == filled.messages
 
 
 class Peculiar(Exception):

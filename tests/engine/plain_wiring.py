@@ -7,6 +7,7 @@ id begins with `raises` the rules raise, as if they had a fault.
 from typing import Any, Final
 
 from msgspec import DecodeError, msgpack
+from msgspec.structs import asdict
 
 from gateway.engine.log import Draft, Headers, Record
 from gateway.engine.step import Wiring
@@ -38,7 +39,7 @@ def event_draft(event: Event, trace: str | None) -> Draft:
     if isinstance(event, Outcome) and event.message_id.startswith(RAISES):
         raise RuntimeError("a fault in the rules")
     headers: Headers = (("id", event.event_id.encode()), ("trace", (trace or "").encode()))
-    return Draft(TOPIC_OF_EVENT[type(event)], event.po_number.encode(), _encode(event), headers)
+    return Draft(TOPIC_OF_EVENT[type(event)], event.po_number.encode(), _encode(asdict(event)), headers)
 
 
 def _read(record: Record) -> Message | Draft:

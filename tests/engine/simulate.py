@@ -173,7 +173,7 @@ def run_schedule(
     rng = random.Random(seed)
     faults = _faults(rng)
     with (
-        patch.object(step, "STEP", rng.choice((1, 2, 4, 8, 2_000))),
+        patch.object(step, "STEP", rng.choice((1, 2, 4, 8, 4_000))),
         patch.object(step, "CAPACITY", rng.choice((1, 2, 5, 4_000))),
         patch.object(step, "Inbox", rig.inbox),
     ):
