@@ -3,9 +3,6 @@
 Field for field the records of `schemas/`, in their order. `event_id` is deterministic, `decided_at` an
 instant of the input or a deadline, `rule` the guidance paragraph. Instants are UTC milliseconds,
 days are days since 1970.
-
-Packed as arrays, which is quicker, when processes hand them over; but a notification, which is part of a
-referral's state, is packed as it was in the first states.
 """
 
 from typing import Final, Literal
@@ -37,7 +34,7 @@ BreachStatus = Literal["RAISED", "CLEARED"]
 OutcomeStatus = Literal["APPLIED", "DUPLICATE", "HELD", "REFUSED"]
 
 
-class AttendanceEvent(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+class AttendanceEvent(Struct, frozen=True, gc=False, kw_only=True):
     """Who came: for the Jobcentre."""
 
     event_id: str
@@ -54,7 +51,7 @@ class AttendanceEvent(Struct, frozen=True, gc=False, kw_only=True, array_like=Tr
     rule: str
 
 
-class CancellationEvent(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+class CancellationEvent(Struct, frozen=True, gc=False, kw_only=True):
     """The referral ended without a start. The reason is always 'Did Not Start'."""
 
     event_id: str
@@ -89,7 +86,7 @@ class SanctionNotification(Struct, frozen=True, gc=False, kw_only=True):
     rule: str
 
 
-class PrapAction(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+class PrapAction(Struct, frozen=True, gc=False, kw_only=True):
     """What is to be entered on PRaP."""
 
     event_id: str
@@ -101,7 +98,7 @@ class PrapAction(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     rule: str
 
 
-class Instruction(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+class Instruction(Struct, frozen=True, gc=False, kw_only=True):
     """What a provider is to do next."""
 
     event_id: str
@@ -114,7 +111,7 @@ class Instruction(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     rule: str
 
 
-class Breach(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+class Breach(Struct, frozen=True, gc=False, kw_only=True):
     """A time limit missed; it never changes what happens to the referral."""
 
     event_id: str
@@ -127,7 +124,7 @@ class Breach(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     rule: str
 
 
-class Outcome(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     """What came of a message. Every decodable message gets exactly one, HELD aside."""
 
     event_id: str

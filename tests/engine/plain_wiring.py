@@ -7,7 +7,6 @@ id begins with `raises` the rules raise, as if they had a fault.
 from typing import Any, Final
 
 from msgspec import DecodeError, msgpack
-from msgspec.structs import asdict
 
 from gateway.engine.log import Draft, Headers, Record
 from gateway.engine.step import Wiring
@@ -34,17 +33,12 @@ def as_draft(message: Message, trace: str | None = None, at: int | None = None) 
     return Draft(TOPIC_OF[type(message)], message.po_number.encode(), _encode(message), headers, at)
 
 
-def encoded(event: Event) -> bytes:
-    """An event as it stands in its record, with the names of its fields."""
-    return _encode(asdict(event))
-
-
 def event_draft(event: Event, trace: str | None) -> Draft:
     """The record of an event. Raises on what came of a message that is marked to fail."""
     if isinstance(event, Outcome) and event.message_id.startswith(RAISES):
         raise RuntimeError("a fault in the rules")
     headers: Headers = (("id", event.event_id.encode()), ("trace", (trace or "").encode()))
-    return Draft(TOPIC_OF_EVENT[type(event)], event.po_number.encode(), encoded(event), headers)
+    return Draft(TOPIC_OF_EVENT[type(event)], event.po_number.encode(), _encode(event), headers)
 
 
 def _read(record: Record) -> Message | Draft:

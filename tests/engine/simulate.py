@@ -29,7 +29,7 @@ from gateway.engine import step
 from gateway.engine.inbox import Inbox
 from gateway.engine.log import Headers, Lost
 from gateway.engine.worker import Worker
-from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, TOPIC_OF_EVENT, encoded
+from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, TOPIC_OF_EVENT
 from tests.engine.simulated import Fault, Faults, Ground, Killed, SimulatedClaim, SimulatedLog, Stuck
 from tests.engine.small_programmes import POLICIES, SmallProgramme
 
@@ -201,7 +201,7 @@ def _faultless(seed: int) -> Result:
         result = runner.run(run.to_the_end())
     said: dict[bytes | None, list[tuple[str, bytes | None]]] = {}
     for event in programme.events:
-        pair = (TOPIC_OF_EVENT[type(event)], encoded(event))
+        pair = (TOPIC_OF_EVENT[type(event)], msgpack.encode(event))
         said.setdefault(event.po_number.encode(), []).append(pair)
     came = {
         key: pairs

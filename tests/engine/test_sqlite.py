@@ -25,7 +25,7 @@ from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.engine.sqlite_file import APPLICATION_ID, VERSION
 from gateway.engine.worker import Worker
 from tests.engine.letters import NINE, T1, T3, referral, wp11
-from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, TOPIC_OF_EVENT, UNDECODABLE, as_draft, encoded
+from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, TOPIC_OF_EVENT, UNDECODABLE, as_draft
 from tests.engine.simulate import silence
 from tests.engine.small_programmes import POLICIES, SmallProgramme
 from tests.log.reading import OUT, PLENTY, SESSIONS, WP11, draft, followed, owned, read_to_end, step, values
@@ -533,7 +533,7 @@ async def test_a_log_that_is_read_in_small_parts_is_decided_as_a_whole(path: Pat
             came.setdefault(record.key, []).append((record.topic, record.value))
     said: dict[bytes | None, list[tuple[str, bytes | None]]] = {}
     for event in programme.events:
-        pair = (TOPIC_OF_EVENT[type(event)], encoded(event))
+        pair = (TOPIC_OF_EVENT[type(event)], msgpack.encode(event))
         said.setdefault(event.po_number.encode(), []).append(pair)
     assert came == said
 
