@@ -7,6 +7,7 @@ value. Those that this process has handled are printed when that is done.
 """
 
 import asyncio
+import random
 import sys
 
 from gateway.engine.log import Log, LogBusy
@@ -14,6 +15,7 @@ from tests.log.other_process import opened
 from tests.log.reading import WP11, draft
 
 AT_A_TIME = 3
+LONGEST_PAUSE_S = 0.5
 
 
 async def work(log: Log, letters: int) -> None:
@@ -26,6 +28,8 @@ async def work(log: Log, letters: int) -> None:
                 {letter: draft(WP11, letter.encode()) if int(letter) % 4 else None for letter in some}
             )
         except LogBusy:
+            # Each that begins ends what the others are at. By turns, somebody comes through.
+            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_S))
             continue
         print(*sorted(done), flush=True)
         number += AT_A_TIME

@@ -83,9 +83,14 @@ async def test_two_operators_at_once_put_each_letter_back_once(arrangement: Arra
     """One of them is killed on the way."""
     log = await arrangement.open()
     processes = [await operator(arrangement) for _ in range(3)]
-    one, two, three = await asyncio.gather(
-        said_by(processes[0]), said_by(processes[1]), said_by(processes[2], 7)
-    )
+    try:
+        one, two, three = await asyncio.gather(
+            said_by(processes[0]), said_by(processes[1]), said_by(processes[2], 7)
+        )
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
     assert await check(log) == (LETTERS - LETTERS // 4, LETTERS)
     told = Counter([*one, *two, *three])
     assert set(told.values()) == {1}
