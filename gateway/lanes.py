@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from gateway.lines import LONGEST_LINE, InvalidLine, Line, read_lines
 from gateway.replay import BEFORE_ALL_DUE, BEHIND_ALL, EndsBeforeInput, LaneEnded, Place
+from gateway.stopping import SIGNALS, signals_held
 
 #: From lines to what is to be written, each with the place of the decision that it comes of, empty ones too.
 Work = Callable[[Iterator[Line]], Iterator[tuple[Place, bytes]]]
@@ -38,8 +39,6 @@ BYTES: Final = LONGEST_LINE
 WORTH_IT_BYTES: Final = 1024 * 1024
 #: More would wait for the one that hands out the lines and puts in order what comes back.
 MOST_LANES: Final = 8
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Part(Struct, frozen=True):
@@ -129,12 +128,8 @@ class _Lane:
         self._process = context.Process(
             target=_decide_share, args=(theirs, self._wire, work, number, blocks.lanes), daemon=True
         )
-        # Until the lane minds them in its own way, it would do with signals what the parent does.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        try:
+        with signals_held():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def hand_over(self) -> None:
@@ -175,7 +170,7 @@ def _decide_share(wire: Connection, parents: Connection, work: Work, number: int
     """Decide the purchase orders that are this lane's: all that the process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     parents.close()  # so that it is heard when the parent is gone
     written: list[_Written] = []
     reached: Place = (0, BEFORE_ALL_DUE)

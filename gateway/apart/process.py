@@ -15,7 +15,7 @@ from gateway.apart.deciding import Orders, decide
 from gateway.app import SWITCH_INTERVAL_S
 from gateway.rules.policy import Policies
 from gateway.settings import Settings
-from gateway.stopping import SIGNALS
+from gateway.stopping import SIGNALS, signals_held
 
 #: How long it may take to end when nobody listens to it any more; nothing is lost when it is killed.
 END_S: Final = 1.0
@@ -51,12 +51,8 @@ def deciding_apart(
     orders = Orders(settings, policies, clock, worker)
     # No daemon: that could have no process of its own. It ends when the wire does.
     process = get_context("fork").Process(target=_decide, args=(theirs, ours, orders), name="deciders")
-    # Until it minds them in its own way, it would do with signals what this process does.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
+    with signals_held():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     try:
         yield Process(ours, process)

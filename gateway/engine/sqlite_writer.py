@@ -21,6 +21,7 @@ from gateway.engine.log import CannotDraft, Commit, Draft, Drafting, LogError, O
 from gateway.engine.sqlite_file import SqliteFile
 from gateway.engine.sqlite_steps import write_step
 from gateway.rules.events import OUTBOUND
+from gateway.stopping import SIGNALS, signals_held
 
 #: How long the process may take to end; it has nothing left to do by then.
 END_S: Final = 1.0
@@ -29,7 +30,6 @@ END_S: Final = 1.0
 _KINDS: Final[tuple[type[Any], ...]] = (*OUTBOUND.values(), Draft)
 _KIND_OF: Final = {kind: number for number, kind in enumerate(_KINDS)}
 _DRAFT: Final = _KIND_OF[Draft]
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Handed(Struct, frozen=True, array_like=True):
@@ -114,12 +114,8 @@ class Writer:
         self._process = context.Process(
             target=_write_steps, args=(theirs, self._wire, path, draft), daemon=True
         )
-        # Until it minds signals in its own way, it would do with them what the parent does.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        try:
+        with signals_held():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-steps")
 
@@ -151,9 +147,9 @@ class Writer:
 
 def _write_steps(wire: Connection, parents: Connection, path: Path, draft: Drafting) -> None:
     """Write what is handed over until the parent is gone: all that the process does."""
-    for number in _SIGNALS:  # a terminal or a service manager sends them to all; the parent sees to it
+    for number in SIGNALS:  # a terminal or a service manager sends them to all; the parent sees to it
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     parents.close()  # so that it is heard when the parent is gone
     file = SqliteFile(path)
     opened = False
