@@ -10,7 +10,7 @@ import pytest
 from msgspec import msgpack
 from msgspec.structs import replace as with_changes
 
-from gateway.engine import step
+from gateway.engine import step, worker
 from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, Draft, LogBusy, LogError, Lost, Record, Restored
 from gateway.engine.step import Wiring
 from gateway.engine.worker import LONGEST_BACKOFF_S, MOST_ATTEMPTS, Worker
@@ -714,15 +714,24 @@ async def test_while_a_step_is_committed_the_next_is_decided() -> None:
     """It is committed after it; where the first fails, nothing of the second has happened either."""
     order: list[str] = []
     next_is_decided = asyncio.Event()
-    first = [f"PO1-{NINE}-{number}" for number in (1, 2, 3)]
-    second = [f"PO1-{NINE + 1}-{number}" for number in (1, 2)]
+
+    class Telling(step.Deciding):
+        """Says what it has decided: steps of three events and of two."""
+
+        def decide(self) -> step.Decided | None:
+            decided = super().decide()
+            if decided:
+                order.append(f"decided {len(decided.commit.outputs)}")
+                if len(decided.commit.outputs) == 2:
+                    next_is_decided.set()
+            return decided
 
     class Slow(SimulatedClaim):
         """The first step is committed when the next one has been decided; that fails at first."""
 
         async def commit(self, step: Commit) -> None:
             order.append(f"begins {len(step.outputs)} at {self.epoch}")
-            if len(step.outputs) == len(first):
+            if len(step.outputs) == 3:
                 async with asyncio.timeout(PATIENCE_S):
                     await next_is_decided.wait()
                 next_is_decided.clear()
@@ -731,22 +740,16 @@ async def test_while_a_step_is_committed_the_next_is_decided() -> None:
             await super().commit(step)
             order.append("done")
 
-    def draft(event: Event, trace: str | None) -> Draft:
-        order.append(event.event_id)
-        if event.event_id == second[-1]:
-            next_is_decided.set()
-        return event_draft(event, trace)
-
     ground = Ground(1)
     ground.put(as_draft(referral()), NINE)
     ground.put(as_draft(acceptance()), NINE + 1)
     log = SimulatedLog(ground, clock="log")
     log.claim_type = Slow
-    with patch.object(step, "STEP", 1):
-        await worked(ground, log=log, wiring=replace(PLAIN, draft=draft), until=NINE + 1)
+    with patch.object(step, "STEP", 1), patch.object(worker, "Deciding", Telling):
+        await worked(ground, log=log, until=NINE + 1)
     assert order == [
-        *(*first, "begins 3 at 1", *second),
-        *(*first, "begins 3 at 2", *second, "done", "begins 2 at 2", "done"),
+        *("decided 3", "begins 3 at 1", "decided 2"),
+        *("decided 3", "begins 3 at 2", "decided 2", "done", "begins 2 at 2", "done"),
     ]
     assert [outcome[:2] for outcome in outcomes(ground)] == [("r1", "APPLIED"), ("a1", "APPLIED")]
 
