@@ -24,6 +24,11 @@ VERSION: Final = 1
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
+#: Of a new file. States are written all over their table: with SQLite's 4 KiB a large step takes half as long
+#: again to write, and one of a single message about as long.
+PAGE_BYTES: Final = 16_384
+#: How much is written beside the file before it is copied into it.
+CHECKPOINT_BYTES: Final = 64 * 1024 * 1024
 
 _SCHEMA: Final = """
 CREATE TABLE inbound (
@@ -172,6 +177,7 @@ class SqliteFile:
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         self._db = db
         db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._make_once(partitions)
         if self._pragma("application_id") != APPLICATION_ID:
             raise LogError(f"{self.path} is not a gateway log; name another file")
@@ -184,7 +190,7 @@ class SqliteFile:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
-        db.execute("PRAGMA wal_autocheckpoint = 16384")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // self._pragma('page_size')}")
         db.execute("PRAGMA cache_size = -65536")
 
     @property

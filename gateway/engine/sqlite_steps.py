@@ -38,7 +38,10 @@ def write_step(file: SqliteFile, partition: int, epoch: int, step: Commit) -> No
         )
         for record in records
     ]
-    kept = [(partition, po_number, state) for po_number, state in step.states.items() if state is not None]
+    # In the order of the table, so that what stands beside each other is written together.
+    kept = sorted(
+        (partition, po_number, state) for po_number, state in step.states.items() if state is not None
+    )
     forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
     positions = [(partition, topic, offset) for topic, offset in step.positions.items()]
     told = {record.key for record in records if record.topic in OUTBOUND}

@@ -216,7 +216,7 @@ async def test_when_the_disk_is_full_nothing_is_lost_and_work_goes_on_when_there
         large = [draft(WP11, b"x" * 4_000) for _ in range(50)]
         with pytest.raises(LogError, match=r"the disk is full.*make room"):
             await log.append(large)
-        states = {"PO1": b"2", "PO2": b"y" * 50_000}
+        states = {"PO1": b"2", "PO2": b"y" * 100_000}
         with pytest.raises(LogError, match=r"the disk is full.*make room"):
             await claim.commit(step(restored.positions, draft(OUT, b"2"), states=states, decided_to=2))
         claim, restored = await owned(log)
@@ -253,7 +253,7 @@ def check_nothing_was_lost(result: dict[str, Any]) -> None:
 async def test_when_a_file_may_not_grow_nothing_is_lost(tmp_path: Path) -> None:
     """As where a quota is used up."""
     result = await run_to_a_full_disk(
-        (sys.executable, "-m", "tests.engine.filling_the_disk", str(tmp_path), "400000")
+        (sys.executable, "-m", "tests.engine.filling_the_disk", str(tmp_path), "1600000")
     )
     assert "can't be read or written; check the disk" in result["said"]
     check_nothing_was_lost(result)
@@ -269,7 +269,7 @@ def _own_mounts() -> bool:
 
 @pytest.mark.skipif(not _own_mounts(), reason="this system lets nobody mount a small disk of their own")
 async def test_on_a_disk_that_is_really_full_nothing_is_lost(tmp_path: Path) -> None:
-    script = 'mount -t tmpfs -o size=1m none "$0" && exec "$1" -m tests.engine.filling_the_disk "$0"'
+    script = 'mount -t tmpfs -o size=4m none "$0" && exec "$1" -m tests.engine.filling_the_disk "$0"'
     result = await run_to_a_full_disk(("unshare", "-rm", "sh", "-c", script, str(tmp_path), sys.executable))
     assert "the disk is full, so nothing more can be written" in result["said"]
     check_nothing_was_lost(result)
@@ -689,3 +689,23 @@ async def test_a_log_that_was_made_before_letters_could_be_handled_is_used_as_it
         assert await log.handled() == {}
         assert await log.handle({"1": None}) == {"1"}
         assert values(await followed(log, [WP11])) == [b"a"]
+
+
+async def test_a_log_with_smaller_pages_is_used_as_it_is(path: Path) -> None:
+    """The first logs have SQLite's own 4 KiB; as much is written beside the file before it is copied."""
+    with patch.object(sqlite_file, "PAGE_BYTES", 4_096):
+        async with opened(path) as log:
+            await log.append([draft(WP11, b"a")])
+    async with opened(path) as log:
+        await log.append([draft(WP11, b"b")])
+        page = log.file.db.execute("PRAGMA page_size").fetchone()[0]
+        pages = log.file.db.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+        assert (page, page * pages) == (4_096, sqlite_file.CHECKPOINT_BYTES)
+        assert values(await followed(log, [WP11])) == [b"a", b"b"]
+
+
+async def test_a_new_log_has_large_pages(path: Path) -> None:
+    async with opened(path) as log:
+        page = log.file.db.execute("PRAGMA page_size").fetchone()[0]
+        pages = log.file.db.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+    assert (page, page * pages) == (sqlite_file.PAGE_BYTES, sqlite_file.CHECKPOINT_BYTES)
