@@ -1,7 +1,7 @@
 """Where a gateway that serves HTTP is put together: health and metrics, the providers' API, the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
@@ -24,7 +24,7 @@ from gateway.engine.crew import Crew
 from gateway.engine.log import Log
 from gateway.engine.sqlite import SqliteLog
 from gateway.openapi import routes as openapi
-from gateway.projection.following import Following
+from gateway.projection.following import kept_filled
 from gateway.projection.tables import ProjectionFile
 from gateway.rules.policy import Policies
 from gateway.sandbox.routes import Sandbox
@@ -62,7 +62,7 @@ async def served_crew(
             # Who begins a sandbox finds its referrals as they are meant to be found.
             decided = crew.at_rest if sandbox else lambda: True
             file = ProjectionFile(settings.projection_path(worker))
-            following = await open_until_the_end.enter_async_context(_filled(log, file, decided))
+            following = await open_until_the_end.enter_async_context(kept_filled(log, file, decided))
             rate = Rate(settings.rate_per_s, settings.rate_burst, refusals)
             api = Api(log, file, following, callers, rate, stop, read_only=clock == "log")
             await open_until_the_end.enter_async_context(api.at_work())
@@ -107,19 +107,6 @@ async def served_apart(
         routes = health.routes(apart.crew, metrics, stop, now, apart.following)
         await open_until_the_end.enter_async_context(_served(settings, worker, metrics, routes, api))
         yield apart.crew
-
-
-@asynccontextmanager
-async def _filled(log: Log, file: ProjectionFile, decided: Callable[[], bool]) -> AsyncIterator[Following]:
-    """The projection, filled here for as long as the block lasts."""
-    following, ended = Following(log, file, decided), asyncio.Event()
-    running = asyncio.create_task(following.run(ended))
-    try:
-        yield following
-    finally:
-        ended.set()
-        await asyncio.gather(running, return_exceptions=True)
-        file.close()
 
 
 @asynccontextmanager

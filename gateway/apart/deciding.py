@@ -3,8 +3,6 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -30,7 +28,7 @@ from gateway.app import WIRING
 from gateway.engine.crew import Crew
 from gateway.engine.sqlite import SqliteLog, open_sqlite
 from gateway.projection.filling import Filled
-from gateway.projection.following import Following
+from gateway.projection.following import Following, kept_filled
 from gateway.projection.tables import ProjectionFile, ProjectionInUse
 from gateway.rules.policy import Policies
 from gateway.settings import Settings
@@ -121,7 +119,9 @@ class _Deciding:
             path, partitions=partitions, clock=orders.clock, draft=WIRING.draft, hand_over=HAND_OVER
         )
         try:
-            async with self._projected(log) as following:
+            file = self._file = await self._taken()
+            async with kept_filled(log, file, lambda: True, self._pass_on) as following:
+                self._following = following
                 crew = self._crew = Crew(log, orders.policies, WIRING, watch=self._tally)
                 self._wire.send(Begun())
                 telling = asyncio.create_task(self._keep_telling(crew, following))
@@ -137,20 +137,6 @@ class _Deciding:
                     await asyncio.gather(telling, return_exceptions=True)
         finally:
             await log.close()
-
-    @asynccontextmanager
-    async def _projected(self, log: SqliteLog) -> AsyncIterator[Following]:
-        """The projection, filled for as long as the block lasts."""
-        file = self._file = await self._taken()
-        following = self._following = Following(log, file, lambda: True, self._pass_on)
-        ended = asyncio.Event()
-        running = asyncio.create_task(following.run(ended))
-        try:
-            yield following
-        finally:
-            ended.set()
-            await asyncio.gather(running, return_exceptions=True)
-            file.close()
 
     async def _taken(self) -> ProjectionFile:
         """The projection's file. Raises LogError."""

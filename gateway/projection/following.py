@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -193,6 +194,27 @@ class Following(Followed):
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+@asynccontextmanager
+async def kept_filled(
+    log: Log,
+    file: ProjectionFile,
+    decided: Callable[[], bool],
+    pass_on: Callable[[Filled], Awaitable[None]] = _nobody_else,
+) -> AsyncIterator[Following]:
+    """What fills the projection for as long as the block lasts; its file is closed at the end.
+
+    decided, pass_on: see Following.
+    """
+    following, ended = Following(log, file, decided, pass_on), asyncio.Event()
+    running = asyncio.create_task(following.run(ended))
+    try:
+        yield following
+    finally:
+        ended.set()
+        await asyncio.gather(running, return_exceptions=True)
+        file.close()
 
 
 def tell_unreadable(error: sqlite3.Error) -> None:
