@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
+from multiprocessing.util import register_after_fork
 from typing import Final, Literal
 
 from gateway.apart.deciding import Orders, decide
@@ -69,5 +70,7 @@ def _decide(wire: socket.socket, parents: socket.socket, orders: Orders) -> None
         signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the parent sees to it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     parents.close()  # so that it is heard when the parent is gone
+    # And the parent is to hear when this one is, though the process that this one forks may live on for a step.
+    register_after_fork(wire, socket.socket.close)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(decide(wire, orders))

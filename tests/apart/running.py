@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,16 +56,23 @@ def deciders(made: Process) -> int:
     return [int(line["pid"]) for line in made.told if line["event"] == "deciders.started"][-1]
 
 
-async def refer(path: Path) -> None:
+async def refer(path: Path, numbers: Iterable[int] = range(REFERRALS)) -> None:
     """Refer some people, today."""
     today = datetime.now(UTC).date().isoformat()
     log = await open_sqlite(path)
     drafts = [
         draft("prap.referrals", "Referral", referral(f"PO-{number}", referred_on=today))
-        for number in range(REFERRALS)
+        for number in numbers
     ]
     await log.append(drafts)
     await log.close()
+
+
+def writer(made: Process) -> int:
+    """The number of the process that writes large steps."""
+    apart = deciders(made)
+    (found,) = Path(f"/proc/{apart}/task/{apart}/children").read_text("ascii").split()
+    return int(found)
 
 
 async def post(provider: Client, number: int, *, wait: int | None = None) -> Answer:

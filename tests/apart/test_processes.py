@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,19 @@ from tests.apart.running import (
     refer,
     until_gone,
     until_it_says,
+    writer,
 )
 from tests.api.running import until_ready
 from tests.patience import PATIENCE_S
 from tests.projection.test_made_anew import damage, mended
 
 POSTS = 40
+
+
+def kill(pid: int) -> None:
+    """Kill a process that may be gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -172,6 +180,40 @@ async def test_one_that_is_held_up_when_it_is_told_to_stop_is_killed(folder: Pat
         assert not is_alive(apart)
         events = [line["event"] for line in made.told]
         assert events[-3:] == ["gateway.stopping", "deciders.killed", "gateway.stopped"]
+
+
+async def test_one_that_is_held_up_in_a_large_step_is_gone_with_the_gateway(folder: Path) -> None:
+    """What writes it, too: else it would write, and keep others from it, when the gateway has ended."""
+    with gateway(folder) as made:
+        async with ClientSession(made.url) as session, asyncio.timeout(PATIENCE_S):
+            await known(made, session)
+            writing = writer(made)
+            os.kill(writing, signal.SIGSTOP)
+            try:
+                await refer(folder / "gateway.db", range(4, 1_004))
+
+                async def is_decided() -> bool:
+                    return await value_of(session, "gateway_partition_lag_records") >= 1_000
+
+                await until_it_says(is_decided)
+                made.tell_to_stop()
+                assert await asyncio.to_thread(made.ended) == 0
+                assert not is_alive(writing)
+            finally:
+                kill(writing)
+
+
+async def test_that_what_decides_was_killed_is_seen_while_what_writes_is_held_up(folder: Path) -> None:
+    with gateway(folder) as made:
+        async with ClientSession(made.url) as session:
+            await known(made, session)
+        writing = writer(made)
+        os.kill(writing, signal.SIGSTOP)
+        try:
+            os.kill(deciders(made), signal.SIGKILL)
+            assert made.ended() == 1
+        finally:
+            kill(writing)
 
 
 async def test_what_decides_and_cannot_go_on_says_why_as_if_it_were_one_process(folder: Path) -> None:
