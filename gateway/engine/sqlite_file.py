@@ -81,6 +81,8 @@ class SqliteFile:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
+        #: Which file it is, whatever is found under its name later; None: not opened yet.
+        self._opened: tuple[int, int] | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do the work in the file's thread; what SQLite says of the file becomes a LogError."""
@@ -176,6 +178,7 @@ class SqliteFile:
         # Absolute: a name such as :memory: is that of a file here.
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         self._db = db
+        self._opened = self._found()
         db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._make_once(partitions)
@@ -207,10 +210,14 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that writes: all of it takes effect, or nothing."""
+        """A transaction that writes: all of it takes effect, or nothing.
+
+        Raises LogError where the file was removed or replaced: what is written to it would be gone with it.
+        """
         db = self.db
         db.execute("BEGIN IMMEDIATE")
         try:
+            self._check_in_place()
             yield db
             db.execute("COMMIT")
         except BaseException:
@@ -226,8 +233,12 @@ class SqliteFile:
 
     @contextmanager
     def snapshot(self) -> Iterator[bool]:
-        """A transaction that reads; True: while it lasts, no other process is in the middle of writing."""
+        """A transaction that reads; True: while it lasts, no other process is in the middle of writing.
+
+        Raises LogError where the file was removed or replaced: what is put on the log now is elsewhere.
+        """
         db = self.db
+        self._check_in_place()
         alone = self._begin_alone(db)
         if not alone:
             db.execute("BEGIN")
@@ -236,6 +247,21 @@ class SqliteFile:
         finally:
             if db.in_transaction:  # after some errors SQLite has ended it by itself
                 db.execute("COMMIT")
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is under its name; None: there is none."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _check_in_place(self) -> None:
+        if self._found() != self._opened:
+            raise LogError(
+                f"the log {self.path} was removed or replaced while it was in use; see to what did that, put "
+                "the file back, and start again"
+            )
 
     def _begin_alone(self, db: sqlite3.Connection) -> bool:
         db.execute("PRAGMA busy_timeout = 0")

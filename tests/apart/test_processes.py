@@ -216,6 +216,27 @@ async def test_that_what_decides_was_killed_is_seen_while_what_writes_is_held_up
             kill(writing)
 
 
+@pytest.mark.parametrize("then", ["removed", "replaced"])
+async def test_a_log_that_is_removed_or_replaced_under_it_ends_the_gateway_with_a_sentence(
+    then: str, folder: Path
+) -> None:
+    path = folder / "gateway.db"
+    with gateway(folder) as made:
+        async with ClientSession(made.url) as session:
+            await known(made, session)
+        if then == "removed":
+            path.unlink()
+        else:
+            other = folder / "other.db"
+            await refer(other)
+            other.rename(path)
+        assert made.ended() == 1
+        assert made.said.splitlines()[-1] == (
+            "gateway: the log gateway.db was removed or replaced while it was in use; see to what did that, "
+            "put the file back, and start again"
+        )
+
+
 async def test_what_decides_and_cannot_go_on_says_why_as_if_it_were_one_process(folder: Path) -> None:
     """Another process claims its partition, against the lock."""
     with gateway(folder) as made:
