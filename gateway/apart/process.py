@@ -70,7 +70,8 @@ def _decide(wire: socket.socket, parents: socket.socket, orders: Orders) -> None
         signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the parent sees to it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     parents.close()  # so that it is heard when the parent is gone
-    # And the parent is to hear when this one is, though the process that this one forks may live on for a step.
+    # And the parent is to hear when this one is, though the process that this one forks may live on for a
+    # step.
     register_after_fork(wire, socket.socket.close)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(decide(wire, orders))

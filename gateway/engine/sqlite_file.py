@@ -251,7 +251,7 @@ class SqliteFile:
     def _found(self) -> tuple[int, int] | None:
         """Which file is under its name; None: there is none."""
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except FileNotFoundError:
             return None
         return found.st_dev, found.st_ino

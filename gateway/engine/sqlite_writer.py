@@ -23,8 +23,8 @@ from gateway.engine.sqlite_steps import write_step
 from gateway.rules.events import OUTBOUND
 from gateway.stopping import SIGNALS, signals_held
 
-#: How long the process may take to end; it has nothing left to do by then. Well below what its parent is given
-#: to let go: who is killed before it could kill this one leaves it behind.
+#: How long the process may take to end; it has nothing left to do by then. Well below what its parent is
+#: given to let go: who is killed before it could kill this one leaves it behind.
 END_S: Final = 0.3
 
 #: What an output can be.

@@ -61,8 +61,7 @@ async def refer(path: Path, numbers: Iterable[int] = range(REFERRALS)) -> None:
     today = datetime.now(UTC).date().isoformat()
     log = await open_sqlite(path)
     drafts = [
-        draft("prap.referrals", "Referral", referral(f"PO-{number}", referred_on=today))
-        for number in numbers
+        draft("prap.referrals", "Referral", referral(f"PO-{number}", referred_on=today)) for number in numbers
     ]
     await log.append(drafts)
     await log.close()
