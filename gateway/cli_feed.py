@@ -20,7 +20,10 @@ def replay(
         Path | None, typer.Argument(help="JSON lines; without it or with -: standard input.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="One more tick at the end, such as 2016-04-05T00:00:00Z.")
+        str | None,
+        typer.Option(
+            help="Decide at the end what is due by this instant, too, such as 2016-04-05T00:00:00Z."
+        ),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file with other limits.")] = None,
     diff: Annotated[

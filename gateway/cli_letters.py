@@ -11,7 +11,9 @@ from gateway.letters import Choice
 from gateway.settings import InvalidSettings, Settings
 from schemas.codec import UnreadableCode
 
-letters_app = typer.Typer(no_args_is_help=True, help="What could not be decoded.")
+letters_app = typer.Typer(
+    no_args_is_help=True, help="Records that could not be read, or on which the rules failed."
+)
 
 Ids = Annotated[list[str] | None, typer.Argument(help="The letters' ids, as `list` shows them.")]
 Code = Annotated[UnreadableCode | None, typer.Option("--code", help="Only letters with this code.")]

@@ -39,7 +39,8 @@ def settings_help() -> str:
 
 def run(
     workers: Annotated[
-        int, typer.Option(min=1, help="How many processes, kept alive; on the embedded log there is one.")
+        int,
+        typer.Option(min=1, help="On Kafka: how many processes share the partitions; they are kept alive."),
     ] = 1,
     clock: Annotated[
         Literal["wall", "log"],
@@ -128,7 +129,9 @@ def _supervise(settings: Settings, workers: int, clock: str, until: str | None, 
     from gateway.supervisor import Supervisor
 
     if not settings.on_kafka:
-        raise InvalidSettings("the embedded log is for one process; run with --workers 1")
+        raise InvalidSettings(
+            "--workers is for a log on Kafka and GATEWAY_LOG_URL names an embedded one; leave it out"
+        )
     settings.policies()
     last_port = settings.http_port + workers - 1
     if settings.http_port and last_port > HIGHEST_PORT:

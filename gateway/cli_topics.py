@@ -9,13 +9,13 @@ from gateway.cli_log import Config, counted, on_log, read_settings, refuse_missi
 from gateway.engine.log import LogError
 from gateway.settings import Settings
 
-topics_app = typer.Typer(no_args_is_help=True, help="What the log needs.")
+topics_app = typer.Typer(no_args_is_help=True, help="Make the log and its topics, or check them.")
 
 Timestamps = Annotated[
     Literal["log", "create"] | None,
     typer.Option(
         help="On Kafka: what dates a message, the 'log' when it arrives, or for --keep-time whoever makes it "
-        "('create').  [default: log]  An embedded log takes both kinds.",
+        "('create').  Default: log. An embedded log takes both kinds.",
         show_default=False,
     ),
 ]

@@ -131,7 +131,9 @@ def test_it_ends_with_0_when_told_to_stop_although_the_log_is_held_up(
 def test_more_than_one_worker_is_for_a_log_on_kafka(gateway: Gateway) -> None:
     refused = gateway("run", "--workers", "2")
     assert refused.status == 2
-    assert refused.sentence == "the embedded log is for one process; run with --workers 1"
+    assert refused.sentence == (
+        "--workers is for a log on Kafka and GATEWAY_LOG_URL names an embedded one; leave it out"
+    )
 
 
 def test_workers_need_a_port_each(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

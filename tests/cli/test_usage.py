@@ -34,7 +34,7 @@ COMMANDS = (
         (["run", "--sandbox", "--until", "2016-04-05T00:00:00Z"], ["name nothing but --sandbox"]),
         (["run", "--workers", "two"], ["'--workers': expected a whole number; see "]),
         (["run", "--workers", "0"], ["'--workers': expected 1 or more; see "]),
-        (["run", "--workers", "2"], ["one process", "--workers 1"]),
+        (["run", "--workers", "2"], ["--workers is for a log on Kafka", "leave it out"]),
         (["run", "--until", "2016-04-05T00:00:00Z"], ["--until needs --clock log"]),
         (
             ["run", "--clock", "wall", "--until", "2016-04-05T00:00:00Z"],
@@ -299,3 +299,12 @@ def test_a_partition_count_that_is_not_the_logs_is_refused_at_start(
     assert ended.sentence == (
         "GATEWAY_PARTITIONS is 3 and the log gateway.db has 1; set it to 1, or name a new log"
     )
+
+
+@pytest.mark.parametrize("command", ["create", "check"])
+def test_the_help_of_topics_names_the_kind_of_timestamps_that_is_meant_without_one(
+    command: str, gateway: Gateway
+) -> None:
+    ended = gateway("topics", command, "--help")
+    words = ended.out.decode().replace("│", " ").split()
+    assert "Default: log. An embedded log takes both kinds." in " ".join(words)
