@@ -63,7 +63,8 @@ class Gateway:
                     raise refusal(error) from None
                 trouble, after_s = f"HTTP {error.code}", error.headers["Retry-After"]
             except (OSError, HTTPException, ValueError) as error:  # no connection, no answer, or half of one
-                trouble = type(error).__name__
+                reason = getattr(error, "reason", None)  # what URLError is about
+                trouble = type(reason if isinstance(reason, OSError) else error).__name__
             wait_s = pause_s * random.uniform(0.5, 1)
             if after_s is not None and after_s.isdecimal():
                 wait_s = float(after_s)
@@ -201,8 +202,10 @@ def text(at: datetime) -> str:
 def main() -> None:
     """Handle a referral until it is closed."""
     parser = argparse.ArgumentParser(description="Handle one referral, from its arrival to the attachment.")
-    parser.add_argument("po_number")
-    parser.add_argument("--url", default="http://localhost:8080")
+    parser.add_argument("po_number", help="the number of its purchase order")
+    parser.add_argument(
+        "--url", default="http://localhost:8080", help="where the gateway is; default: %(default)s"
+    )
     parser.add_argument("--folder", type=Path, help="for what outlasts a crash; default: named after it")
     parser.add_argument("--sandbox", action="store_true", help="play the Jobcentre, and let the days pass")
     given = parser.parse_args()

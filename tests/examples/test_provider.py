@@ -239,3 +239,17 @@ def test_requests_that_fail_and_answers_that_are_lost_are_repeated_and_count_onc
         assert "IncompleteRead; again in" in printed
         assert min(times for name, times in Unreliable.come.items() if name.startswith("ESA")) >= 3
         is_attached_by_four_records(begun, "ESA-C-WRAG-VOLUNTARY")
+
+
+def test_what_keeps_it_from_the_gateway_is_named_while_it_tries_again(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", *command("PO1001", "http://127.0.0.1:1")[1:]],
+        cwd=tmp_path,
+        env={**os.environ, "GATEWAY_TOKEN": "any"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.kill()
+    assert first.startswith("  ConnectionRefusedError; again in ")
