@@ -90,6 +90,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
     ),
+    "http.not_put": LogEvent(
+        "warning",
+        ("reason",),
+        "What came over HTTP could not be put on the log; its senders were told to send it again. Said every "
+        "five seconds at the most.",
+    ),
     "api.off": LogEvent(
         "warning",
         ("needs",),

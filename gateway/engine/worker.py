@@ -12,6 +12,8 @@ from gateway.engine.watch import NOBODY, Watch
 from gateway.rules.policy import Policies
 
 LONGEST_BACKOFF_S: Final = 5.0
+#: A commit that takes longer is told of as trouble.
+SLOW_COMMIT_S: Final = 5.0
 #: With `until`, somebody waits for the end: after so many attempts in a row that decided nothing, give up.
 MOST_ATTEMPTS: Final = 10
 
@@ -101,6 +103,21 @@ class Worker:
             pausing.cancel()
             told.cancel()
 
+    async def _committed(self, committing: asyncio.Task[None]) -> None:
+        """Wait for a commit, and let it be known where that takes long. Raises what the commit does."""
+        slow = asyncio.get_running_loop().call_later(SLOW_COMMIT_S, self._is_slow)
+        try:
+            await committing
+        finally:
+            slow.cancel()
+        self.trouble = None
+
+    def _is_slow(self) -> None:
+        self.trouble = (
+            f"a step has been waiting for the log for more than {SLOW_COMMIT_S:.0f} s; see to who else "
+            "writes to it, and to its disk or brokers"
+        )
+
     def _tell(self, decided: Decided) -> None:
         """Log what was decided, now that it has been committed: what is told has happened, and once."""
         for tell in decided.told:
@@ -146,7 +163,7 @@ class Worker:
                 self.trouble = None
                 following = None if stop.is_set() else at_hand.decide()
                 if decided and committing:
-                    await committing
+                    await self._committed(committing)
                     committing = None
                     self.decided += decided.decisions
                     self.moved += decided.moved

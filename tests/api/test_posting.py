@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.api import posting
 from gateway.api.posting import Posting
@@ -40,5 +41,28 @@ async def test_nobody_waits_for_long_for_a_log_that_does_not_answer(monkeypatch:
     log.go_on.set()
     await third
     assert values(await followed(log, [WP11])) == [b"put", b"put, too"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+class Full(SimulatedLog):
+    """A log on which nothing can be put."""
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """Fail."""
+        raise LogError("the disk is full; make room")
+
+
+async def test_why_nothing_can_be_put_is_logged_and_not_each_time() -> None:
+    """Whoever sends it hears only that it is to be sent again; whoever runs the gateway must hear why."""
+    taking = Posting(Full(Ground(1)))
+    running = asyncio.create_task(taking.run())
+    with capture_logs() as said:
+        for _ in range(3):
+            with pytest.raises(LogError):
+                await taking.put([draft(WP11, b"a")])
+    assert said == [
+        {"event": "http.not_put", "log_level": "warning", "reason": "the disk is full; make room"}
+    ]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

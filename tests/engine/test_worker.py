@@ -34,7 +34,7 @@ from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, RAISES, UNDECODABLE, 
 from tests.engine.simulate import silence
 from tests.engine.simulated import Ground, LogAway, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, in_the_end
 
 REFERRALS, WP11, UPDATES, SESSIONS = INBOUND_TOPICS
 
@@ -752,6 +752,31 @@ async def test_while_a_step_is_committed_the_next_is_decided() -> None:
         *("decided 3", "begins 3 at 2", "decided 2", "done", "begins 2 at 2", "done"),
     ]
     assert [outcome[:2] for outcome in outcomes(ground)] == [("r1", "APPLIED"), ("a1", "APPLIED")]
+
+
+async def test_a_commit_that_takes_long_is_told_as_trouble_until_it_is_done() -> None:
+    stop, held_up = asyncio.Event(), asyncio.Event()
+
+    class HeldUp(SimulatedClaim):
+        """The first commit waits."""
+
+        async def commit(self, step: Commit) -> None:
+            await held_up.wait()
+            await super().commit(step)
+
+    ground = Ground(1)
+    ground.put(as_draft(referral()), NINE)
+    log = SimulatedLog(ground)
+    log.claim_type = HeldUp
+    one = Worker(log, 0, POLICIES, PLAIN)
+    with patch.object(worker, "SLOW_COMMIT_S", 0.01):
+        working = asyncio.create_task(one.run(stop))
+        await in_the_end(lambda: "a step has been waiting for the log" in (one.trouble or ""))
+        assert outcomes(ground) == []
+        held_up.set()
+        await in_the_end(lambda: one.trouble is None and outcomes(ground))
+        stop.set()
+        await working
 
 
 async def test_who_lost_its_partition_ends_even_where_the_rules_raise_at_the_same_time() -> None:
