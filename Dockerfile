@@ -7,9 +7,9 @@ WORKDIR /build
 # Every package has its version and its hash in a lock, those that build the wheel too.
 COPY requirements-build.lock requirements.lock ./
 RUN python -m venv tools \
-    && tools/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-build.lock
+    && tools/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements-build.lock
 RUN python -m venv --without-pip /opt/gateway \
-    && tools/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --require-hashes \
+    && tools/bin/pip --python /opt/gateway/bin/python install --no-cache-dir --require-hashes --no-deps \
         --only-binary :all: -r requirements.lock
 
 # After the packages, so that a change of the code alone fetches nothing.
@@ -19,7 +19,8 @@ COPY schemas schemas
 COPY consumers consumers
 COPY producers producers
 RUN tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir dist . \
-    && tools/bin/pip --python /opt/gateway/bin/python install --no-index --no-deps dist/*.whl
+    && tools/bin/pip --python /opt/gateway/bin/python install --no-index --no-deps dist/*.whl \
+    && tools/bin/pip --python /opt/gateway/bin/python check
 
 
 FROM python:3.13.9-slim-bookworm

@@ -65,10 +65,11 @@ def test_the_page_about_topics_names_all_topics_and_records() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project, groups = pyproject["project"], pyproject["dependency-groups"]
     page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
     named = set(re.findall(r"^\| ([a-z0-9-]+) \|", page, re.MULTILINE)) - {"package"}
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"] + groups["build"]
     assert named == {re.split(r"[\[>=<~ ]", requirement)[0] for requirement in wanted}
 
 
