@@ -84,7 +84,7 @@ faults: setup ## put the gateway through every fault, with a real broker, which 
 	GATEWAY_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) tests/faults $(ARGS)
 
 fuzz: setup ## ask a sandbox tens of thousands of things made from the OpenAPI document, for some 15 minutes
-	$(BIN)/python -m tests.openapi.fuzz $(ARGS)
+	$(BIN)/python -m tests.contracts.openapi.fuzz $(ARGS)
 
 soak: setup ## random faults for 15 minutes; ARGS='--minutes 5 --seed 1' for others
 	$(BIN)/python -m tests.faults.soak $(ARGS)
@@ -121,9 +121,9 @@ bench-api: setup ## measure on a gateway what benchmarks/api.md tells, which tak
 	$(BIN)/python -m benchmarks.api_load --seconds 8 $(ARGS)
 
 docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.svg, the API's examples
-	$(BIN)/python -m gateway.rulebook > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
 	$(BIN)/python -m gateway.demo --picture docs/demo.svg
-	$(BIN)/python -m tests.openapi.recording gateway/openapi/examples.json
+	$(BIN)/python -m tests.contracts.openapi.recording gateway/contracts/openapi/examples.json
 
 simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
 	$(BIN)/python -m tests.engine.simulate --schedules 100000

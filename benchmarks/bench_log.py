@@ -11,10 +11,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.measuring import keep, measure
 from benchmarks.processes import Commands, Weighed
 from benchmarks.programmes import Programme, live_referrals, scaled
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.caseload import Caseload
 from gateway.engine.log import INBOUND_TOPICS, Commit
-from gateway.engine.sqlite import open_sqlite
-from gateway.lines import read_lines
+from gateway.intake.lines import read_lines
 from gateway.rules import policy
 
 REFERRALS: Final = scaled(20_000)

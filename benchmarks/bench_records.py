@@ -10,8 +10,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.measuring import Figure, Rounds, keep, measure
 from benchmarks.programmes import scaled
 from gateway.engine.caseload import Caseload, pack, unpack
-from gateway.lines import read_lines
-from gateway.replay import replay, to_line
+from gateway.intake.lines import read_lines
+from gateway.replay.replay import replay, to_line
 from gateway.rules import policy
 from gateway.rules.events import OUTBOUND
 from gateway.rules.messages import TOPIC_OF

@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.measuring import keep, measure
 from benchmarks.programmes import scaled
-from gateway.lines import Line, read_lines
+from gateway.intake.lines import Line, read_lines
 from gateway.rules import policy
 from gateway.rules.decide import Decision, decide, fall_due
 from gateway.rules.policy import Policies

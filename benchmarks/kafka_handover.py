@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics_create import create
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.topics_create import create
 from tests.kafka.gateways import Gateway, several, share
 from tests.patience import eventually
 

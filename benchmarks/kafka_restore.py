@@ -18,13 +18,13 @@ from typing import Final
 
 from benchmarks.processes import GATEWAY
 from benchmarks.programmes import live_referrals
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.topics_create import create
 from gateway.engine.caseload import Caseload
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics_create import create
 from gateway.engine.log import INBOUND_TOPICS, Commit
 from gateway.engine.partitioner import partition_for
-from gateway.lines import read_lines
+from gateway.intake.lines import read_lines
 from gateway.rules import policy
 
 #: How many states differ from each other in more than their number.

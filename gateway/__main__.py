@@ -1,5 +1,5 @@
 """`python -m gateway`: the command, by the interpreter that runs it."""
 
-from gateway.cli import main
+from gateway.cli.main import main
 
 main()

@@ -17,9 +17,9 @@ from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.api.taking import Taking
 from gateway.api.unpacking import Unpacking, unreadable
-from gateway.json_objects import twice
-from gateway.projection.followed import Followed
-from gateway.projection.view import View
+from gateway.reading.followed import Followed
+from gateway.reading.view import View
+from schemas.json_objects import twice
 
 #: Larger bodies of anything but an upload are refused.
 LARGEST_BODY: Final = 64 * 1024

@@ -13,7 +13,7 @@ from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.partitions import partitions
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
 from gateway.engine.deciders import Deciders
-from gateway.projection.followed import Followed
+from gateway.reading.followed import Followed
 
 
 def routes(

@@ -16,8 +16,8 @@ from gateway.api.problems import Problem
 from gateway.api.rendering import instruction
 from gateway.api.slots import Slots
 from gateway.api.views import InstructionList
-from gateway.projection.cursor import NotACursor, beginning, format_cursor, parse_cursor
-from gateway.projection.view import Told
+from gateway.reading.cursor import NotACursor, beginning, format_cursor, parse_cursor
+from gateway.reading.view import Told
 
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500

@@ -29,7 +29,7 @@ from gateway.api.security import REASONS
 from gateway.engine.deciders import Deciders
 from gateway.engine.step import Decided
 from gateway.engine.watch import Watch
-from gateway.projection.followed import Followed
+from gateway.reading.followed import Followed
 from gateway.rules.events import OUTBOUND, DeadLetter
 from producers import dead_letters
 

@@ -22,7 +22,7 @@ from gateway.api.sending import (
 )
 from gateway.api.taking import Name, durably
 from gateway.api.views import DeliveryPlanList
-from gateway.projection.filling import digest
+from gateway.reading.filling import digest
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from schemas.codec import encode

@@ -21,7 +21,7 @@ from gateway.api.sending import (
 )
 from gateway.api.taking import Message, Name, compared, message
 from gateway.engine.log import Draft
-from gateway.projection.view import Expected, has_come_to
+from gateway.reading.view import Expected, has_come_to
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, ProviderRecord
 from schemas.codec import encode

@@ -22,7 +22,7 @@ from gateway.api.problems import Problem
 from gateway.api.rendering import summary, whole
 from gateway.api.security import none_of_theirs
 from gateway.api.views import ReferralList
-from gateway.projection.view import Known, Place
+from gateway.reading.view import Known, Place
 from gateway.rules.referral import Status
 
 PAGE: Final = 50

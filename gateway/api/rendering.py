@@ -19,8 +19,8 @@ from gateway.api.views import (
     SessionView,
     Summary,
 )
-from gateway.projection.cursor import format_cursor
-from gateway.projection.view import Booked, Known, Told
+from gateway.reading.cursor import format_cursor
+from gateway.reading.view import Booked, Known, Told
 from gateway.rules.calendar import midnight
 from gateway.rules.events import DeliveryPlan, Event, Outcome
 from gateway.rules.guidance import ACCEPTANCE, SAYS, SESSION_IN_TIME, TIME_LIMITS

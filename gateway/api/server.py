@@ -13,7 +13,7 @@ from aiohttp.typedefs import Middleware
 from gateway.api import PortInUse
 from gateway.api.connection import Connection, Room, tell_browsers
 from gateway.api.problems import answer_with_problems
-from gateway.settings import InvalidSettings
+from gateway.settings.settings import InvalidSettings
 
 #: How long a request may take to end when the gateway stops.
 LET_GO_S: Final = 1.0

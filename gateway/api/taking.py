@@ -12,8 +12,8 @@ from msgspec import Struct
 from gateway.api.posting import Posting, TooMany
 from gateway.api.problems import Problem
 from gateway.engine.log import Draft, LogError
-from gateway.projection.filling import digest
-from gateway.projection.view import View
+from gateway.reading.filling import digest
+from gateway.reading.view import View
 
 #: How many messages are remembered here until they have been read back from the log.
 REMEMBERED: Final = 50_000

@@ -28,12 +28,10 @@ from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.slots import Slots
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
-from gateway.projection.tables import Viewed
-from gateway.projection.view import Known, View
-from gateway.uploads.draft import Mistake
-from gateway.uploads.export import mistakes_csv
-from gateway.uploads.template import template_csv
-from gateway.uploads.upload import (
+from gateway.intake.uploads.draft import Mistake
+from gateway.intake.uploads.export import mistakes_csv
+from gateway.intake.uploads.template import template_csv
+from gateway.intake.uploads.upload import (
     LARGEST_UPLOAD,
     MOST_MISTAKES,
     Kind,
@@ -41,6 +39,8 @@ from gateway.uploads.upload import (
     Uploaded,
     read_upload,
 )
+from gateway.reading.tables import Viewed
+from gateway.reading.view import Known, View
 
 #: By its media type, how an upload is read.
 KINDS: Final[dict[str, Kind]] = {

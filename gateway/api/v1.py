@@ -20,9 +20,9 @@ from gateway.api.rate import Rate
 from gateway.api.records import Records
 from gateway.api.taking import Taking
 from gateway.api.uploads import Uploads
-from gateway.projection.followed import Followed
-from gateway.projection.tables import Viewed
-from gateway.projection.view import View
+from gateway.reading.followed import Followed
+from gateway.reading.tables import Viewed
+from gateway.reading.view import View
 
 PREFIX: Final = "/v1/"
 OPENAPI: Final = "/v1/openapi.json"

@@ -11,19 +11,20 @@ from typing import Final
 from msgspec import Struct
 
 import consumers
-from gateway import telemetry
-from gateway.app import OUTBOUND_TOPICS, WIRING, read_event
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.crew import Crew
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Record
-from gateway.engine.sqlite import open_sqlite
-from gateway.feed import feed
-from gateway.lines import read_lines
-from gateway.replay import replay, to_line
+from gateway.intake.feed import feed
+from gateway.intake.lines import read_lines
+from gateway.processes.wiring import WIRING
+from gateway.replay.replay import replay, to_line
 from gateway.rules.calendar import DAY_MS
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies, shipped
 from gateway.sample import programme
+from gateway.system import telemetry
+from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.codec import Unreadable
 
 #: So long after the last message every limit but that of forgetting has passed.

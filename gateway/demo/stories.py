@@ -17,7 +17,7 @@ from gateway.rules.messages import (
     Wp11,
 )
 from gateway.rules.referrals import MANDATORY
-from gateway.words import became, by_time, came, went
+from gateway.rules.words import became, by_time, came, went
 
 
 class Line(Struct, frozen=True):

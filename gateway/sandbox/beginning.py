@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import SqliteLog, open_sqlite
 from gateway.sandbox import BEGINS_AT
 from gateway.sandbox.refusals import refusals
 from gateway.sandbox.scenes import drafts, groups

@@ -17,7 +17,7 @@ from gateway.api.desk import Desk
 from gateway.api.problems import Problem
 from gateway.api.taking import durably
 from gateway.engine.log import Draft
-from gateway.projection.view import has_come_to
+from gateway.reading.view import has_come_to
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 from schemas.codec import encode

@@ -16,7 +16,7 @@ from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
 from gateway.api.views import MessageView
 from gateway.engine.crew import Crew
-from gateway.projection.following import Following
+from gateway.reading.following import Following
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
 from gateway.sandbox.messages import Messages, Sent

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import ClientSession
 
-from gateway.engine.sqlite import open_sqlite
+from gateway.backends.embedded.log import open_sqlite
 from gateway.rules.events import Outcome
 from schemas.codec import decode
 from tests.api.running import Answer, Client, Process, draft, records_of, referral, until_ready

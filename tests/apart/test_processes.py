@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.engine.sqlite import open_sqlite
+from gateway.backends.embedded.log import open_sqlite
 from tests.apart.running import (
     deciders,
     gateway,
@@ -25,7 +25,7 @@ from tests.apart.running import (
 )
 from tests.api.running import until_ready
 from tests.patience import PATIENCE_S
-from tests.projection.test_made_anew import damage, mended
+from tests.reading.test_made_anew import damage, mended
 
 POSTS = 40
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from msgspec import Struct, msgpack
 
-from gateway.apart import frames, wire
-from gateway.apart.frames import (
+from gateway.api.counts import Counts
+from gateway.engine.log import LogError, Lost
+from gateway.engine.step import Standing
+from gateway.processes.apart import frames, wire
+from gateway.processes.apart.frames import (
     Arrived,
     Begin,
     Begun,
@@ -29,12 +32,9 @@ from gateway.apart.frames import (
     failed,
     news_of,
 )
-from gateway.apart.wire import BadFrame, Wire, opened
-from gateway.api.counts import Counts
-from gateway.engine.log import LogError, Lost
-from gateway.engine.step import Standing
-from gateway.projection.filling import Filled
-from gateway.settings import InvalidSettings
+from gateway.processes.apart.wire import BadFrame, Wire, opened
+from gateway.reading.filling import Filled
+from gateway.settings.settings import InvalidSettings
 
 ORDERS = [Begin(), Decide(), Arrived(plans=False), Arrived(plans=True), Damaged(3), Stop(), Close()]
 PROJECTED = Projected(filled=True, made_anew=1, behind=7, trouble=None, partitions=2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway import telemetry
+from gateway.system import telemetry
 from tests.api.running import Client, Process, Sandbox, process, sandbox
 from tests.cli.running import Json
 

@@ -14,12 +14,12 @@ from aiohttp import ClientConnectionError, ClientSession
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.callers.development import key_path, token
+from gateway.backends.embedded.log import SqliteLog, open_sqlite
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
-from gateway.engine.sqlite import SqliteLog, open_sqlite
+from gateway.processes.serving import served_crew
 from gateway.sandbox.beginning import open_sandbox
-from gateway.serving import served_crew
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from schemas.codec import encode
 from schemas.json import parse
 from tests.cli.running import GATEWAY, Json, clean_environment

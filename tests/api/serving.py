@@ -12,13 +12,13 @@ from aiohttp import ClientSession
 from gateway.api import health
 from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
-from gateway.app import WIRING
-from gateway.engine.clock import wall_clock
+from gateway.backends.embedded.log import SqliteLog, open_sqlite
 from gateway.engine.crew import Crew
-from gateway.engine.sqlite import SqliteLog, open_sqlite
-from gateway.projection.following import Following
-from gateway.projection.tables import ProjectionFile
+from gateway.processes.wiring import WIRING
+from gateway.reading.following import Following
+from gateway.reading.tables import ProjectionFile
 from gateway.rules.policy import shipped
+from gateway.system.clock import wall_clock
 from tests.patience import PATIENCE_S
 from tests.ports import free_port
 

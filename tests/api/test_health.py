@@ -10,10 +10,10 @@ import pytest
 
 from gateway.api import PortInUse
 from gateway.api.server import application, serving
+from gateway.backends.embedded.log import SqliteClaim, SqliteLog
 from gateway.engine import crew
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
-from gateway.engine.sqlite import SqliteClaim, SqliteLog
-from gateway.settings import InvalidSettings
+from gateway.settings.settings import InvalidSettings
 from tests.api.serving import Answer, gateway
 from tests.ports import free_port
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.api import instructions
 from gateway.api.instructions import MOST_OPEN
-from gateway.projection.following import Following
+from gateway.reading.following import Following
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway import telemetry
 from gateway.api.callers import sources
 from gateway.api.callers.keyring import ASKED_FOR_APART_S, KEPT_S, Keyring
 from gateway.api.callers.keys import LARGEST_SET, MOST_KEYS, read_keys
 from gateway.api.callers.sources import from_file, from_url
+from gateway.system import telemetry
 from tests.api.tokens import (
     Clock,
     Endpoint,

@@ -338,7 +338,7 @@ async def test_who_goes_away_in_the_middle_of_a_body_is_no_bug(served: Sandbox, 
 @pytest.fixture
 def nothing_refills(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time passes for the buckets."""
-    monkeypatch.setattr("gateway.serving.Rate", partial(Rate, now_s=lambda: 0.0))
+    monkeypatch.setattr("gateway.processes.serving.Rate", partial(Rate, now_s=lambda: 0.0))
 
 
 @pytest.mark.usefixtures("nothing_refills")

@@ -7,12 +7,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.metrics import METRICS
-from gateway.app import OUTBOUND_TOPICS, read_event
+from gateway.backends.embedded.log import SqliteClaim, open_sqlite
 from gateway.engine.log import Commit, Draft
-from gateway.engine.sqlite import SqliteClaim, open_sqlite
-from gateway.feed import feed
+from gateway.intake.feed import feed
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.sample import programme
+from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.json import parse_instant
 from tests.api.serving import Gateway, gateway
 from tests.log.reading import followed

@@ -13,9 +13,9 @@ import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import strategies as st
 
-from gateway import telemetry
 from gateway.api.callers.verifying import LEEWAY_S, TokenRefused, header_of, verify
 from gateway.api.security import REASONS
+from gateway.system import telemetry
 from tests.api.tokens import (
     AUDIENCE,
     ISSUER,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import cli
+from gateway.cli.main import main as cli
 from tests.cli.running import Ended
 
 Gateway = Callable[..., Ended]
@@ -31,7 +31,7 @@ def gateway(
         with given.open("rb") as stream, io.TextIOWrapper(stream) as text:
             monkeypatch.setattr(sys, "stdin", text)
             with pytest.raises(SystemExit) as ended:
-                cli.main()
+                cli()
         given.unlink()
         out, err = capsysbinary.readouterr()
         return Ended(int(ended.value.code or 0), out, err.decode())

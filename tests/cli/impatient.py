@@ -5,8 +5,8 @@ python -m tests.cli.impatient COMMAND...
 
 import sys
 
-from gateway import stopping
-from gateway.cli import main
+from gateway.cli.main import main
+from gateway.system import stopping
 
 if __name__ == "__main__":
     setattr(stopping, "LET_GO_S", 0.1)  # noqa: B010 - it is final for everybody else

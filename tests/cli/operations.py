@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from gateway import settings, telemetry
 from gateway.api import metrics
+from gateway.settings import settings
+from gateway.system import telemetry
 
 OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 

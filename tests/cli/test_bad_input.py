@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.lines import LONGEST_LINE
+from gateway.intake.lines import LONGEST_LINE
 from tests.cli.conftest import Gateway
 from tests.cli.running import Json, json_lines, record, referral
 

@@ -13,11 +13,11 @@ from time import monotonic
 
 import pytest
 
-from gateway import letters_shown
+from gateway.backends.embedded.log import open_sqlite
+from gateway.dead_letters import shown as letters_shown
+from gateway.dead_letters.letters import REPLAYED_FROM
 from gateway.engine.log import Record
-from gateway.engine.sqlite import open_sqlite
-from gateway.letters import REPLAYED_FROM
-from gateway.lines import read_lines
+from gateway.intake.lines import read_lines
 from producers import dead_letters
 from schemas.codec import Unreadable, UnreadableCode, encode
 from schemas.json import parse_instant

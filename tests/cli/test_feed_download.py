@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.cli.conftest import Gateway
-from tests.prap.downloads import csv_of, order, zip_of, zipped
+from tests.intake.prap.downloads import csv_of, order, zip_of, zipped
 
 PUT = "1 referral put on the log gateway.db\n"
 

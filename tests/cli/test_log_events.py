@@ -12,9 +12,9 @@ import pytest
 import structlog
 
 import gateway
-from gateway import telemetry
 from gateway.api.metrics import METRICS
-from gateway.telemetry import LOG_EVENTS
+from gateway.system import telemetry
+from gateway.system.telemetry import LOG_EVENTS
 from tests.cli.operations import OPERATIONS, written
 
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "msg", "log"}

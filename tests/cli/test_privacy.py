@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.caseload import Caseload, unpack
 from gateway.engine.log import Draft
-from gateway.engine.sqlite import open_sqlite
-from gateway.lines import read_lines
+from gateway.intake.lines import read_lines
 from gateway.rules.decide import Decision
 from gateway.rules.messages import Participant
 from schemas.codec import encode

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import settings
-from gateway.settings import Settings
+from gateway.settings import settings
+from gateway.settings.settings import Settings
 from tests.cli.conftest import Gateway
 
 SECRET = "hunter2"

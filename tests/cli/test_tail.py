@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import cast
 
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.log import DELIVERY_PLANS
-from gateway.engine.sqlite import open_sqlite
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from tests.cli.conftest import Gateway

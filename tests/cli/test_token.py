@@ -13,10 +13,10 @@ import jwt
 import pytest
 import structlog
 
-from gateway import telemetry
 from gateway.api.callers import Refusals, authenticator, development
 from gateway.api.callers.keys import read_keys
-from gateway.settings import InvalidSettings, Settings, load
+from gateway.settings.settings import InvalidSettings, Settings, load
+from gateway.system import telemetry
 from tests.api.tokens import AUDIENCE, ISSUER, Clock, served, usual_keys
 from tests.cli.conftest import Gateway
 from tests.cli.running import GATEWAY, clean_environment

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.engine.kafka_topics import TOPICS
+from gateway.backends.kafka.topics import TOPICS
 from tests.cli.conftest import Gateway
 from tests.ports import free_port
 

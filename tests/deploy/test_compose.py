@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.settings import load, unknown
+from gateway.settings.settings import load, unknown
 from tests.broker.jars import jars
 from tests.patience import PATIENCE_S
 

@@ -10,12 +10,12 @@ from fastavro import parse_schema
 from msgspec import json
 
 import consumers
-from gateway.app import WIRING
-from gateway.asyncapi import document
-from gateway.described import write_docs
+from gateway.contracts.asyncapi import document
+from gateway.contracts.files import write_docs
 from gateway.engine.log import DELIVERY_PLANS
-from gateway.lines import read_lines
-from gateway.replay import replay
+from gateway.intake.lines import read_lines
+from gateway.processes.wiring import WIRING
+from gateway.replay.replay import replay
 from gateway.rules.events import OUTBOUND
 from gateway.rules.messages import INBOUND
 from gateway.rules.policy import shipped

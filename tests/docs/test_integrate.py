@@ -14,11 +14,11 @@ from typing import get_args
 import pytest
 
 from gateway.api import answering, desk, instructions, records, referrals
-from gateway.api_settings import ApiSettings
+from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from gateway.rules.events import InstructionKind
 from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
-from gateway.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
+from gateway.settings.api import ApiSettings
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import rulebook
-from gateway.lines import read_lines
-from gateway.replay import replay
+from gateway.contracts import rules_page as rulebook
+from gateway.intake.lines import read_lines
+from gateway.replay.replay import replay
 from gateway.rules import guidance
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND
@@ -43,7 +43,9 @@ def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
 
 def test_the_rules_page_is_current() -> None:
     page = (ROOT / "docs" / "rules.md").read_text("utf-8")
-    assert page == rulebook.render(), "make it anew: .venv/bin/python -m gateway.rulebook > docs/rules.md"
+    assert page == rulebook.render(), (
+        "make it anew: .venv/bin/python -m gateway.contracts.rules_page > docs/rules.md"
+    )
 
 
 def test_the_rules_page_names_all_guidance_that_a_decision_cites() -> None:

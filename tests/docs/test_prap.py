@@ -3,8 +3,8 @@
 import re
 from typing import get_args
 
-from gateway.prap import archive
-from gateway.prap.purchase_order import COLUMNS, REQUIRED
+from gateway.intake.prap import archive
+from gateway.intake.prap.purchase_order import COLUMNS, REQUIRED
 from gateway.rules.messages import ClaimantGroup
 from tests.docs.pages import ROOT
 

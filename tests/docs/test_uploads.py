@@ -5,13 +5,12 @@ import re
 
 import pytest
 
-from gateway.csv_rows import LONGEST_ROW
-from gateway.rules.messages import LONGEST_MESSAGE_ID
-from gateway.uploads.columns import COLUMNS, COLUMNS_OF, NEEDED
-from gateway.uploads.draft import RECORDS
-from gateway.uploads.export import mistakes_csv
-from gateway.uploads.json_lines import LONGEST_LINE
-from gateway.uploads.upload import (
+from gateway.intake.csv_rows import LONGEST_ROW
+from gateway.intake.uploads.columns import COLUMNS, COLUMNS_OF, NEEDED
+from gateway.intake.uploads.draft import RECORDS
+from gateway.intake.uploads.export import mistakes_csv
+from gateway.intake.uploads.json_lines import LONGEST_LINE
+from gateway.intake.uploads.upload import (
     LARGEST_UPLOAD,
     MIB,
     MOST_LINES,
@@ -21,6 +20,7 @@ from gateway.uploads.upload import (
     Uploaded,
     read_upload,
 )
+from gateway.rules.messages import LONGEST_MESSAGE_ID
 from schemas.catalogue import SCHEMAS
 from tests.docs.pages import ROOT, blocks
 
@@ -88,7 +88,7 @@ def test_the_page_lists_what_each_record_needs_and_may_have() -> None:
 
 @pytest.mark.parametrize("kind", ["dates", "times"])
 def test_the_page_shows_dates_and_times_that_are_read(kind: str) -> None:
-    from gateway.british_dates import read_day, read_instant
+    from gateway.intake.british_dates import read_day, read_instant
 
     part = PAGE.partition("### Dates and times")[2].partition("\n### ")[0]
     rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]

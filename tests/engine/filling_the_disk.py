@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.log import INBOUND_TOPICS, Draft, Log, LogError
-from gateway.engine.sqlite import open_sqlite
 from tests.log.reading import OUT, draft, followed, owned, step
 
 SIZE = 4_000

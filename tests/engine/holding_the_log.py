@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.engine.sqlite import open_sqlite
+from gateway.backends.embedded.log import open_sqlite
 
 
 async def main() -> None:

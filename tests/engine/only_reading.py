@@ -13,8 +13,8 @@ import sys
 from collections.abc import Awaitable
 from pathlib import Path
 
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.log import LogError
-from gateway.engine.sqlite import open_sqlite
 from tests.log.reading import WP11, draft, followed
 
 NOBODY = 65_534

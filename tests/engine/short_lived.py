@@ -8,8 +8,9 @@ import asyncio
 import sys
 from itertools import count
 
-from gateway.cli import main
-from gateway.engine import sqlite, step
+from gateway.backends.embedded import log as sqlite
+from gateway.cli.main import main
+from gateway.engine import step
 from gateway.engine.log import Commit
 
 DECISIONS_A_STEP = 25

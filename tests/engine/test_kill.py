@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends.embedded.log import open_sqlite
 from gateway.engine.log import INBOUND_TOPICS
-from gateway.engine.sqlite import open_sqlite
 from tests.log.reading import followed
 from tests.patience import PATIENCE_S
 

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway import app, telemetry
+from gateway.backends.embedded.log import SqliteLog, open_sqlite
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
-from gateway.engine.sqlite import SqliteLog, open_sqlite
-from gateway.feed import feed
+from gateway.intake.feed import feed
+from gateway.processes.wiring import WIRING
 from gateway.rules import policy
 from gateway.sample import programme
+from gateway.system import telemetry
+from producers.read_back import OUTBOUND_TOPICS
 from schemas.json import parse_instant
 
 END = parse_instant("2018-06-01T00:00:00Z")
@@ -62,13 +64,13 @@ async def work(log: SqliteLog) -> dict[bytes | None, list[tuple[str, bytes | Non
     """Decide until the end, starting again whenever something raised."""
     while True:
         try:
-            await Crew(log, policy.shipped(), app.WIRING, until=END).run(asyncio.Event())
+            await Crew(log, policy.shipped(), WIRING, until=END).run(asyncio.Event())
         except BrokenPipeError:
             continue
         break
     came: dict[bytes | None, list[tuple[str, bytes | None]]] = {}
     record: Record
-    async for record in log.follow(app.OUTBOUND_TOPICS, from_start=True, wait=False):
+    async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False):
         came.setdefault(record.key, []).append((record.topic, record.value))
     return came
 

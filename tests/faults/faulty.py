@@ -17,9 +17,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import MessageBatch
 
-from gateway.cli import main
+from gateway.backends.kafka.claim import KafkaClaim
+from gateway.cli.main import main
 from gateway.engine import caseload, step
-from gateway.engine.kafka_claim import KafkaClaim
 from gateway.engine.log import Restored
 from gateway.rules import decide
 from gateway.rules.messages import Message

@@ -17,20 +17,20 @@ from aiokafka.admin.new_partitions import NewPartitions
 from aiokafka.errors import KafkaError
 from msgspec import msgpack
 
-from gateway import app
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_claim import PROGRESS, Progress, read_state
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics import administering
-from gateway.engine.kafka_topics_create import create
+from gateway.backends.kafka.claim import PROGRESS, Progress, read_state
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.topics import administering
+from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import LogBusy
 from gateway.engine.partitioner import partition_for
-from gateway.feed import feed
-from gateway.lines import read_lines
-from gateway.replay import replay, to_line
+from gateway.intake.feed import feed
+from gateway.intake.lines import read_lines
+from gateway.replay.replay import replay, to_line
 from gateway.rules import policy
 from gateway.rules.events import DeadLetter
 from gateway.sample import programme
+from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.json import parse_instant
 from tests.cli.running import clean_environment
 from tests.patience import PATIENCE_S
@@ -265,8 +265,8 @@ class Scene:
         self.letters = []
         log = self.log()
         try:
-            async for record in log.follow(app.OUTBOUND_TOPICS, from_start=True, wait=False):
-                event = app.read_event(record)
+            async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False):
+                event = read_event(record)
                 if isinstance(event, DeadLetter):
                     self.letters.append(event.code)
                 else:
@@ -302,7 +302,7 @@ class Scene:
     async def _take_off(self, ids: set[str], log: KafkaLog) -> None:
         """Those that have their outcome, until none is left."""
         async for record in log.follow(("gateway.outcomes",), from_start=True, wait=True):
-            event: Any = app.read_event(record)
+            event: Any = read_event(record)
             ids.discard(event.message_id)
             if not ids:
                 return

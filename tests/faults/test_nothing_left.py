@@ -9,7 +9,8 @@ import pytest
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 
-from gateway.engine import kafka_claim, kafka_producer
+from gateway.backends.kafka import claim as kafka_claim
+from gateway.backends.kafka import producer as kafka_producer
 from gateway.engine.log import Claim, Log, LogBusy
 from tests.broker.broker import Broker
 from tests.faults.scene import Scene

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from gateway.engine.log import INBOUND_TOPICS
 from gateway.engine.partitioner import partition_for
-from gateway.lines import read_lines
+from gateway.intake.lines import read_lines
 from gateway.rules.messages import TOPIC_OF
 from schemas.codec import encode
 from tests.faults.scene import Scene, sample

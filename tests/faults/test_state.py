@@ -5,8 +5,8 @@ import random
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from gateway.engine.kafka_claim import ORDER
-from gateway.engine.kafka_topics import STATE_TOPIC
+from gateway.backends.kafka.claim import ORDER
+from gateway.backends.kafka.topics import STATE_TOPIC
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Scene, in_parts, sample
 
 pytestmark = pytest.mark.slow

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics_create import create
-from gateway.feed import feed
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.topics_create import create
+from gateway.intake.feed import feed
 
 
 def make(bootstrap: str, prefix: str, partitions: int) -> None:

@@ -8,10 +8,14 @@ from typing import TypeVar
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from gateway.engine import kafka, kafka_append, kafka_brokers, kafka_changes, kafka_producer
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics_create import create
+from gateway.backends.kafka import append as kafka_append
+from gateway.backends.kafka import brokers as kafka_brokers
+from gateway.backends.kafka import changes as kafka_changes
+from gateway.backends.kafka import log as kafka
+from gateway.backends.kafka import producer as kafka_producer
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import ChangeReader, Draft, LogBusy, Record
 from tests.broker.broker import Broker
 from tests.patience import PATIENCE_S

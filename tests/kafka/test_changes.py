@@ -7,10 +7,10 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics import STATE_TOPIC
-from gateway.engine.kafka_topics_create import create
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.topics import STATE_TOPIC
+from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import Draft, Record
 from tests.conftest import delete_topics
 from tests.patience import PATIENCE_S

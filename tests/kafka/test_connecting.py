@@ -18,15 +18,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it does not 
     ResourceType,
 )
 
-from gateway import settings
-from gateway.connecting import connection
-from gateway.engine import kafka_reach, kafka_topics_create
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_reach import reach
-from gateway.engine.kafka_topics import TOPICS
-from gateway.engine.kafka_topics_check import differences
-from gateway.engine.kafka_topics_create import create
+from gateway.backends.kafka import reach as kafka_reach
+from gateway.backends.kafka import topics_create as kafka_topics_create
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.reach import reach
+from gateway.backends.kafka.topics import TOPICS
+from gateway.backends.kafka.topics_check import differences
+from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import LogBusy, LogError
+from gateway.settings import settings
+from gateway.settings.connecting import connection
 from tests.broker.broker import Broker
 from tests.kafka.secured import OTHER_USER, PASSWORD, USER, Certificates, secured_broker, token
 from tests.patience import PATIENCE_S

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_claim import RESTORE_AT_ONCE, RESTORE_FETCH
-from gateway.engine.kafka_connection import Connection
+from gateway.backends.kafka.claim import RESTORE_AT_ONCE, RESTORE_FETCH
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
 from gateway.engine.log import INBOUND_TOPICS, Commit
 from tests.kafka.feeding import make
 from tests.kafka.gateways import several, share

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.engine.partitioner import partition_for
-from gateway.lines import read_lines
-from gateway.replay import replay, to_line
+from gateway.intake.lines import read_lines
+from gateway.replay.replay import replay, to_line
 from gateway.rules import policy
 from gateway.sample import programme
 from schemas.json import parse_instant

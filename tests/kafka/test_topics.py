@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.new_topic import NewTopic
 
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics import (
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.topics import (
     STATE_TOPIC,
     TOPICS,
     Timestamps,
@@ -17,8 +17,8 @@ from gateway.engine.kafka_topics import (
     found,
     until_there,
 )
-from gateway.engine.kafka_topics_check import Difference, differences
-from gateway.engine.kafka_topics_create import Created, create
+from gateway.backends.kafka.topics_check import Difference, differences
+from gateway.backends.kafka.topics_create import Created, create
 from gateway.engine.log import INBOUND_TOPICS, LogError
 from tests.patience import PATIENCE_S
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
-from gateway.engine.kafka_topics_create import create
+from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import Log
-from gateway.engine.sqlite import SqliteLog, open_sqlite
 from tests.engine.plain_wiring import event_draft
 from tests.engine.simulated import Fault, Faults, Ground, SimulatedLog
 

@@ -10,10 +10,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.engine.kafka import KafkaLog
-from gateway.engine.kafka_connection import Connection
+from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.log import KafkaLog
 from gateway.engine.log import Log
-from gateway.engine.sqlite import open_sqlite
 from tests.log.reading import OUT, draft, owned, step
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from msgspec import json
 
-from gateway.lines import read_lines
-from gateway.replay import replay, to_line
+from gateway.intake.lines import read_lines
+from gateway.replay.replay import replay, to_line
 from gateway.rules.policy import parse, shipped
 from tests.oracle.compare import first_difference, normalise
 from tests.oracle.programmes import policy_file, programme, random_policies

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.lines import Line
-from gateway.replay import replay
+from gateway.intake.lines import Line
+from gateway.replay.replay import replay
 from gateway.rules.events import Breach, CancellationEvent, Event, Instruction, PrapAction
 from gateway.rules.policy import shipped
 from tests.rules.journey import (

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec import json
 from msgspec.structs import replace
 
-from gateway.lines import Line, read_lines
-from gateway.replay import replay, to_line
+from gateway.intake.lines import Line, read_lines
+from gateway.replay.replay import replay, to_line
 from gateway.rules import attendance, decide, sessions
 from gateway.rules.case import Effects
 from gateway.rules.events import (

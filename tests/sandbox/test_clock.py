@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.projection import following as following_room
-from gateway.projection.tables import ProjectionFile
+from gateway.reading import following as following_room
+from gateway.reading.tables import ProjectionFile
 from gateway.sandbox import routes
 from tests.api.running import sandbox
 

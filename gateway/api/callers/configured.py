@@ -11,7 +11,7 @@ from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import NoKeySet, read_keys
 from gateway.api.callers.sources import NotFetched, from_file, from_url, read_file
 from gateway.api.security import Refusals
-from gateway.settings import InvalidSettings, Settings, env, is_this_machine
+from gateway.settings.settings import InvalidSettings, Settings, env, is_this_machine
 
 _SETTINGS: Final = ("jwt_issuer", "jwt_audience", "jwks_url", "jwks_file")
 _NEEDED: Final = "GATEWAY_JWT_ISSUER, GATEWAY_JWT_AUDIENCE and GATEWAY_JWKS_URL"

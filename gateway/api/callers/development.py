@@ -29,7 +29,7 @@ from jwt.algorithms import ECAlgorithm
 
 from gateway.api.callers.keys import LARGEST_SET
 from gateway.api.callers.sources import NotFetched, Source
-from gateway.settings import InvalidSettings
+from gateway.settings.settings import InvalidSettings
 
 ISSUER: Final = "urn:information-session-gateway:development"
 AUDIENCE: Final = "information-session-gateway"

@@ -1,0 +1,1 @@
+"""The logs that implement the engine's port."""

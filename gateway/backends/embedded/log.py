@@ -1,0 +1,441 @@
+"""The embedded log: one SQLite file, for one machine.
+
+`inbound` and `outbound` hold the records, each in order of arrival, so an offset is a place among all
+records of its table, and the offsets of one topic have gaps. `state`, `position` and `ownership` hold what
+the engine commits, `handled` what was done with dead letters, `quiet` which states a step changed without a
+word on any topic. One step is one SQL transaction, in WAL mode with synchronous=FULL.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from msgspec import msgpack
+
+from gateway.backends.embedded.changes import SqliteChanges, ends_of
+from gateway.backends.embedded.file import SqliteFile
+from gateway.backends.embedded.rows import SELECT, packed_headers, put_all, put_rows, record_of
+from gateway.backends.embedded.steps import INSERT_OUTBOUND, check_owner, write_step
+from gateway.backends.embedded.writer import Writer
+from gateway.engine.inbox import NEVER
+from gateway.engine.log import (
+    DELIVERY_PLANS,
+    INBOUND_TOPICS,
+    Assignment,
+    Batch,
+    Commit,
+    Draft,
+    Drafting,
+    Handled,
+    LogError,
+    Record,
+    Restored,
+)
+from gateway.engine.partitioner import partition_for
+from gateway.system.clock import wall_clock
+
+#: How often a reader looks for what another process has put there.
+LOOK_AGAIN_S: Final = 0.02
+#: A read takes no more of one topic when what it has of it is as large as this.
+READ_BYTES: Final = 8 * 1024 * 1024
+#: How many records a follower takes at a time.
+FOLLOW: Final = 1_000
+#: How many records of all topics one read goes past at the most.
+WINDOW: Final = 8_000
+
+_pack: Final = msgpack.Encoder().encode
+
+
+class SqliteLog:
+    """A log in one file, with the clock that stamps what arrives. Made by `open_sqlite`."""
+
+    shared = False
+
+    def __init__(
+        self,
+        file: SqliteFile,
+        clock: Literal["wall", "log"],
+        now: Callable[[], int],
+        writer: Writer | None = None,
+        hand_over: int = 0,
+    ) -> None:
+        """hand_over: from how many outputs on `writer` writes a step."""
+        self.file = file
+        self._writer = writer
+        self._hand_over = hand_over
+        self._clock = clock
+        self._wall = now
+        #: Whether time stands still in it until somebody moves it.
+        self.sandbox = False
+        #: Set when this process has appended something.
+        self.arrived = asyncio.Event()
+        #: Set when this process has put something on the log; each reader of changes waits on its own.
+        self._committed: set[asyncio.Event] = set()
+
+    def _now(self) -> int:
+        """The clock; to be called in the file's thread."""
+        now = self.file.sandbox_now if self.sandbox else None
+        return self._wall() if now is None else now
+
+    async def time(self) -> int:
+        """What its clock says, UTC milliseconds."""
+        return await self.file.run(self._now)
+
+    async def move_time(self, now: int) -> int:
+        """Move the time of a sandbox forward, and return what it is then."""
+        moved = await self.file.run(partial(self.file.move_sandbox, now))
+        self.arrived.set()
+        return moved
+
+    async def ends(self) -> dict[str, int]:
+        """The positions of a reader of changes that has read all there is."""
+        return await self.file.run(partial(ends_of, self.file))
+
+    async def partitions(self) -> int:
+        """How many partition numbers the file was made with."""
+        return await self.file.run(lambda: self.file.partitions)
+
+    async def assigned(self, after: int) -> Assignment:
+        """All partition numbers: one process works on them all, and that never changes."""
+        if after:
+            await asyncio.Event().wait()
+        return Assignment(1, frozenset(range(await self.partitions())))
+
+    async def claim(self, partition: int) -> "SqliteClaim":
+        """Own a partition number; a claim that was made before can commit nothing any more."""
+
+        def raise_epoch() -> int:
+            with self.file.transaction() as db:
+                row = db.execute(
+                    "INSERT INTO ownership (partition, epoch) VALUES (?, 1)"
+                    " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
+                    (partition,),
+                ).fetchone()
+            return int(row[0])
+
+        return SqliteClaim(self, partition, await self.file.run(raise_epoch))
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """Put records on the inbound topics, and delivery plans on theirs, in one transaction, all or none.
+
+        A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
+        the newest record, or the log is a sandbox that has begun.
+        """
+
+        plans: list[Draft] = []
+
+        def put() -> int:
+            def others() -> Iterator[Draft]:
+                for draft in drafts:
+                    if draft.topic == DELIVERY_PLANS:
+                        plans.append(draft)
+                    else:
+                        yield draft
+
+            with self.file.transaction() as db:
+                newest = self.newest()
+                # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
+                now = max(self._now(), newest)
+                rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
+                count = put_all(db, _INSERT_INBOUND, rows)
+                put_rows(db, INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
+            return count + len(plans)
+
+        count = await self.file.run(put)
+        self.arrived.set()
+        if plans:  # messages are told of together with what comes of them, which takes half the work
+            self.tell_of_commit()
+        return count
+
+    def _keep_time(self) -> None:
+        """Take records with timestamps of their own. Raises LogError in a sandbox that has its first ones."""
+        if self.sandbox and self.file.keeps_time:
+            raise LogError(
+                "the log is a sandbox, whose clock is moved by POST /sandbox/clock; feed it without "
+                "--keep-time"
+            )
+        self.file.keep_time()
+
+    def _outbound_row(self, draft: Draft, now: int) -> tuple[object, ...]:
+        partition = partition_for(draft.key, self.file.partitions)
+        return (
+            draft.topic,
+            partition,
+            _or(draft.timestamp, now),
+            draft.key,
+            draft.value,
+            packed_headers(draft),
+        )
+
+    async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
+        """Put dead letters' records back and mark the letters, in one transaction."""
+
+        def put() -> frozenset[str]:
+            with self.file.transaction() as db:
+                at = self._now()
+                sql = "INSERT OR IGNORE INTO handled VALUES (?, ?, ?)"
+                marked = frozenset(
+                    letter
+                    for letter, draft in letters.items()
+                    if db.execute(sql, (letter, "REPLAYED" if draft else "DISCARDED", at)).rowcount
+                )
+                drafts = (draft for letter, draft in letters.items() if draft and letter in marked)
+                newest = self.newest()
+                # The wall clock would bring about all that is due in a log whose time is that of its records.
+                now = newest if self.file.keeps_time else max(at, newest)
+                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self._keep_time)
+                put_all(db, _INSERT_INBOUND, rows)
+            return marked
+
+        marked = await self.file.run(put)
+        self.arrived.set()
+        self.tell_of_commit()
+        return marked
+
+    async def handled(self) -> dict[str, Handled]:
+        """What was done with dead letters, by event_id."""
+        sql = "SELECT letter, done, at FROM handled"
+        rows = await self.file.run(lambda: self.file.db.execute(sql).fetchall())
+        return {letter: Handled(done, at) for letter, done, at in rows}
+
+    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+        """Records of the topics in the order in which they were committed.
+
+        Raises LogError for inbound and outbound topics together, which have no common order.
+        """
+        inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
+        if inbound and len(inbound) < len(topics):
+            raise LogError("inbound and outbound topics can't be followed together; name one kind")
+        table = "inbound" if inbound else "outbound"
+        chosen = f"topic IN ({','.join('?' * len(topics))})"
+
+        def end() -> int:
+            last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
+            return last or 0
+
+        def some(after: int) -> tuple[list[Record], int]:
+            # The end first: up to it, what is not found now is not there.
+            last = end()
+            rows = self.file.db.execute(
+                f"{SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
+                (after, *topics),
+            ).fetchall()
+            reached = rows[-1][2] if len(rows) == FOLLOW else max(after, last, *(row[2] for row in rows[-1:]))
+            return [record_of(row) for row in rows], reached
+
+        after = 0 if from_start else await self.file.run(end)
+        while True:
+            records, after = await self.file.run(partial(some, after))
+            for record in records:
+                yield record
+            if not records and not wait:
+                return
+            if not records:
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def identity(self) -> str:
+        """A random name that the file was given when it was made."""
+        return await self.file.run(lambda: self.file.identity)
+
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> SqliteChanges:
+        """A reader of what is committed on these topics, and of states."""
+        committed = asyncio.Event()
+        self._committed.add(committed)
+        closed = partial(self._committed.discard, committed)
+        return SqliteChanges(self.file, topics, positions, committed, closed)
+
+    async def write(self, partition: int, epoch: int, step: Commit) -> None:
+        """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
+        if self._writer is None or len(step.outputs) < self._hand_over:
+            await self.file.run(partial(write_step, self.file, partition, epoch, step))
+        else:
+            await self._writer.write(partition, epoch, step)
+        self.tell_of_commit()
+
+    def tell_of_commit(self) -> None:
+        """Wake those who wait for changes."""
+        for committed in self._committed:
+            committed.set()
+
+    async def keeps_time(self) -> bool:
+        """Whether records were put in it with timestamps of their own."""
+        return await self.file.run(lambda: self.file.keeps_time)
+
+    async def close(self) -> None:
+        """Let go of the file. Never raises."""
+        if self._writer is not None:
+            self._writer.close()
+        await self.file.close()
+
+    def newest(self, below: int = 2**62) -> int:
+        """The timestamp of the newest inbound record below an offset; to be called in the file's thread."""
+        row = self.file.db.execute(
+            "SELECT timestamp FROM inbound WHERE offset < ? ORDER BY offset DESC LIMIT 1", (below,)
+        ).fetchone()
+        return NEVER if row is None else int(row[0])
+
+    def quiet_at(self, upto: int, now: bool) -> int:
+        """Up to when all has arrived that lies below an offset; to be called in the file's thread.
+
+        now: the offset is the end, and no other process is in the middle of writing. Where one is, it may
+        have stamped records that it has not committed: what is due in between would be decided without them.
+        """
+        newest = self.newest(upto)
+        return max(newest, self._now()) if now and self._clock == "wall" else newest
+
+
+async def open_sqlite(
+    path: Path,
+    *,
+    partitions: int = 1,
+    clock: Literal["wall", "log"] = "wall",
+    now: Callable[[], int] = wall_clock,
+    own: bool = False,
+    sandbox: int | None = None,
+    draft: Drafting | None = None,
+    hand_over: int = 0,
+) -> SqliteLog:
+    """Open the log in a file, or make it with that many partitions.
+
+    clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
+    will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
+    begins at this instant where it is new. draft: what makes records of events; with it a process of its own
+    writes what is decided, which is forked here; steps with fewer outputs than `hand_over` are written by
+    this one. Raises LogError where the file can't be used.
+    """
+    writer = None if draft is None else Writer(path, draft)
+    file = SqliteFile(path)
+    try:
+        if own:
+            file.take_lock()
+        await file.run(lambda: file.connect(partitions))
+        found = await file.run(lambda: file.sandbox_now)
+        if sandbox is not None and found is None:
+            await file.run(lambda: file.make_sandbox(sandbox))
+        elif sandbox is None and found is not None and own:
+            raise LogError(
+                f"the log {path} is a sandbox; run it with --sandbox, or name another file with "
+                "GATEWAY_LOG_URL"
+            )
+    except BaseException:
+        if writer is not None:
+            writer.close()
+        await file.close()
+        raise
+    log = SqliteLog(file, clock, now, writer, hand_over)
+    log.sandbox = sandbox is not None or found is not None
+    return log
+
+
+class SqliteClaim:
+    """One partition number of the embedded log, owned."""
+
+    def __init__(self, log: SqliteLog, partition: int, epoch: int) -> None:
+        self._log = log
+        self._file = log.file
+        self.partition = partition
+        self._epoch = epoch
+        #: Per topic, where the next read begins.
+        self._next = dict.fromkeys(INBOUND_TOPICS, 1)
+
+    async def restore(self) -> Restored:
+        """States and positions of the last committed step."""
+
+        def load() -> Restored:
+            db, mine = self._file.db, (self.partition,)
+            with self._file.snapshot():
+                states = dict(db.execute("SELECT po_number, state FROM state WHERE partition = ?", mine))
+                decided = dict(db.execute("SELECT topic, offset FROM position WHERE partition = ?", mine))
+                row = db.execute("SELECT decided_to FROM ownership WHERE partition = ?", mine).fetchone()
+            return Restored(states, self._next | decided, row[0])
+
+        restored = await self._file.run(load)
+        self._next = dict(restored.positions)
+        return restored
+
+    async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
+        """What has arrived since the last read: a snapshot of the file, so all topics are of one moment."""
+        clock = asyncio.get_running_loop().time
+        deadline_s = clock() + wait_s
+        while True:
+            self._log.arrived.clear()
+            batch = await self._file.run(lambda: self._look(room))
+            left_s = deadline_s - clock()
+            if batch.records or batch.partial or left_s <= 0:
+                return batch
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._log.arrived.wait(), min(left_s, LOOK_AGAIN_S))
+
+    def _look(self, room: Mapping[str, int]) -> Batch:
+        db = self._file.db
+        records: list[Record] = []
+        with self._file.snapshot() as alone:
+            check_owner(self._file, self.partition, self._epoch)
+            end = db.execute("SELECT ifnull(max(offset), 0) + 1 FROM inbound").fetchone()[0]
+            # The log as it was when it had been filled up to here: all topics are in one order of arrival,
+            # so nothing above can have arrived before what is below.
+            upto = min(end, max(self._next.values()) + WINDOW)
+            if upto < end:
+                # Never between two records of one instant: among them the order of topics decides.
+                sql = "SELECT offset FROM inbound WHERE offset >= ? AND timestamp > ? ORDER BY offset LIMIT 1"
+                row = db.execute(sql, (upto, self._log.newest(upto))).fetchone()
+                upto = row[0] if row else end
+            quiet_at = self._log.quiet_at(upto, alone and upto == end)
+            for topic, most in room.items():
+                found, size = 0, 0
+                rows = db.execute(
+                    f"{SELECT.format('inbound')} WHERE offset >= ? AND offset < ? AND partition = ?"
+                    " AND topic = ? ORDER BY offset LIMIT ?",
+                    (self._next[topic], upto, self.partition, topic, most),
+                )
+                for row in rows:
+                    record = record_of(row)
+                    records.append(record)
+                    found += 1
+                    size += len(record.value or b"")
+                    if size >= READ_BYTES:
+                        break
+                rows.close()
+                if found < most and size < READ_BYTES:
+                    self._next[topic] = upto
+                elif found:
+                    self._next[topic] = records[-1].offset + 1
+        # Of all partitions: how many are of this one, the file would have to be read to say.
+        unread = end - min(self._next.values())
+        ends = dict.fromkeys(INBOUND_TOPICS, upto)
+        return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread)
+
+    async def commit(self, step: Commit) -> None:
+        """One SQL transaction: outputs, states, positions, if the partition is still owned."""
+        await self._log.write(self.partition, self._epoch, step)
+
+    async def release(self) -> None:
+        """Nothing is held between two transactions."""
+
+
+_INSERT_INBOUND: Final = "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES {}"
+
+
+def _inbound_rows(
+    drafts: Iterable[Draft], partitions: int, newest: int, now: int, keep_time: Callable[[], None]
+) -> Iterator[tuple[object, ...]]:
+    kept = False
+    for draft in drafts:
+        if draft.timestamp is not None and not kept:
+            keep_time()
+            kept = True
+        stamp = _or(draft.timestamp, now)
+        if stamp < newest:
+            raise LogError(
+                "a record is older than the newest one in the log; time can't go back, so use a new log"
+            )
+        newest = stamp
+        partition = partition_for(draft.key, partitions)
+        yield draft.topic, partition, stamp, draft.key, draft.value, packed_headers(draft)
+
+
+def _or(stamp: int | None, otherwise: int) -> int:
+    return otherwise if stamp is None else stamp

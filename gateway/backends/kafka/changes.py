@@ -1,0 +1,149 @@
+"""What is committed on Kafka, read by one consumer of no group: records of topics, and gateway.state.
+
+A partition's place among the positions is "topic/partition", the topic without its prefix.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from gateway.backends.kafka.brokers import ANSWER_S, Brokers, as_records
+from gateway.backends.kafka.claim import ORDER
+from gateway.backends.kafka.producer import BATCH_BYTES, stop
+from gateway.backends.kafka.topics import STATE_TOPIC
+from gateway.engine.log import Changes, LogBusy, PositionsGone, Record
+
+#: A read takes no more when it has so many records, or so many bytes of them.
+MOST: Final = 1_000
+MOST_BYTES: Final = 8 * 1024 * 1024
+#: How many records are taken at a time: by so many a read may have more than it should.
+AT_ONCE: Final = 50
+#: How much is fetched ahead, in bytes before they are unpacked, of all partitions.
+AHEAD_BYTES: Final = 32 * 1024 * 1024
+#: How often it is asked whether all partitions can be read. Otherwise brokers that are away would look like
+#: brokers that have nothing.
+ASK_AGAIN_S: Final = 10.0
+
+_Ends = Mapping[TopicPartition, int]
+
+
+async def open_changes(
+    brokers: Brokers, topics: Iterable[str], positions: Mapping[str, int]
+) -> "KafkaChanges":
+    """A reader of these topics and of states, from these positions on, or else from the beginning.
+
+    Raises LogBusy where the brokers can't be asked, PositionsGone.
+    """
+    try:
+        places = [
+            TopicPartition(brokers.named(topic), partition)
+            for topic in dict.fromkeys((*topics, STATE_TOPIC))
+            for partition in range(await brokers.count(topic))
+        ]
+        consumer = await brokers.reader(places, fetch=min(BATCH_BYTES, AHEAD_BYTES // len(places)))
+        try:
+            changes = KafkaChanges(brokers, consumer, places)
+            await changes.seek(positions)
+        except BaseException:
+            await stop(consumer)
+            raise
+    except (KafkaError, TimeoutError) as error:
+        raise _away(error) from error
+    return changes
+
+
+class KafkaChanges:
+    """Reads what is committed. It is closed when anything has been raised. Made by `open_changes`."""
+
+    def __init__(
+        self, brokers: Brokers, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+    ) -> None:
+        self._brokers = brokers
+        self._consumer = consumer
+        self._topics = {place: place.topic.removeprefix(brokers.prefix) for place in places}
+        self._names = {place: f"{topic}/{place.partition}" for place, topic in self._topics.items()}
+        #: The ends when they were last asked for. What a fetch tells of them is newer.
+        self._ends: _Ends = {}
+        self._asked_s = 0.0
+
+    async def seek(self, positions: Mapping[str, int]) -> None:
+        """Go to these positions. What lies below the beginning of a partition is there no more: go on there.
+
+        It has been deleted for its age, or compacted away. Raises PositionsGone for what lies beyond an end.
+        """
+        places = list(self._topics)
+        async with asyncio.timeout(ANSWER_S):
+            first = await self._consumer.beginning_offsets(places)
+        await self._ask()
+        for place, name in self._names.items():
+            begin = max(positions.get(name, 0), first[place])
+            if begin > self._ends[place]:
+                raise _gone(name)
+            self._consumer.seek(place, begin)
+
+    async def read(self, wait_s: float) -> Changes:
+        """What has been committed since the last read."""
+        await asyncio.sleep(0)  # what has been fetched already is had without waiting for anything
+        records: list[Record] = []
+        states: dict[str, bytes | None] = {}
+        taken = size = 0
+        try:
+            if asyncio.get_running_loop().time() > self._asked_s + ASK_AGAIN_S:
+                await self._ask()
+            while taken < MOST and size < MOST_BYTES:
+                timeout_ms = 0 if taken else int(wait_s * 1000)
+                found = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=AT_ONCE)
+                if not found:
+                    break
+                for place, some in found.items():
+                    taken += len(some)
+                    size += sum(len(record.value or b"") for record in some)
+                    topic = self._topics[place]
+                    if topic == STATE_TOPIC:
+                        states.update(_states(some))
+                    else:
+                        records += as_records(topic, some)
+            places = {place: await self._consumer.position(place) for place in self._topics}
+        except (KafkaError, TimeoutError) as error:
+            # Also where records are deleted before they could be read: whoever goes on then goes past them.
+            raise _away(error) from error
+        positions = {self._names[place]: offset for place, offset in places.items()}
+        behind = sum(max(0, self._end(place) - offset) for place, offset in places.items())
+        return Changes(records, states, positions, behind)
+
+    async def close(self) -> None:
+        """Let the consumer go. Never raises."""
+        await stop(self._consumer)
+
+    def _end(self, place: TopicPartition) -> int:
+        """Each fetch tells the end of what it asks for, so there is no need to ask for it."""
+        told = self._consumer.highwater(place)
+        return self._ends[place] if told is None else max(told, self._ends[place])
+
+    async def _ask(self) -> None:
+        self._ends = await self._brokers.ends(list(self._topics))
+        self._asked_s = asyncio.get_running_loop().time()
+
+
+def _states(found: Iterable["ConsumerRecord[bytes, bytes]"]) -> Iterator[tuple[str, bytes | None]]:
+    """The states among records of gateway.state, which has other things as well."""
+    for record in found:
+        if record.key is not None and record.key.startswith(ORDER):
+            yield record.key[len(ORDER) :].decode(), record.value
+
+
+def _gone(name: str) -> PositionsGone:
+    return PositionsGone(
+        f"the partition {name} ends before the position from which to go on, so this is not the log that was "
+        "read before; begin anew"
+    )
+
+
+def _away(error: Exception) -> LogBusy:
+    return LogBusy(
+        f"the brokers failed ({type(error).__name__}) while changes were read; look at them, and go on from "
+        "the last positions"
+    )

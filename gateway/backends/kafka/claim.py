@@ -1,0 +1,229 @@
+"""One partition number of a Kafka log, owned: claim, restore, read, commit, release."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
+from msgspec import Struct, msgpack
+
+from gateway.backends.kafka.brokers import ANSWER_S, Brokers, as_records
+from gateway.backends.kafka.producer import Sending, discard, stop
+from gateway.backends.kafka.topics import STATE_TOPIC
+from gateway.engine.inbox import NEVER
+from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, LogError, Lost, Record, Restored
+
+#: The key of the record that says how far a partition has been decided. No po_number is written like this.
+PROGRESS: Final = b"progress"
+#: Before the po_number, in the key of a purchase order's state.
+ORDER: Final = b"po/"
+
+#: A commit that has taken so long is an unknown outcome.
+COMMIT_S: Final = 20.0
+#: A restore that comes no further for so long has failed.
+RESTORE_STALLED_S: Final = 30.0
+#: How many states are taken in before other tasks have their turn.
+RESTORE_AT_ONCE: Final = 4_000
+RESTORE_FETCH: Final = 4 * 1024 * 1024
+
+
+class Progress(Struct, frozen=True, array_like=True):
+    """How far a partition has been decided, and of how many partitions it was one."""
+
+    partitions: int
+    decided_to: int
+    positions: dict[str, int]
+
+
+_pack: Final = msgpack.Encoder().encode
+_progress: Final = msgpack.Decoder(Progress).decode
+
+
+class KafkaClaim:
+    """One partition number, owned by the transactional producer that was started last."""
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        partition: int,
+        partitions: int,
+        producer: AIOKafkaProducer,
+        quiet_at: Callable[[int], int],
+        released: Callable[["KafkaClaim"], None],
+    ) -> None:
+        """Made by the log, of which it is partition number `partition` of `partitions`.
+
+        quiet_at: up to when everything has arrived that lies below ends which are asked for after the call;
+        it is given the newest timestamp that was read. released: told when the claim has been let go.
+        """
+        self._brokers = brokers
+        self._quiet_at = quiet_at
+        self._released = released
+        self.partition = partition
+        self._partitions = partitions
+        self._producer = producer
+        self._consumer: AIOKafkaConsumer | None = None
+        self._places = {topic: TopicPartition(brokers.named(topic), partition) for topic in INBOUND_TOPICS}
+        self._topics = {place: topic for topic, place in self._places.items()}
+        self._newest = NEVER
+        self._fenced = False
+
+    async def restore(self) -> Restored:
+        """States and positions of the last committed step.
+
+        1. The claim has ended the predecessor's transaction: all that it committed lies below the end of the
+           topic that is asked for now.
+        2. Only then open the inbound topics, each at its restored position. What the group has committed
+           plays no part.
+        """
+        states: dict[str, bytes] = {}
+        progress: Progress | None = None
+        async for key, value in read_state(self._brokers, self.partition):
+            if key.startswith(ORDER):
+                po_number = key[len(ORDER) :].decode()
+                if value is None:
+                    states.pop(po_number, None)
+                else:
+                    states[po_number] = value
+            elif key == PROGRESS and value is not None:
+                progress = _progress(value)
+        if progress is not None and progress.partitions != self._partitions:
+            raise LogError(
+                f"the log was decided with {progress.partitions} partitions and has {self._partitions} now, "
+                "so purchase orders would meet without their past; give the topics their old number again, "
+                "or start with topics under a new GATEWAY_TOPIC_PREFIX"
+            )
+        self._consumer = await self._brokers.reader(list(self._topics))
+        positions = await self._open(self._consumer, {} if progress is None else progress.positions)
+        return Restored(states, positions, None if progress is None else progress.decided_to)
+
+    async def _open(self, consumer: AIOKafkaConsumer, positions: Mapping[str, int]) -> dict[str, int]:
+        """Set the consumer to where the next records to decide are, and say where that is."""
+        async with asyncio.timeout(ANSWER_S):
+            first = await consumer.beginning_offsets(list(self._topics))
+        last = await self._brokers.ends(list(self._topics))
+        begins: dict[str, int] = {}
+        for topic, place in self._places.items():
+            begins[topic] = positions.get(topic, first[place])
+            if not first[place] <= begins[topic] <= last[place]:
+                raise self._gone(topic, begins[topic])
+            consumer.seek(place, begins[topic])
+        return begins
+
+    def _gone(self, topic: str, offset: int) -> LogError:
+        return LogError(
+            f"partition {self.partition} of {self._brokers.named(topic)} is decided up to offset {offset}, "
+            "where it has no record any more: the topic was made anew, or records were deleted before they "
+            "were decided; restore the topic, or start with topics under a new GATEWAY_TOPIC_PREFIX"
+        )
+
+    async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
+        """What has arrived since the last read.
+
+        1. Take the records, and remember when that was.
+        2. Then ask for the ends: what arrives from here on has a later timestamp than the records at hand,
+           but for what the clocks of brokers differ by.
+        """
+        consumer = self._consumer
+        if consumer is None:
+            raise RuntimeError("restore comes first")
+        wanted = {self._places[topic]: most for topic, most in room.items() if most > 0}
+        try:
+            records = await self._taken(consumer, wanted)
+            if not records and wait_s and wanted:
+                some = min(wanted.values())
+                found = await consumer.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=some)
+                records = [
+                    record for place in found for record in as_records(self._topics[place], found[place])
+                ]
+                left = {place: most - len(found.get(place, ())) for place, most in wanted.items()}
+                records += await self._taken(consumer, left)
+        except OffsetOutOfRangeError as error:
+            place, offset = next(iter(error.args[0].items()))
+            raise self._gone(self._topics[place], offset) from None
+        for record in records:
+            self._newest = max(self._newest, record.timestamp)
+        quiet_at = self._quiet_at(self._newest)
+        ends = await self._brokers.ends(list(self._topics))
+        reached = {topic: await consumer.position(place) for topic, place in self._places.items()}
+        return Batch(records, reached, {self._topics[place]: end for place, end in ends.items()}, quiet_at)
+
+    async def _taken(self, consumer: AIOKafkaConsumer, room: Mapping[TopicPartition, int]) -> list[Record]:
+        """What has been fetched already."""
+        records: list[Record] = []
+        for place, most in room.items():
+            if most > 0:
+                found = await consumer.getmany(place, timeout_ms=0, max_records=most)
+                records += as_records(self._topics[place], found.get(place, ()))
+        return records
+
+    async def commit(self, step: Commit) -> None:
+        """One transaction, under one deadline.
+
+        Before it, the records are made. 1. Begin. 2. Send the outputs and the states, and last how far it is
+        decided. 3. Note the positions with the group, only so that tools which show lag have something to
+        show. 4. Await every batch: the commit succeeds although one has failed. 5. Commit.
+        After an exception nothing is known. The claim is dropped, and the next one, which ends the
+        transaction, restores what took effect.
+        """
+        if self._fenced:
+            raise self._lost()
+        producer, brokers, me = self._producer, self._brokers, self.partition
+        state = brokers.named(STATE_TOPIC)
+        records = step.records()
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await producer.begin_transaction()
+                sending = Sending(producer)
+                for draft in records:
+                    topic = brokers.named(draft.topic)
+                    stamp = step.decided_to if draft.timestamp is None else draft.timestamp
+                    place = await brokers.place_of(draft, me)
+                    await sending.add(topic, place, draft.key, draft.value, draft.headers, stamp)
+                for po_number, packed in step.states.items():
+                    await sending.add(state, me, ORDER + po_number.encode(), packed)
+                progress = Progress(self._partitions, step.decided_to, dict(step.positions))
+                await sending.add(state, me, PROGRESS, _pack(progress))
+                offsets = {self._places[topic]: offset for topic, offset in step.positions.items()}
+                await producer.send_offsets_to_transaction(offsets, brokers.group)
+                await sending.delivered()
+                await producer.commit_transaction()
+        except ProducerFenced:
+            self._fenced = True
+            raise self._lost() from None
+
+    def _lost(self) -> Lost:
+        return Lost(f"partition {self.partition} has another owner now")
+
+    async def release(self) -> None:
+        """Let the producer and the consumer go. Never raises."""
+        self._released(self)
+        await discard(self._producer)
+        if self._consumer is not None:
+            await stop(self._consumer)
+
+
+async def read_state(brokers: Brokers, partition: int) -> AsyncIterator[tuple[bytes, bytes | None]]:
+    """Keys and values of a partition of gateway.state, in order, up to its end at the beginning.
+
+    To the end by position, not by records: the last ones may be markers, or have been compacted away.
+    """
+    place = TopicPartition(brokers.named(STATE_TOPIC), partition)
+    consumer = await brokers.reader([place], fetch=RESTORE_FETCH)
+    try:
+        end = (await brokers.ends([place]))[place]
+        await consumer.seek_to_beginning(place)
+        clock = asyncio.get_running_loop().time
+        before, stalled_s = -1, clock()
+        while (position := await consumer.position(place)) < end:
+            if position > before:
+                before, stalled_s = position, clock()
+            elif clock() > stalled_s + RESTORE_STALLED_S:
+                raise TimeoutError
+            found = await consumer.getmany(place, timeout_ms=1_000, max_records=RESTORE_AT_ONCE)
+            for record in found.get(place, ()):
+                yield record.key or b"", record.value
+            await asyncio.sleep(0)
+    finally:
+        await stop(consumer)

@@ -1,0 +1,178 @@
+"""Apache Kafka as the log: where one machine is not enough.
+
+The inbound topics and gateway.state have one partition count. Partition p of all of them belongs to the
+process whose producer with the transactional id of p was started last. A step is one transaction on it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from gateway.backends.kafka.append import KafkaAppend
+from gateway.backends.kafka.brokers import ANSWER_S, FETCH_WAIT_MS, Brokers, as_records
+from gateway.backends.kafka.changes import KafkaChanges, open_changes
+from gateway.backends.kafka.claim import KafkaClaim
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.identity import identity
+from gateway.backends.kafka.letters import KafkaLetters
+from gateway.backends.kafka.membership import Membership
+from gateway.backends.kafka.producer import start_producer, stop
+from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, Record
+from gateway.system.clock import wall_clock
+
+#: How long a step's transaction may stay open when its producer has gone: so long it hides what comes after.
+STEP_TRANSACTION_S: Final = 30.0
+FOLLOW_AT_ONCE: Final = 1_000
+
+
+class KafkaLog:
+    """A log on Kafka brokers. It connects when something is first asked of it.
+
+    clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. grace_s: by how
+    much the clocks of hosts may differ. session_timeout_s: after so long without a heartbeat a process is
+    taken for dead. append_s: how long appending some records may take; so long, or a little longer, a process
+    that is killed in the middle of it hides what comes after them.
+    """
+
+    shared = True
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        prefix: str = "",
+        clock: Literal["wall", "log"] = "wall",
+        grace_s: float = 60.0,
+        session_timeout_s: float = 10.0,
+        append_s: float = 60.0,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        self.brokers = Brokers(connection, prefix)
+        self._clock = clock
+        self._grace_ms = round(grace_s * 1000)
+        self._now = now
+        named = self.brokers.named(INBOUND_TOPICS[0])
+        self._membership = Membership(connection, self.brokers.group, named, session_timeout_s)
+        self._claims: set[KafkaClaim] = set()
+        self._append = KafkaAppend(self.brokers, append_s)
+        self._letters = KafkaLetters(self.brokers, now)
+
+    async def partitions(self) -> int:
+        """How many partition numbers there are. Raises LogError where that is not one number, and LogBusy."""
+        return await self.brokers.partitions()
+
+    async def keeps_time(self) -> bool:
+        """Whether records keep the timestamps that they are put with (CreateTime)."""
+        return await self.brokers.keeps_time()
+
+    async def assigned(self, after: int) -> Assignment:
+        """What the group assigns this process. It joins the group with the first question."""
+        return await self._membership.assigned(after)
+
+    async def claim(self, partition: int) -> KafkaClaim:
+        """Own a partition number. Starting its producer fences the predecessor out.
+
+        Raises LogBusy where no broker answers.
+        """
+        brokers = self.brokers
+        try:
+            partitions = await brokers.partitions()
+            producer = await start_producer(
+                brokers.connection, f"{brokers.group}-{partition}", transaction_s=STEP_TRANSACTION_S
+            )
+        except (KafkaConnectionError, TimeoutError):
+            raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}") from None
+        claim = KafkaClaim(
+            brokers, partition, partitions, producer, self._quiet_at, released=self._claims.discard
+        )
+        self._claims.add(claim)
+        return claim
+
+    async def append(self, drafts: Iterable[Draft]) -> int:
+        """Put records on their topics in one transaction.
+
+        Raises LogError for a draft with a timestamp where brokers date what arrives, LogBusy where brokers
+        go away meanwhile.
+        """
+        return await self._append.append(drafts)
+
+    async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
+        """Put dead letters' records back and mark the letters, in one transaction."""
+        return await self._letters.handle(letters)
+
+    async def handled(self) -> dict[str, Handled]:
+        """What was done with dead letters, by event_id."""
+        return await self._letters.handled()
+
+    async def identity(self) -> str:
+        """The cluster, and the id that gateway.state was given when it was made."""
+        return await identity(self.brokers)
+
+    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
+        """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
+        return await open_changes(self.brokers, topics, positions)
+
+    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+        """Records of the topics as they are committed, in order within a partition.
+
+        Raises LogBusy where brokers go away, but not with `wait`: then they are waited for.
+        """
+        brokers = self.brokers
+        places = [
+            TopicPartition(brokers.named(topic), partition)
+            for topic in topics
+            for partition in range(await brokers.count(topic))
+        ]
+        clock = asyncio.get_running_loop().time
+        consumer = await brokers.reader(places)
+        try:
+            ends = await brokers.ends(places)
+            for place in places:
+                if not from_start:
+                    consumer.seek(place, ends[place])
+            if from_start:
+                await consumer.seek_to_beginning(*places)
+            heard_s = clock()
+            while True:
+                taken = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FOLLOW_AT_ONCE)
+                for place, records in taken.items():
+                    topic = place.topic.removeprefix(brokers.prefix)
+                    for record in as_records(topic, records):
+                        if wait or record.offset < ends[place]:
+                            yield record
+                if not wait and all([await consumer.position(place) >= ends[place] for place in places]):
+                    return
+                if taken:
+                    heard_s = clock()
+                elif not wait and clock() > heard_s + ANSWER_S:
+                    # A transaction may still be open, and hide what was asked for; or the brokers are away.
+                    await brokers.ends(places)
+                    heard_s = clock()
+        except (KafkaError, TimeoutError) as error:
+            raise LogBusy(
+                f"the brokers failed ({type(error).__name__}) before all was read; look at them, and try "
+                "again"
+            ) from error
+        finally:
+            await stop(consumer)
+
+    async def close(self) -> None:
+        """Let the claims go, leave the group, and let the brokers go. Never raises.
+
+        In this order: whoever is assigned the partitions next need not fence anybody out.
+        """
+        await asyncio.gather(*(claim.release() for claim in [*self._claims]))
+        await self._append.close()
+        await self._letters.close()
+        await self._membership.leave()
+        await self.brokers.close()
+
+    def _quiet_at(self, newest: int) -> int:
+        """Up to when everything has arrived that lies below ends which are asked for after this.
+
+        newest: the newest timestamp that was read. Hosts' clocks differ by up to the grace.
+        """
+        return newest if self._clock == "log" else self._now() - self._grace_ms

@@ -1,0 +1,90 @@
+"""Which partitions this process is to work on: its membership of the consumer group, and nothing else.
+
+The member is a consumer that reads nothing. It is subscribed to one of the inbound topics, which all have the
+same partition numbers, so what is assigned of it is a set of partition numbers.
+"""
+
+import asyncio
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.producer import stop
+from gateway.engine.log import Assignment
+
+#: How often errors of the group are asked for.
+ASK_MS: Final = 1_000
+#: How often a sign of life is sent. The answer tells of a rebalance, and that waits for all members: so long
+#: does a partition wait that was left in good order, whatever the session timeout is.
+HEARTBEAT_S: Final = 1.0
+AGAIN_S: Final = 1.0
+
+
+class Membership(ConsumerRebalanceListener):
+    """A member of the group, from the first question until `leave`.
+
+    A loss of the group is waited out by joining again. Meanwhile the partitions are kept: whoever is assigned
+    one of them fences this process out of it.
+    """
+
+    def __init__(self, connection: Connection, group: str, topic: str, session_timeout_s: float) -> None:
+        self._connection = connection
+        self._group = group
+        self._topic = topic
+        self._session_timeout_s = session_timeout_s
+        self._newest = Assignment(0, frozenset())
+        self._changed = asyncio.Event()
+        self._belonging: asyncio.Task[None] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+        self._say = structlog.get_logger("gateway.engine")
+
+    async def assigned(self, after: int) -> Assignment:
+        """The newest assignment, as soon as there is one of a later generation than `after`."""
+        if self._belonging is None:
+            self._belonging = asyncio.create_task(self._belong())
+        while self._newest.generation <= after:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._newest
+
+    async def leave(self) -> None:
+        """Leave the group, so that others are assigned the partitions at once. Never raises."""
+        if self._belonging is not None:
+            self._belonging.cancel()
+            await asyncio.gather(self._belonging, return_exceptions=True)
+
+    def on_partitions_revoked(self, revoked: AbstractSet[TopicPartition]) -> None:
+        """Nothing: a rebalance revokes everything, and most of it comes back in the next assignment."""
+
+    def on_partitions_assigned(self, assigned: AbstractSet[TopicPartition]) -> None:
+        """Note it, no more: no heartbeat is sent before this returns, and what it raises is swallowed."""
+        if self._consumer is not None:
+            self._consumer.pause(*assigned)
+        numbers = frozenset(place.partition for place in assigned)
+        self._newest = Assignment(self._newest.generation + 1, numbers)
+        self._changed.set()
+
+    async def _belong(self) -> None:
+        while True:
+            self._consumer = consumer = AIOKafkaConsumer(
+                **self._connection.arguments(),
+                group_id=self._group,
+                session_timeout_ms=int(self._session_timeout_s * 1000),
+                heartbeat_interval_ms=int(min(HEARTBEAT_S, self._session_timeout_s / 4) * 1000),
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+            )
+            consumer.subscribe([self._topic], listener=self)
+            try:
+                await consumer.start()
+                while True:
+                    # What the group's coordination raises is told here and nowhere else.
+                    await consumer.getmany(timeout_ms=ASK_MS)
+            except Exception as error:  # noqa: BLE001 - the group is joined again, whatever it was
+                self._say.warning("group.left", error=type(error).__name__, again_in_s=AGAIN_S)
+            finally:
+                await stop(consumer)
+            await asyncio.sleep(AGAIN_S)

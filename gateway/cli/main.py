@@ -1,0 +1,213 @@
+"""The command `gateway` (contracts: Command line). Exit 0, 1 (failed), 2 (bad usage or input)."""
+
+import gc
+import os
+import re
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from gateway.api import PortInUse
+from gateway.cli.dead_letters import letters_app
+from gateway.cli.feed import feed, replay
+from gateway.cli.projection import projection_app
+from gateway.cli.read import explain, tail
+from gateway.cli.run import DEBUG, run, settings_help
+from gateway.cli.token import token
+from gateway.cli.topics import topics_app
+from gateway.dead_letters.letters import UnknownLetter
+from gateway.engine.log import LogError, Lost
+from gateway.intake.lines import InvalidLine
+from gateway.intake.prap import InvalidDownload
+from gateway.processes.apart import DecidersGone
+from gateway.replay.replay import EndsBeforeInput, LaneEnded
+from gateway.settings.settings import InvalidSettings
+from gateway.system import telemetry
+from gateway.system.stopping import Terminated
+from gateway.system.version import gateway_version
+
+INPUT_ERROR: Final = 2
+#: How many objects more there are when the garbage collector looks at them.
+COLLECT_AFTER: Final = 50_000
+INTERRUPTED: Final = 128 + signal.SIGINT
+TERMINATED: Final = 128 + signal.SIGTERM
+
+
+def main() -> NoReturn:
+    """Run a command, and say what went wrong in one sentence; a stack trace is for --debug."""
+    _open_what_is_closed()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks is no error
+    arguments = sys.argv[1:]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = DEBUG in options
+    if debug:
+        arguments.remove(DEBUG)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    # What has been imported stays, and what is decided makes no cycles: looking for them takes a tenth of a
+    # replay's time, and finds next to nothing.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    status = _attempt(arguments, debug)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What could not be written can't be written by the interpreter's last flush either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _attempt(arguments: list[str], debug: bool) -> int:
+    """Run a command; returns the exit status."""
+    try:
+        with typer.main.get_command(app).make_context("gateway", arguments) as context:
+            context.command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as ended:
+        return ended.exit_code
+    except BrokenPipeError:
+        return 1  # whoever read the output has gone, as `head` does, and wants to hear nothing
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Terminated:
+        return TERMINATED
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
+        with suppress(OSError):
+            if debug:
+                traceback.print_exc()
+            elif sentence := _sentence(error):
+                print(f"gateway: {sentence}", file=sys.stderr)
+        return INPUT_ERROR if isinstance(error, _BAD_INPUT) else 1
+    return 0
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, and what to do. Nothing where it has been said already."""
+    match error:
+        case typer.TyperException():
+            return _usage(error)
+        case InvalidLine() | InvalidDownload() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
+            return str(error)
+        case LogError() | Lost() | PortInUse() | LaneEnded() | DecidersGone():
+            return str(error)
+        case OSError():
+            where = f"{error.filename}: " if error.filename is not None else ""
+            return f"{where}{(error.strerror or type(error).__name__).lower()}; correct it and try again"
+    return f"failed unexpectedly ({type(error).__name__}); run it with --debug and report what it says"
+
+
+def _usage(error: typer.TyperException) -> str:
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    if not said:
+        return ""  # the help was asked for by naming no command, and has been printed
+    for wording, plain in _PLAINER:
+        said = re.sub(wording, plain, said)
+    context = getattr(error, "ctx", None)
+    command = "gateway" if context is None else context.command_path
+    return f"{said[:1].lower()}{said[1:]}; see `{command} --help`"
+
+
+#: What the libraries say of an argument, and how a person says it.
+_PLAINER: Final = (
+    (r"Value error, ", ""),
+    (r"(Input should be a valid|Unable to parse input string as an) integer.*", "expected a whole number"),
+    (r"Input should be greater than or equal to (\S+)", r"expected \1 or more"),
+    (r"\. Did you", ", did you"),
+    (r"\?$", ""),
+)
+_BAD_INPUT: Final = (
+    InvalidLine,
+    InvalidDownload,
+    InvalidSettings,
+    EndsBeforeInput,
+    UnknownLetter,
+    typer.TyperException,
+)
+
+
+def _on_sigterm(_: int, __: object) -> NoReturn:
+    raise Terminated(TERMINATED)
+
+
+def _open_what_is_closed() -> None:
+    """Where a process was started without standard streams, give it such as lead nowhere.
+
+    Else the first file it opens, such as the log, would be taken for one of them.
+    """
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+
+
+app = typer.Typer(
+    name="gateway",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
+)
+app.add_typer(letters_app, name="dead-letters")
+app.add_typer(topics_app, name="topics")
+app.add_typer(projection_app, name="projection")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gateway {gateway_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    # It does nothing here: `main` takes --debug out, wherever it stands.
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show a stack trace where something fails.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    telemetry.configure("info")
+
+
+# The help lists them in this order.
+app.command(epilog=settings_help())(run)
+app.command()(replay)
+app.command()(feed)
+app.command()(tail)
+app.command()(explain)
+
+
+@app.command()
+def sample(
+    referrals: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many referrals.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same programme.")] = 0,
+) -> None:
+    """Print JSON lines of a believable programme, for replay and feed."""
+    from gateway.sample import programme
+
+    for line in programme(referrals, seed):
+        sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+app.command()(token)
+
+
+@app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Where to; made where it isn't there.")] = Path("docs"),
+) -> None:
+    """Write what describes topics and HTTP to other programs: AsyncAPI 3 and OpenAPI 3.1."""
+    from gateway.contracts.files import write_docs
+
+    for path in write_docs(folder):
+        print(path)

@@ -1,0 +1,66 @@
+"""What the commands share: the settings, and the log that they name."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from gateway.engine.log import Log, LogError
+from gateway.processes.app import Clock, open_log
+from gateway.settings import settings as gateway_settings
+from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system import telemetry
+
+T = TypeVar("T")
+
+Config = Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")]
+
+
+def read_settings(config: Path | None, *, must_exist: bool = False, worker: int | None = None) -> Settings:
+    """The settings, with the level of what is told set by them. Raises InvalidSettings.
+
+    must_exist: raise LogError where an embedded log isn't there. worker: this process's number, for its log.
+    """
+    settings = gateway_settings.load(config)
+    telemetry.configure(settings.log_level, worker=worker)
+    if must_exist:
+        refuse_missing(settings)
+    return settings
+
+
+def refuse_missing(settings: Settings) -> None:
+    """Raises LogError where an embedded log isn't there."""
+    if not settings.on_kafka and not settings.log_path().exists():
+        raise LogError(f"there is no log {settings.log_path()} yet; start `gateway run` or feed it first")
+
+
+def on_log(
+    settings: Settings, work: Callable[[Log], Coroutine[None, None, T]], *, clock: Clock = "wall"
+) -> T:
+    """Open the log, do the work, and let go of it."""
+
+    async def opened() -> T:
+        log = await open_log(settings, clock=clock)
+        try:
+            return await work(log)
+        finally:
+            await log.close()
+
+    return asyncio.run(opened())
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: 1 message, 2,000 messages."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def instant(option: str, text: str | None) -> int | None:
+    """The instant that an option names, UTC milliseconds; None: it is not given. Raises InvalidSettings."""
+    from schemas.json import NotAnInstant, parse_instant
+
+    try:
+        return None if text is None else parse_instant(text)
+    except NotAnInstant as error:
+        raise InvalidSettings(f"{option} {error}") from None

@@ -1,0 +1,53 @@
+"""The commands `gateway topics`."""
+
+import asyncio
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.cli.on_log import Config, counted, on_log, read_settings, refuse_missing
+from gateway.engine.log import LogError
+from gateway.settings.settings import Settings
+
+topics_app = typer.Typer(no_args_is_help=True, help="Make the log and its topics, or check them.")
+
+Timestamps = Annotated[
+    Literal["log", "create"] | None,
+    typer.Option(
+        help="On Kafka: what dates a message, the 'log' when it arrives, or for --keep-time whoever makes it "
+        "('create').  Default: log. An embedded log takes both kinds.",
+        show_default=False,
+    ),
+]
+
+
+@topics_app.command("create")
+def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
+    """Make the log with its topics, where they are not there yet; what is there is left as it is."""
+    settings = read_settings(config)
+    if settings.on_kafka:
+        from gateway.cli import kafka_topics
+
+        asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
+        return
+    print(f"the log {settings.log_path()} has {counted(_partitions(settings), 'partition')}")
+
+
+@topics_app.command("check")
+def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
+    """Say what of the log is not as it should be; exit 1 where that would change what is decided."""
+    settings = read_settings(config)
+    if settings.on_kafka:
+        from gateway.cli import kafka_topics
+
+        asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
+        return
+    refuse_missing(settings)
+    found = _partitions(settings)
+    if wrong := settings.other_than(found):
+        raise LogError(wrong)
+    print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
+
+
+def _partitions(settings: Settings) -> int:
+    return on_log(settings, lambda log: log.partitions())

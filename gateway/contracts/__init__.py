@@ -1,0 +1,1 @@
+"""Descriptions made from the code: OpenAPI, AsyncAPI, the page of rules."""

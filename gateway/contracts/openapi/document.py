@@ -1,0 +1,210 @@
+"""The HTTP API as an OpenAPI 3.1 document, made from what is read, answered and refused.
+
+Source: OpenAPI Specification 3.1.1.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct, json
+
+from gateway.api import views
+from gateway.api.uploads import CSV
+from gateway.contracts.openapi import parameters
+from gateway.contracts.openapi.codes import CODES, refusals
+from gateway.contracts.openapi.examples import Example, bodies, examples, values
+from gateway.contracts.openapi.operation import JSON, TEXT, Answer, Operation
+from gateway.contracts.openapi.operations import OF_PROVIDERS
+from gateway.contracts.openapi.other_operations import OF_OPERATORS, OF_SANDBOXES
+from gateway.contracts.openapi.parameters import Object
+from gateway.contracts.openapi.records import components, sandbox_components
+from gateway.rules.messages import INBOUND
+from gateway.system.version import gateway_version
+
+FILE: Final = "openapi.json"
+PROBLEM: Final = "application/problem+json"
+
+_DESCRIPTION: Final = """\
+Jobcentre Plus refers participants to a provider; the provider tells what happens to them, and learns what to
+do next. A record is put on the gateway's log, decided once, and its outcome can be asked for.
+
+Instants are RFC 3339 in UTC, dates ISO 8601. A parameter of the query without a value is as if it was left
+out. Every error is problem details (RFC 9457) with a `code` that stays: tell errors apart by it. A referral
+of another provider is answered as one that there isn't.
+"""
+_TAGS: Final = {
+    "referrals": "Who was referred to you.",
+    "messages": "What you did and recorded, and what came of it.",
+    "instructions": "What you are to do next.",
+    "sessions": "Who was booked, and who came.",
+    "delivery plans": "How you plan to deliver the sessions.",
+    "document": "This document.",
+    "operation": "For those who run the gateway. No token is asked for.",
+    "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
+}
+_PROBLEM_HEADERS: Final[Mapping[int, Object]] = {
+    401: parameters.CHALLENGE,
+    403: parameters.CHALLENGE_OR_NONE,
+    429: parameters.RETRY_AFTER,
+    503: parameters.RETRY_AFTER,
+}
+_ABOUT: Final = {
+    400: "Something in the request is wrong.",
+    401: "There is no token, or none that is taken.",
+    403: "The token doesn't give the right.",
+    404: "There is no such thing, or it is another provider's.",
+    408: "The body has not come in time.",
+    409: "It can't be done as things stand.",
+    413: "The body is too large.",
+    415: "The body is of another media type, or packed in another form.",
+    417: "The header Expect asks for what there is not.",
+    422: "It was read, and refused.",
+    429: "There are too many requests.",
+    500: "A bug of the gateway.",
+    503: "Not at the moment.",
+}
+
+
+def operations(*, sandbox: bool) -> tuple[Operation, ...]:
+    """All that can be asked of a gateway. sandbox: of one that is a sandbox."""
+    return (*OF_PROVIDERS, *OF_OPERATORS, *(OF_SANDBOXES if sandbox else ()))
+
+
+def document(*, sandbox: bool) -> Object:
+    """The OpenAPI document. sandbox: with what only a sandbox has."""
+    listed = operations(sandbox=sandbox)
+    shown = examples()
+    tags = {operation.tag for operation in listed}
+    paths: dict[str, Object] = {}
+    for operation in listed:
+        own = [example for example in shown if example.operation == operation.id]
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, own)
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Information session gateway",
+            "version": gateway_version(),
+            "description": _DESCRIPTION + _table_of_codes(listed),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items() if name in tags],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(sandbox=sandbox),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of the identity provider with the claim `provider_id`; in a "
+                    "sandbox, what `gateway token --provider PRV01` prints.",
+                }
+            },
+        },
+    }
+
+
+def _schemas(*, sandbox: bool) -> Object:
+    answers = [content for each in operations(sandbox=sandbox) for content in _classes(each)]
+    _, found = json.schema_components([*answers, views.Problem], ref_template="#/components/schemas/{name}")
+    found["HistoryEntry"]["properties"]["event"] |= _path("Event")
+    records = components() | (sandbox_components() if sandbox else {})
+    if both := found.keys() & records.keys():
+        raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")
+    return dict(sorted((found | records).items()))
+
+
+def _classes(operation: Operation) -> list[Any]:
+    contents = [content for each in operation.answers.values() for content in _contents(each).values()]
+    return [content for content in contents if isinstance(content, type)]
+
+
+def _contents(answer: Answer) -> Mapping[str, type[Struct] | Object]:
+    """What an answer may hold, by media type."""
+    if answer.content is None:
+        return {}
+    return {JSON: answer.content} if isinstance(answer.content, type) else answer.content
+
+
+def _operation(operation: Operation, shown: list[Example]) -> Object:
+    found: Object = {"operationId": operation.id, "tags": [operation.tag], "summary": operation.summary}
+    if operation.about:
+        found["description"] = operation.about
+    if operation.parameters:
+        found["parameters"] = [*operation.parameters]
+    if operation.takes:
+        found["requestBody"] = {"required": True, "content": _takes(operation, shown)}
+    statuses = {status: _answer(operation, status, each, shown) for status, each in operation.answers.items()}
+    statuses |= {
+        status: _problem(operation, status, codes, shown) for status, codes in operation.codes.items()
+    }
+    found["responses"] = {str(status): statuses[status] for status in sorted(statuses)}
+    found["security"] = [{"token": []}] if operation.secured else []
+    return found
+
+
+def _takes(operation: Operation, shown: list[Example]) -> Object:
+    return {
+        kind: {"schema": _path(content) if isinstance(content, str) else content}
+        | bodies(example for example in shown if example.content_type == kind)
+        for kind, content in operation.takes.items()
+    }
+
+
+def _answer(operation: Operation, status: int, answer: Answer, shown: list[Example]) -> Object:
+    found: Object = {"description": answer.about}
+    if answer.headers:
+        found["headers"] = answer.headers
+    if contents := _contents(answer):
+        found["content"] = {
+            kind: {"schema": _path(content.__name__) if isinstance(content, type) else content}
+            | values(shown, status, kind)
+            for kind, content in contents.items()
+        }
+    if operation.links and status < 300:
+        found["links"] = {
+            name: {"operationId": other, "parameters": {parameter: expression}}
+            for name, (other, parameter, expression) in operation.links.items()
+        }
+    return found
+
+
+def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: list[Example]) -> Object:
+    schema = {
+        "allOf": [
+            _path("Problem"),
+            {"properties": {"status": {"const": status}, "code": {"enum": [*codes]}}},
+        ]
+    }
+    found: Object = {"description": _ABOUT[status]}
+    headers = _PROBLEM_HEADERS.get(status, {})
+    if status == 422 and parameters.PREFER in operation.parameters:
+        headers = parameters.APPLIED
+    elif status == 422 and operation.files:
+        headers = parameters.DISPOSITION_OR_NONE
+    if headers:
+        found["headers"] = headers
+    found["content"] = {PROBLEM: {"schema": schema} | values(shown, status, PROBLEM)}
+    if operation.files and status == 422:
+        found["content"][CSV] = {"schema": TEXT} | values(shown, status, CSV)
+    return found
+
+
+def _path(name: str) -> Object:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _table_of_codes(listed: Iterable[Operation]) -> str:
+    used = {(status, code) for each in listed for status, codes in each.codes.items() for code in codes}
+    told = refusals(INBOUND)
+    lines = ["\n| status | code | what to do |", "|---|---|---|"]
+    for status in sorted(CODES):
+        lines += [
+            f"| {status} | `{code}` | {to_do} |"
+            for code, to_do in CODES[status].items()
+            if (status, code) in used
+        ]
+        if status == 422:
+            lines += [f"| 422 | `{code}` | {says} |" for code, says in told.items() if (422, code) in used]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""What could not be decoded: listed, shown, put back or discarded."""

@@ -1,0 +1,1 @@
+"""Files that people have, to messages: JSON lines, CSV, downloads from PRaP, uploads."""

@@ -1,0 +1,64 @@
+"""An upload as JSON lines: a provider record a line, with its type, and without provider_id."""
+
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Final
+
+from msgspec import MsgspecError
+from msgspec.json import decode
+
+from gateway.intake.csv_rows import LONGEST_ROW
+from gateway.intake.lines import why_no_json
+from gateway.intake.uploads.draft import NO_PROVIDER_ID, RECORDS, Draft, Mistake
+from schemas.json import InvalidJson, parse_as
+from schemas.json_objects import twice
+
+#: In bytes; the same as for a row of CSV.
+LONGEST_LINE: Final = LONGEST_ROW
+
+
+def read_json_lines(body: bytes) -> Iterator[Draft | Mistake]:
+    """The lines in their order; blank ones are passed over. A mistake alone: the line can't be a record."""
+    if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        yield Mistake(1, "", "is UTF-16; save the file as UTF-8")
+        return
+    for number, text in enumerate(BytesIO(body.removeprefix(BOM_UTF8)), 1):
+        if len(text) > LONGEST_LINE:
+            yield Mistake(
+                number, "", f"is longer than {LONGEST_LINE // 1024} KiB; expected one record in a line"
+            )
+        elif text.strip():
+            yield _read(number, text)
+
+
+def _read(number: int, text: bytes) -> Draft | Mistake:
+    try:
+        value = decode(text)
+        if twice(text, value):
+            return Mistake(number, "", "has a field twice; give each once")
+    except (MsgspecError, UnicodeDecodeError, RecursionError):
+        problem = why_no_json(text) or "is not JSON; expected one object in a line"
+        return Mistake(number, "", problem)
+    if not isinstance(value, dict):
+        return Mistake(number, "", "is not a JSON object; expected one record in a line")
+    mistakes: list[Mistake] = []
+    if "provider_id" in value:
+        mistakes.append(Mistake(number, "provider_id", NO_PROVIDER_ID))
+    name = value.pop("type", None)
+    record = None
+    if isinstance(name, str) and name in RECORDS:
+        try:
+            record = parse_as(RECORDS[name], {**value, "provider_id": ""})
+        except InvalidJson as error:
+            mistakes.append(Mistake(number, error.field, error.problem))
+    else:
+        mistakes.append(
+            Mistake(number, "type", f"is no type of record; expected one of {', '.join(RECORDS)}")
+        )
+    message_id, po_number = (_text(value.get(field)) for field in ("message_id", "po_number"))
+    return Draft(number, message_id, po_number, record, tuple(mistakes), _text(value.get("provider_id")))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,1 @@
+"""The only wiring: what runs where, for each way to run."""

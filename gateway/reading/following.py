@@ -1,0 +1,253 @@
+"""Keeps the projection filled: from where it stood, and on with whatever is committed."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from gateway.engine.log import ChangeReader, Changes, Log, LogError, PositionsGone
+from gateway.reading.filling import TOPICS, Filled, fill
+from gateway.reading.followed import Followed
+from gateway.reading.tables import ProjectionFile, is_damage
+
+T = TypeVar("T")
+
+WAIT_S: Final = 0.5
+#: The same until it has once been filled, which somebody may wait for.
+WAIT_FIRST_S: Final = 0.05
+AGAIN_S: Final = 1.0
+#: What is more than this is taken in in a thread.
+AT_HAND: Final = 600
+TIDY_S: Final = 1.0
+_ANEW: Final = "it is being made anew from the log"
+DAMAGED: Final = f"its file was damaged, and {_ANEW}"
+
+
+async def _nobody_else(_: Filled) -> None:
+    """Nobody else is told."""
+
+
+class Following(Followed):
+    """Fills the projection, and tells those who wait for something new."""
+
+    def __init__(
+        self,
+        log: Log,
+        file: ProjectionFile,
+        decided: Callable[[], bool] | None = None,
+        pass_on: Callable[[Filled], Awaitable[None]] = _nobody_else,
+    ) -> None:
+        """decided: whether what is on the log has been decided; until then it does not count as filled. None:
+        nobody knows, and nothing is made of it.
+
+        pass_on: tells another process of what has been taken in; no more is taken in until it returns.
+        """
+        super().__init__()
+        self._log = log
+        self._file = file
+        self._decided = decided
+        self._pass_on = pass_on
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
+        self._say = structlog.get_logger("gateway.projection")
+        #: What `trouble` is until it is filled again; None: nothing.
+        self._anew: str | None = None
+        self._damaged = asyncio.Event()
+        self._positions: Mapping[str, int] = {}
+        self._moved = asyncio.Event()
+
+    async def reach(self, positions: Mapping[str, int]) -> None:
+        """Wait until the log has been taken in up to these positions."""
+        while any(self._positions.get(name, 0) < position for name, position in positions.items()):
+            self._moved.clear()
+            await self._moved.wait()
+
+    def unreadable(self, error: sqlite3.Error) -> None:
+        """Hear that the projection could not be read. A damaged one is made anew."""
+        if self._damaged.is_set():
+            return
+        tell_unreadable(error)
+        if is_damage(error):
+            self.damaged()
+
+    def damaged(self) -> None:
+        """Hear that its file is damaged, and make it anew."""
+        if not self._damaged.is_set():
+            self._damaged.set()
+            self._begin_anew(DAMAGED)
+
+    def _begin_anew(self, why: str) -> None:
+        """Count as filled no more, and tell why, until all has been taken in again."""
+        self.filled.clear()
+        self.behind, self._positions = None, {}
+        self.trouble = self._anew = why
+
+    async def run(self, stop: asyncio.Event, *, until_filled: bool = False) -> None:
+        """Fill it until told to stop; `until_filled`: or until all there is has been read.
+
+        Whatever goes wrong is tried again, and told in `trouble` meanwhile.
+        """
+        try:
+            while not stop.is_set() and not (until_filled and self.filled.is_set()):
+                try:
+                    if self._damaged.is_set():
+                        await self._in_thread(self._file.make_anew)
+                        self._damaged.clear()
+                    await self._follow(stop, until_filled)
+                except Exception as error:
+                    # Whatever it is: who asks must hear that answers are growing old.
+                    if until_filled:
+                        raise
+                    if isinstance(error, sqlite3.Error) and is_damage(error):
+                        self.unreadable(error)
+                    else:
+                        self.trouble = _why(error)
+                    self._say.warning("projection.dropped", error=type(error).__name__, again_in_s=AGAIN_S)
+                    await _sleep_unless(stop, AGAIN_S)
+        finally:
+            self._thread.shutdown(wait=True)
+
+    async def _follow(self, stop: asyncio.Event, until_filled: bool) -> None:
+        """Read from the kept positions on, and take in what comes. Begin anew where these are another log's.
+
+        Raises what went wrong; what was not taken in is read again.
+        """
+        self.partitions = await self._log.partitions()
+        identity = await self._log.identity()
+        kept = await self._in_thread(partial(self._file.positions, identity))
+        try:
+            positions = await self._empty(identity) if kept is None else kept
+            reader = await self._log.changes(TOPICS, positions)
+            tidying = asyncio.create_task(self._tidy())
+            try:
+                await self._take_in(reader, positions, stop, until_filled)
+            finally:
+                tidying.cancel()
+                await asyncio.gather(tidying, return_exceptions=True)
+                await reader.close()
+        except PositionsGone:
+            self._say.warning("projection.emptied")
+            await self._empty(identity)
+
+    async def _empty(self, identity: str) -> Mapping[str, int]:
+        """Begin anew, from the beginning of the log."""
+        if self.filled.is_set():
+            self._begin_anew(_ANEW)
+        await self._in_thread(partial(self._file.empty, identity))
+        return {}
+
+    async def _take_in(
+        self, reader: ChangeReader, positions: Mapping[str, int], stop: asyncio.Event, until_filled: bool
+    ) -> None:
+        """Take in what comes, until told to stop or it is found to be damaged. Raises PositionsGone."""
+        while not stop.is_set():
+            # Asked before what came of it is read: afterwards that could be on the log and not in here.
+            decided = self.filled.is_set() or self._decided is None or self._decided()
+            changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
+            if changes is None or self._damaged.is_set():
+                return
+            if changes.records or changes.states or changes.positions != positions:
+                filled = await self._fill(changes)
+                self.tell(filled)
+                await self._pass_on(filled)
+                positions = dict(changes.positions)
+            whole = decided and not changes.behind and not self.filled.is_set()
+            if whole:
+                await self._in_thread(self._file.look)
+                if self._decided is not None:
+                    await self._in_thread(self._file.drop_undecided)
+            if self._damaged.is_set():
+                return
+            if whole:
+                self._say.info("projection.filled")
+                self._anew = None
+                self.filled.set()
+            self.behind, self.trouble = changes.behind, self._anew
+            self._positions = changes.positions
+            self._moved.set()
+            if until_filled and self.filled.is_set():
+                return
+
+    async def _fill(self, changes: Changes) -> Filled:
+        """Take in, in a thread where it is much: a little takes less time than handing it over."""
+        if len(changes.records) + len(changes.states) <= AT_HAND:
+            return fill(self._file, changes)
+        return await self._in_thread(partial(fill, self._file, changes))
+
+    async def _tidy(self) -> None:
+        """Copy what was written lately to where it stays, now and then: it waits for the disk."""
+        untidy = False
+        while True:
+            await asyncio.sleep(TIDY_S)
+            try:
+                await self._in_thread(self._file.checkpoint)
+                untidy = False
+            except (sqlite3.Error, OSError) as error:
+                # Nothing is lost by it, and what is written piles up only until it can be copied again.
+                if not untidy:
+                    self._say.warning("projection.untidy", error=type(error).__name__, again_in_s=TIDY_S)
+                untidy = True
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+@asynccontextmanager
+async def kept_filled(
+    log: Log,
+    file: ProjectionFile,
+    decided: Callable[[], bool],
+    pass_on: Callable[[Filled], Awaitable[None]] = _nobody_else,
+) -> AsyncIterator[Following]:
+    """What fills the projection for as long as the block lasts; its file is closed at the end.
+
+    decided, pass_on: see Following.
+    """
+    following, ended = Following(log, file, decided, pass_on), asyncio.Event()
+    running = asyncio.create_task(following.run(ended))
+    try:
+        yield following
+    finally:
+        ended.set()
+        await asyncio.gather(running, return_exceptions=True)
+        file.close()
+
+
+def tell_unreadable(error: sqlite3.Error) -> None:
+    """Log that somebody could not read the projection."""
+    name = getattr(error, "sqlite_errorname", "unknown")
+    structlog.get_logger("gateway.projection").warning("projection.unreadable", error=name)
+
+
+def _why(error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk is full; make room, and it goes on by itself"
+    said = str(error) if isinstance(error, LogError) else type(error).__name__
+    return f"{said}; it is tried again by itself"
+
+
+async def _unless(stop: asyncio.Event, reader: ChangeReader, wait_s: float) -> Changes | None:
+    """What has changed; None: told to stop meanwhile."""
+    reading = asyncio.ensure_future(reader.read(wait_s))
+    told = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({reading, told}, return_when=asyncio.FIRST_COMPLETED)
+        return reading.result() if reading.done() else None
+    finally:
+        told.cancel()
+        if not reading.done():
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

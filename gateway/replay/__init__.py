@@ -1,0 +1,1 @@
+"""The rules without a log: JSON lines in, JSON lines out."""

@@ -1,0 +1,185 @@
+"""From the settings to a connection to the brokers. What contradicts itself or does nothing is refused."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv6Address
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from gateway.backends.kafka.connection import Connection, PasswordLogin, TokenLogin, tls
+from gateway.backends.kafka.token import ClientCredentials, TokenFile
+from gateway.engine.log import LogError
+from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
+
+_LIKE: Final = "expected kafka://HOST:PORT,HOST:PORT"
+_SERVER: Final = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[^\[\]]*\]):(?P<port>[0-9]+)")
+
+_KEY: Final = ("kafka_key_file", "kafka_key_password", "kafka_key_password_file")
+_TLS: Final = ("kafka_ca_file", "kafka_certificate_file", *_KEY)
+_BY_PASSWORD: Final = ("kafka_username", "kafka_password", "kafka_password_file")
+_BY_ENDPOINT: Final = (
+    "kafka_token_client_id",
+    "kafka_token_client_secret",
+    "kafka_token_client_secret_file",
+    "kafka_token_scope",
+)
+_BY_TOKEN: Final = ("kafka_token_file", "kafka_token_url", *_BY_ENDPOINT)
+
+
+def connection(settings: Settings) -> Connection:
+    """The connection that the settings describe. Raises InvalidSettings, which never shows a value."""
+    servers = _servers(settings.log_url)
+    encrypted = settings.kafka_security in {"tls", "sasl_tls"}
+    if not encrypted:
+        other = "sasl_tls" if settings.kafka_security == "sasl_plaintext" else "tls"
+        _refuse(settings, _TLS, f"is for an encrypted connection; set GATEWAY_KAFKA_SECURITY to {other}")
+    if settings.kafka_certificate_file is None:
+        _refuse(settings, _KEY, "needs GATEWAY_KAFKA_CERTIFICATE_FILE; name the certificate too")
+    if settings.kafka_security in {"plaintext", "tls"}:
+        other = "sasl_tls" if encrypted else "sasl_plaintext"
+        _refuse(
+            settings,
+            ("kafka_sasl_mechanism", *_BY_PASSWORD, *_BY_TOKEN),
+            f"is for a connection with a login; set GATEWAY_KAFKA_SECURITY to {other}",
+        )
+        login = None
+    else:
+        login = _login(settings)
+    try:
+        context = (
+            tls(
+                settings.kafka_ca_file,
+                settings.kafka_certificate_file,
+                settings.kafka_key_file,
+                _secret(settings, "kafka_key_password"),
+            )
+            if encrypted
+            else None
+        )
+    except LogError as error:
+        raise InvalidSettings(str(error)) from None
+    return Connection(servers, context, login)
+
+
+def _servers(url: str) -> tuple[str, ...]:
+    named = url.removeprefix(KAFKA)
+    if not url.startswith(KAFKA) or not named:
+        raise InvalidSettings(f"GATEWAY_LOG_URL names no broker; {_LIKE}")
+    if "@" in named:
+        raise InvalidSettings(
+            "GATEWAY_LOG_URL holds a user; name it in GATEWAY_KAFKA_USERNAME instead, and the password in "
+            "GATEWAY_KAFKA_PASSWORD_FILE"
+        )
+    if re.search(r"[/?#]", named):
+        raise InvalidSettings(f"GATEWAY_LOG_URL has something behind the brokers; {_LIKE}")
+    servers = tuple(named.split(","))
+    for number, server in enumerate(servers, 1):
+        if wrong := _wrong_with(server):
+            raise InvalidSettings(f"in GATEWAY_LOG_URL, broker {number} {wrong}")
+    return servers
+
+
+def _wrong_with(server: str) -> str:
+    if _is_ipv6(server) or _is_ipv6(server.rpartition(":")[0]):
+        return "is an IPv6 address without brackets; expected kafka://[ADDRESS]:PORT"
+    found = _SERVER.fullmatch(server)
+    if found is None:
+        without_port = _SERVER.fullmatch(f"{server.removesuffix(':')}:1")
+        return f"has no port; {_LIKE}" if without_port else f"is not HOST:PORT; {_LIKE}"
+    if found["host"].startswith("[") and not _is_ipv6(found["host"][1:-1]):
+        return "has brackets and no IPv6 address in them; expected kafka://[ADDRESS]:PORT"
+    if not 1 <= int(found["port"][:6]) <= 65535:
+        return "has a port that can't be; expected 1 to 65535"
+    return ""
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _login(settings: Settings) -> PasswordLogin | TokenLogin:
+    mechanism = settings.kafka_sasl_mechanism
+    if mechanism is None:
+        raise InvalidSettings(
+            f"GATEWAY_KAFKA_SECURITY is {settings.kafka_security} and there is no "
+            "GATEWAY_KAFKA_SASL_MECHANISM; set it to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+        )
+    if mechanism == "OAUTHBEARER":
+        _refuse(settings, _BY_PASSWORD, "is not for OAUTHBEARER; remove it")
+        return TokenLogin(_tokens(settings))
+    _refuse(
+        settings, _BY_TOKEN, f"is for OAUTHBEARER and GATEWAY_KAFKA_SASL_MECHANISM is {mechanism}; remove it"
+    )
+    password = _secret(settings, "kafka_password")
+    if settings.kafka_username is None or password is None:
+        raise InvalidSettings(
+            f"{mechanism} needs a user and a password; set GATEWAY_KAFKA_USERNAME and "
+            "GATEWAY_KAFKA_PASSWORD_FILE"
+        )
+    return PasswordLogin(mechanism, settings.kafka_username, password)
+
+
+def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
+    url = settings.kafka_token_url
+    if settings.kafka_token_file is not None:
+        _refuse(
+            settings,
+            ("kafka_token_url", *_BY_ENDPOINT),
+            "is for a token endpoint and GATEWAY_KAFKA_TOKEN_FILE names a file; remove one of them",
+        )
+        return TokenFile(settings.kafka_token_file)
+    if url is None:
+        raise InvalidSettings(
+            "OAUTHBEARER needs a token; set GATEWAY_KAFKA_TOKEN_FILE, or GATEWAY_KAFKA_TOKEN_URL"
+        )
+    if wrong := _wrong_with_endpoint(url):
+        raise InvalidSettings(f"GATEWAY_KAFKA_TOKEN_URL {wrong}")
+    secret = _secret(settings, "kafka_token_client_secret")
+    if settings.kafka_token_client_id is None or secret is None:
+        raise InvalidSettings(
+            "GATEWAY_KAFKA_TOKEN_URL needs a client; set GATEWAY_KAFKA_TOKEN_CLIENT_ID and "
+            "GATEWAY_KAFKA_TOKEN_CLIENT_SECRET_FILE"
+        )
+    return ClientCredentials(url, settings.kafka_token_client_id, secret, settings.kafka_token_scope)
+
+
+def _wrong_with_endpoint(url: str) -> str:
+    like = "expected https://HOST/PATH"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return f"is not a URL; {like}"
+    if "@" in parts.netloc:
+        return "holds a user; set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        return f"is not the URL of an endpoint; {like}"
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
+        return f"would send the client's secret unencrypted; {like}"
+    return ""
+
+
+def _secret(settings: Settings, name: str) -> str | None:
+    """A secret, from its setting or from the file that the setting with _FILE behind it names."""
+    given: SecretStr | None = getattr(settings, name)
+    path = getattr(settings, f"{name}_file")
+    if path is None:
+        return None if given is None else given.get_secret_value()
+    if given is not None:
+        raise InvalidSettings(f"{env(name)} and {env(name)}_FILE are both set; remove one of them")
+    text = text_of(path, f"the file of {env(name)}_FILE,").removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise InvalidSettings(f"the file of {env(name)}_FILE, {path} is empty; write the secret to it")
+    return text
+
+
+def _refuse(settings: Settings, names: Iterable[str], why: str) -> None:
+    for name in names:
+        if name in settings.model_fields_set:
+            raise InvalidSettings(f"{env(name)} {why}")

@@ -1,0 +1,192 @@
+"""Asks a sandbox for everything, and writes down what it answers: `make docs` runs it.
+
+What is written is the same each time: in a sandbox nothing moves the clock but who asks.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msgspec import json as msgspec_json
+
+from gateway.contracts.openapi.examples import Example
+from tests.sandbox_process import Answered, Sandbox, sandbox
+
+#: Headers of answers that are worth showing.
+SHOWN = ("ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", "Content-Disposition")
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that is to be an example."""
+
+    operation: str
+    name: str
+    summary: str
+    path: str
+    method: str = "GET"
+    body: Any = None
+    content_type: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def record(key: str, name: str, summary: str, po: str, body: object, wait: str = "wait=5") -> Asked:
+    """A provider's record."""
+    headers = {"Idempotency-Key": key} | ({"Prefer": wait} if wait else {})
+    return Asked("postRecord", name, summary, f"/v1/referrals/{po}/records", "POST", body, JSON, headers)
+
+
+MORNING = "2016-03-14T09:00:00Z"
+PO = "UC-MANDATORY"
+ACCEPTED = {"type": "ReferralAccepted", "accepted_at": MORNING}
+BOOKED = {
+    "type": "SessionBooked",
+    "session_id": "UC-1",
+    "session_name": "Information session",
+    "starts_at": "2016-03-22T10:00:00Z",
+    "duration_minutes": 60,
+    "location": "Leeds, Town Hall",
+    "format": "GROUP",
+    "notified_at": MORNING,
+}
+ATTENDED = {
+    "type": "AttendanceRecorded",
+    "session_id": "UC-1",
+    "outcome": "ATTENDED",
+    "recorded_at": "2016-03-22T11:10:00Z",
+}
+PLAN = {
+    "contract_package_area": "CPA01",
+    "formats": ["GROUP", "ONE_TO_ONE"],
+    "group_size": 10,
+    "timings": "Tuesdays and Thursdays at 10:00",
+    "effective_from": "2016-03-01",
+}
+CSV = (
+    "message_id,po_number,type,accepted_at\n"
+    "up-1,JSA-MANDATORY,Referral accepted,14/03/2016 09:00\n"
+    "up-2,JSA-VOLUNTARY,Referral accepted,14/03/2016 09:00\n"
+)
+JSONL = json.dumps({"message_id": "up-3", "po_number": "UC-VOLUNTARY", **ACCEPTED}) + "\n"
+WP11 = {
+    "topic": "jobcentre.wp11",
+    "value": {
+        "message_id": "jcp-1",
+        "po_number": PO,
+        "jobcentre_id": "JCP-LEEDS",
+        "interview_on": "2016-03-22",
+        "wants_to_join": True,
+        "issued_on": "2016-03-22",
+    },
+}
+
+
+def all_of_them() -> Iterator[Asked]:
+    """In this order: what comes later lives on what came before."""
+    yield Asked("getLiveness", "alive", "Alive", "/livez")
+    yield Asked("getReadiness", "ready", "Ready", "/readyz")
+    yield Asked("listReferrals", "page", "The first page of two", "/v1/referrals?limit=2")
+    yield Asked("listReferrals", "no_status", "A status that there isn't", "/v1/referrals?status=CLOSED")
+    yield Asked("getReferral", "unknown", "No referral of yours", "/v1/referrals/PO-NONE")
+    yield record("prv-1", "accepted", "A referral is accepted", PO, ACCEPTED)
+    yield record("prv-2", "booked", "A session is booked, without waiting", PO, BOOKED, wait="")
+    yield record("prv-2", "other", "Another record with a key that was used", PO, ACCEPTED)
+    yield record("prv-3", "refused", "A record that is refused", PO, ACCEPTED)
+    yield record("prv-4", "missing", "A field is missing", PO, {"type": "ReferralAccepted"})
+    yield record("prv-5", "not_yours", "No referral of yours", "PO-NONE", ACCEPTED)
+    yield Asked("getMessage", "applied", "A message that was applied", "/v1/messages/prv-1")
+    yield Asked("getMessage", "unknown", "No message of yours", "/v1/messages/prv-99")
+    at = {"at": "2016-03-22T11:15:00Z"}
+    yield Asked("moveSandboxClock", "a_week", "A week later", "/sandbox/clock", "POST", at, JSON)
+    back = {"at": MORNING}
+    yield Asked("moveSandboxClock", "back", "Back to Monday", "/sandbox/clock", "POST", back, JSON)
+    yield Asked("getSandboxClock", "now", "The time", "/sandbox/clock")
+    yield record("prv-6", "attended", "A participant came", PO, ATTENDED)
+    yield Asked(
+        "postSandboxMessage",
+        "wp11",
+        "The participant joins",
+        "/sandbox/messages",
+        "POST",
+        WP11,
+        JSON,
+        {"Prefer": "wait=5"},
+    )
+    yield Asked("getSandboxMessage", "wp11", "It was applied", "/sandbox/messages/jcp-1")
+    yield Asked("getReferral", "joining", "A referral with a WP11", f"/v1/referrals/{PO}")
+    yield Asked("listInstructions", "page", "The first two", "/v1/instructions?limit=2")
+    stream = {"Accept": "text/event-stream"}
+    yield Asked("listInstructions", "stream", "A stream", "/v1/instructions", headers=stream)
+    yield Asked("listInstructions", "no_cursor", "What is no cursor", "/v1/instructions?after=x")
+    yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
+    yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
+    yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
+    yield Asked(
+        "postUpload", "jsonl", "A record as a line", "/v1/uploads", "POST", JSONL, "application/jsonl"
+    )
+    bad = CSV.replace("up-", "bad-").replace("14/03/2016", "31/02/2016")
+    yield Asked("postUpload", "mistakes", "Days that don't exist", "/v1/uploads", "POST", bad, "text/csv")
+    file = {"Accept": "text/csv"}
+    yield Asked("postUpload", "mistakes_file", "The same", "/v1/uploads", "POST", bad, "text/csv", file)
+    yield Asked("getUploadTemplate", "template", "The template", "/v1/uploads/template")
+    key = {"Idempotency-Key": "plan-1"}
+    yield Asked("putDeliveryPlan", "plan", "A plan", "/v1/delivery-plan", "PUT", PLAN, JSON, key)
+    yield Asked(
+        "putDeliveryPlan",
+        "no_format",
+        "A plan without a format",
+        "/v1/delivery-plan",
+        "PUT",
+        PLAN | {"formats": []},
+        JSON,
+    )
+    yield Asked("getDeliveryPlan", "plans", "The plan in force", "/v1/delivery-plan")
+    nobody = {"Authorization": ""}
+    yield Asked("getDeliveryPlan", "no_token", "Without a token", "/v1/delivery-plan", headers=nobody)
+
+
+def recorded(here: Sandbox) -> list[Example]:
+    """What a new sandbox answers to all of them."""
+    return [_example(asked, here) for asked in all_of_them()]
+
+
+def _example(asked: Asked, here: Sandbox) -> Example:
+    text = asked.body if isinstance(asked.body, str) else json.dumps(asked.body)
+    headers = asked.headers | ({"Content-Type": asked.content_type} if asked.content_type else {})
+    body = b"" if asked.body is None else text.encode()
+    answered = here.ask(asked.method, asked.path, body, **headers)
+    return Example(
+        operation=asked.operation,
+        name=asked.name,
+        summary=asked.summary,
+        path=asked.path,
+        headers=asked.headers,
+        content_type=asked.content_type,
+        body=asked.body,
+        status=answered.status,
+        answer_headers={name: answered.headers[name] for name in SHOWN if name in answered.headers},
+        answer_type=answered.type,
+        answer=_content(answered),
+    )
+
+
+def _content(answered: Answered) -> object:
+    if answered.type is not None and answered.type.endswith("json"):
+        return json.loads(answered.body)
+    return answered.body.decode("utf-8-sig") or None
+
+
+def rendered(examples: list[Example]) -> bytes:
+    """As the file has them."""
+    return msgspec_json.format(msgspec_json.encode(examples), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as begun:
+        begun.until_ready()
+        Path(sys.argv[1]).write_bytes(rendered(recorded(begun)))

@@ -1,0 +1,205 @@
+"""The OpenAPI document is right by OpenAPI's rules, and by what the gateway serves and refuses."""
+
+import ast
+import asyncio
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema_rs
+import pytest
+from aiohttp import web
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from gateway.api.security import RoleReason, TokenReason
+from gateway.contracts.openapi import document, operations
+from gateway.contracts.openapi.codes import CODES
+from gateway.contracts.openapi.operation import Operation
+from gateway.processes import serving
+from gateway.rules.policy import shipped
+from gateway.sandbox.beginning import open_sandbox
+from gateway.settings.settings import Settings
+from tests.ports import free_port
+from tests.sandbox_process import Sandbox
+
+ROOT = Path(__file__).parents[3]
+#: Of answers to what no operation is.
+OF_NO_OPERATION = {(404, "NOT_FOUND"), (405, "METHOD_NOT_ALLOWED")}
+#: Whose code is the status's own name.
+BY_STATUS = {
+    (400, "BAD_REQUEST"),
+    (417, "EXPECTATION_FAILED"),
+    (429, "TOO_MANY_REQUESTS"),
+    (500, "INTERNAL_SERVER_ERROR"),
+    *OF_NO_OPERATION,
+}
+
+Json = dict[str, Any]
+
+
+def as_read(*, sandbox: bool = True) -> Json:
+    """The document as it comes out of its JSON."""
+    found: Json = json.loads(json.dumps(document(sandbox=sandbox)))
+    return found
+
+
+def references(thing: object) -> Iterator[str]:
+    """All that it refers to within itself."""
+    if isinstance(thing, dict):
+        for key, part in thing.items():
+            if key == "$ref":
+                yield part
+            else:
+                yield from references(part)
+    elif isinstance(thing, list):
+        for part in thing:
+            yield from references(part)
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_it_is_openapi_3_1(sandbox: bool) -> None:
+    described = as_read(sandbox=sandbox)
+    assert described["openapi"].startswith("3.1.")
+    assert [*OPENAPI_31_VALIDATOR.iter_errors(described)] == []
+    for schema in described["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_what_it_refers_to_is_there_and_what_is_there_is_referred_to(sandbox: bool) -> None:
+    described = as_read(sandbox=sandbox)
+    schemas = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    mapped = {"#/components/schemas/ProviderRecord"}
+    assert set(references(described)) | mapped == schemas
+
+
+def test_operations_and_their_parameters_have_names_of_their_own() -> None:
+    listed = operations(sandbox=True)
+    assert len({each.id for each in listed}) == len(listed)
+    assert len({(each.method, each.path) for each in listed}) == len(listed)
+    for each in listed:
+        in_path = {part["name"] for part in each.parameters if part["in"] == "path"}
+        assert in_path == set(re.findall(r"\{(\w+)\}", each.path))
+
+
+def test_a_link_leads_to_an_operation_and_a_parameter_of_it() -> None:
+    by_id = {each.id: each for each in operations(sandbox=True)}
+    for each in by_id.values():
+        for other, parameter, _ in each.links.values():
+            assert parameter in {part["name"] for part in by_id[other].parameters}
+
+
+def test_only_a_sandbox_has_a_sandbox_in_it() -> None:
+    assert [path for path in document(sandbox=False)["paths"] if "sandbox" in path] == []
+    assert [path for path in document(sandbox=True)["paths"] if "sandbox" in path]
+    assert "SandboxMessage" not in document(sandbox=False)["components"]["schemas"]
+
+
+def raised() -> Iterator[tuple[int, str]]:
+    """The status and the code of each Problem that the code raises by name."""
+    statuses = {"BAD_REQUEST": 400, "FORBIDDEN": 403, "NOT_FOUND": 404, "CONFLICT": 409} | {
+        "REQUEST_TIMEOUT": 408,
+        "REQUEST_ENTITY_TOO_LARGE": 413,
+        "UNSUPPORTED_MEDIA_TYPE": 415,
+        "UNPROCESSABLE_ENTITY": 422,
+        "TOO_MANY_REQUESTS": 429,
+        "SERVICE_UNAVAILABLE": 503,
+    }
+    for file in (ROOT / "gateway").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem"):
+                continue
+            status = getattr(node.args[0], "attr", None) if node.args else None
+            codes = [each.value for each in node.keywords if each.arg == "code"]
+            for code in codes:
+                for part in ast.walk(code):
+                    if (
+                        isinstance(part, ast.Constant)
+                        and isinstance(part.value, str)
+                        and part.value.isupper()
+                    ):
+                        assert status in statuses, f"{file}:{node.lineno}"
+                        yield statuses[status], part.value
+
+
+def test_its_codes_are_those_of_the_code() -> None:
+    """One that is raised and not listed, or the other way round, would be a promise that isn't kept."""
+    tokens = {
+        (503 if it == "keys_unavailable" else 401, f"TOKEN_{it.upper()}") for it in get_args(TokenReason)
+    }
+    roles = {(403, it.upper()) for it in get_args(RoleReason)}
+    listed = {(status, code) for status, codes in CODES.items() for code in codes}
+    assert {*raised()} | tokens | roles | BY_STATUS == listed
+
+
+def test_every_code_is_that_of_an_operation_and_told_in_the_table() -> None:
+    listed = {(status, code) for status, codes in CODES.items() for code in codes}
+    of_operations = {
+        (status, code)
+        for each in operations(sandbox=True)
+        for status, codes in each.codes.items()
+        for code in codes
+    }
+    assert listed - of_operations == OF_NO_OPERATION
+    table = as_read()["info"]["description"]
+    for status, code in of_operations:
+        assert f"| {status} | `{code}` |" in table
+
+
+async def test_it_has_every_route_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[web.Application] = []
+
+    @asynccontextmanager
+    async def not_serving(app: web.Application, *_: object, sandbox: bool) -> AsyncIterator[None]:
+        assert sandbox
+        seen.append(app)
+        yield
+
+    monkeypatch.setattr(serving, "serving", not_serving)
+    settings = Settings(log_url=f"sqlite:///{tmp_path / 'g.db'}", http_port=free_port())
+    log = await open_sandbox(settings.log_path(), 1)
+    try:
+        async with serving.served_crew(log, settings, shipped(), "wall", None, asyncio.Event(), None):
+            pass
+    finally:
+        await log.close()
+    (app,) = seen
+    routes = {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"  # aiohttp's own, with every GET
+    }
+    assert routes == {(each.method, each.path) for each in operations(sandbox=True)}
+
+
+#: Health and metrics pass over parameters: monitoring may add some.
+ASKED_EXACTLY = [each for each in operations(sandbox=True) if each.tag != "operation"]
+
+
+@pytest.mark.parametrize("operation", ASKED_EXACTLY, ids=lambda each: each.id)
+def test_its_parameters_of_the_query_are_those_that_are_read(operation: Operation, here: Sandbox) -> None:
+    """The gateway tells which there are to whoever gives another one."""
+    path = operation.path.replace("{po}", "UC-MANDATORY").replace("{id}", "x")
+    answered = here.ask(operation.method, f"{path}?nothing_of_the_kind=1")
+    problem = json.loads(answered.body)
+    assert problem["code"] == "UNKNOWN_PARAMETER"
+    named = problem["detail"].partition("it takes ")[2].rstrip(".").split(", ")
+    assert set(named) - {"none"} == {part["name"] for part in operation.parameters if part["in"] == "query"}
+
+
+def test_it_is_served_to_anybody_compressed_and_once(here: Sandbox) -> None:
+    plain = here.ask("GET", "/v1/openapi.json", Authorization="")
+    assert (plain.status, plain.type) == (200, "application/json")
+    assert json.loads(plain.body) == as_read()
+    packed = here.ask("GET", "/v1/openapi.json", Authorization="", Accept_Encoding="gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    etag = plain.headers["ETag"]
+    for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = here.ask("GET", "/v1/openapi.json", If_None_Match=known)
+        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", etag)
+    assert here.ask("GET", "/v1/openapi.json", If_None_Match='"other"').status == 200

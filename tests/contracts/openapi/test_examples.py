@@ -1,0 +1,48 @@
+"""The document's examples are what a sandbox answers, and what the document says it answers."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from gateway.contracts.openapi import document, operations
+from gateway.contracts.openapi.examples import FILE, Example, examples
+from tests.contracts.openapi.recording import recorded, rendered
+from tests.sandbox_process import Sandbox
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = document(sandbox=True)
+OPERATIONS = {operation.id: operation for operation in operations(sandbox=True)}
+
+
+def assert_valid(value: object, schema: dict[str, Any]) -> None:
+    """By a schema of the document."""
+    whole = schema | {"components": DOCUMENT["components"]}
+    jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(value)
+
+
+def test_they_are_what_a_new_sandbox_answers(here: Sandbox) -> None:
+    """Where they aren't any more: make docs."""
+    assert rendered(recorded(here)) == (ROOT / "gateway/openapi" / FILE).read_bytes()
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: f"{example.operation}-{example.name}")
+def test_one_is_as_the_document_says(example: Example) -> None:
+    operation = OPERATIONS[example.operation]
+    described = DOCUMENT["paths"][operation.path][operation.method.lower()]
+    answer = described["responses"][str(example.status)]
+    if example.answer is not None:
+        assert_valid(example.answer, answer["content"][example.answer_type]["schema"])
+    assert {name for name, each in answer.get("headers", {}).items() if each["required"]} <= {
+        *example.answer_headers
+    }
+    assert {*example.answer_headers} <= {*answer.get("headers", {})}
+    if example.body is not None and example.status < 300:
+        assert_valid(example.body, described["requestBody"]["content"][example.content_type]["schema"])
+
+
+def test_every_operation_that_answers_in_json_has_one() -> None:
+    without = OPERATIONS.keys() - {example.operation for example in examples()}
+    # The first two are long, and the third is the document.
+    assert without == {"getMetrics", "getSandbox", "getOpenApi"}

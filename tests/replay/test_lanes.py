@@ -1,0 +1,346 @@
+"""A replay in lanes: the same bytes as alone, the same errors, and no process that stays behind."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.intake.lines import InvalidLine, Line
+from gateway.replay import lanes
+from gateway.replay.command import to_write
+from gateway.replay.lanes import in_lanes, lanes_for
+from gateway.replay.replay import BEHIND_ALL_DUE, EndsBeforeInput, LaneEnded, Place
+from gateway.rules.policy import shipped
+from gateway.sample import programme as sampled
+from schemas.json import parse_instant
+from tests.cli.running import clean_environment, json_lines, referral
+from tests.oracle.programmes import programme
+from tests.patience import PATIENCE_S, eventually
+
+#: Behind the 400 days after which the last referral of the sample is forgotten.
+LATE = parse_instant("2019-01-01T00:00:00Z")
+#: The command on three processes, however many processors there are.
+IN_LANES = (
+    "import gateway.replay.lanes as l; l.lanes_for = lambda _: 3; from gateway.cli.main import main; main()"
+)
+
+
+def replayed(lines: Iterable[bytes], count: int, until: int | None = None) -> tuple[bytes, str | None]:
+    """What a replay on so many processes prints, and the error with which it ends."""
+    printed: list[bytes] = []
+    try:
+        printed.extend(in_lanes(lines, partial(to_write, policies=shipped(), until=until), count))
+    except (InvalidLine, EndsBeforeInput) as error:
+        return b"".join(printed), f"{type(error).__name__}: {error}"
+    return b"".join(printed), None
+
+
+def sample(referrals: int) -> list[bytes]:
+    return b"".join(sampled(referrals, 3)).splitlines(keepends=True)
+
+
+@pytest.fixture
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks so small that a short programme has many."""
+    monkeypatch.setattr(lanes, "LINES", 5)
+
+
+@pytest.mark.parametrize("until", [None, LATE])
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_any_number_of_lanes_prints_what_one_prints(count: int, until: int | None) -> None:
+    lines = sample(1_500)
+    assert len(lines) > 2 * lanes.LINES
+    assert replayed(lines, count, until) == replayed(lines, 1, until)
+
+
+@pytest.mark.usefixtures("few_at_once")
+@pytest.mark.parametrize("seed", range(40))
+def test_so_do_programmes_of_many_deadlines_at_one_instant(seed: int) -> None:
+    """All days are near each other, so deadlines of different purchase orders fall due together."""
+    lines = [json.dumps(line).encode() + b"\n" for line in programme(seed, 8, None)]
+    assert len(lines) > 10
+    alone = replayed(lines, 1, LATE)
+    assert alone[0]
+    assert replayed(lines, 3, LATE) == alone
+
+
+def test_what_is_due_between_two_lines_of_another_lane_comes_between_them() -> None:
+    """At the very places at which a single process decides it: ticks move the time of all."""
+    referrals = [referral(po_number=f"PO{number}") for number in range(40)]
+    ticks = [{"at": f"2016-0{month}-20T00:00:00Z", "tick": True} for month in (4, 5, 6)]
+    at = "2016-06-20T00:00:00Z"
+    late = [referral(at, f"PO9{number}", referred_on="2016-06-19") for number in range(40)]
+    lines = json_lines([*referrals, *ticks, *late]).splitlines(keepends=True)
+    alone = replayed(lines, 1)
+    for size in (1, 2, 7, 60):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lanes, "LINES", size)
+            assert replayed(lines, 4) == alone
+
+
+WRONG = {
+    "no JSON": b"{\n",
+    "an unknown field": b'{"at":"2030-01-01T00:00:00Z","colour":1}\n',
+    "at going back": json_lines([referral("1999-01-01T00:00:00Z")]),
+    "a wrong value": json_lines([referral("2030-01-01T00:00:00Z", po_revision="one")]),
+    "no text for a number": json_lines([referral("2030-01-01T00:00:00Z")]).replace(b'"PO1"', b"5"),
+    "no object for a value": b'{"at":"2030-01-01T00:00:00Z","topic":"prap.referrals","value":5}\n',
+    "a topic that there is not": b'{"at":"2030-01-01T00:00:00Z","topic":"x","value":{"po_number":"PO1"}}\n',
+    "too long": b'{"at":"' + b"2" * 5_000_000 + b'"}\n',
+    "wrong in shape and in time": b'{"at":"1999-01-01T00:00:00Z","colour":1,"value":{"po_number":"A0"}}\n',
+    "wrong in its type and in time": b'{"at":"9999-01-01T00:00:00Z","type":1,"value":{"po_number":"A1"}}\n',
+    "half a surrogate": json_lines([referral()]).replace(b'"PO1"', b'"\\ud800"'),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("place", [1, 700, 2_047, 2_048, 4_100])
+def test_a_wrong_line_ends_it_where_one_process_would_end(wrong: bytes, place: int) -> None:
+    """All that was decided before it has been printed, and nothing behind it."""
+    lines = sample(1_000)
+    lines = [*lines[:place], wrong, *lines[place:]]
+    printed, error = replayed(lines, 3)
+    assert (printed, error) == replayed(lines, 1)
+    assert error is not None
+    assert error.startswith(f"InvalidLine: line {place + 1}: ")
+    assert printed
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_of_two_wrong_lines_of_different_lanes_the_first_is_told() -> None:
+    good = [referral(po_number=f"PO{number}") for number in range(40)]
+    wrong = [referral(po_number=f"PO{number}", po_revision="one") for number in range(40, 60)]
+    lines = json_lines([*good, *wrong]).splitlines(keepends=True)
+    for count in (2, 3, 5):
+        assert replayed(lines, count) == replayed(lines, 1)
+
+
+def test_time_that_would_go_back_at_the_end_is_told_when_all_has_been_printed() -> None:
+    lines = sample(1_000)
+    printed, error = replayed(lines, 3, parse_instant("2000-01-01T00:00:00Z"))
+    assert error is not None
+    assert error.startswith("EndsBeforeInput: --until is before the last line")
+    assert printed == replayed(lines, 1)[0]
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_line_that_has_to_be_looked_into_is_decided_by_the_lane_of_its_purchase_order() -> None:
+    """Of a name that comes twice the last one counts; at a glance such a line can't be understood."""
+    lines = []
+    for number in range(30):
+        text = json.dumps(referral(po_number=f"PO{number}"))
+        lines.append(text.replace('"po_number"', '"po_number": 7, "po_number"', 1).encode() + b"\n")
+        lines.append(json_lines([referral(po_number=f"PO{number}")]))
+    printed, error = replayed(lines, 3)
+    assert error is None
+    assert printed.count(b'"DUPLICATE"') == 30
+    assert (printed, error) == replayed(lines, 1)
+
+
+def test_it_is_shared_out_where_it_is_a_large_file_and_there_are_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_processors", lambda: 4)
+    file = tmp_path / "lines"
+    for size, expected in ((0, 1), (1024 * 1024 - 1, 1), (1024 * 1024, 4)):
+        file.write_bytes(b" " * size)
+        with file.open("rb") as stream:
+            assert lanes_for(stream) == expected
+    with file.open("rb") as stream:
+        monkeypatch.setattr(lanes, "_processors", lambda: 64)
+        assert lanes_for(stream) == 8
+        monkeypatch.setattr(lanes, "_processors", lambda: 1)
+        assert lanes_for(stream) == 1
+
+
+def test_what_comes_from_another_program_is_decided_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "_processors", lambda: 4)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb"):
+        assert lanes_for(stream) == 1
+
+
+class Odd(Exception):
+    """Something that nobody expects."""
+
+
+def fails(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
+    for line in lines:
+        if line.number == 3_000 and line.message is not None:
+            raise Odd("a bug")
+        yield (line.number, BEHIND_ALL_DUE), b"x"
+
+
+def test_what_nobody_expects_is_raised_here_and_says_where_it_was() -> None:
+    with pytest.raises(Odd, match="a bug") as raised:
+        list(in_lanes(sample(1_500), fails, 2))
+    (note,) = raised.value.__notes__
+    assert "in fails" in note
+
+
+def dies(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
+    for line in lines:
+        if line.number == 3_000 and line.message is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield (line.number, BEHIND_ALL_DUE), b"x"
+
+
+def test_a_process_that_is_killed_ends_the_replay_with_a_sentence() -> None:
+    with pytest.raises(LaneEnded, match="was stopped; see to memory, and try again"):
+        list(in_lanes(sample(1_500), dies, 2))
+
+
+def pours(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
+    for line in lines:
+        yield (line.number, BEHIND_ALL_DUE), b"x" * 10_000
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a process waits: here, until somebody takes what it sends."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def test_so_does_one_that_is_killed_while_it_hands_over_what_it_has() -> None:
+    """Such as one that takes too much memory while nobody reads what is printed."""
+    printed = in_lanes(sample(1_500), pours, 2)
+    assert next(printed)
+    for lane in multiprocessing.active_children():
+        assert lane.pid is not None
+        eventually(partial(sleeps, lane.pid))
+        os.kill(lane.pid, signal.SIGKILL)
+    with pytest.raises(LaneEnded, match="was stopped"):
+        list(printed)
+
+
+def test_no_lane_is_far_ahead_of_the_others(few_at_once: None) -> None:
+    """Else one that has nothing to say would make its parent keep all lines for the others."""
+    taken = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal taken
+        for number in range(2_000):
+            taken += 1
+            second = f"{number // 60:02}:{number % 60:02}"
+            yield json_lines([referral(f"2016-03-14T09:{second}Z", message_id=f"M{number}")])
+
+    work = partial(to_write, policies=shipped(), until=None)
+    ahead = [taken - number for number, _ in enumerate(in_lanes(lines(), work, 3))]
+    assert len(ahead) >= 2_000
+    # What a lane has understood and not decided yet, and three blocks.
+    assert max(ahead) <= 256 + 4 * lanes.LINES
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_what_falls_due_at_once_is_handed_over_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    referrals = json_lines(referral(po_number=f"PO{number}") for number in range(300))
+    lines = [*referrals.splitlines(keepends=True), b'{"at":"2016-06-20T00:00:00Z","tick":true}\n']
+    alone = replayed(lines, 1, LATE)
+    largest = 0
+    receive = Connection.recv
+
+    def received(self: Any) -> Any:
+        nonlocal largest
+        part = receive(self)
+        largest = max(largest, len(getattr(part, "written", ())))  # lanes receive, too: lines
+        return part
+
+    monkeypatch.setattr(Connection, "recv", received)
+    assert replayed(lines, 2, LATE) == alone
+    assert largest == lanes.LINES
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The command on three processes in the middle of a file: nobody reads on what it prints."""
+    file = tmp_path / "sample.jsonl"
+    file.write_bytes(b"".join(sample(1_500)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_LANES, "replay", str(file)],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    with process:
+        try:
+            assert process.stdout.readline()
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def at_work_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes of its session, without itself."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=,stat=", "--sid", str(process.pid)], capture_output=True, text=True, check=False
+    )
+    states: list[Any] = [line.split() for line in found.stdout.splitlines()]
+    return [int(pid) for pid, state in states if int(pid) != process.pid and not state.startswith("Z")]
+
+
+#: It is told to stop in the moment in which it forks a lane.
+TOLD_WHILE_FORKING = """
+import os
+from multiprocessing import context
+fork = context.ForkProcess.start
+def start(process):
+    os.kill(os.getpid(), int(os.environ["TOLD"]))
+    fork(process)
+context.ForkProcess.start = start
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_while_it_begins_it_does(number: signal.Signals, tmp_path: Path) -> None:
+    file = tmp_path / "sample.jsonl"
+    file.write_bytes(b"".join(sample(300)))
+    ended = subprocess.run(
+        [sys.executable, "-c", TOLD_WHILE_FORKING + IN_LANES, "replay", str(file)],
+        cwd=tmp_path,
+        env=clean_environment() | {"TOLD": str(int(number))},
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_it_ends_with_all_its_processes_and_says_nothing(
+    at_work: subprocess.Popen[bytes], number: signal.Signals
+) -> None:
+    """A terminal sends SIGINT to all of them, and systemd SIGTERM."""
+    assert len(at_work_of(at_work)) == 3
+    os.killpg(at_work.pid, number)
+    _, said = at_work.communicate(timeout=PATIENCE_S)
+    assert (at_work.returncode, said) == (128 + number, b"")
+    eventually(lambda: not at_work_of(at_work))
+
+
+def test_when_it_is_killed_its_processes_end_by_themselves(at_work: subprocess.Popen[bytes]) -> None:
+    assert len(at_work_of(at_work)) == 3
+    at_work.kill()
+    eventually(lambda: not at_work_of(at_work))
+
+
+def test_when_its_reader_goes_all_of_it_ends(at_work: subprocess.Popen[bytes]) -> None:
+    assert at_work.stdout is not None
+    at_work.stdout.close()
+    assert at_work.wait(PATIENCE_S) == 1
+    assert at_work.stderr is not None
+    assert at_work.stderr.read() == b""
+    eventually(lambda: not at_work_of(at_work))
