@@ -14,7 +14,7 @@ from aiohttp import ClientConnectionError, ClientSession
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.callers.development import key_path, token
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
 from gateway.processes.serving import served_crew
@@ -147,7 +147,7 @@ class Sandbox:
     """One that is served in this process."""
 
     path: Path
-    log: SqliteLog
+    log: EmbeddedLog
     crew: Crew
     stop: asyncio.Event
     session: ClientSession
@@ -293,7 +293,7 @@ def process(folder: Path, **settings: str) -> Iterator[Process]:
 
 async def records_of(path: Path, *topics: str) -> list[Record]:
     """What is on topics of a log that nobody decides on at the moment, or somebody does."""
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     try:
         return [record async for record in log.follow(topics, from_start=True, wait=False)]
     finally:

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from gateway.api import health
 from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.processes.wiring import WIRING
 from gateway.reading.following import Following
@@ -37,7 +37,7 @@ class Answer:
 class Gateway:
     """What is served, and who is asked."""
 
-    log: SqliteLog
+    log: EmbeddedLog
     crew: Crew
     metrics: Metrics
     stop: asyncio.Event
@@ -80,14 +80,14 @@ async def gateway(
     *,
     partitions: int = 1,
     until: int | None = None,
-    prepare: Callable[[SqliteLog], None] = lambda _: None,
+    prepare: Callable[[EmbeddedLog], None] = lambda _: None,
     projects: bool = False,
 ) -> AsyncIterator[Gateway]:
     """Serve, and decide meanwhile.
 
     prepare: what is done to the log beforehand. projects: with a projection.
     """
-    log = await open_sqlite(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
+    log = await open_embedded(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
     crew = Crew(log, shipped(), WIRING, until=until, watch=metrics)
