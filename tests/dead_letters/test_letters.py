@@ -248,14 +248,9 @@ async def test_a_letter_has_the_id_of_the_place_from_which_it_came_so_no_two_hav
     assert names == [f"{REFERRALS}-0-{offset}" for offset in (1, 2, 3, 4)]
 
 
-async def test_time_stands_still_in_a_log_with_its_own_time_when_a_letter_is_put_back(log:
-EmbeddedLog
-EmbeddedLog)
-
--
--> Non
-Non Non
-None None:
+async def test_time_stands_still_in_a_log_with_its_own_time_when_a_letter_is_put_back(
+    log: EmbeddedLog,
+) -> None:
     """Nothing falls due by it, though years have passed since."""
     await log.append([Draft(REFERRALS, b"PO1", GOOD, (), NINE)])
     await sent(log, BROKEN)
