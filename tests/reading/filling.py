@@ -60,6 +60,7 @@ async def a_log(path: Path, *, partitions: int = 1, most: int = 1_000) -> AsyncI
     try:
         log.file.take_lock()
         await log.file.run(lambda: log.file.connect(partitions))
+        await log.file.run(log.recall)
         yield log
     finally:
         await log.close()

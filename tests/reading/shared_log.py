@@ -30,6 +30,14 @@ class FileLog(EmbeddedLog):
         #: Each change of a state, and the end of `outbound` when it had been committed.
         self.changed: list[tuple[int, str, bytes | None]] = []
 
+    def recall(self) -> None:
+        """Take the states that an earlier handle has left for the changes that led to them."""
+        sql = (
+            "SELECT (SELECT max(offset) + 1 FROM outbound o WHERE o.po_number = s.po_number), s.po_number,"
+            " s.state FROM state s ORDER BY 1, 2"
+        )
+        self.changed = self.file.db.execute(sql).fetchall()
+
     async def write(self, partition: int, epoch: int, step: Commit) -> None:
         """Write a step, and keep what has changed in it."""
         await super().write(partition, epoch, step)

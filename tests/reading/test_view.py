@@ -188,7 +188,7 @@ async def test_the_first_message_with_an_id_counts(asked: Asked) -> None:
     assert keyed.po_number == "PO1"
     other = view.message(["PRV02"], "m1")
     assert other is not None
-    assert (other[1] and other[1].code) == "NOT_YOUR_REFERRAL"
+    assert (other[0], other[1] and other[1].status) == ("PO1", "DUPLICATE")
 
 
 async def test_what_is_not_a_providers_record_is_not_taken_for_one(asked: Asked) -> None:
