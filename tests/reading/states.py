@@ -15,7 +15,7 @@ def contradictions(path: Path) -> dict[str, set[tuple[Any, ...]]]:
     try:
         for partition, po_number, state in db.execute("SELECT partition, po_number, state FROM state"):
             found = listing(unpack(state))
-            times = (None, None, None)
+            times: tuple[int | None, ...] = (None, None, None)
             if found is not None:
                 place = (found.jobcentre_id, found.contract_package_area, found.referred_on)
                 row = (po_number, partition, found.provider_id, *place, found.status, found.accepted)

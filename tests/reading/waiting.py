@@ -18,6 +18,7 @@ from gateway.engine.step import StepSize
 from gateway.processes.wiring import WIRING
 from gateway.reading.tables import LogTables
 from gateway.rules.policy import shipped
+from gateway.system import telemetry
 
 
 class Waiting(LogTables):
@@ -44,4 +45,5 @@ async def work(path: Path, until: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
+    telemetry.configure("error", sys.stderr)
     asyncio.run(work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
