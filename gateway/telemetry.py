@@ -21,7 +21,7 @@ COMPLAINTS_APART_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """A row of the table in docs/operations.md. fields: all that a line of it may say."""
+    """A row of the table in docs/operations/log-events.md. fields: all that a line of it may say."""
 
     level: str
     fields: tuple[str, ...]
@@ -319,7 +319,7 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
 
 
 def table() -> str:
-    """LOG_EVENTS as the table in docs/operations.md (Markdown)."""
+    """LOG_EVENTS as the table in docs/operations/log-events.md (Markdown)."""
     rows = [
         f"| `{name}` | {event.level} | {', '.join(event.fields)} | {event.meaning} |"
         for name, event in LOG_EVENTS.items()
