@@ -13,10 +13,10 @@ from benchmarks.measuring import Figure, Section
 OF_RECORD: Final = Path(__file__).with_name("figures.md")
 
 _EXPLANATION: Final = """\
-How fast is the gateway, and how much memory does it need? `make bench` writes this page. A figure is the median
-of its rounds, with the least and the greatest. “Calibration” is the median time of a fixed piece of work before and
-after each round. “In calibrations” is the figure with that as the unit of time, so compare other or busy machines
-by it. It is empty where nothing is timed. Aims are for two cores and nothing else running.
+How fast is the gateway, and how much memory does it need? `make bench` writes this page. A figure is the
+median of its rounds, with the least and the greatest. “Calibration” is the median time of a fixed piece of
+work before and after each round. “In calibrations” is the figure with that as the unit of time: compare
+other or busy machines by it. It is empty where nothing is timed. Aims are for two cores, otherwise idle.
 """
 
 

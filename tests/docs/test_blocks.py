@@ -53,9 +53,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(
-    params=[page for page in PAGES if any(b.info == "sh" for b in blocks(page))], ids=page_id
-)
+@pytest.fixture(params=[page for page in PAGES if any(b.info == "sh" for b in blocks(page))], ids=page_id)
 def page(request: pytest.FixtureRequest) -> Path:
     found: Path = request.param
     return found
