@@ -126,8 +126,12 @@ class Restored(Struct, frozen=True, gc=False):
     decided_to: int | None
 
 
-class Forgotten(Struct, frozen=True, gc=False):
-    """That a referral was forgotten, at an instant (UTC milliseconds), after so many outputs of the step."""
+class Earlier(Struct, frozen=True, gc=False):
+    """What can't be asked for any more: what was decided on a purchase order before a referral of that number
+    began, or was forgotten.
+
+    at: when that was, UTC milliseconds. outputs: after how many outputs of the step.
+    """
 
     at: int
     outputs: int
@@ -139,7 +143,8 @@ class Commit(Struct, frozen=True, gc=False):
     outputs: what goes out, in order. draft: what makes records of events; None: there are none among them.
     states: packed states by po_number; None: the state is forgotten.
     listings: by po_number, of those of these states that have a referral; empty where the log isn't asked.
-    forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
+    earlier: by po_number, of a referral that began or was forgotten in this step, what belongs to an earlier
+    life.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
     """
@@ -150,7 +155,7 @@ class Commit(Struct, frozen=True, gc=False):
     decided_to: int
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
-    forgotten: Mapping[str, "Forgotten"] = {}
+    earlier: Mapping[str, "Earlier"] = {}
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""

@@ -16,7 +16,7 @@ from gateway.engine.log import (
     Commit,
     Draft,
     Drafting,
-    Forgotten,
+    Earlier,
     Headers,
     Listing,
     Output,
@@ -24,8 +24,9 @@ from gateway.engine.log import (
     Restored,
 )
 from gateway.engine.partitioner import partition_for
-from gateway.rules.events import Outcome
-from gateway.rules.messages import Message
+from gateway.rules.decide import Decision
+from gateway.rules.events import Outcome, PrapAction
+from gateway.rules.messages import Message, Referral
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
 
@@ -106,13 +107,13 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "forgotten", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "earlier", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
         self.to_log: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
-        self.forgotten: dict[str, Forgotten] = {}
+        self.earlier: dict[str, Earlier] = {}
         self.decided = 0
         self.moved = 0
         self.bytes = 0
@@ -221,7 +222,7 @@ class Deciding:
             raise
         positions = dict(inbox.positions)
         commit = Commit(
-            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.forgotten
+            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.earlier
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -266,7 +267,7 @@ class Deciding:
         alone = self._care.alone > 0
         out: Sequence[Output]
         log: Callable[[], None] | None
-        po_number, astray, forgets = None, False, False
+        po_number, astray, begins, forgets = None, False, False, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
             astray = self._partitions > 1 and self._is_astray(record)
@@ -288,6 +289,7 @@ class Deciding:
                     pack(decision.order)  # what raises here would raise where the step is made a commit
                 log = partial(self._log_outcomes, others) if others else None
                 po_number = message.po_number
+                begins = type(message) is Referral and _begins(decision)
                 forgets = self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
             if not alone:
@@ -295,13 +297,15 @@ class Deciding:
                 return False
             out = [self._wiring.failed(record)]
             log = partial(self._log_failure, record, type(error).__name__)
+        if begins and po_number is not None:
+            step.earlier[po_number] = Earlier(at, len(step.out))
         step.out += out
         if log is not None:
             step.to_log.append(log)
         if po_number is not None:
             step.touched[po_number] = None
             if forgets:
-                step.forgotten[po_number] = Forgotten(at, len(step.out))
+                step.earlier[po_number] = Earlier(at, len(step.out))
         step.decided += 1
         step.moved += astray
         step.bytes += len(record.value or b"")
@@ -334,7 +338,7 @@ class Deciding:
         step.out += out
         step.touched[po_number] = None
         if forgets:
-            step.forgotten[po_number] = Forgotten(self._decided_to, len(step.out))
+            step.earlier[po_number] = Earlier(self._decided_to, len(step.out))
         step.decided += 1
         if out:
             step.to_log.append(partial(self._log_deadline, po_number, len(out)))
@@ -364,6 +368,12 @@ class Deciding:
                 self._say.info("message.refused", code=outcome.code, **facts)
             else:
                 self._say.debug("message.decided", status=outcome.status, **facts)
+
+
+def _begins(decision: Decision) -> bool:
+    """Whether a referral begins with a decision: it is acknowledged on PRaP first of all."""
+    first = decision.effects[0][0] if decision.effects else None
+    return isinstance(first, PrapAction) and first.action == "ACKNOWLEDGE"
 
 
 def _moved(record: Record) -> Draft:
