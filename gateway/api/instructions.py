@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
+from aiohttp_sse import EventSourceResponse
 from msgspec import json
 
 from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, query_of, whole_number
@@ -22,8 +23,10 @@ from gateway.reading.view import Told
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500
 LONGEST_WAIT_S: Final = 60
-#: A stream says that it is alive when it has said nothing for so long.
+#: How often a stream says that it is alive.
 ALIVE_S: Final = 15.0
+#: After how long a browser that has lost its stream should come back.
+BACK_MS: Final = 1_000
 #: How long it may take until a stream or a long poll ends whose caller has gone.
 GONE_S: Final = 1.0
 #: How many streams and long polls one caller may have open.
@@ -122,13 +125,14 @@ class Instructions:
         self, request: web.Request, providers: frozenset[str], place: tuple[int, ...]
     ) -> web.StreamResponse:
         """Server-sent events until the caller goes, the token ends, or the gateway stops."""
-        response = web.StreamResponse(
-            headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
+        # Whoever takes nothing of it is let go by the connection, as with every answer.
+        response = EventSourceResponse(sep="\n", ping_interval=ALIVE_S, send_timeout=None)
+        response.headers["Cache-Control"] = "no-store"  # the library's own would let caches keep it
         await response.prepare(request)
         try:
-            with suppress(ConnectionError):  # the caller has gone
-                await self._tell(request, response, providers, place)
+            async with response:
+                with suppress(ConnectionError):  # the caller has gone
+                    await self._tell(request, response, providers, place)
         except sqlite3.Error as error:  # it ends here, and whoever comes again is told
             self._desk.following.unreadable(error)
         return response
@@ -136,32 +140,28 @@ class Instructions:
     async def _tell(
         self,
         request: web.Request,
-        response: web.StreamResponse,
+        response: EventSourceResponse,
         providers: frozenset[str],
         place: tuple[int, ...],
     ) -> None:
-        """Write what is there, also where the token ends at once, and what comes.
+        """Send what is there, also where the token ends at once, and what comes.
 
         Raises ConnectionError where nobody listens any more.
         """
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
-        await response.write(b"retry: 1000\n\n")
         first = True
-        while not self._stop.is_set() and (first or now() < until_s):
+        while first or now() < until_s:
             first = False
-            wait_s = min(ALIVE_S, max(until_s - now(), 0.01))
-            told = await self._wait(request, providers, place, PAGE, wait_s)
-            if not told and not self._stop.is_set():
-                await response.write(b": alive\n\n")
+            told = await self._wait(request, providers, place, PAGE, max(until_s - now(), 0.01))
+            if not told:
+                return
             for each in told:
-                data = json.encode(instruction(each))
-                await response.write(
-                    b"id: %b\nevent: instruction\ndata: %b\n\n" % (format_cursor(each.place).encode(), data)
-                )
+                data = json.encode(instruction(each)).decode()
+                cursor = format_cursor(each.place)
+                await response.send(data, id=cursor, event="instruction", retry=BACK_MS)
                 place = each.place
-        await response.write_eof()
 
 
 def _has_gone(request: web.Request) -> bool:
