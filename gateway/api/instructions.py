@@ -12,7 +12,17 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 from msgspec import json
 
-from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, query_of, whole_number
+from gateway.api.desk import PROVIDER, Desk, answer, caller_of, providers_of
+from gateway.api.operation import (
+    CURSOR_SCHEMA,
+    JSON,
+    TEXT,
+    Answer,
+    Operation,
+    Parameter,
+    query_of,
+    whole_number,
+)
 from gateway.api.problems import Problem
 from gateway.api.rendering import instruction
 from gateway.api.slots import Slots
@@ -33,6 +43,46 @@ GONE_S: Final = 1.0
 MOST_OPEN: Final = 20
 EVENT_STREAM: Final = "text/event-stream"
 
+WAIT: Final = whole_number(
+    "wait",
+    "For how many seconds to wait where there is nothing yet.",
+    least=0,
+    most=LONGEST_WAIT_S,
+    default=0,
+)
+LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
+LIST_INSTRUCTIONS: Final = Operation(
+    id="listInstructions",
+    method="GET",
+    path="/v1/instructions",
+    tag="instructions",
+    summary="What you are to do next",
+    about="In order, by cursor. `wait` waits for the next one. With `Accept: text/event-stream` they "
+    "come as they are decided, each as an event `instruction` with its cursor as id.",
+    parameters=(
+        Parameter(
+            "query", "after", "`next` of an earlier answer; without it, from the first on.", CURSOR_SCHEMA
+        ),
+        WAIT,
+        LIMIT,
+        PROVIDER,
+        Parameter(
+            "header",
+            "Last-Event-ID",
+            "In a stream, and only there, in place of `after`: the id of the last event that you had.",
+            TEXT,
+        ),
+    ),
+    answers={
+        200: Answer(
+            "Those behind the cursor; `next` is where to go on.",
+            {JSON: InstructionList, EVENT_STREAM: TEXT},
+        )
+    },
+    problems={400: ("BAD_CURSOR",), 429: ("TOO_MANY_STREAMS",)},
+    links={"referral": ("getReferral", "po", "$response.body#/instructions/0/po_number")},
+)
+
 
 class Instructions:
     """What providers are to do next."""
@@ -45,14 +95,13 @@ class Instructions:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """One path for all three ways."""
-        return [web.get("/v1/instructions", self._instructions)]
+        return [LIST_INSTRUCTIONS.route(self._instructions)]
 
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
-        known_parameters(request, "after", "wait", "limit", "provider_id")
         providers = providers_of(request)
         streams = request.method != "HEAD" and EVENT_STREAM in request.headers.get("Accept", "")
-        limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
-        wait_s = whole_number(request, "wait", 0, LONGEST_WAIT_S)
+        limit = LIMIT.number_of(request)
+        wait_s = WAIT.number_of(request)
         place = self._place(request, streams)
         told = [] if streams else self._desk.view.instructions(providers, place, limit)
         if streams or (wait_s and not told):
