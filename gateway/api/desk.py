@@ -13,7 +13,7 @@ from msgspec import DecodeError, Struct, json
 
 from gateway.api.callers import Caller
 from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
-from gateway.api.operation import TEXT, Parameter, header, query_of
+from gateway.api.operation import TEXT, Parameter, header
 from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
@@ -84,7 +84,7 @@ def providers_of(request: web.Request) -> frozenset[str]:
             "This is for providers; use a token with a provider_id.",
             code="NOT_A_PROVIDER",
         )
-    chosen = query_of(request).get(PROVIDER.name)
+    chosen = PROVIDER.text_of(request)
     if chosen is None:
         return caller.providers
     if chosen not in caller.providers:

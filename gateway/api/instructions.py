@@ -20,7 +20,6 @@ from gateway.api.operation import (
     Answer,
     Operation,
     Parameter,
-    query_of,
     whole_number,
 )
 from gateway.api.problems import Problem
@@ -43,6 +42,15 @@ GONE_S: Final = 1.0
 MOST_OPEN: Final = 20
 EVENT_STREAM: Final = "text/event-stream"
 
+AFTER: Final = Parameter(
+    "query", "after", "`next` of an earlier answer; without it, from the first on.", CURSOR_SCHEMA
+)
+LAST_EVENT_ID: Final = Parameter(
+    "header",
+    "Last-Event-ID",
+    "In a stream, and only there, in place of `after`: the id of the last event that you had.",
+    TEXT,
+)
 WAIT: Final = whole_number(
     "wait",
     "For how many seconds to wait where there is nothing yet.",
@@ -59,20 +67,7 @@ LIST_INSTRUCTIONS: Final = Operation(
     summary="What you are to do next",
     about="In order, by cursor. `wait` waits for the next one. With `Accept: text/event-stream` they "
     "come as they are decided, each as an event `instruction` with its cursor as id.",
-    parameters=(
-        Parameter(
-            "query", "after", "`next` of an earlier answer; without it, from the first on.", CURSOR_SCHEMA
-        ),
-        WAIT,
-        LIMIT,
-        PROVIDER,
-        Parameter(
-            "header",
-            "Last-Event-ID",
-            "In a stream, and only there, in place of `after`: the id of the last event that you had.",
-            TEXT,
-        ),
-    ),
+    parameters=(AFTER, WAIT, LIMIT, PROVIDER, LAST_EVENT_ID),
     answers={
         200: Answer(
             "Those behind the cursor; `next` is where to go on.",
@@ -128,7 +123,7 @@ class Instructions:
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
         if last is None:
-            last, field = query_of(request).get("after"), "after"
+            last, field = AFTER.text_of(request), "after"
         if last is None:
             return beginning(partitions)
         try:

@@ -1,4 +1,4 @@
-"""An operation: what can be asked, stated once, beside its handler. Its route and its OpenAPI come from it."""
+"""What can be asked, stated once, beside what answers it: an operation makes its route and its OpenAPI."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -30,13 +30,6 @@ TEXT: Final[Object] = {"type": "string"}
 CURSOR_SCHEMA: Final[Object] = {"type": "string", "minLength": 1, "maxLength": 1_000}
 
 
-def query_of(request: web.Request) -> dict[str, str]:
-    """The parameters of the query that say something: `?status=&limit=5` is what forms make of no status."""
-    if not _has_query(request):
-        return {}
-    return {name: value for name, value in request.query.items() if value}
-
-
 def _has_query(request: web.Request) -> bool:
     """Whether there may be a query; to see that there is none takes less time than to read none."""
     return "?" in request.raw_path
@@ -53,9 +46,13 @@ class Parameter:
     required: bool = False
     example: str | None = None
 
+    def text_of(self, request: web.Request) -> str | None:
+        """What the query says. A parameter without a value is as if it was left out, as forms write it."""
+        return (request.query.get(self.name) or None) if _has_query(request) else None
+
     def number_of(self, request: web.Request) -> int:
         """The number that a request says, of one made by `whole_number`. Raises Problem."""
-        text = query_of(request).get(self.name)
+        text = self.text_of(request)
         if text is None:
             return int(self.schema["default"])
         least, most = self.schema["minimum"], self.schema["maximum"]

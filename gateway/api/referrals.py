@@ -17,7 +17,6 @@ from gateway.api.operation import (
     Operation,
     Parameter,
     in_path,
-    query_of,
     whole_number,
 )
 from gateway.api.problems import Problem
@@ -32,6 +31,8 @@ LARGEST_PAGE: Final = 200
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 PO: Final = in_path("po", "The purchase order's number.", "UC-MANDATORY")
+STATUS: Final = Parameter("query", "status", "Only those of this status.", TEXT | {"enum": [*STATUSES]})
+CURSOR: Final = Parameter("query", "cursor", "`next` of the page before.", CURSOR_SCHEMA)
 LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
 LIST_REFERRALS: Final = Operation(
     id="listReferrals",
@@ -41,12 +42,7 @@ LIST_REFERRALS: Final = Operation(
     summary="Your referrals, the newest first",
     about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor "
     "stays right when referrals come in meanwhile.",
-    parameters=(
-        Parameter("query", "status", "Only those of this status.", TEXT | {"enum": [*STATUSES]}),
-        Parameter("query", "cursor", "`next` of the page before.", CURSOR_SCHEMA),
-        LIMIT,
-        PROVIDER,
-    ),
+    parameters=(STATUS, CURSOR, LIMIT, PROVIDER),
     answers={200: Answer("A page.", ReferralList)},
     problems={400: ("BAD_CURSOR",)},
     links={"first": ("getReferral", "po", "$response.body#/referrals/0/po_number")},
@@ -75,7 +71,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
 
     async def all_of_them(request: web.Request) -> web.Response:
         """The caller's referrals, the newest first."""
-        status = query_of(request).get("status")
+        status = STATUS.text_of(request)
         if status is not None and status not in STATUSES:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
@@ -84,7 +80,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
                 field="status",
             )
         limit = LIMIT.number_of(request)
-        place = _parse(query_of(request).get("cursor"))
+        place = _parse(CURSOR.text_of(request))
         providers = providers_of(request)
         found = desk.view.referrals(providers, status, place, limit + 1)
         more = len(found) > limit
