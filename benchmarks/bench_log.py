@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.measuring import keep, measure
 from benchmarks.processes import Commands, Weighed
 from benchmarks.programmes import Programme, live_referrals, scaled
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.caseload import Caseload
 from gateway.engine.log import INBOUND_TOPICS, Commit
 from gateway.intake.lines import read_lines
@@ -86,7 +86,7 @@ async def _fill(path: Path, count: int) -> None:
                 caseload.keep(line.message.po_number, caseload.decide(line.message, line.at))
                 po_numbers.append(line.message.po_number)
     states = [state for po_number in po_numbers[:DIFFERENT] if (state := caseload.packed(po_number))]
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     try:
         claim = await log.claim(0)
         for first in range(0, count, A_COMMIT):
@@ -100,7 +100,7 @@ async def _fill(path: Path, count: int) -> None:
 async def _restore(path: Path) -> tuple[int, float]:
     """How many referrals a claim restored, and in how many seconds, from opening the file on."""
     started = perf_counter()
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     try:
         claim = await log.claim(0)
         restored = await claim.restore()

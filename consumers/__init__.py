@@ -3,6 +3,7 @@
 from typing import Final
 
 from consumers import referrals, session_records, updates, wp11
+from consumers.drafting import columns_of, draft
 
 #: What reads a record, by its topic.
 READERS: Final = {
@@ -11,3 +12,5 @@ READERS: Final = {
     updates.TOPIC: updates.read,
     session_records.TOPIC: session_records.read,
 }
+
+__all__ = ["READERS", "columns_of", "draft"]

@@ -6,9 +6,9 @@ Source: CloudEvents 1.0.2, Kafka protocol binding, "Binary content mode"; W3C Tr
 from functools import cache, lru_cache
 from typing import Final
 
-from gateway.engine.log import Draft, Header, Headers
+from gateway.engine.log import Columns, Draft, Header, Headers
 from gateway.rules.events import DeadLetter, DeliveryPlan, Event
-from producers.trace import child_of
+from producers.trace import child_of, trace_id_of
 from schemas.codec import encode
 from schemas.json import format_instant
 
@@ -29,14 +29,25 @@ def _time(instant: int) -> Header:
     return "ce_time", format_instant(instant).encode()
 
 
-def draft_keyed_by_po_number(topic: str, event: Event, traceparent: str | None) -> Draft:
+def draft_keyed_by_po_number(
+    topic: str,
+    event: Event,
+    traceparent: str | None,
+    *,
+    provider_id: str | None = None,
+    message_id: str | None = None,
+    status: str | None = None,
+) -> Draft:
     """The record of an event on a topic, stamped with the instant of its decision.
 
-    traceparent: that of the message that caused the event, as `traceparent_of` gives it.
+    traceparent: that of the message that caused the event, as `traceparent_of` gives it. provider_id,
+    message_id, status: by what else than its purchase order the record can be asked for.
     """
     key = event.po_number.encode()
     headers = cloud_event_headers(event, key, traceparent)
-    return Draft(topic, key, encode(event), headers, event.decided_at)
+    trace_id = None if traceparent is None else trace_id_of(traceparent)
+    columns = Columns(event.po_number, provider_id, message_id, status, trace_id)
+    return Draft(topic, key, encode(event), headers, event.decided_at, columns)
 
 
 def cloud_event_headers(event: Event | DeadLetter, subject: bytes | None, traceparent: str | None) -> Headers:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.engine.log import DELIVERY_PLANS, Draft
+from gateway.engine.log import DELIVERY_PLANS, Columns, Draft
 from gateway.rules.events import DeliveryPlan
 from producers.cloud_event import headers_of
 from schemas.codec import encode
@@ -17,4 +17,5 @@ def draft(plan: DeliveryPlan, traceparent: str | None = None) -> Draft:
     """
     key = plan.provider_id.encode()
     headers = headers_of(DeliveryPlan, plan.message_id, None, key, traceparent)
-    return Draft(TOPIC, key, encode(plan), headers)
+    columns = Columns(provider_id=plan.provider_id, message_id=plan.message_id)
+    return Draft(TOPIC, key, encode(plan), headers, columns=columns)

@@ -23,6 +23,11 @@ def traceparent_of(headers: Headers) -> str | None:
     return None
 
 
+def trace_id_of(traceparent: str) -> str:
+    """The id of the trace that a valid traceparent is part of: 32 hexadecimal digits."""
+    return traceparent[3:35]
+
+
 def child_of(traceparent: str, event_id: str) -> bytes:
     """The traceparent of what an event is: trace and flags of its cause, and a span id of its own.
 

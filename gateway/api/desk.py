@@ -13,13 +13,13 @@ from msgspec import DecodeError, Struct, json
 
 from gateway.api.callers import Caller
 from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
+from gateway.api.idempotency import Idempotency
 from gateway.api.operation import TEXT, Parameter, header
 from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
-from gateway.api.taking import Taking
 from gateway.api.unpacking import Unpacking, unreadable
-from gateway.reading.followed import Followed
+from gateway.reading.model import ReadModel
 from gateway.reading.view import View
 from schemas.json_objects import twice
 
@@ -60,9 +60,9 @@ class Desk:
     """
 
     view: View
-    following: Followed
+    model: ReadModel
     posting: Posting
-    taking: Taking
+    idempotency: Idempotency
     read_only: bool
 
 

@@ -14,8 +14,8 @@ from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
-from gateway.engine.deciders import Deciders
-from gateway.reading.followed import Followed
+from gateway.engine.crew import Crew
+from gateway.reading.model import ReadModel
 
 GET_LIVENESS: Final = Operation(
     id="getLiveness",
@@ -52,18 +52,18 @@ GET_METRICS: Final = Operation(
 
 
 def routes(
-    crew: Deciders,
+    crew: Crew,
     metrics: Metrics,
     stop: asyncio.Event,
     now: Callable[[], int] | None,
-    following: Followed | None = None,
+    model: ReadModel | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
-    log's. following: what fills the projection, where the API is served.
+    log's. model: what fills the projection, where the API is served.
     """
-    gauges: Collector = PartitionGauges(crew, now, following)
+    gauges: Collector = PartitionGauges(crew, now, model)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:
@@ -79,12 +79,12 @@ def routes(
         if crew.assigned is None:
             reasons.append(crew.waiting_for)
         projection = None
-        if following is not None:
-            if following.trouble:
-                reasons.append(f"the projection: {following.trouble}")
-            elif not following.filled.is_set():
+        if model is not None:
+            if model.trouble:
+                reasons.append(f"the projection: {model.trouble}")
+            elif not model.filled.is_set():
                 reasons.append("the projection is being filled")
-            projection = ProjectionView(trouble=following.trouble, behind_records=following.behind)
+            projection = ProjectionView(trouble=model.trouble, behind_records=model.behind)
         body = ReadinessView(
             ready=not reasons,
             reasons=reasons,

@@ -27,7 +27,7 @@ from gateway.api.rendering import instruction
 from gateway.api.slots import Slots
 from gateway.api.views import InstructionList
 from gateway.reading.cursor import NotACursor, beginning, format_cursor, parse_cursor
-from gateway.reading.view import Told
+from gateway.reading.view import Listed
 
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500
@@ -98,8 +98,8 @@ class Instructions:
         limit = LIMIT.number_of(request)
         wait_s = WAIT.number_of(request)
         place = self._place(request, streams)
-        told = [] if streams else self._desk.view.instructions(providers, place, limit)
-        if streams or (wait_s and not told):
+        found = [] if streams else self._desk.view.instructions(providers, place, limit)
+        if streams or (wait_s and not found):
             with self._open.one_of(caller_of(request)) as taken:
                 if not taken:
                     raise Problem(
@@ -110,16 +110,16 @@ class Instructions:
                     )
                 if streams:
                     return await self._stream(request, providers, place)
-                told = await self._wait(request, providers, place, limit, wait_s)
-        last = told[-1].place if told else place
+                found = await self._wait(request, providers, place, limit, wait_s)
+        last = found[-1].place if found else place
         return answer(
             request,
-            InstructionList(instructions=[instruction(each) for each in told], next=format_cursor(last)),
+            InstructionList(instructions=[instruction(each) for each in found], next=format_cursor(last)),
         )
 
     def _place(self, request: web.Request, streams: bool) -> tuple[int, ...]:
         """Behind which instruction to begin. Raises Problem."""
-        partitions = self._desk.following.partitions or 1
+        partitions = self._desk.model.partitions or 1
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
         if last is None:
@@ -140,9 +140,9 @@ class Instructions:
         place: tuple[int, ...],
         limit: int,
         wait_s: float,
-    ) -> list[Told]:
+    ) -> list[Listed]:
         """What comes, or nothing when nothing has come for so long, or nobody waits for it any more."""
-        with self._desk.following.woken_for(providers) as woken:
+        with self._desk.model.woken_for(providers) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
             woken.set()  # by what is there already
             try:
@@ -150,8 +150,8 @@ class Instructions:
                     while not (self._stop.is_set() or _has_gone(request)):
                         if woken.is_set():
                             woken.clear()
-                            if told := self._desk.view.instructions(providers, place, limit):
-                                return told
+                            if found := self._desk.view.instructions(providers, place, limit):
+                                return found
                         waking = asyncio.ensure_future(woken.wait())
                         try:
                             await asyncio.wait(
@@ -176,12 +176,12 @@ class Instructions:
         try:
             async with response:
                 with suppress(ConnectionError):  # the caller has gone
-                    await self._tell(request, response, providers, place)
+                    await self._send(request, response, providers, place)
         except sqlite3.Error as error:  # it ends here, and whoever comes again is told
-            self._desk.following.unreadable(error)
+            self._desk.model.unreadable(error)
         return response
 
-    async def _tell(
+    async def _send(
         self,
         request: web.Request,
         response: EventSourceResponse,
@@ -198,10 +198,10 @@ class Instructions:
         first = True
         while first or now() < until_s:
             first = False
-            told = await self._wait(request, providers, place, PAGE, max(until_s - now(), 0.01))
-            if not told:
+            found = await self._wait(request, providers, place, PAGE, max(until_s - now(), 0.01))
+            if not found:
                 return
-            for each in told:
+            for each in found:
                 data = json.encode(instruction(each)).decode()
                 cursor = format_cursor(each.place)
                 await response.send(data, id=cursor, event="instruction", retry=BACK_MS)

@@ -1,11 +1,12 @@
-"""What Prometheus is told, and the table of it in docs/operations.md.
+"""What Prometheus reads, and the table of it in docs/operations/metrics.md.
 
 No label names a message, a purchase order or a provider: each has a small, fixed set of values.
 """
 
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args, get_type_hints
 
@@ -22,20 +23,23 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.api.counts import Counts, counts_of
 from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
-from gateway.engine.deciders import Deciders
+from gateway.engine.crew import Crew
+from gateway.engine.log import Draft, Output, topic_of
+from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
-from gateway.engine.watch import Watch
-from gateway.reading.followed import Followed
-from gateway.rules.events import OUTBOUND, DeadLetter
+from gateway.reading.model import ReadModel
+from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
 from producers import dead_letters
+from schemas.codec import decode
+
+_LETTER: Final = frozenset({DeadLetter.__name__})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MetricOf:
     """A metric. name: as Prometheus shows it. labels: what it is told apart by."""
 
     name: str
@@ -44,101 +48,101 @@ class Told:
     meaning: str
 
 
-MESSAGES: Final = Told(
+MESSAGES: Final = MetricOf(
     "gateway_messages_total",
     "counter",
     ("topic", "status", "code"),
     "Messages decided, by inbound topic, by what came of them, and by the code of a refusal.",
 )
-DECISIONS: Final = Told(
+DECISIONS: Final = MetricOf(
     "gateway_decisions_total",
     "counter",
     (),
     "Messages and deadlines decided, and committed.",
 )
-DEAD_LETTERS: Final = Told(
+DEAD_LETTERS: Final = MetricOf(
     "gateway_dead_letters_total",
     "counter",
     ("code",),
     "Records that went to gateway.dead-letters, by why.",
 )
-RECORDS_OUT: Final = Told("gateway_records_out_total", "counter", ("topic",), "Records put on topics.")
-COMMIT: Final = Told(
+RECORDS_OUT: Final = MetricOf("gateway_records_out_total", "counter", ("topic",), "Records put on topics.")
+COMMIT: Final = MetricOf(
     "gateway_commit_seconds",
     "histogram",
     (),
     "How long a step took to commit; its count is that of the steps. The next step is decided meanwhile, "
     "so it is never less than that takes.",
 )
-RESTORE: Final = Told(
+RESTORE: Final = MetricOf(
     "gateway_restore_seconds",
     "histogram",
     (),
     "How long a partition took to claim and restore; its count is that of the claims.",
 )
-DROPPED: Final = Told(
+DROPPED: Final = MetricOf(
     "gateway_partitions_dropped_total",
     "counter",
     (),
     "How often something went wrong on a partition and what was not committed was dropped.",
 )
-LOST: Final = Told(
+LOST: Final = MetricOf(
     "gateway_partitions_lost_total",
     "counter",
     (),
     "How often another process claimed a partition that was owned here.",
 )
-ASSIGNED: Final = Told(
+ASSIGNED: Final = MetricOf(
     "gateway_partitions_assigned", "gauge", (), "How many partitions this process is to work on."
 )
-OWNED: Final = Told(
+OWNED: Final = MetricOf(
     "gateway_partitions_owned", "gauge", (), "How many of them are claimed, restored and being decided."
 )
-READY: Final = Told(
+READY: Final = MetricOf(
     "gateway_partition_ready", "gauge", ("partition",), "1 where what arrives is being decided, else 0."
 )
-LAG_RECORDS: Final = Told(
+LAG_RECORDS: Final = MetricOf(
     "gateway_partition_lag_records",
     "gauge",
     ("partition",),
     "Records that have arrived and are not decided; absent where the partition is not owned. On the embedded "
     "log those not yet read are counted for all partitions together.",
 )
-LAG_SECONDS: Final = Told(
+LAG_SECONDS: Final = MetricOf(
     "gateway_partition_lag_seconds",
     "gauge",
     ("partition",),
     "How long ago the oldest record that is read and not decided arrived; absent with --clock log.",
 )
-PURCHASE_ORDERS: Final = Told(
+PURCHASE_ORDERS: Final = MetricOf(
     "gateway_partition_purchase_orders", "gauge", ("partition",), "Purchase orders kept in memory."
 )
-REFUSED: Final = Told(
+REFUSED: Final = MetricOf(
     "gateway_callers_refused_total",
     "counter",
     ("reason",),
     "Requests to the API that were refused because of who asked, or how often (rate), by why.",
 )
-REQUESTS: Final = Told(
+REQUESTS: Final = MetricOf(
     "gateway_http_requests_total",
     "counter",
     ("path", "status"),
     "Requests over HTTP, by kind of path and by status.",
 )
-REQUEST: Final = Told(
+REQUEST: Final = MetricOf(
     "gateway_http_request_seconds",
     "histogram",
     ("path",),
     "How long requests took, those that wait for an outcome or for instructions included.",
 )
-OPEN: Final = Told("gateway_http_requests_open", "gauge", (), "Requests under way, streams among them.")
-PROJECTION: Final = Told(
+OPEN: Final = MetricOf("gateway_http_requests_open", "gauge", (), "Requests under way, streams among them.")
+PROJECTION: Final = MetricOf(
     "gateway_projection_behind_records",
     "gauge",
     (),
     "Records on the log that answers of the API do not know of yet; absent where that is not known.",
 )
-BUILD: Final = Told("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
+BUILD: Final = MetricOf("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
 
 #: In the order of the table.
 METRICS: Final = (
@@ -169,11 +173,10 @@ _REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 _RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class Metrics(Watch):
+class Metrics(Observer):
     """Counts what the engine does. A step is counted as a whole, when it has been committed."""
 
-    def __init__(self, version: str, *, deciders: int | None = None) -> None:
-        """deciders: the number of the process that decides, where that is another one than this."""
+    def __init__(self, version: str) -> None:
         # A second series for each is of use to nobody. (The function lacks types.)
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -201,8 +204,6 @@ class Metrics(Watch):
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
-        if deciders is not None:
-            ProcessCollector(namespace="deciders", pid=lambda: deciders, registry=self.registry)
         # From the start, so that the first one shows as a rise.
         for code in get_args(get_type_hints(DeadLetter)["code"]):
             self._dead_letters.labels(code)
@@ -245,29 +246,22 @@ class Metrics(Watch):
         kept[0].inc()
         kept[1].observe(seconds)
 
-    def count(self, counts: Counts) -> None:
-        """Count what the engine has done."""
-        for seconds in counts.commits_s:
-            self._commit.observe(seconds)
-        for seconds in counts.claims_s:
-            self._restore.observe(seconds)
-        self._decisions.inc(counts.decisions)
-        for topic, count in counts.records_out.items():
-            self._records_out.labels(topic).inc(count)
-        for code, count in counts.dead_letters.items():
-            self._dead_letters.labels(code).inc(count)
-        for came, count in counts.messages.items():
-            self._messages.labels(*came).inc(count)
-        self._dropped.inc(counts.dropped)
-        self._lost.inc(counts.lost)
-
     def claimed(self, seconds: float) -> None:
         """Count a claim."""
         self._restore.observe(seconds)
 
     def committed(self, decided: Decided, seconds: float) -> None:
         """Count what a step has decided, and what goes out with it."""
-        self.count(counts_of(decided, seconds))
+        self._commit.observe(seconds)
+        self._decisions.inc(decided.decisions)
+        outputs = decided.commit.outputs
+        for topic, count in Tally(map(topic_of, outputs)).items():
+            self._records_out.labels(topic).inc(count)
+        for came, count in Tally(_outcomes(outputs)).items():
+            self._messages.labels(*came).inc(count)
+        for output in outputs:
+            if isinstance(output, Draft) and output.topic == dead_letters.TOPIC:
+                self._dead_letters.labels(_code(output)).inc()
 
     def dropped(self) -> None:
         """Count it."""
@@ -278,18 +272,29 @@ class Metrics(Watch):
         self._lost.inc()
 
 
+def _outcomes(outputs: Iterable[Output]) -> Iterator[tuple[str, str, str]]:
+    """What came of messages: the inbound topic, the outcome's status, and the code of a refusal."""
+    for output in outputs:
+        if isinstance(output, tuple) and isinstance(output[0], Outcome):
+            yield output[0].topic, output[0].status, output[0].code or ""
+
+
+def _code(letter: Draft) -> str:
+    """Why a record went to the dead letters."""
+    read = decode(letter.value, _LETTER, largest=None)
+    return read.code if isinstance(read, DeadLetter) else "UNDECODABLE"
+
+
 class PartitionGauges(Collector):
     """How things stand when somebody asks. now: the wall clock, where that is the log's.
 
-    following: what fills the projection, where the API is served.
+    model: what fills the projection, where the API is served.
     """
 
-    def __init__(
-        self, crew: Deciders, now: Callable[[], int] | None, following: Followed | None = None
-    ) -> None:
+    def __init__(self, crew: Crew, now: Callable[[], int] | None, model: ReadModel | None = None) -> None:
         self._crew = crew
         self._now = now
-        self._following = following
+        self._model = model
 
     def collect(self) -> Iterable[Metric]:
         """The gauges of the moment."""
@@ -300,22 +305,22 @@ class PartitionGauges(Collector):
         yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
         yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)
-        if self._following is not None and self._following.behind is not None:
-            yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._following.behind)
+        if self._model is not None and self._model.behind is not None:
+            yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._model.behind)
 
 
 def table() -> str:
-    """METRICS as the table in docs/operations.md (Markdown)."""
+    """METRICS as the table in docs/operations/metrics.md (Markdown)."""
     rows = [f"| `{one.name}` | {one.kind} | {', '.join(one.labels)} | {one.meaning} |" for one in METRICS]
     return "\n".join(("| metric | kind | labels | what |", "| --- | --- | --- | --- |", *rows))
 
 
-def _counter(told: Told, registry: CollectorRegistry) -> Counter:
+def _counter(told: MetricOf, registry: CollectorRegistry) -> Counter:
     return Counter(told.name, told.meaning, told.labels, registry=registry)
 
 
 def _gauge(
-    told: Told, found: Iterable[Partition], value: Callable[[Partition], float | None]
+    told: MetricOf, found: Iterable[Partition], value: Callable[[Partition], float | None]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(told.name, told.meaning, labels=told.labels)
     for each in found:

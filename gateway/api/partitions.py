@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.engine.deciders import Deciders
+from gateway.engine.crew import Crew
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Partition:
     purchase_orders: int | None
 
 
-def partitions(crew: Deciders, now: Callable[[], int] | None) -> list[Partition]:
+def partitions(crew: Crew, now: Callable[[], int] | None) -> list[Partition]:
     """The assigned partitions, in order. now: the wall clock (UTC milliseconds), where that is the log's."""
     return [_partition(crew, number, now) for number in sorted(crew.assigned or ())]
 
 
-def _partition(crew: Deciders, number: int, now: Callable[[], int] | None) -> Partition:
+def _partition(crew: Crew, number: int, now: Callable[[], int] | None) -> Partition:
     standing = crew.standing(number)
     trouble = crew.trouble(number)
     if standing is None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.api.desk import LONGEST_ID, PROVIDER, Desk, answer, providers_of, read_object
+from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
@@ -22,19 +22,14 @@ from gateway.api.sending import (
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
-from gateway.api.taking import Name, durably
 from gateway.api.views import DeliveryPlanList, DeliveryPlanView
-from gateway.reading.filling import digest
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
-from schemas.codec import encode
 from schemas.json import InvalidJson, parse_as
 
 LONGEST_TEXT: Final = 10_000
 #: How long an answer waits until the plan can be asked for.
 SHOWN_S: Final = 2.0
-#: How many of the keys that came last are remembered, beside those of the plans in force.
-REMEMBERED: Final = 1_000
 
 PUT_PLAN: Final = Operation(
     id="putDeliveryPlan",
@@ -66,21 +61,6 @@ GET_PLAN: Final = Operation(
 
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
     """How the caller plans to deliver the sessions."""
-    sent: OrderedDict[Name, bytes] = OrderedDict()
-
-    def is_new(plan: DeliveryPlan) -> bool:
-        """Whether it has not been sent with its key before. Raises Problem where another one has."""
-        name, mark = (plan.provider_id, plan.message_id), digest(encode(plan))
-        in_force = desk.view.plan(plan.provider_id)
-        known = sent.get(name)
-        if known is None and in_force is not None and in_force.message_id == plan.message_id:
-            known = digest(encode(in_force))
-        if known not in {None, mark} or _is_a_records(desk, name):
-            raise key_reused("plan")
-        sent[name] = mark
-        while len(sent) > REMEMBERED:
-            sent.popitem(last=False)
-        return known is None
 
     async def put(request: web.Request) -> web.Response:
         """Put a plan in the place of the provider's last one: the topic keeps one for each provider."""
@@ -91,18 +71,14 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         value = await read_object(request)
         refuse_other_provider(request, value, provider_id)
         plan = _read(value, message_id, provider_id)
-        if not is_new(plan):
-            return answer(request, delivery_plan(plan))
-        with desk.following.woken_for([provider_id]) as woken:
-            try:
-                await durably(desk.posting, [draft(plan, trace_of(request))])
-            except BaseException:
-                sent.pop((provider_id, message_id), None)
-                raise
+        with desk.model.woken_for([provider_id]) as woken:
+            message = Message(None, draft(plan, trace_of(request)))
+            if await desk.idempotency.take({(provider_id, message_id): message}):
+                raise key_reused("plan")
             # Whoever asks for it next shall find it; where that takes long, it is on the log all the same.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SHOWN_S):
-                    while desk.view.plan(provider_id) != plan:
+                    while desk.view.keyed(provider_id, message_id) is None:
                         await woken.wait()
                         woken.clear()
         return answer(request, delivery_plan(plan))
@@ -113,14 +89,6 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
 
     return [PUT_PLAN.route(put), GET_PLAN.route(show)]
-
-
-def _is_a_records(desk: Desk, name: Name) -> bool:
-    """Whether a key is that of a record."""
-    provider_id, message_id = name
-    return (
-        desk.taking.po_number_of(name) is not None or desk.view.message([provider_id], message_id) is not None
-    )
 
 
 def _the_provider(request: web.Request) -> str:

@@ -7,8 +7,10 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
+from consumers import draft
 from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
 from gateway.api.desk import PROVIDER, Desk, answer, providers_of, read_object
+from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
 from gateway.api.problems import Problem
 from gateway.api.referrals import PO, not_theirs
@@ -21,13 +23,11 @@ from gateway.api.sending import (
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
-from gateway.api.taking import Message, Name, compared, message
 from gateway.api.views import MessageView
 from gateway.engine.log import Draft
-from gateway.reading.view import Expected, has_come_to
+from gateway.reading.view import Owner, has_come_to
 from gateway.rules.events import Outcome
-from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, ProviderRecord
-from schemas.codec import encode
+from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
 from schemas.json import InvalidJson, parse
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
@@ -80,70 +80,52 @@ class Records:
     async def _take(self, request: web.Request) -> web.Response:
         """Take a record.
 
-        1. Whose referral it is, before anything of the record is told to be wrong.
+        1. Whose referral it is, before anybody hears what is wrong with the record.
         2. The record, read as it is from a topic.
-        3. Whether it has come before: then the answer is what it was.
-        4. The log. What is there will be decided, whatever happens to this process.
+        3. Whether it has come before: then the answer is what it was. If not, the log: what is there will be
+           decided, whatever happens to this process.
         """
         providers = providers_of(request)
         key = idempotency_key(request)
         po_number = request.match_info["po"]
-        expected = self._expected(request, po_number, key, providers)
+        owner = self._owner(request, po_number, providers)
+        provider_id = owner.provider_id
         refuse_where_nothing_can_be_posted(self._desk)
         wait_s = wait_s_of(request)
-        at_hand = request.content.is_eof()
         value = await read_object(request)
-        if not at_hand:  # the same may have come meanwhile, in another request
-            expected = self._expected(request, po_number, key, providers)
-        provider_id = expected.provider_id
         refuse_other_provider(request, value, provider_id)
         record = _read(value, key, po_number, provider_id)
-        await self._once((provider_id, key), message(po_number, draft_of(record, request)), expected)
-        outcome = await outcome_of(self._desk, provider_id, key, po_number, wait_s) if wait_s else None
-        return answer_with(request, outcome, pending(key, po_number), wait_s)
-
-    def _expected(
-        self, request: web.Request, po_number: str, key: str, providers: frozenset[str]
-    ) -> Expected:
-        """What is known of a message of this key. Raises Problem where the referral is not theirs."""
-        expected = self._desk.view.expected(po_number, key)
-        if expected is None or expected.provider_id not in providers:
-            raise not_theirs(request, known=expected is not None)
-        return expected
-
-    async def _once(self, name: Name, new: Message, expected: Expected) -> None:
-        """Put a message on the log where it isn't there yet. Raises Problem.
-
-        Nothing is awaited between the look at what is known, `expected`, and that.
-        """
-        taking = self._desk.taking
-        before = taking.under_way(name, new)
-        if before == "NEW":
-            before = compared(new, expected.about, expected.digest)
-        if before == "OTHER":
-            raise key_reused("record")
-        if before == "SAME":
-            await taking.until_there(name)
-            return
-        if expected.messages >= MOST_RECORDS:
+        if owner.messages >= MOST_RECORDS and self._desk.view.keyed(provider_id, key) is None:
             raise Problem(
                 HTTPStatus.CONFLICT,
                 f"This referral has {MOST_RECORDS:,} messages, and no more are taken; ask the operators.",
                 code="TOO_MANY_RECORDS",
             )
-        await taking.put({name: new})
+        if await self._desk.idempotency.take(
+            {(provider_id, key): Message(po_number, draft_of(record, request))}
+        ):
+            raise key_reused("record")
+        outcome = await outcome_of(self._desk, provider_id, key, po_number, wait_s) if wait_s else None
+        return answer_with(request, outcome, pending(key, po_number), wait_s)
+
+    def _owner(self, request: web.Request, po_number: str, providers: frozenset[str]) -> Owner:
+        """Whose referral it is. Raises Problem where it is not theirs."""
+        owner = self._desk.view.owner(po_number)
+        if owner is None or owner.provider_id not in providers:
+            raise not_theirs(request, known=owner is not None)
+        return owner
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
         providers = providers_of(request)
         message_id = request.match_info["id"]
-        sent = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None
-        if sent is not None:
-            view = pending(message_id, sent.po_number) if sent.outcome is None else decided(sent.outcome)
-            return answer(request, view)
+        found = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None
+        if found is not None:
+            po_number, outcome = found
+            return answer(request, pending(message_id, po_number) if outcome is None else decided(outcome))
         for provider in providers:
-            if po_number := self._desk.taking.po_number_of((provider, message_id)):
-                return answer(request, pending(message_id, po_number))
+            if about := self._desk.idempotency.po_number_of((provider, message_id)):
+                return answer(request, pending(message_id, about))
         raise Problem(
             HTTPStatus.NOT_FOUND,
             "There is no message of yours with this id; check it.",
@@ -156,12 +138,11 @@ async def outcome_of(
 ) -> Outcome | None:
     """Wait for what comes of a message, and until the referral shows it; HELD, or None: it takes longer."""
     held = None
-    with desk.following.woken_by(po_number) as woken:
+    with desk.model.woken_by(po_number) as woken:
         try:
             async with asyncio.timeout(wait_s):
                 while True:
-                    sent = desk.view.message([provider_id], message_id)
-                    outcome = None if sent is None else sent.outcome
+                    outcome = desk.view.outcome(po_number, provider_id, message_id)
                     if outcome is not None and outcome.status == "HELD":
                         held = outcome
                     elif outcome is not None:
@@ -174,7 +155,7 @@ async def outcome_of(
             return held
 
 
-def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> ProviderRecord:
+def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> SessionRecord:
     """The record of a body. Raises Problem."""
     for name, whence in (
         ("message_id", "the header Idempotency-Key"),
@@ -199,15 +180,14 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
     fields = {key: item for key, item in value.items() if key != "type"}
     fields |= {"message_id": message_id, "po_number": po_number, "provider_id": provider_id}
     try:
-        return cast(ProviderRecord, parse(kind, fields))
+        return cast(SessionRecord, parse(kind, fields))
     except InvalidJson as error:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"{error}.", code="INVALID_RECORD", field=error.field or None
         ) from None
 
 
-def draft_of(record: ProviderRecord, request: web.Request) -> Draft:
+def draft_of(record: SessionRecord, request: web.Request) -> Draft:
     """A provider's record for the log, with the trace that the request is part of."""
     trace = trace_of(request)
-    headers = () if trace is None else (("traceparent", trace.encode()),)
-    return Draft(PROVIDERS_TOPIC, record.po_number.encode(), encode(record), headers)
+    return draft(record, () if trace is None else (("traceparent", trace.encode()),))

@@ -111,10 +111,10 @@ def referral_of(request: web.Request, desk: Desk) -> Known:
     """
     po_number, providers = request.match_info["po"], providers_of(request)
     # Nothing is unpacked of what is not theirs.
-    provider_id = desk.view.provider_of(po_number)
-    known = desk.view.referral(po_number) if provider_id in providers else None
+    owner = desk.view.owner(po_number)
+    known = desk.view.referral(po_number) if owner and owner.provider_id in providers else None
     if known is None:
-        raise not_theirs(request, known=provider_id is not None)
+        raise not_theirs(request, known=owner is not None)
     return known
 
 

@@ -20,7 +20,7 @@ from gateway.api.views import (
     Summary,
 )
 from gateway.reading.cursor import format_cursor
-from gateway.reading.view import Booked, Known, Told
+from gateway.reading.view import Booked, Known, Listed
 from gateway.rules.calendar import midnight
 from gateway.rules.events import DeliveryPlan, Event, Outcome
 from gateway.rules.guidance import ACCEPTANCE, SAYS, SESSION_IN_TIME, TIME_LIMITS
@@ -113,11 +113,11 @@ def pending(message_id: str, po_number: str) -> MessageView:
     )
 
 
-def instruction(told: Told) -> InstructionView:
+def instruction(listed: Listed) -> InstructionView:
     """An instruction, with its cursor."""
-    event = told.instruction
+    event = listed.instruction
     return InstructionView(
-        cursor=format_cursor(told.place),
+        cursor=format_cursor(listed.place),
         event_id=event.event_id,
         po_number=event.po_number,
         provider_id=event.provider_id,

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final
 
 from aiohttp import web
 from msgspec import Struct, to_builtins
@@ -19,6 +19,7 @@ from gateway.api.desk import (
     providers_of,
     read_body,
 )
+from gateway.api.idempotency import Message, Name
 from gateway.api.operation import TEXT, Answer, Operation, header
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
@@ -27,7 +28,6 @@ from gateway.api.rendering import message_path, referral_path
 from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.slots import Slots
-from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
 from gateway.intake.uploads.draft import Mistake
 from gateway.intake.uploads.export import mistakes_csv
@@ -40,7 +40,7 @@ from gateway.intake.uploads.upload import (
     Uploaded,
     read_upload,
 )
-from gateway.reading.tables import Viewed
+from gateway.reading.model import Source
 from gateway.reading.view import Known, View
 
 #: By its media type, how an upload is read.
@@ -95,12 +95,13 @@ GET_TEMPLATE: Final = Operation(
 
 
 class Ready(Struct, frozen=True):
-    """A record of an upload, ready to be put. before: what the log had under its name when it was read."""
+    """A record of an upload, ready to be put. new: nothing has come with its id yet."""
 
     line: int
     name: Name
+    po_number: str
     message: Message
-    before: Literal["NEW", "SAME", "OTHER"]
+    new: bool
 
 
 class _Wrong(Struct, frozen=True):
@@ -119,10 +120,10 @@ class _Wrong(Struct, frozen=True):
 class Uploads:
     """Reads uploads one after another, in a thread of their own, so that nobody else waits for them."""
 
-    def __init__(self, desk: Desk, file: Viewed, rate: Rate) -> None:
+    def __init__(self, desk: Desk, source: Source, rate: Rate) -> None:
         self._desk = desk
         self._rate = rate
-        self._view = View(file)
+        self._view = View(source)
         self._reading = asyncio.Lock()
         self._waiting = 0
         self._coming = Slots(MOST_COMING)
@@ -158,9 +159,8 @@ class Uploads:
         self._waiting += 1
         try:
             async with self._reading:
-                with self._desk.taking.watching() as came:
-                    found = await asyncio.to_thread(self._read, request, body, kind, providers)
-                    return await self._put(request, found, came)
+                found = await asyncio.to_thread(self._read, request, body, kind, providers)
+                return await self._put(request, found)
         finally:
             self._waiting -= 1
 
@@ -197,25 +197,20 @@ class Uploads:
             return _Wrong(found.listed, bool(others), any(others), not named <= providers)
         ready = [self._ready(each, request) for each in found]
         # What has come before is among the referral's messages already.
-        of = Counter(each.message.po_number for each in ready if each.before == "NEW")
+        of = Counter(each.po_number for each in ready if each.new)
         full = {po for po, count in of.items() if len(known[po].order.seen) + count > MOST_RECORDS}
-        if mistakes := [_too_many(each.line) for each in ready if each.message.po_number in full]:
+        if mistakes := [_too_many(each.line) for each in ready if each.po_number in full]:
             return _Wrong(tuple(mistakes[:MOST_MISTAKES]))
         return ready
 
     def _ready(self, uploaded: Uploaded, request: web.Request) -> Ready:
         record = uploaded.record
         name = record.provider_id, record.message_id
-        new = message(record.po_number, draft_of(record, request))
-        return Ready(uploaded.line, name, new, on_the_log(self._view, name, new))
+        message = Message(record.po_number, draft_of(record, request))
+        return Ready(uploaded.line, name, record.po_number, message, self._view.keyed(*name) is None)
 
-    async def _put(
-        self, request: web.Request, found: list[Ready] | _Wrong, came: Container[Name]
-    ) -> web.Response:
-        """Put what is new; nothing is awaited between the last look and that.
-
-        came: what has been read back since it was looked for on the log.
-        """
+    async def _put(self, request: web.Request, found: list[Ready] | _Wrong) -> web.Response:
+        """Put what is new, all of it or nothing."""
         if isinstance(found, _Wrong):
             if found.not_theirs:
                 none_of_theirs(request, another=found.anothers)
@@ -223,24 +218,10 @@ class Uploads:
                 forbidden(request, "body_names_another_provider")
             return _mistaken(request, found.mistakes)
         self._rate.take(caller_of(request), len(found), taken=1)  # by the request itself
-        taking = self._desk.taking
-        new: dict[Name, Message] = {}
-        wrong: list[Mistake] = []
-        for each in found:
-            under_way = taking.under_way(each.name, each.message)
-            before = each.before
-            if each.name in came:
-                before = on_the_log(self._desk.view, each.name, each.message)
-            if "OTHER" in {before, under_way}:
-                wrong.append(Mistake(each.line, "message_id", _REUSED))
-            elif before == under_way == "NEW":
-                new[each.name] = each.message
-        if wrong:
+        messages = {each.name: each.message for each in found}
+        if others := await self._desk.idempotency.take(messages, self._view):
+            wrong = [Mistake(each.line, "message_id", _REUSED) for each in found if each.name in others]
             return _mistaken(request, tuple(wrong[:MOST_MISTAKES]))
-        if new:
-            await taking.put(new)
-        for each in found:
-            await taking.until_there(each.name)
         view = UploadView(records=len(found), messages=[_taken(each) for each in found])
         return answer(request, view, HTTPStatus.ACCEPTED)
 
@@ -261,9 +242,9 @@ def _taken(ready: Ready) -> TakenView:
     return TakenView(
         line=ready.line,
         message_id=ready.name[1],
-        po_number=ready.message.po_number,
+        po_number=ready.po_number,
         self=message_path(ready.name[1]),
-        referral=referral_path(ready.message.po_number),
+        referral=referral_path(ready.po_number),
     )
 
 

@@ -13,15 +13,14 @@ from aiohttp.typedefs import Handler, Middleware
 from gateway.api import plans, referrals, sessions
 from gateway.api.callers import Authenticator
 from gateway.api.desk import CALLER, Desk
+from gateway.api.idempotency import Idempotency
 from gateway.api.instructions import Instructions
 from gateway.api.posting import Appends, Posting
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
-from gateway.api.taking import Taking
 from gateway.api.uploads import Uploads
-from gateway.reading.followed import Followed
-from gateway.reading.tables import Viewed
+from gateway.reading.model import ReadModel
 from gateway.reading.view import View
 
 PREFIX: Final = "/v1/"
@@ -31,34 +30,31 @@ OPENAPI: Final = "/v1/openapi.json"
 class Api:
     """The API's routes, and what works behind them.
 
-    log: what is posted is put on it. file, following: the projection, and what is known of how it is filled.
-    stop: set when the gateway was told to stop. read_only: the log's time is that of its records, so nothing
-    can be posted.
+    log: what is posted is put on it. model: what answers come from. stop: set when the gateway was told to
+    stop. read_only: the log's time is that of its records, so nothing can be posted.
     """
 
     def __init__(
         self,
         log: Appends,
-        file: Viewed,
-        following: Followed,
+        model: ReadModel,
         authenticator: Authenticator,
         rate: Rate,
         stop: asyncio.Event,
         *,
         read_only: bool,
     ) -> None:
-        self._view = View(file)
+        self._view = View(model.source)
         self._posting = Posting(log)
-        taking = Taking(self._posting)
-        self.following = following
-        following.read_back = taking.read_back
+        self._model = model
+        idempotency = Idempotency(self._view, model, self._posting)
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
-        self.desk = Desk(self._view, self.following, self._posting, taking, read_only)
+        self.desk = Desk(self._view, model, self._posting, idempotency, read_only)
         self.records = Records(self.desk)
         self._instructions = Instructions(self.desk, stop)
-        self._uploads = Uploads(self.desk, file, rate)
+        self._uploads = Uploads(self.desk, model.source, rate)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
@@ -81,7 +77,7 @@ class Api:
                 caller = request[CALLER] = await self._authenticator.caller(request)
                 self._rate.take(caller)
                 # Half of it would look like all, and what comes again could not be told from what is new.
-                if not self.following.filled.is_set():
+                if not self._model.filled.is_set():
                     raise Problem(
                         HTTPStatus.SERVICE_UNAVAILABLE,
                         "The gateway has just started and is reading its log, or that is away; try again.",
@@ -91,7 +87,7 @@ class Api:
             try:
                 return await handler(request)
             except sqlite3.Error as error:
-                self.following.unreadable(error)
+                self._model.unreadable(error)
                 raise Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     "The file that answers come from can't be read at the moment; try again.",

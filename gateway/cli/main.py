@@ -25,7 +25,6 @@ from gateway.dead_letters.letters import UnknownLetter
 from gateway.engine.log import LogError, Lost
 from gateway.intake.lines import InvalidLine
 from gateway.intake.prap import InvalidDownload
-from gateway.processes.apart import DecidersGone
 from gateway.replay.replay import EndsBeforeInput, LaneEnded
 from gateway.settings.settings import InvalidSettings
 from gateway.system import telemetry
@@ -94,7 +93,7 @@ def _sentence(error: Exception) -> str:
             return _usage(error)
         case InvalidLine() | InvalidDownload() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
             return str(error)
-        case LogError() | Lost() | PortInUse() | LaneEnded() | DecidersGone():
+        case LogError() | Lost() | PortInUse() | LaneEnded():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""

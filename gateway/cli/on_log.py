@@ -8,7 +8,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from gateway.engine.log import Log, LogError
-from gateway.processes.app import Clock, open_log
+from gateway.processes.logs import open_log
+from gateway.processes.plan import Clock
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import InvalidSettings, Settings
 from gateway.system import telemetry

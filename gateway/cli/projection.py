@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.on_log import Config, counted, on_log, read_settings
-from gateway.engine.log import Log
+from gateway.cli.on_log import Config, counted, read_settings
+from gateway.settings.settings import InvalidSettings
 
-projection_app = typer.Typer(no_args_is_help=True, help="The file that answers over HTTP come from.")
+projection_app = typer.Typer(no_args_is_help=True, help="The read model of a log on Kafka.")
 
 Worker = Annotated[
     int | None, typer.Option(min=0, help="Which worker's file, of several that run with --workers.")
@@ -18,22 +18,30 @@ Worker = Annotated[
 
 @projection_app.command("rebuild")
 def rebuild(worker: Worker = None, config: Config = None) -> None:
-    """Make the projection anew from the log, while no gateway uses it.
+    """Rebuild the read model of a log on Kafka, while no gateway uses it.
 
-    A gateway does the same by itself when it starts and the file is gone, and answers when it is done.
+    A gateway does the same when it starts and the file is gone, and answers requests when it is done.
     """
+    from gateway.processes.logs import open_kafka
+    from gateway.reading.copy_file import CopyFile
     from gateway.reading.following import Following
-    from gateway.reading.tables import ProjectionFile
 
     settings = read_settings(config, must_exist=True)
+    if not settings.on_kafka:
+        raise InvalidSettings(
+            "an embedded log is its own read model, so there is nothing to rebuild; name brokers in "
+            "GATEWAY_LOG_URL"
+        )
 
-    async def work(log: Log) -> int:
-        file = ProjectionFile(settings.projection_path(worker), anew=True)
+    async def work() -> int:
+        log = open_kafka(settings)
+        file = CopyFile(settings.projection_path(worker), anew=True)
         try:
             await Following(log, file).run(asyncio.Event(), until_filled=True)
             return file.referrals()
         finally:
             file.close()
+            await log.close()
 
-    found = on_log(settings, work)
-    print(f"the projection has {counted(found, 'referral')}", file=sys.stderr)
+    found = asyncio.run(work())
+    print(f"the read model has {counted(found, 'referral')}", file=sys.stderr)

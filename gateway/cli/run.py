@@ -2,8 +2,6 @@
 
 import asyncio
 import sys
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Final, Literal
@@ -12,8 +10,8 @@ import structlog
 import typer
 
 from gateway.cli.on_log import Config, instant, read_settings
-from gateway.processes.app import Serve
-from gateway.processes.app import run as run_gateway
+from gateway.processes.plan import plan_of
+from gateway.processes.start import run as run_plan
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import InvalidSettings, Settings
 
@@ -71,47 +69,16 @@ def run(
     Serves the providers' API, health and metrics over HTTP meanwhile, on GATEWAY_HTTP_PORT.
     """
     settings = read_settings(config, worker=as_worker)
-    if until is not None and clock != "log" and not sandbox:
-        raise InvalidSettings("--until needs --clock log; name both")
-    last = instant("--until", until)
     _check_log(settings)
-    if sandbox and (clock == "log" or workers > 1 or until is not None):
+    if sandbox and workers > 1:
         raise InvalidSettings("a sandbox has one process and a clock of its own; name nothing but --sandbox")
-    if sandbox and not settings.http_port:
-        raise InvalidSettings("a sandbox is asked over HTTP and GATEWAY_HTTP_PORT is 0; set it to a port")
+    plan = plan_of(settings, clock=clock, until=instant("--until", until), worker=as_worker, sandbox=sandbox)
     if workers > 1 and as_worker is None:
         raise typer.Exit(_supervise(settings, workers, clock, until, config))
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    # What comes to an end by itself is not watched, unless somebody asks for it: so that it may run beside a
-    # gateway in service, which has the port.
-    watched = settings.http_port and (until is None or "http_port" in settings.model_fields_set)
-    # Nor is it hurried by callers; a sandbox waits for each of them; on Kafka there are as many processes as
-    # one likes.
-    apart = bool(watched) and not (settings.on_kafka or sandbox or until)
-    with ExitStack() as until_the_end:
-        serve: Serve | None = None
-        if watched:
-            from gateway.processes.serving import served_apart, served_crew
-
-            serve = served_crew
-            if apart:
-                from gateway.processes.apart.process import deciding_apart
-
-                deciding = deciding_apart(settings, settings.policies(), clock, as_worker)
-                serve = partial(served_apart, until_the_end.enter_context(deciding))
-        asyncio.run(
-            run_gateway(
-                settings,
-                clock=clock,
-                until=last,
-                worker=as_worker,
-                sandbox=sandbox,
-                serve=serve,
-                apart=apart,
-            )
-        )
+    asyncio.run(run_plan(plan))
 
 
 def _check_log(settings: Settings) -> None:
@@ -132,7 +99,6 @@ def _supervise(settings: Settings, workers: int, clock: str, until: str | None, 
         raise InvalidSettings(
             "--workers is for a log on Kafka and GATEWAY_LOG_URL names an embedded one; leave it out"
         )
-    settings.policies()
     last_port = settings.http_port + workers - 1
     if settings.http_port and last_port > HIGHEST_PORT:
         raise InvalidSettings(

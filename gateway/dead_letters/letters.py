@@ -6,8 +6,8 @@ from typing import Final, cast
 import structlog
 from msgspec import Struct
 
-from consumers import READERS
-from gateway.engine.log import Draft, Handled, Log, Record
+from consumers import READERS, columns_of
+from gateway.engine.log import NO_COLUMNS, Draft, Handled, Log, Record
 from gateway.rules.events import DeadLetter
 from producers.read_back import DEAD_LETTERS, read_event
 from schemas.codec import Unreadable
@@ -180,7 +180,10 @@ async def _read(log: Log) -> AsyncIterator[DeadLetter]:
 
 def _draft(dead: DeadLetter) -> Draft:
     headers = {**dead.headers, REPLAYED_FROM: dead.event_id.encode()}
-    return Draft(dead.source_topic, dead.key, dead.value, tuple(headers.items()))
+    record = Record(dead.source_topic, 0, 0, 0, dead.key, dead.value)
+    message = READERS[dead.source_topic](record)
+    columns = NO_COLUMNS if isinstance(message, Unreadable) else columns_of(message)
+    return Draft(dead.source_topic, dead.key, dead.value, tuple(headers.items()), columns=columns)
 
 
 def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Handled] | None:

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 import consumers
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.crew import Crew
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Record
 from gateway.intake.feed import feed
@@ -57,7 +57,7 @@ async def run(referrals: int, seed: int, progress: Progress) -> Ran:
     with TemporaryDirectory(prefix="gateway-demo-") as folder:
         # One partition, so that the records' order is replay's; and none of the settings of whoever runs it.
         path, policies = Path(folder) / "gateway.db", shipped()
-        log = await open_sqlite(path, partitions=1, clock="log", own=True)
+        log = await open_embedded(path, partitions=1, clock="log", own=True)
         try:
             progress("putting it on the log", 0, None)
             await feed(log, lines, keep_time=True, checked=lambda: None)

@@ -68,7 +68,7 @@ class Caseload:
 
     def decide(self, message: Message, at: int, trace: str | None = None) -> Decision:
         """Decide a message, when all that was due by `at` has fallen due. Keeps nothing: see `keep`."""
-        return decide(self._order(message.po_number), message, at, self._policies, trace)
+        return decide(self.order(message.po_number), message, at, self._policies, trace)
 
     def due_by(self, instant: int) -> int | None:
         """When the first of what is due at or before `instant` is due; None: nothing is."""
@@ -98,7 +98,7 @@ class Caseload:
     def fall_due(self) -> tuple[str, Decision]:
         """Decide what `due_by` found, and say of which purchase order. Keeps nothing: see `keep`."""
         po_number = self._heap[0][2]
-        order = self._order(po_number)
+        order = self.order(po_number)
         if order is None:
             raise LookupError("what falls due is asked for before it was found to be due")
         return po_number, fall_due(order, po_number, self._policies)
@@ -107,24 +107,30 @@ class Caseload:
         """Leave what `due_by` found undecided until the next restore; returns its po_number."""
         return heapq.heappop(self._heap)[2]
 
-    def keep(self, po_number: str, decision: Decision) -> None:
-        """Make a decision the state of its purchase order."""
-        order, before = decision.order, self._state(po_number)
+    def keep(self, po_number: str, decision: Decision) -> bool:
+        """Make a decision the state of its purchase order; True: with that a referral is forgotten."""
+        order, forgets = decision.order, False
+        if order is None or order.referral is None:
+            known = self.order(po_number)
+            forgets = known is not None and known.referral is not None
+        before = self._state(po_number)
         self._packed.pop(po_number, None)
         if order is None:
             self._orders.pop(po_number, None)
-            return
+            return forgets
         self._orders[po_number] = order
         if len(self._orders) > self._at_hand:
             self._put_away()
         if before is not None and before.due_at == order.due_at and before.due_rank == order.due_rank:
-            return
+            return forgets
         heapq.heappush(self._heap, (order.due_at, order.due_rank, po_number))
         # Void entries go when their time comes; where dates are moved back and forth for long, sooner.
         if len(self._heap) > 4 * len(self) + 1_000:
             self._refill()
+        return forgets
 
-    def _order(self, po_number: str) -> PurchaseOrder | None:
+    def order(self, po_number: str) -> PurchaseOrder | None:
+        """The state of a purchase order; None: nothing is kept of it."""
         order = self._orders.get(po_number)
         if order is None:
             packed = self._packed.get(po_number)

@@ -5,9 +5,10 @@ from typing import Final
 
 import structlog
 
+from gateway.engine.inbox import NEVER
 from gateway.engine.log import Assignment, Log, Lost
-from gateway.engine.step import Standing, Wiring
-from gateway.engine.watch import NOBODY, Watch
+from gateway.engine.observer import NOBODY, Observer
+from gateway.engine.step import Standing, StepSize, Wiring
 from gateway.engine.worker import Worker
 from gateway.rules.policy import Policies
 
@@ -21,7 +22,7 @@ FINISH_S: Final = 4.0
 class Crew:
     """Keeps a worker at each assigned partition.
 
-    until: see Worker. With it the crew ends when all its partitions are decided. watch: who is told of what
+    until: see Worker. With it the crew ends when all its partitions are decided. observer: called with what
     happens.
     """
 
@@ -32,19 +33,26 @@ class Crew:
         wiring: Wiring,
         *,
         until: int | None = None,
-        watch: Watch = NOBODY,
+        observer: Observer = NOBODY,
+        step: StepSize = StepSize(),  # noqa: B008 - it is frozen
+        claim_again_s: float = CLAIM_AGAIN_S,
+        finish_s: float = FINISH_S,
     ) -> None:
         self._log = log
         self._policies = policies
         self._wiring = wiring
         self._until = until
-        self._watch = watch
+        self._observer = observer
+        self._step = step
+        self._claim_again_s = claim_again_s
+        self._finish_s = finish_s
         #: The workers at work, by partition number.
         self.workers: dict[int, Worker] = {}
         #: What is waited for before partitions can be assigned.
         self.waiting_for = "no partitions have been assigned to it yet"
         #: The partition numbers assigned; None: not known yet.
         self.assigned: frozenset[int] | None = None
+        self._took_on = asyncio.Event()
         self._stops: dict[int, asyncio.Event] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._finished: set[int] = set()
@@ -59,12 +67,11 @@ class Crew:
         """How many messages and deadlines were decided and committed here."""
         return self._decided + sum(worker.decided for worker in self.workers.values())
 
-    def at_rest(self) -> bool:
-        """Whether all that is assigned has been decided and committed."""
-        return self.assigned is not None and all(
-            partition in self.workers and self.workers[partition].idle_at is not None
-            for partition in self.assigned
-        )
+    async def until_at_rest(self) -> None:
+        """Wait until all that is assigned has been decided and committed, for the first time."""
+        await self._took_on.wait()
+        for worker in [*self.workers.values()]:
+            await worker.until_idle(NEVER)
 
     def trouble(self, partition: int) -> str | None:
         """Why nothing is decided on an assigned partition at the moment; None: it is, or all is decided."""
@@ -113,7 +120,7 @@ class Crew:
             for ending in self._stops.values():
                 ending.set()
             if self._tasks:
-                _, late = await asyncio.wait(self._tasks.values(), timeout=FINISH_S)
+                _, late = await asyncio.wait(self._tasks.values(), timeout=self._finish_s)
                 for task in late:
                     task.cancel()  # a log that is away never lets it finish its step
             await asyncio.gather(told, hearing, *self._tasks.values(), return_exceptions=True)
@@ -134,7 +141,7 @@ class Crew:
             stopped = self._stops.pop(partition).is_set()
             error = None if task.cancelled() else task.exception()
             if isinstance(error, Lost) and self._log.shared:
-                self._watch.lost()
+                self._observer.lost()
                 self._say.warning("partition.lost", partition=partition)
                 self._lost_at[partition] = asyncio.get_running_loop().time()
             elif error:
@@ -153,15 +160,22 @@ class Crew:
         now = asyncio.get_running_loop().time()
         for partition in sorted((self.assigned or frozenset()) - self._finished):
             lost_at = self._lost_at.get(partition)
-            if partition in self._tasks or (lost_at is not None and now < lost_at + CLAIM_AGAIN_S):
+            if partition in self._tasks or (lost_at is not None and now < lost_at + self._claim_again_s):
                 continue
             self._lost_at.pop(partition, None)
             worker = Worker(
-                self._log, partition, self._policies, self._wiring, until=self._until, watch=self._watch
+                self._log,
+                partition,
+                self._policies,
+                self._wiring,
+                until=self._until,
+                observer=self._observer,
+                step=self._step,
             )
             self.workers[partition] = worker
             self._stops[partition] = asyncio.Event()
             self._tasks[partition] = asyncio.create_task(worker.run(self._stops[partition]))
+        self._took_on.set()
 
     def _all_finished(self) -> bool:
         return self._until is not None and self.assigned is not None and self._finished >= self.assigned

@@ -19,6 +19,42 @@ INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
 #: An outbound topic on which nothing is decided: what goes there comes from a provider as it is.
 DELIVERY_PLANS = "jobcentre.delivery-plans"
 
+
+class Columns(Struct, frozen=True, gc=False):
+    """By what a record can be asked for, as plain values; None: it can't be, by that.
+
+    status: of an outcome. trace_id: of the trace that its cause is part of.
+    """
+
+    po_number: str | None = None
+    provider_id: str | None = None
+    message_id: str | None = None
+    status: str | None = None
+    trace_id: str | None = None
+
+
+NO_COLUMNS: Final = Columns()
+
+
+class Listing(Struct, frozen=True, gc=False):
+    """By what a purchase order with a referral can be asked for, as plain values.
+
+    referred_on: days since 1970. changed_at, due_at: when something was decided last, and falls due next, UTC
+    milliseconds. messages: how many were decided. sessions: their ids, each with its day.
+    """
+
+    provider_id: str
+    jobcentre_id: str
+    contract_package_area: str
+    referred_on: int
+    status: str
+    accepted: bool
+    changed_at: int
+    due_at: int
+    messages: int
+    sessions: tuple[tuple[str, int], ...]
+
+
 Header = tuple[str, bytes]
 Headers = tuple[Header, ...]
 
@@ -36,13 +72,17 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Draft(Struct, frozen=True, gc=False):
-    """A record to be put on a topic. The log gives it its offset, and its timestamp where it has none."""
+    """A record to be put on a topic. The log gives it its offset, and its timestamp where it has none.
+
+    columns: by what it can be asked for, where the log is asked.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     timestamp: int | None = None
+    columns: "Columns" = NO_COLUMNS
 
 
 _TOPIC_OF: Final = {event: topic for topic, event in OUTBOUND.items()}
@@ -86,11 +126,20 @@ class Restored(Struct, frozen=True, gc=False):
     decided_to: int | None
 
 
+class Forgotten(Struct, frozen=True, gc=False):
+    """That a referral was forgotten, at an instant (UTC milliseconds), after so many outputs of the step."""
+
+    at: int
+    outputs: int
+
+
 class Commit(Struct, frozen=True, gc=False):
     """One step of the engine: it takes effect whole or not at all.
 
     outputs: what goes out, in order. draft: what makes records of events; None: there are none among them.
     states: packed states by po_number; None: the state is forgotten.
+    listings: by po_number, of those of these states that have a referral; empty where the log isn't asked.
+    forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
     """
@@ -100,6 +149,8 @@ class Commit(Struct, frozen=True, gc=False):
     positions: Mapping[str, int]
     decided_to: int
     draft: Drafting | None = None
+    listings: Mapping[str, Listing] = {}
+    forgotten: Mapping[str, "Forgotten"] = {}
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
@@ -252,17 +303,21 @@ class Log(Protocol):
     async def handled(self) -> Mapping[str, Handled]:
         """What was done with the dead letters that were handled, by event_id."""
 
+    def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+        """Records of the topics as they are committed; without `wait`, up to the present end."""
+
+    async def close(self) -> None:
+        """Let go of everything. Never raises."""
+
+
+class SharedLog(Log, Protocol):
+    """A log that several processes work on, so that each keeps a read model of its own, from its changes."""
+
     async def identity(self) -> str:
         """What tells this log from all others, also from one that was made anew in its place."""
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> ChangeReader:
         """A reader of what is committed on these topics, and of states. positions: {}: from the beginning.
 
-        Raises LogBusy.
+        Raises LogBusy or PositionsGone.
         """
-
-    def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics as they are committed; without `wait`, up to the present end."""
-
-    async def close(self) -> None:
-        """Let go of everything. Never raises."""

@@ -1,7 +1,8 @@
 """The middle of read, decide, commit: what one step decides, all of it in memory."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -10,20 +11,48 @@ from msgspec import Struct
 
 from gateway.engine.caseload import Caseload, pack
 from gateway.engine.inbox import NEVER, Inbox
-from gateway.engine.log import Batch, Commit, Draft, Drafting, Headers, Output, Record, Restored
+from gateway.engine.log import (
+    Batch,
+    Commit,
+    Draft,
+    Drafting,
+    Forgotten,
+    Headers,
+    Listing,
+    Output,
+    Record,
+    Restored,
+)
 from gateway.engine.partitioner import partition_for
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
+from gateway.rules.referral import PurchaseOrder
 
-#: A step decides as many records and deadlines as there are, up to this.
-STEP: Final = 4_000
-#: A step ends early when the records decided in it are larger than this.
-STEP_BYTES: Final = 8 * 1024 * 1024
 #: The header that says where a record that was moved had been put: topic/partition/offset.
 MOVED_FROM: Final = "gateway_moved_from"
-#: How many records of one topic wait in memory at the most.
-CAPACITY: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class StepSize:
+    """When a step ends, and how much waits for the next ones.
+
+    decisions: a step decides as many records and deadlines as there are, up to this. bytes: it ends early
+    when the records decided in it are larger than this, or, seconds: when deciding has taken so long; None:
+    however long that takes. waiting: how many records of one topic wait in memory at the most.
+    """
+
+    decisions: int = 4_000
+    bytes: int = 8 * 1024 * 1024
+    seconds: float | None = None
+    waiting: int = 4_000
+    clock: Callable[[], float] = field(default=time.perf_counter)
+
+
+#: While callers are served by the process that decides: none of them waits for long until it is their turn.
+SERVING: Final = StepSize(seconds=0.02, waiting=1_000)
+#: How many decisions are taken between two looks at the clock.
+_LOOK_EVERY: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +63,28 @@ class Wiring:
     failed: the dead letter of a record on which the rules raised.
     trace: the trace context among a record's headers.
     draft: the record of an event, caused by a message with that trace context.
+    listing: by what a purchase order can be asked for; None: it has no referral. Without it the log isn't
+    asked.
     """
 
     read: Callable[[Record], Message | Draft]
     failed: Callable[[Record], Draft]
     trace: Callable[[Headers], str | None]
     draft: Drafting
+    listing: Callable[[PurchaseOrder], Listing | None] | None = None
 
 
 class Decided(Struct, frozen=True):
     """A step that is decided.
 
-    decisions: how many messages and deadlines it holds. told: what to log when it has been committed. taken:
-    how many records were decided, the oldest of which arrived at `oldest_at`. moved: how many were put
+    decisions: how many messages and deadlines it holds. to_log: what to log when it has been committed.
+    taken: how many records were decided, the oldest of which arrived at `oldest_at`. moved: how many were put
     on the partition where they belong.
     """
 
     commit: Commit
     decisions: int
-    told: list[Callable[[], None]]
+    to_log: list[Callable[[], None]]
     taken: int
     oldest_at: int | None
     moved: int
@@ -72,14 +104,15 @@ class Standing(Struct, frozen=True):
 
 
 class _Step:
-    """What one step has decided so far. out: what goes out. told: what is to be logged."""
+    """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "moved", "out", "told", "touched")
+    __slots__ = ("bytes", "decided", "forgotten", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
-        self.told: list[Callable[[], None]] = []
+        self.to_log: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
+        self.forgotten: dict[str, Forgotten] = {}
         self.decided = 0
         self.moved = 0
         self.bytes = 0
@@ -112,8 +145,9 @@ class Deciding:
         partition: int,
         partitions: int,
         care: Care,
+        size: StepSize,
     ) -> None:
-        self.inbox = Inbox(restored.positions, CAPACITY)
+        self.inbox = Inbox(restored.positions, size.waiting)
         self.caseload = Caseload(policies, restored.states)
         self._decided_to = NEVER if restored.decided_to is None else restored.decided_to
         #: The latest instant at which something fell due here.
@@ -124,6 +158,7 @@ class Deciding:
         self._wiring = wiring
         self._until = until
         self._care = care
+        self._size = size
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
 
     def add(self, batch: Batch) -> None:
@@ -144,9 +179,13 @@ class Deciding:
         step = _Step()
         inbox, caseload = self.inbox, self.caseload
         waiting, oldest_at = inbox.waiting(), inbox.oldest_at()
-        limit = 1 if self._care.alone else STEP
+        size = self._size
+        limit = 1 if self._care.alone else size.decisions
+        ends_s = None if size.seconds is None else size.clock() + size.seconds
         record, quiet_until = inbox.first(), None
-        while step.decided < limit and step.bytes < STEP_BYTES:
+        while step.decided < limit and step.bytes < size.bytes:
+            if ends_s is not None and step.decided % _LOOK_EVERY == 1 and size.clock() >= ends_s:
+                break
             # A clock that stepped back brings no time back: at never goes below what was decided.
             at = None if record is None else max(record.timestamp, self._decided_to)
             due_at = None if at is None else caseload.due_by(at)
@@ -171,20 +210,34 @@ class Deciding:
             self._decided_to = at
             record, quiet_until = inbox.first(), None
         if not step.decided:
-            for tell in step.told:
-                tell()
+            for log in step.to_log:
+                log()
             return None
         self._care.alone = max(self._care.alone - step.decided, 0)
         try:
-            states = {po_number: caseload.packed(po_number) for po_number in step.touched}
+            states, listings = self._states(step)
         except Exception:  # whatever it is: which record it comes of is found out by deciding one by one
             self._care.alone = step.decided
             raise
         positions = dict(inbox.positions)
-        commit = Commit(step.out, states, positions, self._decided_to, self._wiring.draft)
+        commit = Commit(
+            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.forgotten
+        )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
-        return Decided(commit, step.decided, step.told, taken, oldest_at, step.moved)
+        return Decided(commit, step.decided, step.to_log, taken, oldest_at, step.moved)
+
+    def _states(self, step: _Step) -> tuple[dict[str, bytes | None], dict[str, Listing]]:
+        """What has changed, packed, and by what it can be asked for."""
+        states: dict[str, bytes | None] = {}
+        listings: dict[str, Listing] = {}
+        listing = self._wiring.listing
+        for po_number in step.touched:
+            order = self.caseload.order(po_number)
+            states[po_number] = None if order is None else pack(order)
+            if order is not None and listing is not None and (listed := listing(order)) is not None:
+                listings[po_number] = listed
+        return states, listings
 
     def standing(self, committing: Decided | None) -> Standing:
         """How things stand. committing: the step that is not on the log yet."""
@@ -212,41 +265,43 @@ class Deciding:
         """
         alone = self._care.alone > 0
         out: Sequence[Output]
-        tell: Callable[[], None] | None
-        po_number, astray = None, False
+        log: Callable[[], None] | None
+        po_number, astray, forgets = None, False, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
             astray = self._partitions > 1 and self._is_astray(record)
             if astray:
                 out = [_moved(record)]
-                tell = partial(self._tell_of_move, record)
+                log = partial(self._log_move, record)
             elif isinstance(message, Draft):
                 out = [message]
-                tell = partial(self._tell_of_dead_letter, record)
+                log = partial(self._log_dead_letter, record)
             else:
                 trace = self._wiring.trace(record.headers) if record.headers else None
                 decision = self.caseload.decide(message, at, trace)
                 out = decision.effects
-                telling = [
+                others = [
                     each for each, _ in decision.effects if type(each) is Outcome and each.status != "APPLIED"
                 ]
                 if alone:
                     out = [self._drafted(item) for item in out]
                     pack(decision.order)  # what raises here would raise where the step is made a commit
-                tell = partial(self._tell_of_outcomes, telling) if telling else None
+                log = partial(self._log_outcomes, others) if others else None
                 po_number = message.po_number
-                self.caseload.keep(po_number, decision)
+                forgets = self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
             if not alone:
                 self._care.alone = step.decided + 1
                 return False
             out = [self._wiring.failed(record)]
-            tell = partial(self._tell_of_failure, record, type(error).__name__)
+            log = partial(self._log_failure, record, type(error).__name__)
         step.out += out
-        if tell is not None:
-            step.told.append(tell)
+        if log is not None:
+            step.to_log.append(log)
         if po_number is not None:
             step.touched[po_number] = None
+            if forgets:
+                step.forgotten[po_number] = Forgotten(at, len(step.out))
         step.decided += 1
         step.moved += astray
         step.bytes += len(record.value or b"")
@@ -271,34 +326,36 @@ class Deciding:
             if self._care.alone:
                 out = [self._drafted(item) for item in out]
                 pack(decision.order)
-            self.caseload.keep(po_number, decision)
+            forgets = self.caseload.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one deadline must not stop all that comes after it
             po_number = self.caseload.pass_over()
-            step.told.append(partial(self._tell_of_deadline_failed, po_number, type(error).__name__))
+            step.to_log.append(partial(self._log_deadline_failed, po_number, type(error).__name__))
             return
         step.out += out
         step.touched[po_number] = None
+        if forgets:
+            step.forgotten[po_number] = Forgotten(self._decided_to, len(step.out))
         step.decided += 1
         if out:
-            step.told.append(partial(self._tell_of_deadline, po_number, len(out)))
+            step.to_log.append(partial(self._log_deadline, po_number, len(out)))
 
-    def _tell_of_move(self, record: Record) -> None:
+    def _log_move(self, record: Record) -> None:
         self._say.info("message.moved", topic=record.topic, offset=record.offset)
 
-    def _tell_of_dead_letter(self, record: Record) -> None:
+    def _log_dead_letter(self, record: Record) -> None:
         self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
 
-    def _tell_of_failure(self, record: Record, error: str) -> None:
+    def _log_failure(self, record: Record, error: str) -> None:
         # The text of an error may show what the message says, so only what kind it was is told.
         self._say.error("message.failed", topic=record.topic, offset=record.offset, error=error)
 
-    def _tell_of_deadline(self, po_number: str, events: int) -> None:
+    def _log_deadline(self, po_number: str, events: int) -> None:
         self._say.debug("deadline.fell_due", po_number=po_number, events=events)
 
-    def _tell_of_deadline_failed(self, po_number: str, error: str) -> None:
+    def _log_deadline_failed(self, po_number: str, error: str) -> None:
         self._say.error("deadline.failed", po_number=po_number, error=error)
 
-    def _tell_of_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+    def _log_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
             if outcome.code == "SPECIAL_CUSTOMER_RECORD":

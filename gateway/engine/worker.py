@@ -7,12 +7,12 @@ from typing import Final
 import structlog
 
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
-from gateway.engine.step import Care, Decided, Deciding, Standing, Wiring
-from gateway.engine.watch import NOBODY, Watch
+from gateway.engine.observer import NOBODY, Observer
+from gateway.engine.step import Care, Decided, Deciding, Standing, StepSize, Wiring
 from gateway.rules.policy import Policies
 
 LONGEST_BACKOFF_S: Final = 5.0
-#: A commit that takes longer is told of as trouble.
+#: A commit that takes longer is trouble.
 SLOW_COMMIT_S: Final = 5.0
 #: With `until`, somebody waits for the end: after so many attempts in a row that decided nothing, give up.
 MOST_ATTEMPTS: Final = 10
@@ -23,7 +23,7 @@ class Worker:
 
     until: when all that is in the log has been decided, let fall due what is due by this instant, and end.
     wait_s: how long one read waits where there is nothing. pause: how to wait before another attempt.
-    watch: who is told of what happens.
+    observer: called with what happens.
     """
 
     def __init__(
@@ -36,7 +36,9 @@ class Worker:
         until: int | None = None,
         wait_s: float = 0.25,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        watch: Watch = NOBODY,
+        observer: Observer = NOBODY,
+        step: StepSize = StepSize(),  # noqa: B008 - it is frozen
+        slow_commit_s: float = SLOW_COMMIT_S,
     ) -> None:
         self._log = log
         self._partition = partition
@@ -45,7 +47,9 @@ class Worker:
         self._until = until
         self._wait_s = wait_s
         self._pause = pause
-        self._watch = watch
+        self._observer = observer
+        self._step = step
+        self._slow_commit_s = slow_commit_s
         self._care = Care()
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
         #: Why nothing is decided at the moment; None: it is.
@@ -81,7 +85,7 @@ class Worker:
                     raise
                 backoff_s = min(0.05 * 2 ** min(attempts, 10), LONGEST_BACKOFF_S)
                 self.trouble = _why(error)
-                self._watch.dropped()
+                self._observer.dropped()
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
                 await self._pause_unless(stop, backoff_s)
 
@@ -105,7 +109,7 @@ class Worker:
 
     async def _committed(self, committing: asyncio.Task[None]) -> None:
         """Wait for a commit, and let it be known where that takes long. Raises what the commit does."""
-        slow = asyncio.get_running_loop().call_later(SLOW_COMMIT_S, self._is_slow)
+        slow = asyncio.get_running_loop().call_later(self._slow_commit_s, self._is_slow)
         try:
             await committing
         finally:
@@ -114,14 +118,14 @@ class Worker:
 
     def _is_slow(self) -> None:
         self.trouble = (
-            f"a step has been waiting for the log for more than {SLOW_COMMIT_S:.0f} s; see to who else "
+            f"a step has been waiting for the log for more than {self._slow_commit_s:.0f} s; see to who else "
             "writes to it, and to its disk or brokers"
         )
 
-    def _tell(self, decided: Decided) -> None:
-        """Log what was decided, now that it has been committed: what is told has happened, and once."""
-        for tell in decided.told:
-            tell()
+    def _log_decided(self, decided: Decided) -> None:
+        """Log what was decided, now that it has been committed: what is logged has happened, and once."""
+        for log in decided.to_log:
+            log()
         written = len(decided.commit.outputs)
         self._say.debug("step.committed", decided=decided.decisions, records_out=written)
 
@@ -144,10 +148,17 @@ class Worker:
             restored = await claim.restore()
             partitions = await self._log.partitions()
             at_hand = Deciding(
-                restored, self._policies, self._wiring, self._until, self._partition, partitions, self._care
+                restored,
+                self._policies,
+                self._wiring,
+                self._until,
+                self._partition,
+                partitions,
+                self._care,
+                self._step,
             )
             self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
-            self._watch.claimed(clock() - began_s)
+            self._observer.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
             more = True
             while decided or not stop.is_set():
@@ -167,8 +178,8 @@ class Worker:
                     committing = None
                     self.decided += decided.decisions
                     self.moved += decided.moved
-                    self._watch.committed(decided, clock() - began_s)
-                    self._tell(decided)
+                    self._observer.committed(decided, clock() - began_s)
+                    self._log_decided(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():
                     return True
                 if following is None and at_hand.inbox.drained():

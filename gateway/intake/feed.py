@@ -9,11 +9,12 @@ from typing import IO, Final, NamedTuple
 
 from msgspec import Struct, msgpack
 
-from gateway.engine.log import Draft, Log
+from consumers import columns_of
+from gateway.engine.log import Columns, Draft, Log
 from gateway.intake.lines import InvalidLine, Line, read_lines
 from gateway.intake.prap import BadRow, PassedOver, read_download
 from gateway.intake.runs import in_runs
-from gateway.rules.messages import TOPIC_OF, Referral
+from gateway.rules.messages import TOPIC_OF, Message
 from gateway.rules.policy import Policies
 from schemas.codec import HEADER_BYTES, LARGEST_BODY_BYTES, encode
 
@@ -21,10 +22,14 @@ _LENGTH_BYTES: Final = 4
 
 
 class _Checked(Struct, frozen=True, gc=False, array_like=True):
+    """A message that is right, encoded."""
+
     topic: str
-    key: bytes
     value: bytes
     at: int
+    po_number: str
+    provider_id: str | None
+    message_id: str | None
 
 
 _pack: Final = msgpack.Encoder().encode
@@ -72,7 +77,7 @@ async def feed_download(
                 case referral:
                     _wait(
                         waiting,
-                        [_Checked(TOPIC_OF[Referral], referral.po_number.encode(), encode(referral), 0)],
+                        [_encoded(referral, 0)],
                     )
         return Fed(await log.append(_drafts(waiting, keep_time=False)), listed, passed_over)
 
@@ -81,10 +86,22 @@ def _checked(line: Line) -> _Checked:
     """The message of a line. Raises InvalidLine where it is too large."""
     message = line.message
     assert message is not None
-    value = encode(message)
-    if len(value) - HEADER_BYTES > LARGEST_BODY_BYTES:
+    checked = _encoded(message, line.at)
+    if len(checked.value) - HEADER_BYTES > LARGEST_BODY_BYTES:
         raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have; shorten it")
-    return _Checked(TOPIC_OF[type(message)], message.po_number.encode(), value, line.at)
+    return checked
+
+
+def _encoded(message: Message, at: int) -> _Checked:
+    columns = columns_of(message)
+    return _Checked(
+        TOPIC_OF[type(message)],
+        encode(message),
+        at,
+        message.po_number,
+        columns.provider_id,
+        columns.message_id,
+    )
 
 
 def _wait(waiting: IO[bytes], run: Sequence[_Checked]) -> None:
@@ -97,4 +114,6 @@ def _drafts(waiting: IO[bytes], keep_time: bool) -> Iterator[Draft]:
     waiting.seek(0)
     while length := waiting.read(_LENGTH_BYTES):
         for each in _unpack(waiting.read(int.from_bytes(length, "big"))):
-            yield Draft(each.topic, each.key, each.value, (), each.at if keep_time else None)
+            columns = Columns(each.po_number, each.provider_id, each.message_id)
+            at = each.at if keep_time else None
+            yield Draft(each.topic, each.po_number.encode(), each.value, (), at, columns)

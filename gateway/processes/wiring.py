@@ -6,6 +6,7 @@ import consumers
 import producers
 from gateway.engine.log import Draft, Record
 from gateway.engine.step import Wiring
+from gateway.reading.tables import listing
 from gateway.rules.messages import Message
 from producers import dead_letters
 from schemas.codec import Unreadable
@@ -24,4 +25,4 @@ def _failed(record: Record) -> Draft:
     return dead_letters.draft(record, _FAILED)
 
 
-WIRING: Final = Wiring(_read, _failed, producers.traceparent_of, producers.draft)
+WIRING: Final = Wiring(_read, _failed, producers.traceparent_of, producers.draft, listing)

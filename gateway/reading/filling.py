@@ -1,175 +1,147 @@
-"""From changes of the log to the projection's tables."""
+"""From changes of a log on Kafka to the tables of its copy."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import structlog
-from msgspec import Struct
 
-from consumers import session_records
-from gateway.backends.embedded.rows import put_rows
+from consumers import columns_of, session_records
 from gateway.engine.caseload import unpack
-from gateway.engine.log import DELIVERY_PLANS, Changes, Record
-from gateway.reading.tables import ProjectionFile
-from gateway.rules.events import (
-    OUTBOUND,
-    DeliveryPlan,
-    Event,
-    Instruction,
-    Outcome,
-    PrapAction,
-    place_in_time,
-)
+from gateway.engine.log import DELIVERY_PLANS, Changes, Listing, LogError, Record
+from gateway.engine.partitioner import partition_for
+from gateway.reading.copy_file import CopyFile
+from gateway.reading.model import News
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist
+from gateway.rules.events import OUTBOUND, Event, Instruction, Outcome, PrapAction, place_in_time
 from gateway.rules.messages import PROVIDERS_TOPIC, ProviderRecord
-from gateway.rules.referral import PurchaseOrder
-from producers import RECORDS, instructions, outcomes, prap_actions
-from schemas.codec import Unreadable, decode
+from gateway.system.sql_rows import put_rows
+from producers import prap_actions, trace_id_of, traceparent_of
+from producers.read_back import read_event, read_plan
+from schemas.codec import Unreadable
 
-INSTRUCTIONS: Final = instructions.TOPIC
-OUTCOMES: Final = outcomes.TOPIC
-#: What the projection is filled from, beside the states.
+#: What the copy is filled from, beside the states.
 TOPICS: Final = (PROVIDERS_TOPIC, *OUTBOUND, DELIVERY_PLANS)
 
-_NAMES: Final = {PROVIDERS_TOPIC: session_records.RECORDS, **RECORDS}
-#: In place of a provider's id, where a message is not a provider's.
-NO_PROVIDER: Final = ""
 #: The topics of events that say more than which purchase order they are about.
 _READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC})
-_DIGEST_BYTES: Final = 16
 
-_PUT_EVENT: Final = "INSERT OR REPLACE INTO event VALUES {}"
-_PUT_INSTRUCTION: Final = "INSERT OR REPLACE INTO instruction VALUES {}"
-#: Of several messages of a provider with one id, the first one counts.
-_PUT_MESSAGE: Final = """
-INSERT INTO message (provider_id, message_id, po_number, digest) VALUES {}
-ON CONFLICT (provider_id, message_id) DO UPDATE SET digest = excluded.digest
-WHERE digest IS NULL AND po_number = excluded.po_number"""
-#: HELD is followed by what came of it in the end; after that, all that follows is about repetitions.
-_PUT_OUTCOME: Final = """
-INSERT INTO message (provider_id, message_id, po_number, status, outcome) VALUES {}
-ON CONFLICT (provider_id, message_id) DO UPDATE SET status = excluded.status, outcome = excluded.outcome
-WHERE po_number = excluded.po_number AND (status IS NULL OR status = 'HELD')"""
-_PUT_REFERRAL: Final = "INSERT OR REPLACE INTO referral VALUES {}"
-_PUT_PLAN: Final = "INSERT OR REPLACE INTO plan VALUES {}"
+_PUT_INBOUND: Final = "INSERT OR REPLACE INTO inbound VALUES {}"
+_PUT_OUTBOUND: Final = "INSERT OR REPLACE INTO outbound VALUES {}"
+_PUT_STATE: Final = "INSERT OR REPLACE INTO state VALUES {}"
+_TABLES_OF_READING: Final = LogTables()
 
 
-def read(record: Record) -> Struct | Unreadable:
-    """What a record of one of TOPICS holds."""
-    return decode(record.value, _NAMES[record.topic], largest=None)
-
-
-def digest(value: bytes) -> bytes:
-    """What an encoded provider record is known by: the same for the same record, different for any other."""
-    return blake2b(value, digest_size=_DIGEST_BYTES).digest()
-
-
-class Filled(Struct, frozen=True):
-    """Of which purchase orders something may be new, and for which providers instructions or a plan.
-
-    messages: the providers' messages that were read back, each by its provider and its id.
-    """
-
-    po_numbers: frozenset[str]
-    providers: frozenset[str]
-    messages: Sequence[tuple[str, str]]
-
-
-def fill(file: ProjectionFile, changes: Changes) -> Filled:
-    """Take changes in, all of them or none."""
+def fill(file: CopyFile, changes: Changes, partitions: int) -> News:
+    """Take changes in, all of them or none. partitions: how many partition numbers the log has."""
     with file.db as db:
         db.execute("BEGIN IMMEDIATE")
         rows = _Rows(db)
         for record in changes.records:
             rows.add(record)
         rows.put()
-        _put_states(db, changes.states)
+        _put_states(db, changes.states, partitions)
         file.keep_positions(changes.positions)
-    return Filled(frozenset(rows.touched | changes.states.keys()), frozenset(rows.told), rows.read_back)
+    return News(rows.po_numbers | changes.states.keys(), rows.providers, rows.read_back)
 
 
 class _Rows:
     """The rows of the records, table by table, which are put many at a time.
 
-    touched: the purchase orders that they are about. told: the providers with instructions or plans in them.
-    read_back: the names of the messages in them.
+    po_numbers: what they are about. providers: those with instructions or plans in them. read_back: the names
+    of the messages in them.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._events: list[tuple[Any, ...]] = []
-        self._instructions: list[tuple[Any, ...]] = []
-        self._messages: list[tuple[Any, ...]] = []
-        self._outcomes: list[tuple[Any, ...]] = []
-        self._plans: list[tuple[Any, ...]] = []
+        self._inbound: list[tuple[Any, ...]] = []
+        self._outbound: list[tuple[Any, ...]] = []
         #: The purchase orders that have events among the rows that are not put yet.
         self._waiting: set[str] = set()
-        self.touched: set[str] = set()
-        self.told: set[str] = set()
+        self.po_numbers: set[str] = set()
+        self.providers: set[str] = set()
         self.read_back: list[tuple[str, str]] = []
 
     def put(self) -> None:
         """Put what there is."""
-        for sql, rows in (
-            (_PUT_EVENT, self._events),
-            (_PUT_INSTRUCTION, self._instructions),
-            (_PUT_MESSAGE, self._messages),
-            (_PUT_OUTCOME, self._outcomes),
-            (_PUT_PLAN, self._plans),
-        ):
+        for sql, rows in ((_PUT_INBOUND, self._inbound), (_PUT_OUTBOUND, self._outbound)):
             put_rows(self._db, sql, rows)
             rows.clear()
         self._waiting.clear()
 
     def add(self, record: Record) -> None:
-        """A record's rows. Of most events nothing is read but the key, which says what they are about."""
+        """A record's row. Of most events nothing is read but the key, which says what they are about."""
         if record.topic == PROVIDERS_TOPIC:
             self._add_message(record)
         elif record.topic == DELIVERY_PLANS:
-            plan = read(record)
-            if isinstance(plan, DeliveryPlan):
-                self.told.add(plan.provider_id)
-                self._plans.append((plan.provider_id, record.value))
+            self._add_plan(record)
         elif record.key is not None:
-            po_number = record.key.decode()
-            self.touched.add(po_number)
-            if record.topic in _READ:
-                self._add_event(record, po_number)
-            self._waiting.add(po_number)
-            self._events.append((po_number, record.topic, record.partition, record.offset, record.value))
+            self._add_event(record, record.key.decode())
 
     def _add_message(self, record: Record) -> None:
         # What can't be read is a dead letter, and no message.
-        message = read(record)
-        if isinstance(message, ProviderRecord) and record.value is not None:
-            self.touched.add(message.po_number)
+        message = session_records.read(record)
+        if not isinstance(message, Unreadable) and isinstance(message, ProviderRecord):
+            self.po_numbers.add(message.po_number)
             self.read_back.append((message.provider_id, message.message_id))
-            self._messages.append(
-                (message.provider_id, message.message_id, message.po_number, digest(record.value))
+            columns = columns_of(message)
+            self._inbound.append(
+                (*_place(record), record.value, columns.po_number, columns.provider_id, columns.message_id)
             )
 
+    def _add_plan(self, record: Record) -> None:
+        try:
+            plan = read_plan(record)
+        except LogError:
+            _pass_over(record)
+            return
+        self.providers.add(plan.provider_id)
+        self.read_back.append((plan.provider_id, plan.message_id))
+        row = (*_place(record), record.value, None, plan.provider_id, plan.message_id, None, None)
+        self._outbound.append(row)
+
     def _add_event(self, record: Record, po_number: str) -> None:
-        match read(record):
-            case Outcome() as outcome:
-                sender = outcome.provider_id if outcome.topic == PROVIDERS_TOPIC else None
-                self._outcomes.append(
-                    (sender or NO_PROVIDER, outcome.message_id, po_number, outcome.status, record.value)
-                )
-            case Instruction() as instruction:
-                self.told.add(instruction.provider_id)
-                self._instructions.append(
-                    (instruction.provider_id, record.partition, record.offset, po_number)
-                )
-            case PrapAction() as action:
-                if action.action == "ACKNOWLEDGE":
+        provider_id = message_id = status = None
+        if record.topic in _READ:
+            match _event(record):
+                case None:
+                    _pass_over(record)
+                    return
+                case Outcome() as outcome:
+                    provider_id = outcome.provider_id if outcome.topic == PROVIDERS_TOPIC else None
+                    message_id, status = outcome.message_id, outcome.status
+                case Instruction() as instruction:
+                    provider_id = instruction.provider_id
+                    self.providers.add(provider_id)
+                case PrapAction(action="ACKNOWLEDGE") as action:
                     if po_number in self._waiting:
                         self.put()  # so that what came of a message now does not meet what came of it then
                     _drop_earlier_lives(self._db, po_number, place_in_time(action))
-            case _:  # written by a later version
-                structlog.get_logger("gateway.projection").warning(
-                    "projection.passed_over", topic=record.topic, offset=record.offset
-                )
+        self.po_numbers.add(po_number)
+        self._waiting.add(po_number)
+        traceparent = traceparent_of(record.headers)
+        trace_id = None if traceparent is None else trace_id_of(traceparent)
+        self._outbound.append(
+            (*_place(record), record.value, po_number, provider_id, message_id, status, trace_id)
+        )
+
+
+def _place(record: Record) -> tuple[str, int, int, int]:
+    return record.topic, record.partition, record.offset, record.timestamp
+
+
+def _event(record: Record) -> Event | None:
+    """The event of a record; None: a later version wrote it."""
+    try:
+        return cast(Event, read_event(record))
+    except LogError:
+        return None
+
+
+def _pass_over(record: Record) -> None:
+    structlog.get_logger("gateway.projection").warning(
+        "projection.passed_over", topic=record.topic, offset=record.offset
+    )
 
 
 def _drop_earlier_lives(db: sqlite3.Connection, po_number: str, begins: tuple[int, int]) -> None:
@@ -178,48 +150,50 @@ def _drop_earlier_lives(db: sqlite3.Connection, po_number: str, begins: tuple[in
     Whoever reads the log from its beginning finds all that was decided before the referral was forgotten and
     came anew; who has followed it does not have that any more. What is held stays: it is decided now.
     """
-
-    def is_earlier(topic: str, value: bytes) -> bool:
-        return place_in_time(cast(Event, read(Record(topic, 0, 0, 0, None, value)))) < begins
-
-    rows = db.execute("SELECT topic, partition, offset, value FROM event WHERE po_number = ?", (po_number,))
-    places = [(po_number, *place) for *place, value in rows if is_earlier(place[0], value)]
-    db.executemany(
-        "DELETE FROM event WHERE po_number = ? AND topic = ? AND partition = ? AND offset = ?", places
-    )
-    db.executemany(
-        "DELETE FROM instruction WHERE po_number = ? AND partition = ? AND offset = ?",
-        [(po_number, *place) for _, topic, *place in places if topic == INSTRUCTIONS],
-    )
     rows = db.execute(
-        "SELECT provider_id, message_id, outcome FROM message"
-        " WHERE po_number = ? AND outcome IS NOT NULL AND status != 'HELD'",
+        "SELECT topic, partition, offset, value, provider_id, message_id, status FROM outbound"
+        " WHERE po_number = ?",
         (po_number,),
-    )
-    names = [name for *name, value in rows if is_earlier(OUTCOMES, value)]
-    db.executemany("DELETE FROM message WHERE provider_id = ? AND message_id = ?", names)
+    ).fetchall()
+    for topic, partition, offset, value, provider_id, message_id, status in rows:
+        event = _event(Record(topic, partition, offset, 0, None, value))
+        if event is None or place_in_time(event) >= begins:
+            continue
+        db.execute(
+            "DELETE FROM outbound WHERE topic = ? AND partition = ? AND offset = ?",
+            (topic, partition, offset),
+        )
+        if provider_id is not None and status is not None and status != "HELD":
+            db.execute(
+                "DELETE FROM inbound WHERE po_number = ? AND provider_id = ? AND message_id = ?",
+                (po_number, provider_id, message_id),
+            )
 
 
-def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None]) -> None:
-    referrals: list[tuple[Any, ...]] = []
-    bookings: list[tuple[Any, ...]] = []
-    unknown: list[tuple[str]] = []
+def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], partitions: int) -> None:
+    kept: list[tuple[Any, ...]] = []
+    listings: dict[int, dict[str, Listing]] = {}
     for po_number, packed in states.items():
         order = None if packed is None else unpack(packed)
-        if order is not None and order.referral is not None:
-            referrals.append(_referral_row(po_number, order, packed))
-            provider_id = order.referral.provider_id
-            bookings += ((provider_id, session.session_id, po_number) for session in order.referral.sessions)
+        found = None if order is None else listing(order)
+        if found is not None:
+            partition = partition_for(po_number.encode(), partitions)
+            kept.append((partition, po_number, packed, found.changed_at, found.due_at, found.messages))
+            listings.setdefault(partition, {})[po_number] = found
+            # A referral that was forgotten and came anew has none of the sessions of before.
+            db.execute("DELETE FROM booking WHERE po_number = ?", (po_number,))
             continue
-        unknown.append((po_number,))
         if order is None and _was_known(db, po_number):
-            _forget(db, po_number)
-    # A referral that was forgotten and came anew has none of the sessions of before.
-    db.executemany("DELETE FROM booking WHERE po_number = ?", [row[:1] for row in referrals])
-    put_rows(db, _PUT_REFERRAL, referrals)
-    put_rows(db, "INSERT INTO booking VALUES {}", bookings)
-    for table in ("referral", "booking"):
-        db.executemany(f"DELETE FROM {table} WHERE po_number = ?", unknown)
+            for table in ("outbound", "inbound"):
+                db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
+        unlist(db, po_number)
+        db.execute(
+            "DELETE FROM state WHERE partition = ? AND po_number = ?",
+            (partition_for(po_number.encode(), partitions), po_number),
+        )
+    put_rows(db, _PUT_STATE, kept)
+    for partition, those in listings.items():
+        _TABLES_OF_READING.put(db, partition, those)
 
 
 def _was_known(db: sqlite3.Connection, po_number: str) -> bool:
@@ -227,25 +201,5 @@ def _was_known(db: sqlite3.Connection, po_number: str) -> bool:
 
     What came of messages about a purchase order that never was known stays, for their senders.
     """
-    sql = "SELECT 1 FROM event WHERE po_number = ? AND topic = ? LIMIT 1"
+    sql = "SELECT 1 FROM outbound WHERE po_number = ? AND topic = ? LIMIT 1"
     return db.execute(sql, (po_number, prap_actions.TOPIC)).fetchone() is not None
-
-
-def _forget(db: sqlite3.Connection, po_number: str) -> None:
-    for table in ("event", "instruction", "message"):
-        db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
-
-
-def _referral_row(po_number: str, order: PurchaseOrder, packed: bytes | None) -> tuple[Any, ...]:
-    referral = order.referral
-    assert referral is not None
-    return (
-        po_number,
-        referral.provider_id,
-        referral.referred_on,
-        referral.status,
-        order.events_at,
-        order.events,
-        len(order.seen),
-        packed,
-    )

@@ -1,8 +1,8 @@
-"""Keeps the projection filled: from where it stood, and on with whatever is committed."""
+"""Keeps the copy of a log on Kafka filled: from where it stood, and on with whatever is committed."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 
 import structlog
 
-from gateway.engine.log import ChangeReader, Changes, Log, LogError, PositionsGone
-from gateway.reading.filling import TOPICS, Filled, fill
-from gateway.reading.followed import Followed
-from gateway.reading.tables import ProjectionFile, is_damage
+from gateway.engine.log import ChangeReader, Changes, LogError, PositionsGone, SharedLog
+from gateway.reading.copy_file import CopyFile, is_damage
+from gateway.reading.filling import TOPICS, fill
+from gateway.reading.model import News, ReadModel, log_unreadable
 
 T = TypeVar("T")
 
@@ -28,49 +28,41 @@ _ANEW: Final = "it is being made anew from the log"
 DAMAGED: Final = f"its file was damaged, and {_ANEW}"
 
 
-async def _nobody_else(_: Filled) -> None:
-    """Nobody else is told."""
-
-
-class Following(Followed):
-    """Fills the projection, and tells those who wait for something new."""
+class Following(ReadModel):
+    """Fills the copy, and wakes those who wait for something new in it."""
 
     def __init__(
         self,
-        log: Log,
-        file: ProjectionFile,
+        log: SharedLog,
+        file: CopyFile,
         decided: Callable[[], bool] | None = None,
-        pass_on: Callable[[Filled], Awaitable[None]] = _nobody_else,
+        *,
+        tidy_s: float = TIDY_S,
+        again_s: float = AGAIN_S,
+        at_hand: int = AT_HAND,
     ) -> None:
         """decided: whether what is on the log has been decided; until then it does not count as filled. None:
-        nobody knows, and nothing is made of it.
-
-        pass_on: tells another process of what has been taken in; no more is taken in until it returns.
+        nobody knows, and nothing is made of it. at_hand: what is more than this is taken in in a thread.
         """
         super().__init__()
+        self.source = file
         self._log = log
         self._file = file
         self._decided = decided
-        self._pass_on = pass_on
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection")
+        self._tidy_s = tidy_s
+        self._again_s = again_s
+        self._at_hand = at_hand
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
         self._say = structlog.get_logger("gateway.projection")
         #: What `trouble` is until it is filled again; None: nothing.
         self._anew: str | None = None
         self._damaged = asyncio.Event()
-        self._positions: Mapping[str, int] = {}
-        self._moved = asyncio.Event()
-
-    async def reach(self, positions: Mapping[str, int]) -> None:
-        """Wait until the log has been taken in up to these positions."""
-        while any(self._positions.get(name, 0) < position for name, position in positions.items()):
-            self._moved.clear()
-            await self._moved.wait()
 
     def unreadable(self, error: sqlite3.Error) -> None:
         """Hear that the projection could not be read. A damaged one is made anew."""
         if self._damaged.is_set():
             return
-        tell_unreadable(error)
+        log_unreadable(error)
         if is_damage(error):
             self.damaged()
 
@@ -83,7 +75,7 @@ class Following(Followed):
     def _begin_anew(self, why: str) -> None:
         """Count as filled no more, and tell why, until all has been taken in again."""
         self.filled.clear()
-        self.behind, self._positions = None, {}
+        self.behind = None
         self.trouble = self._anew = why
 
     async def run(self, stop: asyncio.Event, *, until_filled: bool = False) -> None:
@@ -106,8 +98,10 @@ class Following(Followed):
                         self.unreadable(error)
                     else:
                         self.trouble = _why(error)
-                    self._say.warning("projection.dropped", error=type(error).__name__, again_in_s=AGAIN_S)
-                    await _sleep_unless(stop, AGAIN_S)
+                    self._say.warning(
+                        "projection.dropped", error=type(error).__name__, again_in_s=self._again_s
+                    )
+                    await _sleep_unless(stop, self._again_s)
         finally:
             self._thread.shutdown(wait=True)
 
@@ -151,9 +145,7 @@ class Following(Followed):
             if changes is None or self._damaged.is_set():
                 return
             if changes.records or changes.states or changes.positions != positions:
-                filled = await self._fill(changes)
-                self.tell(filled)
-                await self._pass_on(filled)
+                self.notify(await self._fill(changes))
                 positions = dict(changes.positions)
             whole = decided and not changes.behind and not self.filled.is_set()
             if whole:
@@ -167,29 +159,30 @@ class Following(Followed):
                 self._anew = None
                 self.filled.set()
             self.behind, self.trouble = changes.behind, self._anew
-            self._positions = changes.positions
-            self._moved.set()
             if until_filled and self.filled.is_set():
                 return
 
-    async def _fill(self, changes: Changes) -> Filled:
+    async def _fill(self, changes: Changes) -> News:
         """Take in, in a thread where it is much: a little takes less time than handing it over."""
-        if len(changes.records) + len(changes.states) <= AT_HAND:
-            return fill(self._file, changes)
-        return await self._in_thread(partial(fill, self._file, changes))
+        partitions = self.partitions or 1
+        if len(changes.records) + len(changes.states) <= self._at_hand:
+            return fill(self._file, changes, partitions)
+        return await self._in_thread(partial(fill, self._file, changes, partitions))
 
     async def _tidy(self) -> None:
         """Copy what was written lately to where it stays, now and then: it waits for the disk."""
         untidy = False
         while True:
-            await asyncio.sleep(TIDY_S)
+            await asyncio.sleep(self._tidy_s)
             try:
                 await self._in_thread(self._file.checkpoint)
                 untidy = False
             except (sqlite3.Error, OSError) as error:
                 # Nothing is lost by it, and what is written piles up only until it can be copied again.
                 if not untidy:
-                    self._say.warning("projection.untidy", error=type(error).__name__, again_in_s=TIDY_S)
+                    self._say.warning(
+                        "projection.untidy", error=type(error).__name__, again_in_s=self._tidy_s
+                    )
                 untidy = True
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -198,16 +191,10 @@ class Following(Followed):
 
 @asynccontextmanager
 async def kept_filled(
-    log: Log,
-    file: ProjectionFile,
-    decided: Callable[[], bool],
-    pass_on: Callable[[Filled], Awaitable[None]] = _nobody_else,
+    log: SharedLog, file: CopyFile, decided: Callable[[], bool]
 ) -> AsyncIterator[Following]:
-    """What fills the projection for as long as the block lasts; its file is closed at the end.
-
-    decided, pass_on: see Following.
-    """
-    following, ended = Following(log, file, decided, pass_on), asyncio.Event()
+    """What fills the copy for as long as the block lasts, and closes its file. decided: see Following."""
+    following, ended = Following(log, file, decided), asyncio.Event()
     running = asyncio.create_task(following.run(ended))
     try:
         yield following
@@ -215,12 +202,6 @@ async def kept_filled(
         ended.set()
         await asyncio.gather(running, return_exceptions=True)
         file.close()
-
-
-def tell_unreadable(error: sqlite3.Error) -> None:
-    """Log that somebody could not read the projection."""
-    name = getattr(error, "sqlite_errorname", "unknown")
-    structlog.get_logger("gateway.projection").warning("projection.unreadable", error=name)
 
 
 def _why(error: Exception) -> str:

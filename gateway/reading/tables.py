@@ -1,260 +1,122 @@
-"""The projection's file: its tables, who may use it, and where in the log it stands."""
+"""The tables and indexes by which a log is asked: the same on the embedded log and in a copy of one on Kafka.
 
-import fcntl
-import os
+Beside the records (`inbound`, `outbound`) and the states (`state`), `referral` and `booking` say by what
+purchase orders can be found. A record or a purchase order that was forgotten can't be found any more.
+"""
+
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from msgspec import msgpack
+from gateway.engine.log import DELIVERY_PLANS, Listing
+from gateway.rules.messages import PROVIDERS_TOPIC
+from gateway.rules.referral import PurchaseOrder
+from gateway.system.sql_rows import put_rows
+from producers import instructions, outcomes
 
-from gateway.engine.log import LogError
+INSTRUCTIONS: Final = instructions.TOPIC
+OUTCOMES: Final = outcomes.TOPIC
 
-#: 'WPIR': marks the file as a projection.
-APPLICATION_ID: Final = 0x57504952
-#: Of the tables. A file of another version is made anew.
-VERSION: Final = 2
-#: Pages (of 4 KiB) that may be in the write-ahead log before it is copied by whoever writes next.
-MOST_UNTIDY: Final = 16_384
-
-_SCHEMA: Final = """
-CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
+#: What is made beside the tables of records and states.
+SCHEMA: Final = f"""
 CREATE TABLE referral (
-    po_number TEXT NOT NULL UNIQUE, provider_id TEXT NOT NULL, referred_on INTEGER NOT NULL,
-    status TEXT NOT NULL, events_at INTEGER NOT NULL, events INTEGER NOT NULL, messages INTEGER NOT NULL,
-    state BLOB NOT NULL) STRICT;
+    po_number TEXT PRIMARY KEY, partition INTEGER NOT NULL, provider_id TEXT NOT NULL, jobcentre_id TEXT NOT
+    NULL, contract_package_area TEXT NOT NULL, referred_on INTEGER NOT NULL, status TEXT NOT NULL,
+    accepted INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX referral_newest ON referral (provider_id, referred_on, po_number);
 CREATE INDEX referral_by_status ON referral (provider_id, status, referred_on, po_number);
-CREATE TABLE event (
-    po_number TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-    value BLOB NOT NULL, PRIMARY KEY (po_number, topic, partition, offset)) STRICT, WITHOUT ROWID;
-CREATE TABLE instruction (
-    provider_id TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, po_number TEXT NOT NULL,
-    PRIMARY KEY (provider_id, partition, offset)) STRICT, WITHOUT ROWID;
-CREATE INDEX instruction_of ON instruction (po_number);
-CREATE TABLE message (
-    provider_id TEXT NOT NULL, message_id TEXT NOT NULL, po_number TEXT NOT NULL, digest BLOB,
-    status TEXT, outcome BLOB, PRIMARY KEY (provider_id, message_id)) STRICT, WITHOUT ROWID;
-CREATE INDEX message_about ON message (po_number);
 CREATE TABLE booking (
-    provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL,
+    provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL, session_on INTEGER NOT NULL,
     PRIMARY KEY (provider_id, session_id, po_number)) STRICT, WITHOUT ROWID;
 CREATE INDEX booking_of ON booking (po_number);
-CREATE TABLE plan (provider_id TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT
-"""
-_TABLES: Final = ("referral", "event", "instruction", "message", "booking", "plan", "source")
-_positions: Final = msgpack.Decoder(dict[str, int]).decode
-pack_positions: Final = msgpack.Encoder().encode
+CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
+    WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
+CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
+CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
+CREATE INDEX outbound_plan ON outbound (provider_id, partition, offset) WHERE topic = '{DELIVERY_PLANS}'"""
+
+# An index is written only where what it is made of has changed, which is seldom.
+_PUT_REFERRAL: Final = """
+INSERT INTO referral VALUES {} ON CONFLICT (po_number) DO UPDATE SET
+    status = excluded.status, accepted = excluded.accepted, jobcentre_id = excluded.jobcentre_id,
+    contract_package_area = excluded.contract_package_area
+WHERE status != excluded.status OR accepted != excluded.accepted OR jobcentre_id != excluded.jobcentre_id
+    OR contract_package_area != excluded.contract_package_area"""
+_PUT_BOOKING: Final = """
+INSERT INTO booking VALUES {} ON CONFLICT (provider_id, session_id, po_number) DO UPDATE SET
+    session_on = excluded.session_on WHERE session_on != excluded.session_on"""
 
 
-class ProjectionInUse(LogError):
-    """Another gateway uses the projection; the message says what to do."""
+class LogTables:
+    """The tables of the read side as an embedded log writes them."""
 
+    schema: str = SCHEMA
 
-class Viewed(Protocol):
-    """A file that questions are answered from.
+    def put(self, db: sqlite3.Connection, partition: int, listings: Mapping[str, Listing]) -> None:
+        """Make purchase orders findable as they are listed now, by po_number."""
+        referrals: list[tuple[object, ...]] = []
+        bookings: list[tuple[object, ...]] = []
+        for po_number, listing in sorted(listings.items()):
+            referrals.append(
+                (
+                    po_number,
+                    partition,
+                    listing.provider_id,
+                    listing.jobcentre_id,
+                    listing.contract_package_area,
+                    listing.referred_on,
+                    listing.status,
+                    listing.accepted,
+                )
+            )
+            bookings += ((listing.provider_id, each, po_number, on) for each, on in listing.sessions)
+        put_rows(db, _PUT_REFERRAL, referrals)
+        put_rows(db, _PUT_BOOKING, bookings)
 
-    made_anew: how many times it was made anew while it was used: whoever has it open must then open it again.
-    """
+    def forget(self, db: sqlite3.Connection, po_number: str, at: int, below: int) -> None:
+        """Make a purchase order unfindable, with what was decided on it, and the messages that this was
+        about.
 
-    made_anew: int
-
-    def view(self) -> sqlite3.Connection:
-        """A connection that reads what was committed last."""
-
-
-class AnothersFile:
-    """A projection that another process fills, as soon as that says that it is there."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.made_anew = 0
-
-    def view(self) -> sqlite3.Connection:
-        """A connection that reads what was committed last."""
-        return _reading(self.path)
-
-
-class ProjectionFile:
-    """The file, which one process uses at a time.
-
-    It holds personal data, so nobody else may read it.
-    """
-
-    def __init__(self, path: Path, *, anew: bool = False) -> None:
-        """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError."""
-        self.path = path
-        #: See Viewed.
-        self.made_anew = 0
-        self._lock = _locked(path)
-        try:
-            db = _open(path)
-            if anew or _pragma(db, "user_version") != VERSION:
-                db.close()
-                self._remove()
-                db = _open(path)
-            self._db = db
-        except (sqlite3.Error, LogError) as error:
-            os.close(self._lock)
-            if isinstance(error, LogError):
-                raise
-            raise LogError(_why(path, error)) from None
-
-    @property
-    def db(self) -> sqlite3.Connection:
-        """The connection that writes."""
-        return self._db
-
-    def view(self) -> sqlite3.Connection:
-        """Another connection, which reads what was committed last."""
-        return _reading(self.path)
-
-    def positions(self, identity: str) -> dict[str, int] | None:
-        """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""
-        row = self._db.execute("SELECT identity, positions FROM source").fetchone()
-        return _positions(row[1]) if row is not None and row[0] == identity else None
-
-    def empty(self, identity: str) -> None:
-        """Begin anew, from the beginning of a log."""
-        with self._db as db:
-            db.execute("BEGIN IMMEDIATE")
-            for table in _TABLES:
-                db.execute(f"DELETE FROM {table}")
-            db.execute("INSERT INTO source VALUES (?, ?)", (identity, pack_positions({})))
-
-    def keep_positions(self, positions: Mapping[str, int]) -> None:
-        """How far it is filled now; part of the transaction that has filled it."""
-        self._db.execute("UPDATE source SET positions = ?", (pack_positions(positions),))
-
-    def make_anew(self) -> None:
-        """Throw away what can't be read any more, and begin with nothing. Raises sqlite3.Error or OSError."""
-        with suppress(sqlite3.Error):
-            self._db.close()
-        self._remove()
-        self._db = _open(self.path)
-        self.made_anew += 1
-
-    def look(self) -> None:
-        """A quick look at each table. Raises sqlite3.Error where it can't be read."""
-        for table in _TABLES:
-            self._db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
-
-    def drop_undecided(self) -> None:
-        """Drop the messages of which nothing has come, where there is no referral that could show it.
-
-        Where all is decided, their referral has been forgotten: on a log whose topics have no common order,
-        that may be read before the messages are.
+        at: when it was forgotten, UTC milliseconds. below: what was decided has lower offsets in `outbound`.
         """
-        with self._db as db:
-            db.execute("BEGIN IMMEDIATE")
-            known = "SELECT po_number FROM referral"
-            db.execute(f"DELETE FROM message WHERE status IS NULL AND po_number NOT IN ({known})")
-
-    def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + suffix).unlink()
-
-    def checkpoint(self) -> None:
-        """Copy what is in the write-ahead log into the file itself, beside those who read and write."""
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        finally:
-            db.close()
-
-    def referrals(self) -> int:
-        """How many there are in it."""
-        return int(self._db.execute("SELECT count(*) FROM referral").fetchone()[0])
-
-    def close(self) -> None:
-        """Let go of the file. Never raises."""
-        with suppress(sqlite3.Error):
-            self._db.close()
-        os.close(self._lock)
+        decided = (
+            "SELECT message_id FROM outbound WHERE po_number = ? AND offset < ?"
+            " AND status IS NOT NULL AND status != 'HELD'"
+        )
+        db.execute(
+            f"UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL"
+            f" WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}' AND message_id IN ({decided})"
+            " AND po_number = ? AND timestamp < ?",
+            (po_number, below, po_number, at),
+        )
+        db.execute(
+            "UPDATE outbound SET po_number = NULL, provider_id = NULL, message_id = NULL, trace_id = NULL"
+            " WHERE po_number = ? AND offset < ?",
+            (po_number, below),
+        )
+        unlist(db, po_number)
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Open the file, and make it where there is none. Raises LogError where it is something else."""
-    with suppress(OSError):  # what is wrong with the file, SQLite says below
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        if not _pragma(db, "application_id"):
-            _make(db, path)
-        elif _pragma(db, "application_id") != APPLICATION_ID:
-            raise LogError(_another(path))
-        db.execute("PRAGMA journal_mode = WAL")
-        # The log has it all: what a power failure takes is read again.
-        db.execute("PRAGMA synchronous = NORMAL")
-        # Only `checkpoint` waits for the disk, unless that has fallen far behind.
-        db.execute(f"PRAGMA wal_autocheckpoint = {MOST_UNTIDY}")
-        db.execute("PRAGMA cache_size = -65536")
-    except BaseException:
-        db.close()
-        raise
-    return db
+def unlist(db: sqlite3.Connection, po_number: str) -> None:
+    """Make a referral unfindable."""
+    db.execute("DELETE FROM referral WHERE po_number = ?", (po_number,))
+    db.execute("DELETE FROM booking WHERE po_number = ?", (po_number,))
 
 
-def _reading(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA query_only = ON")
-    db.execute("PRAGMA cache_size = -65536")
-    return db
-
-
-def _make(db: sqlite3.Connection, path: Path) -> None:
-    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise LogError(_another(path))
-    with db:
-        db.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _locked(path: Path) -> int:
-    """The lock of a file, which the system lets go of when this process dies."""
-    real = path.resolve()
-    try:
-        lock = os.open(real.with_name(real.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LogError(
-            f"the projection {path} can't be locked ({error.strerror}); check its folder, or name another "
-            "file with GATEWAY_PROJECTION"
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise ProjectionInUse(
-            f"another gateway uses the projection {path}; name another file with GATEWAY_PROJECTION"
-        ) from None
-    return lock
-
-
-def _pragma(db: sqlite3.Connection, name: str) -> int:
-    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _another(path: Path) -> str:
-    return f"{path} is not a projection; name another file with GATEWAY_PROJECTION"
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether a file is damaged, and not only out of reach."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode to UTF-8" in str(error)
-
-
-def _why(path: Path, error: sqlite3.Error) -> str:
-    if is_damage(error):
-        return f"{path} is damaged, or no projection; delete it where it is one, and it is made anew"
-    said = getattr(error, "sqlite_errorname", "unknown")
-    return (
-        f"the projection {path} can't be used ({said}); check the disk and its folder, or name another file "
-        "with GATEWAY_PROJECTION"
+def listing(order: PurchaseOrder) -> Listing | None:
+    """By what a purchase order can be asked for; None: it has no referral."""
+    referral = order.referral
+    if referral is None:
+        return None
+    return Listing(
+        referral.provider_id,
+        referral.jobcentre_id,
+        referral.contract_package_area,
+        referral.referred_on,
+        referral.status,
+        referral.accepted,
+        order.events_at,
+        order.due_at,
+        len(order.seen),
+        tuple([(session.session_id, session.on) for session in referral.sessions]),
     )

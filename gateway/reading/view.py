@@ -1,4 +1,4 @@
-"""Questions to the projection. Each is answered within a millisecond or so, from the file's cache."""
+"""Questions to the read model. Each is answered within a millisecond or so, from the file's cache."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -9,48 +9,38 @@ from typing import Any, Final, cast
 from msgspec import Struct
 
 from gateway.engine.caseload import unpack
-from gateway.engine.log import DELIVERY_PLANS, Record
-from gateway.reading.filling import INSTRUCTIONS, OUTCOMES, read
-from gateway.reading.tables import Viewed
+from gateway.engine.log import DELIVERY_PLANS, LogError, Record
+from gateway.reading.model import Source
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
+from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
-from schemas.codec import Unreadable
+from producers.read_back import read_event, read_plan
 
 
 class Known(Struct, frozen=True):
-    """A referral as the projection knows it."""
+    """A referral as the read model knows it."""
 
     po_number: str
     order: PurchaseOrder
     referral: ReferralState
 
 
-class Sent(Struct, frozen=True):
-    """A provider's message. digest: of what it said; None where that has not been read yet.
-
-    outcome: the last one, HELD or final; None: none yet.
-    """
-
-    message_id: str
-    po_number: str
-    digest: bytes | None
-    outcome: Outcome | None
-
-
-class Expected(Struct, frozen=True):
-    """What there is to know of a message before it comes. provider_id: whose referral it would be about.
-
-    messages: how many were decided on the referral. about, digest: those of the message that this provider
-    sent under its id before; None: there is none, or of the digest, that it has not been read yet.
-    """
+class Owner(Struct, frozen=True):
+    """Whose a referral is, and how many messages were decided on it."""
 
     provider_id: str
     messages: int
-    about: str | None
-    digest: bytes | None
 
 
-class Told(Struct, frozen=True):
+class Keyed(Struct, frozen=True):
+    """What a provider sent with a key: an encoded record; po_number: None: a delivery plan."""
+
+    po_number: str | None
+    value: bytes
+
+
+class Listed(Struct, frozen=True):
     """An instruction, and the place behind it."""
 
     place: tuple[int, ...]
@@ -71,22 +61,25 @@ Place = tuple[int, str]
 _FIRST_PART: Final = 4
 _LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
+_STATE: Final = (
+    "SELECT s.state FROM referral r JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
+)
 
 
 class View:
-    """What the projection says at the moment. To be used from one thread only."""
+    """What the read model says at the moment. To be used from one thread only."""
 
-    def __init__(self, file: Viewed) -> None:
-        self._file = file
-        self._opened = file.made_anew
-        self._open = file.view()
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._opened = source.made_anew
+        self._open = source.view()
 
     @property
     def _db(self) -> sqlite3.Connection:
         """The connection; another one where the file has been made anew."""
-        if self._opened != self._file.made_anew:
+        if self._opened != self._source.made_anew:
             self._open.close()
-            self._opened, self._open = self._file.made_anew, self._file.view()
+            self._opened, self._open = self._source.made_anew, self._source.view()
         return self._open
 
     def close(self) -> None:
@@ -95,13 +88,17 @@ class View:
 
     def referral(self, po_number: str) -> Known | None:
         """A referral by its purchase order's number."""
-        row = self._one("SELECT state FROM referral WHERE po_number = ?", po_number)
+        row = self._one(f"{_STATE} WHERE r.po_number = ?", po_number)
         return None if row is None else _known(po_number, row[0])
 
-    def provider_of(self, po_number: str) -> str | None:
+    def owner(self, po_number: str) -> Owner | None:
         """Whose referral it is; None: nobody's."""
-        row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
-        return None if row is None else str(row[0])
+        row = self._one(
+            "SELECT r.provider_id, s.messages FROM referral r"
+            " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE r.po_number = ?",
+            po_number,
+        )
+        return None if row is None else Owner(*row)
 
     def referrals(
         self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
@@ -123,78 +120,87 @@ class View:
 
     def history(self, po_number: str) -> list[Event]:
         """The events of a purchase order, in order of decision."""
-        rows = self._db.execute(
-            "SELECT topic, partition, offset, value FROM event WHERE po_number = ?", (po_number,)
-        )
-        events = [event for row in rows if not isinstance(event := read(_record(*row)), Unreadable)]
-        return sorted(cast(list[Event], events), key=place_in_time)
+        rows = self._db.execute("SELECT topic, value FROM outbound WHERE po_number = ?", (po_number,))
+        events = [event for row in rows if (event := _read(*row)) is not None]
+        return sorted(events, key=place_in_time)
 
-    def expected(self, po_number: str, message_id: str) -> Expected | None:
-        """What is known of a message about a referral, by one question; None: there is no such referral."""
-        row = self._one(
-            "SELECT r.provider_id, r.messages, m.po_number, m.digest FROM referral r LEFT JOIN message m"
-            " ON m.provider_id = r.provider_id AND m.message_id = ? WHERE r.po_number = ?",
-            *(message_id, po_number),
-        )
-        return None if row is None else Expected(*row)
-
-    def message(self, providers: Collection[str], message_id: str) -> Sent | None:
-        """A message of one of these providers."""
-        for provider in providers:
+    def keyed(self, provider_id: str, message_id: str) -> Keyed | None:
+        """What a provider sent first under an id: a record, or a delivery plan."""
+        row = self._first_message(provider_id, message_id)
+        if row is None:
             row = self._one(
-                f"SELECT {_SENT} FROM message WHERE provider_id = ? AND message_id = ?", provider, message_id
+                f"SELECT NULL, value FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND provider_id = ?"
+                " AND message_id = ? ORDER BY partition, offset LIMIT 1",
+                *(provider_id, message_id),
             )
+        return None if row is None else Keyed(*row)
+
+    def message(self, providers: Collection[str], message_id: str) -> tuple[str, Outcome | None] | None:
+        """A message of one of these providers: its po_number, and what came of it, HELD or final, so far."""
+        for provider in providers:
+            row = self._first_message(provider, message_id)
             if row is not None:
-                return _sent(message_id, *row)
+                return row[0], self.outcome(row[0], provider, message_id)
         return None
 
-    def message_of_anybody(self, message_id: str) -> Sent | None:
-        """A message, whoever sent it; looked for in all there are, so only where they are few."""
-        row = self._one(f"SELECT {_SENT} FROM message WHERE message_id = ? LIMIT 1", message_id)
-        return None if row is None else _sent(message_id, *row)
+    def outcome(self, po_number: str, provider_id: str, message_id: str) -> Outcome | None:
+        """What came of a provider's message: the first final outcome; before that, HELD, or None.
 
-    def instructions(self, providers: Collection[str], place: Sequence[int], limit: int) -> list[Told]:
+        What follows a final one is about repetitions.
+        """
+        row = self._one(
+            f"SELECT value FROM outbound WHERE po_number = ? AND topic = '{OUTCOMES}' AND message_id = ?"
+            " AND provider_id = ? ORDER BY status = 'HELD', offset LIMIT 1",
+            *(po_number, message_id, provider_id),
+        )
+        return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
+
+    def outcome_of_anybody(self, message_id: str) -> Outcome | None:
+        """What came of a message, whoever sent it; for small logs, since all of it is looked through."""
+        row = self._one(
+            f"SELECT value FROM outbound WHERE topic = '{OUTCOMES}' AND message_id = ?"
+            " ORDER BY status = 'HELD', offset LIMIT 1",
+            message_id,
+        )
+        return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
+
+    def instructions(self, providers: Collection[str], place: Sequence[int], limit: int) -> list[Listed]:
         """Instructions to these providers behind a place, `limit` at the most.
 
         Within a partition they come in the order in which they were put there; among partitions, in order of
         decision as far as that is known.
         """
         sql = (
-            "SELECT offset, po_number FROM instruction WHERE provider_id = ? AND partition = ?"
-            " AND offset >= ? ORDER BY offset LIMIT ?"
+            f"SELECT offset, value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND provider_id = ?"
+            " AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         )
 
         def of(partition: int) -> Iterator[tuple[int, int, int, Instruction]]:
-            def to(provider: str) -> Iterator[tuple[int, str]]:
+            def to(provider: str) -> Iterator[tuple[int, bytes]]:
                 first = (place[partition],)
                 return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
 
-            for offset, po_number in merge(*map(to, providers)):
-                row = self._one(
-                    "SELECT value FROM event"
-                    " WHERE po_number = ? AND topic = ? AND partition = ? AND offset = ?",
-                    *(po_number, INSTRUCTIONS, partition, offset),
-                )
-                if row is not None:  # else it has been forgotten this moment
-                    record = _record(INSTRUCTIONS, partition, offset, row[0])
-                    instruction = cast(Instruction, read(record))
-                    yield instruction.decided_at, partition, offset, instruction
+            for offset, value in merge(*map(to, providers)):
+                instruction = _read(INSTRUCTIONS, value)
+                if instruction is not None:
+                    yield instruction.decided_at, partition, offset, cast(Instruction, instruction)
 
-        told = []
+        listed = []
         at = list(place)
         for _, partition, offset, instruction in islice(
             merge(*map(of, range(len(place))), key=lambda found: found[0]), limit
         ):
             at[partition] = offset + 1
-            told.append(Told(tuple(at), instruction))
-        return told
+            listed.append(Listed(tuple(at), instruction))
+        return listed
 
     def session(self, providers: Collection[str], session_id: str, limit: int) -> list[Booked]:
         """The bookings of a session, by purchase order, `limit` at the most."""
         booked: list[Booked] = []
         for provider in providers:
             rows = self._db.execute(
-                "SELECT r.po_number, r.state FROM booking b JOIN referral r ON r.po_number = b.po_number"
+                "SELECT r.po_number, s.state FROM booking b JOIN referral r ON r.po_number = b.po_number"
+                " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
                 " WHERE b.provider_id = ? AND b.session_id = ? AND r.provider_id = b.provider_id"
                 " ORDER BY r.po_number LIMIT ?",
                 (provider, session_id, limit - len(booked)),
@@ -208,8 +214,19 @@ class View:
 
     def plan(self, provider_id: str) -> DeliveryPlan | None:
         """A provider's delivery plan, the last one."""
-        row = self._one("SELECT value FROM plan WHERE provider_id = ?", provider_id)
-        return None if row is None else cast(DeliveryPlan, read(_record(DELIVERY_PLANS, 0, 0, row[0])))
+        row = self._one(
+            f"SELECT value FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND provider_id = ?"
+            " ORDER BY partition DESC, offset DESC LIMIT 1",
+            provider_id,
+        )
+        return None if row is None else read_plan(Record(DELIVERY_PLANS, 0, 0, 0, None, row[0]))
+
+    def _first_message(self, provider_id: str, message_id: str) -> Any:  # noqa: ANN401 - a row
+        return self._one(
+            f"SELECT po_number, value FROM inbound WHERE topic = '{PROVIDERS_TOPIC}' AND message_id = ?"
+            " AND provider_id = ? ORDER BY partition, offset LIMIT 1",
+            *(message_id, provider_id),
+        )
 
     def _in_parts(
         self,
@@ -240,18 +257,14 @@ def has_come_to(order: PurchaseOrder | None, event: Event) -> bool:
     return order is not None and (order.events_at, order.events) >= place_in_time(event)
 
 
-_SENT: Final = "po_number, digest, outcome"
-
-
-def _sent(message_id: str, po_number: str, digest: bytes | None, value: bytes | None) -> Sent:
-    outcome = None if value is None else cast(Outcome, read(_record(OUTCOMES, 0, 0, value)))
-    return Sent(message_id, po_number, digest, outcome)
-
-
 def _known(po_number: str, state: bytes) -> Known:
     order = unpack(state)
     return Known(po_number, order, cast(ReferralState, order.referral))
 
 
-def _record(topic: str, partition: int, offset: int, value: bytes) -> Record:
-    return Record(topic, partition, offset, 0, None, value)
+def _read(topic: str, value: bytes) -> Event | None:
+    """The event of a record; None: a later version wrote it."""
+    try:
+        return cast(Event, read_event(Record(topic, 0, 0, 0, None, value)))
+    except LogError:
+        return None

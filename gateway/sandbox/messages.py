@@ -13,14 +13,13 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
+from consumers import draft
 from gateway.api.desk import Desk
+from gateway.api.idempotency import durably
 from gateway.api.problems import Problem
-from gateway.api.taking import durably
-from gateway.engine.log import Draft
 from gateway.reading.view import has_come_to
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
-from schemas.codec import encode
 
 #: How many of those sent last are remembered; what came of an older one is looked for among all there are.
 REMEMBERED: Final = 10_000
@@ -57,7 +56,7 @@ class Messages:
         """What was sent with these ids is decided. It may be forgotten before anybody asks for it again."""
         self._open.difference_update(message_ids)
 
-    async def put(self, topic: str, message: Message) -> Sent:
+    async def put(self, message: Message) -> Sent:
         """Put a message on the log, when what came of the one before it with its id is known.
 
         Raises Problem.
@@ -72,7 +71,7 @@ class Messages:
         try:
             await self._until_known(message_id)
             sent = Sent(message_id, po_number, frozenset(each.event_id for each in self._told(message)))
-            await durably(self._desk.posting, [Draft(topic, po_number.encode(), encode(message))])
+            await durably(self._desk.posting, [draft(message)])
             self._sent[message_id] = sent
             self._sent.move_to_end(message_id)
             self._open.add(message_id)
@@ -86,7 +85,7 @@ class Messages:
         before = self._sent.get(message_id) if message_id in self._open else None
         try:
             async with asyncio.timeout(LONGEST_S):
-                await self._desk.following.filled.wait()
+                await self._desk.model.filled.wait()
         except TimeoutError:
             raise _not_now() from None
         if before is not None and await self._until(before, LONGEST_S, final=False) is None:
@@ -107,7 +106,7 @@ class Messages:
 
     async def _until(self, sent: Sent, wait_s: float, *, final: bool) -> Outcome | None:
         outcome = None
-        with self._desk.following.woken_by(sent.po_number) as woken:
+        with self._desk.model.woken_by(sent.po_number) as woken:
             try:
                 async with asyncio.timeout(wait_s):
                     while (outcome := self.outcome(sent)) is None or (final and outcome.status == "HELD"):

@@ -1,7 +1,7 @@
 """`/sandbox`: the clock that the caller moves, messages from everybody, and what is ready-made."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -18,7 +18,6 @@ from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
 from gateway.api.views import MessageView
 from gateway.engine.crew import Crew
-from gateway.reading.following import Following
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
 from gateway.sandbox.messages import Messages, Sent
@@ -41,9 +40,6 @@ class Timed(Protocol):
 
     async def move_time(self, now: int) -> int:
         """Move it forward, and return what it says then."""
-
-    async def ends(self) -> Mapping[str, int]:
-        """Where a reader of changes is who has read everything."""
 
 
 class ClockView(Struct, frozen=True, kw_only=True):
@@ -148,9 +144,8 @@ GET_MESSAGE: Final = Operation(
 class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
-    def __init__(self, log: Timed, crew: Crew, following: Following, desk: Desk) -> None:
+    def __init__(self, log: Timed, crew: Crew, desk: Desk) -> None:
         self._log = log
-        self._following = following
         self._crew = crew
         self._desk = desk
         self._messages = Messages(desk)
@@ -225,7 +220,6 @@ class Sandbox:
             async with asyncio.timeout(SETTLED_S):
                 for worker in [*self._crew.workers.values()]:
                     await worker.until_idle(at)
-                await self._following.reach(await self._log.ends())
         except TimeoutError:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -237,8 +231,8 @@ class Sandbox:
     async def _take(self, request: web.Request) -> web.Response:
         """Take a message of any topic, which arrives at the sandbox's time."""
         wait_s = wait_s_of(request)
-        topic, message = _read(await read_object(request))
-        sent = await self._messages.put(topic, message)
+        message = _read(await read_object(request))
+        sent = await self._messages.put(message)
         outcome = await self._messages.wait(sent, wait_s) if wait_s else None
         return answer_with(request, outcome, _pending(sent), wait_s)
 
@@ -248,14 +242,14 @@ class Sandbox:
         if last := self._messages.last(message_id):
             outcome = self._messages.outcome(last)
             return answer(request, _pending(last) if outcome is None else _decided(outcome))
-        sent = self._desk.view.message_of_anybody(message_id)
-        if sent is None or sent.outcome is None:
+        outcome = self._desk.view.outcome_of_anybody(message_id)
+        if outcome is None:
             raise Problem(
                 HTTPStatus.NOT_FOUND,
                 "No message with this id has been decided; check it, or ask again.",
                 code="UNKNOWN_MESSAGE",
             )
-        return answer(request, _decided(sent.outcome))
+        return answer(request, _decided(outcome))
 
 
 def _pending(sent: Sent) -> MessageView:
@@ -266,8 +260,8 @@ def _decided(outcome: Outcome) -> MessageView:
     return replace(decided(outcome), self=_path(outcome.message_id))
 
 
-def _read(value: dict[str, Any]) -> tuple[str, Message]:
-    """The topic and the message of a body. Raises Problem."""
+def _read(value: dict[str, Any]) -> Message:
+    """The message of a body. Raises Problem."""
     for name in value:
         if name not in _FIELDS:
             raise _wrong(None, f"The body has another field than {', '.join(_FIELDS)}; take it out.")
@@ -287,7 +281,7 @@ def _read(value: dict[str, Any]) -> tuple[str, Message]:
         raise _wrong(problem.field, f"{problem}.") from None
     if not all(0 < len(each) <= LONGEST_ID for each in (message.message_id, message.po_number)):
         raise _wrong("value", f"message_id and po_number must have 1 to {LONGEST_ID} characters.")
-    return topic, message
+    return message
 
 
 def _refusal(refusal: Refusal) -> RefusalView:

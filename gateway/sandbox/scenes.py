@@ -5,11 +5,11 @@ from typing import Any, Final, get_args
 
 from msgspec import Struct
 
+from consumers import draft
 from gateway.engine.log import Draft
-from gateway.rules.messages import TOPIC_OF, ClaimantGroup
+from gateway.rules.messages import ClaimantGroup
 from gateway.rules.referrals import CAN_BE_MANDATED, MANDATORY, VOLUNTARY
 from gateway.sandbox import PROVIDER
-from schemas.codec import encode
 from schemas.json import parse, parse_instant
 
 Json = dict[str, Any]
@@ -101,7 +101,5 @@ def drafts(scenes: Sequence[Scene]) -> list[Draft]:
             ids = {"message_id": f"{scene.po_number}-{place}", "po_number": scene.po_number}
             message = parse(arrival.name, arrival.value | ids)
             at = parse_instant(arrival.at)
-            found.append(
-                Draft(TOPIC_OF[type(message)], scene.po_number.encode(), encode(message), timestamp=at)
-            )
-    return sorted(found, key=lambda draft: draft.timestamp or 0)
+            found.append(draft(message, timestamp=at))
+    return sorted(found, key=lambda each: each.timestamp or 0)

@@ -71,10 +71,7 @@ class Settings(ApiSettings, KafkaSettings):
     ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        Field(
-            description="What is told on standard error: this and what is graver, of debug, info, warning "
-            "and error."
-        ),
+        Field(description="Minimum level to log: debug, info, warning or error."),
     ] = "info"
     http_host: Annotated[
         str,
@@ -95,8 +92,9 @@ class Settings(ApiSettings, KafkaSettings):
     projection: Annotated[
         Path | None,
         Field(
-            description="The file that answers over HTTP come from, which is filled from the log; it may be "
-            "deleted at any time. With --workers each has one of its own, by its number."
+            description="With a log on Kafka, the file of the read model, from which requests are answered. "
+            "Delete it at any time: it is rebuilt from the log. With --workers each worker has its own, "
+            "named by its number."
         ),
     ] = None
 
@@ -145,7 +143,7 @@ class Settings(ApiSettings, KafkaSettings):
                 "GATEWAY_LOG_URL is not a log that this version has; expected sqlite:///./FILE for one in "
                 "this folder, sqlite:////FOLDER/FILE, or kafka://HOST:PORT"
             )
-        if useless := sorted(self.model_fields_set & KafkaSettings.model_fields.keys()):
+        if useless := sorted(self.model_fields_set & {*KafkaSettings.model_fields, "projection"}):
             raise InvalidSettings(
                 f"{env(useless[0])} is for a log on Kafka and GATEWAY_LOG_URL names an embedded one; remove "
                 "it, or name brokers such as kafka://HOST:PORT"
@@ -153,14 +151,8 @@ class Settings(ApiSettings, KafkaSettings):
         return Path(self.log_url.removeprefix(SQLITE))
 
     def projection_path(self, worker: int | None = None) -> Path:
-        """The file of the projection. Raises InvalidSettings."""
-        if self.projection is not None:
-            path = self.projection
-        elif self.on_kafka:
-            path = Path("gateway.projection")
-        else:
-            path = self.log_path()
-            path = path.with_name(f"{path.name}.projection")
+        """The file of the read model of a log on Kafka."""
+        path = self.projection or Path("gateway.projection")
         return path if worker is None else path.with_name(f"{path.name}.{worker}")
 
     def policies(self) -> Policies:
@@ -228,7 +220,7 @@ def _default(name: str) -> str:
 #: The defaults that depend on something.
 _DEFAULTS: Final = {
     "partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka",
-    "projection": "FILE.projection beside the embedded log, and gateway.projection in this folder on Kafka",
+    "projection": "gateway.projection in this folder",
 }
 #: What is wrong with a value that can't be used, and what is expected. The value is not shown.
 _EXPECTED: Final = {

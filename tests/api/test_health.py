@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api import PortInUse
 from gateway.api.server import application, serving
-from gateway.backends.embedded.log import SqliteClaim, SqliteLog
+from gateway.backends.embedded.log import EmbeddedClaim, EmbeddedLog
 from gateway.engine import crew
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.settings.settings import InvalidSettings
@@ -35,11 +35,11 @@ def says(*words: str) -> Callable[[Answer], bool]:
     return lambda answer: answer.status == 503 and all(word in answer.text for word in words)
 
 
-def claims_as(log: SqliteLog, claim: Callable[[int], object]) -> None:
+def claims_as(log: EmbeddedLog, claim: Callable[[int], object]) -> None:
     """Before each claim, something happens."""
     as_it_is = log.claim
 
-    async def claimed(partition: int) -> SqliteClaim:
+    async def claimed(partition: int) -> EmbeddedClaim:
         claim(partition)
         return await as_it_is(partition)
 
@@ -58,7 +58,7 @@ async def test_ready_when_all_that_is_assigned_is_restored_and_decided(path: Pat
 async def test_not_ready_before_partitions_are_assigned_and_alive_all_the_same(path: Path) -> None:
     assigned = asyncio.Event()
 
-    def prepare(log: SqliteLog) -> None:
+    def prepare(log: EmbeddedLog) -> None:
         as_it_is = log.assigned
 
         async def later(after: int) -> Assignment:
@@ -143,13 +143,13 @@ async def test_one_partition_in_trouble_is_enough_not_to_be_ready(path: Path) ->
 
 async def test_not_ready_while_a_state_is_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     restored = asyncio.Event()
-    as_it_is = SqliteClaim.restore
+    as_it_is = EmbeddedClaim.restore
 
-    async def slowly(claim: SqliteClaim) -> Restored:
+    async def slowly(claim: EmbeddedClaim) -> Restored:
         await restored.wait()
         return await as_it_is(claim)
 
-    monkeypatch.setattr(SqliteClaim, "restore", slowly)
+    monkeypatch.setattr(EmbeddedClaim, "restore", slowly)
     async with gateway(path) as served:
         await served.until(says("partition 0: its state is being restored"))
         restored.set()
@@ -160,15 +160,15 @@ async def test_not_ready_where_another_process_has_taken_a_partition(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = [False]
-    as_it_is = SqliteClaim.read
+    as_it_is = EmbeddedClaim.read
 
-    async def read(claim: SqliteClaim, room: Mapping[str, int], wait_s: float) -> Batch:
+    async def read(claim: EmbeddedClaim, room: Mapping[str, int], wait_s: float) -> Batch:
         if lost[0]:
             raise Lost("partition 0 has another owner now")
         return await as_it_is(claim, room, wait_s)
 
-    monkeypatch.setattr(SqliteClaim, "read", read)
-    monkeypatch.setattr(SqliteLog, "shared", True)
+    monkeypatch.setattr(EmbeddedClaim, "read", read)
+    monkeypatch.setattr(EmbeddedLog, "shared", True)
     monkeypatch.setattr(crew, "CLAIM_AGAIN_S", 3_600)
     async with gateway(path) as served:
         await served.until(is_ready)
@@ -192,13 +192,13 @@ async def test_what_is_decided_and_not_committed_yet_counts_as_behind(
 ) -> None:
     """A log that takes its time to commit shows in the lag, in records and in seconds."""
     committed = asyncio.Event()
-    as_it_is = SqliteClaim.commit
+    as_it_is = EmbeddedClaim.commit
 
-    async def slowly(claim: SqliteClaim, step: Commit) -> None:
+    async def slowly(claim: EmbeddedClaim, step: Commit) -> None:
         await committed.wait()
         await as_it_is(claim, step)
 
-    monkeypatch.setattr(SqliteClaim, "commit", slowly)
+    monkeypatch.setattr(EmbeddedClaim, "commit", slowly)
     async with gateway(path) as served:
         await served.log.append([Draft("jobcentre.wp11", b"X", b"nonsense")] * 3)
         answer = await served.until(lambda answer: answer.json["partitions"]["0"]["lag_records"] == 3)

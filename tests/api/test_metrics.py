@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.metrics import METRICS
-from gateway.backends.embedded.log import SqliteClaim, open_sqlite
+from gateway.backends.embedded.log import EmbeddedClaim, open_embedded
 from gateway.engine.log import Commit, Draft
 from gateway.intake.feed import feed
 from gateway.rules.events import DeadLetter, Event, Outcome
@@ -45,7 +45,7 @@ async def number(served: Gateway, name: str) -> float:
 async def path(tmp_path: Path) -> Path:
     """A log with a believable programme on it, and two records that can't be decoded."""
     path = tmp_path / "gateway.db"
-    log = await open_sqlite(path, partitions=2, clock="log")
+    log = await open_embedded(path, partitions=2, clock="log")
     await log.append([Draft("jobcentre.wp11", b"PO1", b"nonsense", (), 0)] * 2)
     await feed(log, list(programme(30, seed=5)), keep_time=True, checked=lambda: None)
     await log.close()
@@ -60,15 +60,15 @@ async def all_decided(served: Gateway) -> list[Event | DeadLetter]:
 
 async def test_the_counts_are_what_is_on_the_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where commits failed meanwhile: what was dropped is not counted, and what came of it once."""
-    as_it_is = SqliteClaim.commit
+    as_it_is = EmbeddedClaim.commit
     failures = [ConnectionError("the first"), ConnectionError("the second")]
 
-    async def unsteadily(claim: SqliteClaim, step: Commit) -> None:
+    async def unsteadily(claim: EmbeddedClaim, step: Commit) -> None:
         if failures:
             raise failures.pop()
         await as_it_is(claim, step)
 
-    monkeypatch.setattr(SqliteClaim, "commit", unsteadily)
+    monkeypatch.setattr(EmbeddedClaim, "commit", unsteadily)
     monkeypatch.setattr("gateway.engine.step.STEP", 50)
     async with gateway(path, until=END) as served:
         events = await all_decided(served)

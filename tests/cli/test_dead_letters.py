@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.dead_letters import shown as letters_shown
 from gateway.dead_letters.letters import REPLAYED_FROM
 from gateway.engine.log import Record
@@ -46,7 +46,7 @@ def died(folder: Path, code: UnreadableCode, *values: bytes, key: bytes = b"PO1"
     """Dead letters of an earlier version are on the log: prap.referrals-0-101 and so on."""
 
     async def put() -> None:
-        log = await open_sqlite(folder / "gateway.db")
+        log = await open_embedded(folder / "gateway.db")
         try:
             claim, restored = await owned(log)
             why = Unreadable(code, "So it was.")
@@ -65,7 +65,7 @@ def came_back(folder: Path) -> Counter[str]:
     """How often each letter was put back."""
 
     async def read() -> list[Record]:
-        log = await open_sqlite(folder / "gateway.db")
+        log = await open_embedded(folder / "gateway.db")
         try:
             return await followed(log, [REFERRALS])
         finally:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.caseload import Caseload, unpack
 from gateway.engine.log import Draft
 from gateway.intake.lines import read_lines
@@ -88,7 +88,7 @@ def poison(at: int) -> Iterator[Draft]:
 
 
 async def put(path: Path, drafts: list[Draft]) -> None:
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     try:
         await log.append(drafts)
     finally:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import cast
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
@@ -16,7 +16,7 @@ AT = 1_457_946_000_000
 
 async def put_plan(folder: Path) -> None:
     """A provider's plan is on the log."""
-    log = await open_sqlite(folder / "gateway.db", now=lambda: AT)
+    log = await open_embedded(folder / "gateway.db", now=lambda: AT)
     await log.append([draft(cast(DeliveryPlan, EXAMPLES["DeliveryPlan"]))])
     await log.close()
 

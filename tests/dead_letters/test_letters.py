@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.dead_letters import letters
 from gateway.dead_letters.letters import REPLAYED_FROM, Choice, Letter, UnknownLetter
 from gateway.engine.crew import Crew
@@ -41,27 +41,27 @@ def _silent() -> Iterator[None]:
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+async def log(tmp_path: Path) -> AsyncIterator[EmbeddedLog]:
     """An empty log whose time is that of its records."""
-    made = await open_sqlite(tmp_path / "gateway.db", clock="log")
+    made = await open_embedded(tmp_path / "gateway.db", clock="log")
     yield made
     await made.close()
 
 
 async def sent(
-    log: SqliteLog, *values: bytes | None, key: bytes | None = b"PO1", headers: Headers = ()
+    log: EmbeddedLog, *values: bytes | None, key: bytes | None = b"PO1", headers: Headers = ()
 ) -> None:
     """Records arrive on the first topic, and are decided."""
     await log.append(Draft(REFERRALS, key, value, headers, NINE) for value in values)
     await decide_all(log)
 
 
-async def decide_all(log: SqliteLog) -> None:
+async def decide_all(log: EmbeddedLog) -> None:
     """All that has arrived is decided."""
     await Crew(log, policy.shipped(), WIRING, until=NINE).run(asyncio.Event())
 
 
-async def died_earlier(log: SqliteLog, code: UnreadableCode, value: bytes = GOOD) -> str:
+async def died_earlier(log: EmbeddedLog, code: UnreadableCode, value: bytes = GOOD) -> str:
     """A dead letter that an earlier version, which could not read it, has made of a record; its id."""
     record = Record(REFERRALS, 0, 700, NINE, b"PO1", value, TRACE)
     claim, restored = await owned(log)
@@ -69,23 +69,23 @@ async def died_earlier(log: SqliteLog, code: UnreadableCode, value: bytes = GOOD
     return f"{REFERRALS}-0-700"
 
 
-async def found(log: SqliteLog, choice: Choice = ANY) -> list[Letter]:
+async def found(log: EmbeddedLog, choice: Choice = ANY) -> list[Letter]:
     """The letters of a choice."""
     return [letter async for letter in letters.letters(log, choice)]
 
 
-async def ids(log: SqliteLog, choice: Choice = ANY) -> list[str]:
+async def ids(log: EmbeddedLog, choice: Choice = ANY) -> list[str]:
     """The ids of the letters that wait."""
     return list(await letters.choose(log, choice))
 
 
-async def put_back(log: SqliteLog, names: Sequence[str], *, anyway: bool = False) -> tuple[int, list[str]]:
+async def put_back(log: EmbeddedLog, names: Sequence[str], *, anyway: bool = False) -> tuple[int, list[str]]:
     """Put letters back; how many were, and which were left."""
     result = await letters.put_back(log, names, anyway=anyway)
     return result.done, list(result.left)
 
 
-async def test_what_an_earlier_version_could_not_read_is_put_back_and_decided(log: SqliteLog) -> None:
+async def test_what_an_earlier_version_could_not_read_is_put_back_and_decided(log: EmbeddedLog) -> None:
     """With its bytes, its key and its headers; one header says which letter it was."""
     name = await died_earlier(log, "UNKNOWN_SCHEMA")
     assert await put_back(log, [name]) == (1, [])
@@ -100,7 +100,7 @@ async def test_what_an_earlier_version_could_not_read_is_put_back_and_decided(lo
     assert (letter.handled.done, letter.failed_again) == ("REPLAYED", None)
 
 
-async def test_a_letter_is_put_back_once(log: SqliteLog) -> None:
+async def test_a_letter_is_put_back_once(log: EmbeddedLog) -> None:
     name = await died_earlier(log, "FAILED")
     assert await put_back(log, [name]) == (1, [])
     assert await put_back(log, [name]) == (0, [])
@@ -108,14 +108,14 @@ async def test_a_letter_is_put_back_once(log: SqliteLog) -> None:
     assert len(await followed(log, [REFERRALS])) == 1
 
 
-async def test_a_letter_that_was_discarded_is_not_put_back(log: SqliteLog) -> None:
+async def test_a_letter_that_was_discarded_is_not_put_back(log: EmbeddedLog) -> None:
     name = await died_earlier(log, "FAILED")
     assert await letters.discard(log, [name]) == 1
     assert await put_back(log, [name], anyway=True) == (0, [])
     assert await followed(log, [REFERRALS]) == []
 
 
-async def test_what_would_fail_again_stays_unless_it_is_wanted(log: SqliteLog) -> None:
+async def test_what_would_fail_again_stays_unless_it_is_wanted(log: EmbeddedLog) -> None:
     """It is read as the gateway would read it; that its reason is told is all that happens."""
     await sent(log, BROKEN, None)
     await sent(log, GOOD, key=b"PO2")
@@ -134,7 +134,7 @@ async def test_what_would_fail_again_stays_unless_it_is_wanted(log: SqliteLog) -
     assert await ids(log) == [names[0], names[3]]
 
 
-async def test_a_letter_that_fails_again_says_so_and_so_does_the_one_that_it_was(log: SqliteLog) -> None:
+async def test_a_letter_that_fails_again_says_so_and_so_does_the_one_that_it_was(log: EmbeddedLog) -> None:
     """Also the second time; the header names the last letter only."""
     await sent(log, BROKEN, headers=TRACE)
     names: list[str] = []
@@ -156,7 +156,7 @@ async def test_a_letter_that_fails_again_says_so_and_so_does_the_one_that_it_was
 
 @pytest.mark.parametrize("named", [b"prap.referrals-0-1", b"\xff", b""])
 async def test_who_sends_the_header_of_a_letter_that_was_not_put_back_is_not_believed(
-    log: SqliteLog, named: bytes
+    log: EmbeddedLog, named: bytes
 ) -> None:
     """Also where that letter was discarded."""
     await sent(log, BROKEN)
@@ -165,7 +165,7 @@ async def test_who_sends_the_header_of_a_letter_that_was_not_put_back_is_not_bel
     assert [(letter.came_from, letter.failed_again) for letter in await found(log)] == [(None, None)] * 2
 
 
-async def test_letters_are_chosen_by_id_code_and_topic(log: SqliteLog) -> None:
+async def test_letters_are_chosen_by_id_code_and_topic(log: EmbeddedLog) -> None:
     await sent(log, BROKEN)
     await sent(log, GOOD, key=b"PO2")
     await log.append([Draft(WP11, b"PO1", GOOD, (), NINE), Draft(WP11, b"PO1", b"", (), NINE)])
@@ -178,7 +178,7 @@ async def test_letters_are_chosen_by_id_code_and_topic(log: SqliteLog) -> None:
     assert await ids(log, Choice(code="TOO_LARGE")) == []
 
 
-async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log: SqliteLog) -> None:
+async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log: EmbeddedLog) -> None:
     await sent(log, BROKEN, BROKEN)
     one, two = await ids(log)
     await letters.discard(log, [one])
@@ -187,7 +187,7 @@ async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log
     assert [mark and mark.done for mark in chosen.values()] == ["DISCARDED", None]
 
 
-async def test_a_letter_that_is_not_there_is_told_before_anything_is_done(log: SqliteLog) -> None:
+async def test_a_letter_that_is_not_there_is_told_before_anything_is_done(log: EmbeddedLog) -> None:
     """Be it that it never was, or that the log no longer has it."""
     await sent(log, BROKEN)
     with pytest.raises(UnknownLetter, match=r"no dead letter nope on the log"):
@@ -200,7 +200,7 @@ async def test_a_letter_that_is_not_there_is_told_before_anything_is_done(log: S
             await look
 
 
-async def test_what_fails_again_meanwhile_is_not_put_back_again(log: SqliteLog) -> None:
+async def test_what_fails_again_meanwhile_is_not_put_back_again(log: EmbeddedLog) -> None:
     """With a gateway at work, it would never come to an end. Here each is decided as soon as it is back."""
     await sent(log, *[BROKEN] * 5)
     waiting = await ids(log)
@@ -220,7 +220,7 @@ async def test_what_fails_again_meanwhile_is_not_put_back_again(log: SqliteLog) 
     assert len(await found(log)) == 10
 
 
-async def test_large_letters_are_put_back_a_few_at_a_time(log: SqliteLog) -> None:
+async def test_large_letters_are_put_back_a_few_at_a_time(log: EmbeddedLog) -> None:
     """As many as fit in memory, in order."""
     values = [b"%d" % number * 1_000 for number in range(7)]
     await sent(log, *values)
@@ -238,7 +238,7 @@ async def test_large_letters_are_put_back_a_few_at_a_time(log: SqliteLog) -> Non
 
 
 async def test_a_letter_has_the_id_of_the_place_from_which_it_came_so_no_two_have_one(
-    log: SqliteLog,
+    log: EmbeddedLog,
 ) -> None:
     """And what is put back has another place."""
     await sent(log, BROKEN, BROKEN)
@@ -248,7 +248,9 @@ async def test_a_letter_has_the_id_of_the_place_from_which_it_came_so_no_two_hav
     assert names == [f"{REFERRALS}-0-{offset}" for offset in (1, 2, 3, 4)]
 
 
-async def test_time_stands_still_in_a_log_with_its_own_time_when_a_letter_is_put_back(log: SqliteLog) -> None:
+async def test_time_stands_still_in_a_log_with_its_own_time_when_a_letter_is_put_back(
+    log: EmbeddedLog,
+) -> None:
     """Nothing falls due by it, though years have passed since."""
     await log.append([Draft(REFERRALS, b"PO1", GOOD, (), NINE)])
     await sent(log, BROKEN)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import INBOUND_TOPICS, Draft, Log, LogError
 from tests.log.reading import OUT, draft, followed, owned, step
 
@@ -50,7 +50,7 @@ async def main() -> None:
     """Fill the disk, and see what is left."""
     folder, limit = Path(sys.argv[1]), sys.argv[2:]
     path = folder / "gateway.db"
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit[0]), resource.RLIM_INFINITY))
     else:
@@ -61,7 +61,7 @@ async def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     else:
         (folder / "ballast").unlink()
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     print(json.dumps({"done": done, "said": said, **await found(log)}))
     await log.close()
 

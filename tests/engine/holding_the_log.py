@@ -7,12 +7,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 
 
 async def main() -> None:
     """Open it, say so, and wait."""
-    log = await open_sqlite(Path(sys.argv[1]), own=True)
+    log = await open_embedded(Path(sys.argv[1]), own=True)
     print("open", flush=True)
     sys.stdin.read()
     await log.close()

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable
 from pathlib import Path
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import LogError
 from tests.log.reading import WP11, draft, followed
 
@@ -32,12 +32,12 @@ async def said(act: Awaitable[object]) -> str:
 async def main() -> None:
     """Try everything."""
     folder, closed_folder = (Path(name) for name in sys.argv[1:])
-    log = await open_sqlite(folder / "gateway.db")
+    log = await open_embedded(folder / "gateway.db")
     result = {
         "appended": await said(log.append([draft(WP11, b"b")])),
         "claimed": await said(log.claim(0)),
-        "opened": await said(open_sqlite(closed_folder / "gateway.db")),
-        "made": await said(open_sqlite(closed_folder / "new.db")),
+        "opened": await said(open_embedded(closed_folder / "gateway.db")),
+        "made": await said(open_embedded(closed_folder / "new.db")),
         "there": len(await followed(log, [WP11])),
     }
     await log.close()

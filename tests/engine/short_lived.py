@@ -18,14 +18,14 @@ DECISIONS_A_STEP = 25
 
 def end_at(most: int) -> None:
     """Wait for ever before the commit that would be one too many."""
-    commit, numbers = sqlite.SqliteClaim.commit, count(1)
+    commit, numbers = sqlite.EmbeddedClaim.commit, count(1)
 
-    async def or_wait(claim: sqlite.SqliteClaim, decided: Commit) -> None:
+    async def or_wait(claim: sqlite.EmbeddedClaim, decided: Commit) -> None:
         if next(numbers) > most:
             await asyncio.Event().wait()
         await commit(claim, decided)
 
-    setattr(sqlite.SqliteClaim, "commit", or_wait)  # noqa: B010 - for this process alone
+    setattr(sqlite.EmbeddedClaim, "commit", or_wait)  # noqa: B010 - for this process alone
 
 
 if __name__ == "__main__":

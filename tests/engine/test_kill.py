@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import INBOUND_TOPICS
 from tests.log.reading import followed
 from tests.patience import PATIENCE_S
@@ -177,7 +177,7 @@ async def test_a_feed_that_is_killed_has_put_all_its_messages_or_none(tmp_path: 
 
 
 async def _inbound(path: Path) -> int:
-    log = await open_sqlite(path)
+    log = await open_embedded(path)
     count = len(await followed(log, INBOUND_TOPICS))
     await log.close()
     return count

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
 from gateway.intake.feed import feed
@@ -51,7 +51,7 @@ def one_line_in(number: int) -> Iterator[None]:
 
 async def decided(path: Path) -> dict[bytes | None, list[tuple[str, bytes | None]]]:
     """What comes out, by purchase order; two records among those that go in can't be understood."""
-    log = await open_sqlite(path, clock="log", own=True)
+    log = await open_embedded(path, clock="log", own=True)
     try:
         await log.append([Draft("jobcentre.wp11", b"X", b"nonsense", (), 0)] * 2)
         await feed(log, LINES, keep_time=True, checked=lambda: None)
@@ -60,7 +60,7 @@ async def decided(path: Path) -> dict[bytes | None, list[tuple[str, bytes | None
         await log.close()
 
 
-async def work(log: SqliteLog) -> dict[bytes | None, list[tuple[str, bytes | None]]]:
+async def work(log: EmbeddedLog) -> dict[bytes | None, list[tuple[str, bytes | None]]]:
     """Decide until the end, starting again whenever something raised."""
     while True:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.backends.kafka.connection import Connection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
@@ -95,7 +95,7 @@ class Sqlite:
         self._draft = event_draft if apart else None
         self._path = folder / "gateway.db"
         self._now = BEGINNING
-        self._open: list[SqliteLog] = []
+        self._open: list[EmbeddedLog] = []
 
     async def open(self) -> Log:
         """Another connection to the file."""
@@ -106,7 +106,7 @@ class Sqlite:
         return await self._opened(self._path.with_name("another.db"))
 
     async def _opened(self, path: Path) -> Log:
-        log = await open_sqlite(path, partitions=self.partitions, now=lambda: self._now, draft=self._draft)
+        log = await open_embedded(path, partitions=self.partitions, now=lambda: self._now, draft=self._draft)
         self._open.append(log)
         return log
 

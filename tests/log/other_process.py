@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.backends.embedded.log import open_sqlite
+from gateway.backends.embedded.log import open_embedded
 from gateway.backends.kafka.connection import Connection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.engine.log import Log
@@ -20,7 +20,7 @@ from tests.log.reading import OUT, draft, owned, step
 async def opened(kind: str, place: str, partitions: int) -> Log:
     """The log, as `for_another_process` of its arrangement names it."""
     if kind == "sqlite":
-        return await open_sqlite(Path(place), partitions=partitions)
+        return await open_embedded(Path(place), partitions=partitions)
     if kind == "kafka":
         bootstrap, prefix = place.split("/")
         return KafkaLog(Connection((bootstrap,)), prefix=prefix, grace_s=0)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.engine.log import Log
 from gateway.intake.feed import feed
@@ -44,9 +44,9 @@ def differences(one: Rows, other: Rows) -> Rows:
 
 
 @asynccontextmanager
-async def a_log(path: Path, *, partitions: int = 1) -> AsyncIterator[SqliteLog]:
+async def a_log(path: Path, *, partitions: int = 1) -> AsyncIterator[EmbeddedLog]:
     """An embedded log whose time is that of its messages."""
-    log = await open_sqlite(path, partitions=partitions, clock="log", own=True)
+    log = await open_embedded(path, partitions=partitions, clock="log", own=True)
     try:
         yield log
     finally:
@@ -67,7 +67,7 @@ async def following(log: Log, path: Path) -> AsyncIterator[Following]:
         file.close()
 
 
-async def caught_up(log: SqliteLog, projection: Following) -> None:
+async def caught_up(log: EmbeddedLog, projection: Following) -> None:
     """Wait until a projection has all there is."""
     async with asyncio.timeout(PATIENCE_S):
         await projection.reach(await log.ends())
@@ -83,7 +83,7 @@ async def filled(log: Log, path: Path) -> Rows:
     return rows(path)
 
 
-async def decide(log: SqliteLog, lines: Sequence[Json]) -> None:
+async def decide(log: EmbeddedLog, lines: Sequence[Json]) -> None:
     """Put messages on the log and decide them, and what is due by the last line."""
     await feed(log, [json.dumps(line).encode() for line in lines], keep_time=True, checked=lambda: None)
     until = parse_instant(lines[-1]["at"])

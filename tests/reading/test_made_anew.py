@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.embedded.log import SqliteLog
+from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.log import ChangeReader, Changes, PositionsGone
 from gateway.reading.following import Following
 from gateway.reading.tables import ProjectionFile
@@ -95,12 +95,12 @@ async def test_one_that_is_emptied_counts_as_filled_when_it_is_whole_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, whole = asyncio.Event(), True
-    changes = SqliteLog.changes
+    changes = EmbeddedLog.changes
 
-    async def lost(log: SqliteLog, topics: tuple[str, ...], positions: Mapping[str, int]) -> Lost:
+    async def lost(log: EmbeddedLog, topics: tuple[str, ...], positions: Mapping[str, int]) -> Lost:
         return Lost(await changes(log, topics, positions), gone)
 
-    monkeypatch.setattr(SqliteLog, "changes", lost)
+    monkeypatch.setattr(EmbeddedLog, "changes", lost)
     async with a_log(tmp_path / "gateway.db") as log:
         await decide(log, life())
         file = ProjectionFile(tmp_path / "projection")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.embedded.log import SqliteLog
+from gateway.backends.embedded.log import EmbeddedLog
 from gateway.rules.events import PrapAction
 from gateway.sample import programme as sample
 from schemas.codec import decode
@@ -40,7 +40,7 @@ async def both_ways(lines: list[Json], folder: Path, seed: int, partitions: int)
         assert differences(followed, marks_aside(await filled(log, folder / "anew"), again)) == {}
 
 
-async def came_anew(log: SqliteLog) -> set[str]:
+async def came_anew(log: EmbeddedLog) -> set[str]:
     """The purchase orders that were referred again after they had been forgotten."""
     begun: Counter[str] = Counter()
     async for each in log.follow(["prap.actions"], from_start=True, wait=False):

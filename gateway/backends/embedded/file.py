@@ -20,7 +20,7 @@ T = TypeVar("T")
 #: 'WPIS': marks the file as a gateway log.
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
-VERSION: Final = 1
+VERSION: Final = 2
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
@@ -33,30 +33,22 @@ CHECKPOINT_BYTES: Final = 64 * 1024 * 1024
 _SCHEMA: Final = """
 CREATE TABLE inbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
-    key BLOB, value BLOB, headers BLOB NOT NULL) STRICT;
+    key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT) STRICT;
 CREATE TABLE outbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
-    key BLOB, value BLOB, headers BLOB NOT NULL) STRICT;
+    key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
+    status TEXT, trace_id TEXT) STRICT;
 CREATE TABLE state (
-    partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL,
-    PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
+    partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
+    INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
 CREATE TABLE position (
     partition INTEGER NOT NULL, topic TEXT NOT NULL, offset INTEGER NOT NULL,
     PRIMARY KEY (partition, topic)) STRICT, WITHOUT ROWID;
 CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
-"""
-#: Made where they are missing: the first logs had none, and who knows nothing of them can use the log too.
-_ADDED: Final = """
-CREATE TABLE IF NOT EXISTS handled (
-    letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS quiet (
-    place INTEGER PRIMARY KEY, partition INTEGER NOT NULL, po_numbers BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT
-"""
-_NAME_IT: Final = """
-INSERT INTO identity SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM identity)
+CREATE TABLE handled (
+    letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
 """
 
 _WHAT_TO_DO: Final = {
@@ -70,14 +62,18 @@ _WHAT_TO_DO: Final = {
 }
 
 
-class SqliteFile:
+class EmbeddedFile:
     """One SQLite file with the tables of a log, used from one thread only.
 
     `run` does work in that thread; everything else is for work that runs there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: str = "") -> None:
+        """schema: more tables and indexes of a new file, as SQL statements with ; between them."""
         self.path = path
+        #: It is never made anew while it is used.
+        self.made_anew = 0
+        self._schema = f"{_SCHEMA};{schema}" if schema else _SCHEMA
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
@@ -134,11 +130,6 @@ class SqliteFile:
         return self.db.execute("SELECT yes FROM kept_time").fetchone() is not None
 
     @property
-    def identity(self) -> str:
-        """What tells this file from one that is made anew in its place."""
-        return str(self.db.execute("SELECT id FROM identity").fetchone()[0])
-
-    @property
     def sandbox_now(self) -> int | None:
         """The time in a sandbox, UTC milliseconds; None: this is none."""
         if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sandbox'").fetchone() is None:
@@ -184,12 +175,14 @@ class SqliteFile:
         self._make_once(partitions)
         if self._pragma("application_id") != APPLICATION_ID:
             raise LogError(f"{self.path} is not a gateway log; name another file")
-        if self._pragma("user_version") & 0xFF > VERSION:
+        version = self._pragma("user_version") & 0xFF
+        if version > VERSION:
             raise LogError(f"the log {self.path} was written by a later version; upgrade the gateway")
-        for statement in _ADDED.split(";"):
-            db.execute(statement)
-        if db.execute("SELECT 1 FROM identity").fetchone() is None:
-            db.execute(_NAME_IT)
+        if version < VERSION:
+            raise LogError(
+                f"the log {self.path} was written before the first release, and can't be used any more; "
+                "name another file with GATEWAY_LOG_URL, or move it away, and feed its messages again"
+            )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
@@ -225,11 +218,16 @@ class SqliteFile:
                 db.execute("ROLLBACK")
             raise
 
-    def reading(self) -> sqlite3.Connection:
+    def view(self) -> sqlite3.Connection:
         """Another connection, which only reads, beside whoever writes, in whatever thread."""
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA query_only = ON")
+        db.execute("PRAGMA cache_size = -65536")
         return db
+
+    def end(self, table: str) -> int:
+        """The offset that the next record of `inbound` or `outbound` gets; to be called in a transaction."""
+        return int(self.db.execute(f"SELECT ifnull(max(offset), 0) + 1 FROM {table}").fetchone()[0])
 
     @contextmanager
     def snapshot(self) -> Iterator[bool]:
@@ -286,7 +284,7 @@ class SqliteFile:
                 return  # another process has made it meanwhile
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise LogError(f"{self.path} is not a gateway log; name another file")
-            for statement in _SCHEMA.split(";"):
+            for statement in self._schema.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {partitions << 8 | VERSION}")

@@ -2,8 +2,8 @@
 
 `inbound` and `outbound` hold the records, each in order of arrival, so an offset is a place among all
 records of its table, and the offsets of one topic have gaps. `state`, `position` and `ownership` hold what
-the engine commits, `handled` what was done with dead letters, `quiet` which states a step changed without a
-word on any topic. One step is one SQL transaction, in WAL mode with synchronous=FULL.
+the engine commits, `handled` what was done with dead letters. One step is one SQL transaction, in WAL mode
+with synchronous=FULL; the tables by which the log is asked are filled in it too.
 """
 
 import asyncio
@@ -13,13 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from msgspec import msgpack
-
-from gateway.backends.embedded.changes import SqliteChanges, ends_of
-from gateway.backends.embedded.file import SqliteFile
-from gateway.backends.embedded.rows import SELECT, packed_headers, put_all, put_rows, record_of
-from gateway.backends.embedded.steps import INSERT_OUTBOUND, check_owner, write_step
-from gateway.backends.embedded.writer import Writer
+from gateway.backends.embedded.file import EmbeddedFile
+from gateway.backends.embedded.records import (
+    INSERT_INBOUND,
+    INSERT_OUTBOUND,
+    SELECT,
+    inbound_row,
+    outbound_row,
+    record_of,
+)
+from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     DELIVERY_PLANS,
@@ -28,7 +31,6 @@ from gateway.engine.log import (
     Batch,
     Commit,
     Draft,
-    Drafting,
     Handled,
     LogError,
     Record,
@@ -36,6 +38,7 @@ from gateway.engine.log import (
 )
 from gateway.engine.partitioner import partition_for
 from gateway.system.clock import wall_clock
+from gateway.system.sql_rows import put_all, put_rows
 
 #: How often a reader looks for what another process has put there.
 LOOK_AGAIN_S: Final = 0.02
@@ -46,34 +49,29 @@ FOLLOW: Final = 1_000
 #: How many records of all topics one read goes past at the most.
 WINDOW: Final = 8_000
 
-_pack: Final = msgpack.Encoder().encode
 
-
-class SqliteLog:
-    """A log in one file, with the clock that stamps what arrives. Made by `open_sqlite`."""
+class EmbeddedLog:
+    """A log in one file, with the clock that stamps what arrives. Made by `open_embedded`."""
 
     shared = False
 
     def __init__(
         self,
-        file: SqliteFile,
+        file: EmbeddedFile,
         clock: Literal["wall", "log"],
         now: Callable[[], int],
-        writer: Writer | None = None,
-        hand_over: int = 0,
+        tables: ReadTables | None = None,
+        window: int = WINDOW,
     ) -> None:
-        """hand_over: from how many outputs on `writer` writes a step."""
         self.file = file
-        self._writer = writer
-        self._hand_over = hand_over
+        self._tables = tables
         self._clock = clock
         self._wall = now
+        self.window = window
         #: Whether time stands still in it until somebody moves it.
         self.sandbox = False
         #: Set when this process has appended something.
         self.arrived = asyncio.Event()
-        #: Set when this process has put something on the log; each reader of changes waits on its own.
-        self._committed: set[asyncio.Event] = set()
 
     def _now(self) -> int:
         """The clock; to be called in the file's thread."""
@@ -90,10 +88,6 @@ class SqliteLog:
         self.arrived.set()
         return moved
 
-    async def ends(self) -> dict[str, int]:
-        """The positions of a reader of changes that has read all there is."""
-        return await self.file.run(partial(ends_of, self.file))
-
     async def partitions(self) -> int:
         """How many partition numbers the file was made with."""
         return await self.file.run(lambda: self.file.partitions)
@@ -104,7 +98,7 @@ class SqliteLog:
             await asyncio.Event().wait()
         return Assignment(1, frozenset(range(await self.partitions())))
 
-    async def claim(self, partition: int) -> "SqliteClaim":
+    async def claim(self, partition: int) -> "EmbeddedClaim":
         """Own a partition number; a claim that was made before can commit nothing any more."""
 
         def raise_epoch() -> int:
@@ -116,7 +110,7 @@ class SqliteLog:
                 ).fetchone()
             return int(row[0])
 
-        return SqliteClaim(self, partition, await self.file.run(raise_epoch))
+        return EmbeddedClaim(self, partition, await self.file.run(raise_epoch))
 
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on the inbound topics, and delivery plans on theirs, in one transaction, all or none.
@@ -140,14 +134,12 @@ class SqliteLog:
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
-                count = put_all(db, _INSERT_INBOUND, rows)
-                put_rows(db, INSERT_OUTBOUND, [self._outbound_row(draft, now) for draft in plans])
+                count = put_all(db, INSERT_INBOUND, rows)
+                put_rows(db, INSERT_OUTBOUND, [self._plan_row(draft, now) for draft in plans])
             return count + len(plans)
 
         count = await self.file.run(put)
         self.arrived.set()
-        if plans:  # messages are told of together with what comes of them, which takes half the work
-            self.tell_of_commit()
         return count
 
     def _keep_time(self) -> None:
@@ -159,16 +151,8 @@ class SqliteLog:
             )
         self.file.keep_time()
 
-    def _outbound_row(self, draft: Draft, now: int) -> tuple[object, ...]:
-        partition = partition_for(draft.key, self.file.partitions)
-        return (
-            draft.topic,
-            partition,
-            _or(draft.timestamp, now),
-            draft.key,
-            draft.value,
-            packed_headers(draft),
-        )
+    def _plan_row(self, draft: Draft, now: int) -> tuple[object, ...]:
+        return outbound_row(draft, partition_for(draft.key, self.file.partitions), _or(draft.timestamp, now))
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -187,12 +171,11 @@ class SqliteLog:
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
                 now = newest if self.file.keeps_time else max(at, newest)
                 rows = _inbound_rows(drafts, self.file.partitions, newest, now, self._keep_time)
-                put_all(db, _INSERT_INBOUND, rows)
+                put_all(db, INSERT_INBOUND, rows)
             return marked
 
         marked = await self.file.run(put)
         self.arrived.set()
-        self.tell_of_commit()
         return marked
 
     async def handled(self) -> dict[str, Handled]:
@@ -236,29 +219,9 @@ class SqliteLog:
             if not records:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def identity(self) -> str:
-        """A random name that the file was given when it was made."""
-        return await self.file.run(lambda: self.file.identity)
-
-    async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> SqliteChanges:
-        """A reader of what is committed on these topics, and of states."""
-        committed = asyncio.Event()
-        self._committed.add(committed)
-        closed = partial(self._committed.discard, committed)
-        return SqliteChanges(self.file, topics, positions, committed, closed)
-
     async def write(self, partition: int, epoch: int, step: Commit) -> None:
         """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
-        if self._writer is None or len(step.outputs) < self._hand_over:
-            await self.file.run(partial(write_step, self.file, partition, epoch, step))
-        else:
-            await self._writer.write(partition, epoch, step)
-        self.tell_of_commit()
-
-    def tell_of_commit(self) -> None:
-        """Wake those who wait for changes."""
-        for committed in self._committed:
-            committed.set()
+        await self.file.run(partial(write_step, self.file, self._tables, partition, epoch, step))
 
     async def keeps_time(self) -> bool:
         """Whether records were put in it with timestamps of their own."""
@@ -266,8 +229,6 @@ class SqliteLog:
 
     async def close(self) -> None:
         """Let go of the file. Never raises."""
-        if self._writer is not None:
-            self._writer.close()
         await self.file.close()
 
     def newest(self, below: int = 2**62) -> int:
@@ -287,7 +248,7 @@ class SqliteLog:
         return max(newest, self._now()) if now and self._clock == "wall" else newest
 
 
-async def open_sqlite(
+async def open_embedded(
     path: Path,
     *,
     partitions: int = 1,
@@ -295,19 +256,17 @@ async def open_sqlite(
     now: Callable[[], int] = wall_clock,
     own: bool = False,
     sandbox: int | None = None,
-    draft: Drafting | None = None,
-    hand_over: int = 0,
-) -> SqliteLog:
+    tables: ReadTables | None = None,
+    window: int = WINDOW,
+) -> EmbeddedLog:
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
     will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
-    begins at this instant where it is new. draft: what makes records of events; with it a process of its own
-    writes what is decided, which is forked here; steps with fewer outputs than `hand_over` are written by
-    this one. Raises LogError where the file can't be used.
+    begins at this instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
+    many records of all topics one read goes past at the most. Raises LogError where the file can't be used.
     """
-    writer = None if draft is None else Writer(path, draft)
-    file = SqliteFile(path)
+    file = EmbeddedFile(path, "" if tables is None else tables.schema)
     try:
         if own:
             file.take_lock()
@@ -321,19 +280,17 @@ async def open_sqlite(
                 "GATEWAY_LOG_URL"
             )
     except BaseException:
-        if writer is not None:
-            writer.close()
         await file.close()
         raise
-    log = SqliteLog(file, clock, now, writer, hand_over)
+    log = EmbeddedLog(file, clock, now, tables, window)
     log.sandbox = sandbox is not None or found is not None
     return log
 
 
-class SqliteClaim:
+class EmbeddedClaim:
     """One partition number of the embedded log, owned."""
 
-    def __init__(self, log: SqliteLog, partition: int, epoch: int) -> None:
+    def __init__(self, log: EmbeddedLog, partition: int, epoch: int) -> None:
         self._log = log
         self._file = log.file
         self.partition = partition
@@ -374,10 +331,10 @@ class SqliteClaim:
         records: list[Record] = []
         with self._file.snapshot() as alone:
             check_owner(self._file, self.partition, self._epoch)
-            end = db.execute("SELECT ifnull(max(offset), 0) + 1 FROM inbound").fetchone()[0]
+            end = self._file.end("inbound")
             # The log as it was when it had been filled up to here: all topics are in one order of arrival,
             # so nothing above can have arrived before what is below.
-            upto = min(end, max(self._next.values()) + WINDOW)
+            upto = min(end, max(self._next.values()) + self._log.window)
             if upto < end:
                 # Never between two records of one instant: among them the order of topics decides.
                 sql = "SELECT offset FROM inbound WHERE offset >= ? AND timestamp > ? ORDER BY offset LIMIT 1"
@@ -416,9 +373,6 @@ class SqliteClaim:
         """Nothing is held between two transactions."""
 
 
-_INSERT_INBOUND: Final = "INSERT INTO inbound (topic, partition, timestamp, key, value, headers) VALUES {}"
-
-
 def _inbound_rows(
     drafts: Iterable[Draft], partitions: int, newest: int, now: int, keep_time: Callable[[], None]
 ) -> Iterator[tuple[object, ...]]:
@@ -434,7 +388,7 @@ def _inbound_rows(
             )
         newest = stamp
         partition = partition_for(draft.key, partitions)
-        yield draft.topic, partition, stamp, draft.key, draft.value, packed_headers(draft)
+        yield inbound_row(draft, partition, stamp)
 
 
 def _or(stamp: int | None, otherwise: int) -> int:

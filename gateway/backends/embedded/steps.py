@@ -1,58 +1,70 @@
 """How a step of the engine is written to the embedded log: one SQL transaction."""
 
-from typing import Final
+from collections.abc import Mapping
+from sqlite3 import Connection
+from typing import Protocol
 
-from msgspec import msgpack
-
-from gateway.backends.embedded.file import SqliteFile
-from gateway.backends.embedded.rows import packed_headers, put_rows
-from gateway.engine.log import Commit, Lost
-from gateway.rules.events import OUTBOUND
-
-INSERT_OUTBOUND: Final = "INSERT INTO outbound (topic, partition, timestamp, key, value, headers) VALUES {}"
-
-_pack: Final = msgpack.Encoder().encode
+from gateway.backends.embedded.file import EmbeddedFile
+from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
+from gateway.engine.log import Commit, Listing, Lost
+from gateway.system.sql_rows import put_rows
 
 
-def check_owner(file: SqliteFile, partition: int, epoch: int) -> None:
+class ReadTables(Protocol):
+    """The tables and indexes by which the log is asked. They are filled in the steps' own transactions."""
+
+    schema: str
+
+    def put(self, db: Connection, partition: int, listings: Mapping[str, Listing]) -> None:
+        """Make purchase orders findable as they are listed now, by po_number."""
+
+    def forget(self, db: Connection, po_number: str, at: int, below: int) -> None:
+        """Make a purchase order unfindable, with the outbound records below an offset, and their causes.
+
+        at: when it was forgotten, UTC milliseconds: what arrived before was decided before.
+        """
+
+
+def check_owner(file: EmbeddedFile, partition: int, epoch: int) -> None:
     """Raises Lost where a partition was claimed by somebody else since; to be called in a transaction."""
     sql = "SELECT epoch FROM ownership WHERE partition = ?"
     if file.db.execute(sql, (partition,)).fetchone()[0] != epoch:
         raise Lost(f"partition {partition} has another owner now")
 
 
-def write_step(file: SqliteFile, partition: int, epoch: int, step: Commit) -> None:
+def write_step(
+    file: EmbeddedFile, tables: ReadTables | None, partition: int, epoch: int, step: Commit
+) -> None:
     """Outputs, states and positions, if the partition is still owned. Raises Lost, CannotDraft or LogError.
 
     epoch: that of the claim.
     """
-    records = step.records()
     outputs = [
-        (
-            record.topic,
-            partition,
-            step.decided_to if record.timestamp is None else record.timestamp,
-            record.key,
-            record.value,
-            packed_headers(record),
-        )
-        for record in records
+        outbound_row(record, partition, step.decided_to if record.timestamp is None else record.timestamp)
+        for record in step.records()
     ]
     # In the order of the table, so that what stands beside each other is written together.
     kept = sorted(
-        (partition, po_number, state) for po_number, state in step.states.items() if state is not None
+        (partition, po_number, state, *_when(step.listings.get(po_number)))
+        for po_number, state in step.states.items()
+        if state is not None
     )
     forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
     positions = [(partition, topic, offset) for topic, offset in step.positions.items()]
-    told = {record.key for record in records if record.topic in OUTBOUND}
-    quiet = [po_number for po_number in step.states if po_number.encode() not in told]
     forget = f"DELETE FROM state WHERE partition = {partition} AND po_number IN (VALUES {{}})"
     with file.transaction() as db:
         check_owner(file, partition, epoch)
+        first = file.end("outbound") if step.forgotten else 0
         put_rows(db, INSERT_OUTBOUND, outputs)
         put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
-        if quiet:
-            db.execute("INSERT INTO quiet (partition, po_numbers) VALUES (?, ?)", (partition, _pack(quiet)))
+        if tables is not None:
+            for po_number, each in step.forgotten.items():
+                tables.forget(db, po_number, each.at, first + each.outputs)
+            tables.put(db, partition, step.listings)
         db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, partition))
+
+
+def _when(listing: Listing | None) -> tuple[int | None, int | None, int | None]:
+    return (None, None, None) if listing is None else (listing.changed_at, listing.due_at, listing.messages)

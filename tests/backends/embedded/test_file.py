@@ -20,7 +20,7 @@ from msgspec import msgpack
 from gateway.backends.embedded import file as sqlite_file
 from gateway.backends.embedded import log as sqlite
 from gateway.backends.embedded.file import APPLICATION_ID, VERSION
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine import step as engine_step
 from gateway.engine.inbox import Inbox
 from gateway.engine.log import INBOUND_TOPICS, Draft, LogError
@@ -49,9 +49,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def opened(path: Path, **how: Any) -> AsyncIterator[SqliteLog]:
+async def opened(path: Path, **how: Any) -> AsyncIterator[EmbeddedLog]:
     """The log in that file, closed at the end."""
-    log = await open_sqlite(path, **how)
+    log = await open_embedded(path, **how)
     try:
         yield log
     finally:
@@ -61,7 +61,7 @@ async def opened(path: Path, **how: Any) -> AsyncIterator[SqliteLog]:
 async def refused(path: Path, **how: Any) -> str:
     """What is said when the file can't be opened as a log."""
     with pytest.raises(LogError) as caught:
-        await open_sqlite(path, **how)
+        await open_embedded(path, **how)
     return str(caught.value)
 
 
@@ -324,7 +324,7 @@ class Feed:
     Its records are stamped when the transaction begins; they can be seen when it ends.
     """
 
-    def __init__(self, log: SqliteLog, drafts: list[Draft]) -> None:
+    def __init__(self, log: EmbeddedLog, drafts: list[Draft]) -> None:
         self._log = log
         self._drafts = drafts
         self._begun = threading.Event()
@@ -375,7 +375,7 @@ async def test_no_deadline_falls_due_past_what_an_uncommitted_feed_may_bring(pat
 class _Reads:
     """Waits until the log has been looked at so many times more."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: EmbeddedLog) -> None:
         self._count = 0
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -539,7 +539,7 @@ async def test_a_log_that_is_read_in_small_parts_is_decided_as_a_whole(path: Pat
     assert came == said
 
 
-async def _work_for(log: SqliteLog, partition: int, until: int, moments: int) -> None:
+async def _work_for(log: EmbeddedLog, partition: int, until: int, moments: int) -> None:
     """Let a worker work for so many turns of the log, and drop it in the middle of the next."""
     work = asyncio.create_task(Worker(log, partition, POLICIES, PLAIN, until=until).run(asyncio.Event()))
     reads = _Reads(log)
@@ -642,10 +642,10 @@ async def test_one_file_has_one_lock_whatever_link_it_is_named_by(path: Path) ->
         pass
     link = path.with_name("link.db")
     link.symlink_to(path)
-    log = await open_sqlite(path, own=True)
+    log = await open_embedded(path, own=True)
     try:
         with pytest.raises(LogError, match="another gateway runs on the log"):
-            await open_sqlite(link, own=True)
+            await open_embedded(link, own=True)
     finally:
         await log.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.embedded.log import SqliteLog, open_sqlite
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
 from gateway.intake.feed import feed
@@ -23,7 +23,7 @@ END = parse_instant("2018-06-01T00:00:00Z")
 CAUSE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def decide_all(log: SqliteLog) -> None:
+async def decide_all(log: EmbeddedLog) -> None:
     """Decide what is in the log, and what is due by the end."""
     await Crew(log, policy.shipped(), WIRING, until=END).run(asyncio.Event())
 
@@ -35,7 +35,7 @@ async def test_a_programme_comes_out_as_replay_decides_it(tmp_path: Path, partit
     expected: defaultdict[str, list[bytes]] = defaultdict(list)
     for event in replay(read_lines(lines), policy.shipped(), END):
         expected[event.po_number].append(to_line(event))
-    log = await open_sqlite(tmp_path / "gateway.db", partitions=partitions, clock="log", own=True)
+    log = await open_embedded(tmp_path / "gateway.db", partitions=partitions, clock="log", own=True)
     try:
         await feed(log, lines, keep_time=True, checked=lambda: None)
         await decide_all(log)
@@ -79,7 +79,7 @@ async def test_trace_context_is_carried_from_cause_to_effect(tmp_path: Path) -> 
             ("2016-03-21T10:00:00Z", "prap.referrals", "Referral", referral, ()),
         )
     ]
-    log = await open_sqlite(tmp_path / "gateway.db", clock="log", own=True)
+    log = await open_embedded(tmp_path / "gateway.db", clock="log", own=True)
     try:
         await log.append(drafts)
         await decide_all(log)

@@ -1,0 +1,173 @@
+"""What is sent is taken once: what has come before is known, and what only has its key is refused."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.api.posting import Posting, TooMany
+from gateway.api.problems import Problem
+from gateway.engine.log import Draft, LogError
+from gateway.reading.model import ReadModel
+from gateway.reading.view import Keyed, View
+
+#: How many messages are remembered here until they have been read back from the log.
+REMEMBERED: Final = 50_000
+_DIGEST_BYTES: Final = 16
+
+#: A provider and the id of what it sends, which is the caller's key.
+Name = tuple[str, str]
+
+
+class Message(Struct, frozen=True):
+    """What is sent with a key: a record about a purchase order, or a delivery plan, which has none."""
+
+    po_number: str | None
+    draft: Draft
+
+    @property
+    def value(self) -> bytes:
+        """What tells it from any other with its key: what it says."""
+        return self.draft.value or b""
+
+
+class _UnderWay(Struct):
+    """One that this process takes, with others, all or none. there: set to whether it is on the log."""
+
+    po_number: str | None
+    digest: bytes
+    there: "asyncio.Future[None] | None"
+
+
+class Idempotency:
+    """Knows whether something has come with a key before, and puts on the log what has not."""
+
+    def __init__(
+        self, view: View, model: ReadModel, posting: Posting, *, remembered: int = REMEMBERED
+    ) -> None:
+        """view: to be used in the loop. remembered: how many are known until they are read back."""
+        self._view = view
+        self._posting = posting
+        self._under_way: OrderedDict[Name, _UnderWay] = OrderedDict()
+        self._holds_appends = model.holds_appends
+        self._remembered = remembered
+        if not model.holds_appends:
+            model.read_back = self._read_back
+
+    def po_number_of(self, name: Name) -> str | None:
+        """What a message that is under way is about."""
+        taken = self._under_way.get(name)
+        return None if taken is None else taken.po_number
+
+    async def take(self, messages: Mapping[Name, Message], view: View | None = None) -> frozenset[Name]:
+        """Put on the log what has not come before, all or none; returns once all of it is there.
+
+        view: another one, to be used in a thread, where the messages are many.
+
+        1. Under way: from here on nobody else takes what comes with these keys.
+        2. Then what the log has: it can't come there meanwhile.
+        3. The log.
+
+        Returns the names with which something else came before; where there are any, nothing was put. Raises
+        Problem.
+        """
+        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        mine: dict[Name, Message] = {}
+        others: set[Name] = set()
+        waiting: list[asyncio.Future[None]] = []
+        for name, message in messages.items():
+            taken = self._under_way.get(name)
+            if taken is None:
+                mine[name] = message
+                self._under_way[name] = _UnderWay(message.po_number, _digest(message.value), there)
+            elif (taken.po_number, taken.digest) != (message.po_number, _digest(message.value)):
+                others.add(name)
+            elif taken.there is not None:
+                waiting.append(taken.there)
+        try:
+            if view is None:
+                before = _keyed(self._view, mine)
+            else:
+                before = await asyncio.to_thread(_keyed, view, [*mine])
+            new: list[Draft] = []
+            for name, message in mine.items():
+                keyed = before[name]
+                if keyed is None:
+                    new.append(message.draft)
+                elif (keyed.po_number, keyed.value) != (message.po_number, message.value):
+                    others.add(name)
+            if not others and new:
+                await durably(self._posting, new)
+        except BaseException as error:
+            self._forget(mine)
+            there.set_exception(error if isinstance(error, Problem) else not_sure())
+            there.exception()  # nobody need wait for it
+            raise
+        if others:
+            self._forget(mine)
+            there.set_exception(not_sure())
+            there.exception()
+            return frozenset(others)
+        there.set_result(None)
+        if self._holds_appends:
+            self._forget(mine)
+        else:
+            self._remember(mine)
+        for each in waiting:
+            await asyncio.shield(each)
+        return frozenset()
+
+    def _remember(self, names: Collection[Name]) -> None:
+        for name in names:
+            if (taken := self._under_way.get(name)) is not None:
+                taken.there = None
+        while len(self._under_way) > self._remembered:
+            self._under_way.popitem(last=False)
+
+    def _read_back(self, names: Collection[Name]) -> None:
+        """These can be asked for now: the read model knows them from here on, and when they are forgotten."""
+        for name in names:
+            taken = self._under_way.get(name)
+            if taken is not None and taken.there is None:
+                del self._under_way[name]
+
+    def _forget(self, names: Collection[Name]) -> None:
+        for name in names:
+            self._under_way.pop(name, None)
+
+
+def _keyed(view: View, names: Iterable[Name]) -> dict[Name, Keyed | None]:
+    return {name: view.keyed(*name) for name in names}
+
+
+def _digest(value: bytes) -> bytes:
+    return blake2b(value, digest_size=_DIGEST_BYTES).digest()
+
+
+async def durably(posting: Posting, drafts: list[Draft]) -> None:
+    """Put records on the log, all or none. Raises Problem."""
+    try:
+        await posting.put(drafts)
+    except TooMany:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "More is coming in than can be taken; send it again with the same Idempotency-Key.",
+            code="TRY_AGAIN",
+            headers={"Retry-After": "1"},
+        ) from None
+    except LogError:
+        raise not_sure() from None
+
+
+def not_sure() -> Problem:
+    """What is answered where a message may be on the log or not."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "It is not sure that it was taken; send it again with the same Idempotency-Key.",
+        code="TRY_AGAIN",
+        headers={"Retry-After": "1"},
+    )

@@ -1,0 +1,116 @@
+"""Starts what a plan says, and ends it in order."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+
+from gateway.backends.embedded.log import EmbeddedLog
+from gateway.engine.crew import Crew
+from gateway.engine.log import LogBusy, SharedLog
+from gateway.processes.logs import open_log
+from gateway.processes.plan import Plan
+from gateway.processes.wiring import WIRING
+from gateway.reading.tables import LogTables
+from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system.stopping import told_to_stop
+from gateway.system.version import gateway_version
+
+#: The log's thread needs the interpreter for moments only, and at the default of 5 ms waits most of its time.
+SWITCH_INTERVAL_S: Final = 0.0005
+#: How often brokers that don't answer when the gateway starts are looked for again.
+AWAY_AGAIN_S: Final = 2.0
+
+
+async def run(plan: Plan) -> int:
+    """Decide what arrives until SIGTERM or SIGINT comes or, with `until`, until all is decided.
+
+    1. The log: who has its lock, or is assigned partitions, decides.
+    2. HTTP, where it is served: it says from the start why nothing is decided yet.
+    3. Whether the log can be decided on without losing anything.
+    4. The workers.
+
+    Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    say = structlog.get_logger("gateway")
+    with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
+        log = await _open(plan)
+        try:
+            async with AsyncExitStack() as until_the_end:
+                crew = await until_the_end.enter_async_context(_crew(plan, log, stop))
+                if await _is_fit(plan, log, crew, stop):
+                    await crew.run(stop)
+            say.info("gateway.stopped", decided=crew.decided)
+            return crew.decided
+        finally:
+            await log.close()
+
+
+async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
+    if plan.sandbox:
+        from gateway.sandbox.beginning import open_sandbox
+
+        return await open_sandbox(plan.settings.log_path(), plan.settings.partition_count, LogTables())
+    return await open_log(plan.settings, clock=plan.clock, own=True)
+
+
+@asynccontextmanager
+async def _crew(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Crew]:
+    """Who decides, served over HTTP or not, for as long as the block lasts."""
+    if plan.http:
+        from gateway.processes.serving import served
+
+        async with served(plan, log, stop) as crew:
+            yield crew
+    else:
+        yield Crew(log, plan.policies, WIRING, until=plan.until)
+
+
+async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, crew: Crew, stop: asyncio.Event) -> bool:
+    """Whether the log can be decided on. Brokers that are away are waited for; False: stopped meanwhile.
+
+    Raises LogError or InvalidSettings where what is there would lose something or decide it wrongly.
+    """
+    say = structlog.get_logger("gateway")
+    settings = plan.settings
+    while not stop.is_set():
+        try:
+            if settings.on_kafka:
+                await _refuse_what_breaks(settings)
+            partitions = await log.partitions()
+            if wrong := settings.other_than(partitions):
+                raise InvalidSettings(wrong)
+            if plan.clock == "wall" and not plan.sandbox and await log.keeps_time():
+                why = (
+                    "the topics keep the time that a message is put with (CreateTime)"
+                    if settings.on_kafka
+                    else "the log was fed with --keep-time"
+                )
+                raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
+        except LogBusy as error:
+            if plan.until is not None:
+                raise
+            crew.waiting_for = str(error)
+            say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AWAY_AGAIN_S):
+                    await stop.wait()
+            continue
+        say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
+        return True
+    return False
+
+
+async def _refuse_what_breaks(settings: Settings) -> None:
+    from gateway.backends.kafka.topics_check import differences
+    from gateway.settings.connecting import connection
+
+    found = await differences(connection(settings), settings.topic_prefix, timestamps=None)
+    if wrong := [str(difference) for difference in found if difference.breaks]:
+        more = f" (and {len(wrong) - 1} more: see `gateway topics check`)" if len(wrong) > 1 else ""
+        # Not a failure that passes: workers that a supervisor starts again would find the same.
+        raise InvalidSettings(f"{wrong[0]}{more}")

@@ -1,0 +1,232 @@
+"""The file of a copy of a log on Kafka: its tables, who may use it, and where in the log it stands."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from msgspec import msgpack
+
+from gateway.engine.log import LogError
+from gateway.reading.tables import SCHEMA
+
+#: 'WPIR': marks the file as a projection.
+APPLICATION_ID: Final = 0x57504952
+#: Of the tables. A file of another version is made anew.
+VERSION: Final = 3
+#: Pages (of 4 KiB) that may be in the write-ahead log before it is copied by whoever writes next.
+MOST_UNTIDY: Final = 16_384
+
+#: The tables of records and states are those of an embedded log, as far as they are asked for.
+_SCHEMA: Final = f"""
+CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
+CREATE TABLE inbound (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+    value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT,
+    PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
+CREATE TABLE outbound (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+    value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT, status TEXT, trace_id TEXT,
+    PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
+CREATE TABLE state (
+    partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
+    INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
+CREATE INDEX inbound_of ON inbound (po_number);
+{SCHEMA}
+"""
+_TABLES: Final = ("referral", "booking", "state", "inbound", "outbound", "source")
+_positions: Final = msgpack.Decoder(dict[str, int]).decode
+pack_positions: Final = msgpack.Encoder().encode
+
+
+class ProjectionInUse(LogError):
+    """Another gateway uses the projection; the message says what to do."""
+
+
+class CopyFile:
+    """The file, which one process uses at a time.
+
+    It holds personal data, so nobody else may read it.
+    """
+
+    def __init__(self, path: Path, *, anew: bool = False) -> None:
+        """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError."""
+        self.path = path
+        #: See Source.
+        self.made_anew = 0
+        self._lock = _locked(path)
+        try:
+            db = _open(path)
+            if anew or _pragma(db, "user_version") != VERSION:
+                db.close()
+                self._remove()
+                db = _open(path)
+            self._db = db
+        except (sqlite3.Error, LogError) as error:
+            os.close(self._lock)
+            if isinstance(error, LogError):
+                raise
+            raise LogError(_why(path, error)) from None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection that writes."""
+        return self._db
+
+    def view(self) -> sqlite3.Connection:
+        """Another connection, which reads what was committed last."""
+        return _reading(self.path)
+
+    def positions(self, identity: str) -> dict[str, int] | None:
+        """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""
+        row = self._db.execute("SELECT identity, positions FROM source").fetchone()
+        return _positions(row[1]) if row is not None and row[0] == identity else None
+
+    def empty(self, identity: str) -> None:
+        """Begin anew, from the beginning of a log."""
+        with self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            for table in _TABLES:
+                db.execute(f"DELETE FROM {table}")
+            db.execute("INSERT INTO source VALUES (?, ?)", (identity, pack_positions({})))
+
+    def keep_positions(self, positions: Mapping[str, int]) -> None:
+        """How far it is filled now; part of the transaction that has filled it."""
+        self._db.execute("UPDATE source SET positions = ?", (pack_positions(positions),))
+
+    def make_anew(self) -> None:
+        """Throw away what can't be read any more, and begin with nothing. Raises sqlite3.Error or OSError."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._remove()
+        self._db = _open(self.path)
+        self.made_anew += 1
+
+    def look(self) -> None:
+        """A quick look at each table. Raises sqlite3.Error where it can't be read."""
+        for table in _TABLES:
+            self._db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+
+    def drop_undecided(self) -> None:
+        """Drop the messages of which nothing has come, where there is no referral that could show it.
+
+        Where all is decided, their referral has been forgotten: on a log whose topics have no common order,
+        that may be read before the messages are.
+        """
+        with self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(
+                "DELETE FROM inbound WHERE po_number NOT IN (SELECT po_number FROM referral)"
+                " AND NOT EXISTS (SELECT 1 FROM outbound o WHERE o.po_number = inbound.po_number"
+                " AND o.message_id = inbound.message_id AND o.provider_id = inbound.provider_id)"
+            )
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).unlink()
+
+    def checkpoint(self) -> None:
+        """Copy what is in the write-ahead log into the file itself, beside those who read and write."""
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            db.close()
+
+    def referrals(self) -> int:
+        """How many there are in it."""
+        return int(self._db.execute("SELECT count(*) FROM referral").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the file. Never raises."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        os.close(self._lock)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the file, and make it where there is none. Raises LogError where it is something else."""
+    with suppress(OSError):  # what is wrong with the file, SQLite says below
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        if not _pragma(db, "application_id"):
+            _make(db, path)
+        elif _pragma(db, "application_id") != APPLICATION_ID:
+            raise LogError(_another(path))
+        db.execute("PRAGMA journal_mode = WAL")
+        # The log has it all: what a power failure takes is read again.
+        db.execute("PRAGMA synchronous = NORMAL")
+        # Only `checkpoint` waits for the disk, unless that has fallen far behind.
+        db.execute(f"PRAGMA wal_autocheckpoint = {MOST_UNTIDY}")
+        db.execute("PRAGMA cache_size = -65536")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA query_only = ON")
+    db.execute("PRAGMA cache_size = -65536")
+    return db
+
+
+def _make(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise LogError(_another(path))
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _locked(path: Path) -> int:
+    """The lock of a file, which the system lets go of when this process dies."""
+    real = path.resolve()
+    try:
+        lock = os.open(real.with_name(real.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LogError(
+            f"the projection {path} can't be locked ({error.strerror}); check its folder, or name another "
+            "file with GATEWAY_PROJECTION"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise ProjectionInUse(
+            f"another gateway uses the projection {path}; name another file with GATEWAY_PROJECTION"
+        ) from None
+    return lock
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _another(path: Path) -> str:
+    return f"{path} is not a projection; name another file with GATEWAY_PROJECTION"
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a file is damaged, and not only out of reach."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode to UTF-8" in str(error)
+
+
+def _why(path: Path, error: sqlite3.Error) -> str:
+    if is_damage(error):
+        return f"{path} is damaged, or no projection; delete it where it is one, and it is made anew"
+    said = getattr(error, "sqlite_errorname", "unknown")
+    return (
+        f"the projection {path} can't be used ({said}); check the disk and its folder, or name another file "
+        "with GATEWAY_PROJECTION"
+    )

@@ -1,0 +1,136 @@
+"""The read model as those see it who answer from it: whether it is complete, and what is new in it."""
+
+import asyncio
+import sqlite3
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from gateway.engine.observer import Observer
+from gateway.engine.step import Decided
+from gateway.rules.events import Instruction
+
+
+class Source(Protocol):
+    """A file that questions are answered from.
+
+    made_anew: how many times it was made anew while it was used: whoever has it open must then open it again.
+    """
+
+    made_anew: int
+
+    def view(self) -> sqlite3.Connection:
+        """A connection that reads what was committed last."""
+
+
+class News(Struct, frozen=True):
+    """Of which purchase orders something may be new, and for which providers instructions or a plan.
+
+    messages: the providers' messages that were read back, each by its provider and its id.
+    """
+
+    po_numbers: Collection[str] = ()
+    providers: Collection[str] = ()
+    messages: Sequence[tuple[str, str]] = ()
+
+
+class ReadModel(ABC):
+    """What answers come from; wakes those who wait for something new in it.
+
+    source: the file. behind: how many records of the log are not in it yet, at the most; None: not known yet.
+    trouble: why it is not being filled; None: it is. partitions: how many partition numbers the log has;
+    None: not known yet. filled: set when it has once been filled with all that there was, and not been
+    emptied since.
+    holds_appends: what was put on the log can be asked for at once; otherwise, when it has been read back.
+    """
+
+    source: Source
+    holds_appends: bool = False
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+        self.behind: int | None = None
+        self.trouble: str | None = "it has not been read yet"
+        self.partitions: int | None = None
+        self.filled = asyncio.Event()
+        #: Called with the providers' messages that have been read back, each by its provider and its id. Put
+        #: in its place by whoever has to know.
+        self.read_back: Callable[[Sequence[tuple[str, str]]], None] = lambda _: None
+
+    @abstractmethod
+    def unreadable(self, error: sqlite3.Error) -> None:
+        """Note that it could not be read."""
+
+    def woken_by(self, po_number: str) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever something of a purchase order is new."""
+        return self._woken_by([("po_number", po_number)])
+
+    def woken_for(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever one of these providers has a new instruction, or a new plan."""
+        return self._woken_by([("provider", provider) for provider in providers])
+
+    def notify(self, news: News) -> None:
+        """Wake those who wait for what can be asked for now."""
+        self.read_back(news.messages)
+        if not self._waiting:
+            return
+        keys = (
+            *(("po_number", po_number) for po_number in news.po_numbers),
+            *(("provider", provider) for provider in news.providers),
+        )
+        for key in keys:
+            for event in self._waiting.get(key, ()):
+                event.set()
+
+    @contextmanager
+    def _woken_by(self, keys: Sequence[tuple[str, str]]) -> Iterator[asyncio.Event]:
+        event = asyncio.Event()
+        for key in keys:
+            self._waiting[key].add(event)
+        try:
+            yield event
+        finally:
+            for key in keys:
+                self._waiting[key].discard(event)
+                if not self._waiting[key]:
+                    del self._waiting[key]
+
+
+class OwnLog(ReadModel, Observer):
+    """The embedded log itself: what is committed can be asked for, and nothing is ever behind."""
+
+    holds_appends = True
+
+    def __init__(self, source: Source, partitions: int, *, complete: bool = True) -> None:
+        """complete: False: nothing is answered from it until somebody sets `filled`."""
+        super().__init__()
+        self.source = source
+        self.partitions = partitions
+        self.behind, self.trouble = 0, None
+        if complete:
+            self.filled.set()
+
+    def unreadable(self, error: sqlite3.Error) -> None:
+        """Log it: what is wrong with the log, whoever decides on it finds out too."""
+        log_unreadable(error)
+
+    def committed(self, decided: Decided, seconds: float) -> None:
+        """Wake those who wait for what a step has decided."""
+        if self._waiting:
+            providers = {
+                output[0].provider_id
+                for output in decided.commit.outputs
+                if isinstance(output, tuple) and isinstance(output[0], Instruction)
+            }
+            self.notify(News(decided.commit.states.keys(), providers))
+
+
+def log_unreadable(error: sqlite3.Error) -> None:
+    """Log that a question could not be answered."""
+    name = getattr(error, "sqlite_errorname", "unknown")
+    structlog.get_logger("gateway.projection").warning("projection.unreadable", error=name)
