@@ -20,6 +20,8 @@ from gateway.api.security import RoleReason, TokenReason
 from gateway.contracts.openapi import document, operations
 from gateway.contracts.openapi.codes import CODES
 from gateway.processes import serving
+from gateway.processes.plan import Plan
+from gateway.reading.tables import LogTables
 from gateway.rules.policy import shipped
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings.settings import Settings
@@ -161,9 +163,9 @@ async def test_it_has_every_route_and_no_other(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(serving, "serving", not_serving)
     settings = Settings(log_url=f"sqlite:///{tmp_path / 'g.db'}", http_port=free_port())
-    log = await open_sandbox(settings.log_path(), 1)
+    log = await open_sandbox(settings.log_path(), 1, LogTables())
     try:
-        async with serving.served_crew(log, settings, shipped(), "wall", None, asyncio.Event(), None):
+        async with serving.served(Plan(settings, shipped(), sandbox=True), log, asyncio.Event()):
             pass
     finally:
         await log.close()
