@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 from msgspec import json
@@ -10,10 +11,44 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway.api.metrics import Metrics, PartitionGauges
+from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
 from gateway.engine.crew import Crew
 from gateway.reading.model import ReadModel
+
+GET_LIVENESS: Final = Operation(
+    id="getLiveness",
+    method="GET",
+    path="/livez",
+    tag="operation",
+    summary="Whether the process is alive",
+    answers={200: Answer("It is.", {"text/plain": TEXT})},
+)
+GET_READINESS: Final = Operation(
+    id="getReadiness",
+    method="GET",
+    path="/readyz",
+    tag="operation",
+    summary="Whether the process decides what arrives",
+    answers={
+        200: Answer("It does.", ReadinessView),
+        503: Answer("It doesn't, and why.", ReadinessView),
+    },
+)
+GET_METRICS: Final = Operation(
+    id="getMetrics",
+    method="GET",
+    path="/metrics",
+    tag="operation",
+    summary="What it has done, for Prometheus",
+    answers={
+        200: Answer(
+            "As Prometheus or OpenMetrics asks.",
+            dict.fromkeys(("text/plain", "application/openmetrics-text"), TEXT),
+        )
+    },
+)
 
 
 def routes(
@@ -75,4 +110,4 @@ def routes(
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
 
-    return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]
+    return [GET_LIVENESS.route(livez), GET_READINESS.route(readyz), GET_METRICS.route(show_metrics)]

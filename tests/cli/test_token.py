@@ -17,7 +17,7 @@ from gateway.api.callers import Refusals, authenticator, development
 from gateway.api.callers.keys import read_keys
 from gateway.settings.settings import InvalidSettings, Settings, load
 from gateway.system import telemetry
-from tests.api.tokens import AUDIENCE, ISSUER, Clock, served, usual_keys
+from tests.api.tokens import AUDIENCE, ISSUER, NOW_S, served, usual_keys
 from tests.cli.conftest import Gateway
 from tests.cli.running import GATEWAY, clean_environment
 from tests.patience import PATIENCE_S
@@ -172,12 +172,11 @@ async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(
 ) -> None:
     found = authenticator(configured(), Refusals(ignored))
     assert found is not None
-    clock = Clock()
 
     def made() -> str:
-        return development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=clock.at)
+        return development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=NOW_S)
 
-    async with served(found._keyring, clock, development.ISSUER, development.AUDIENCE) as api:
+    async with served(found._keyring, development.ISSUER, development.AUDIENCE) as api:
         assert (await api.bearing(made())).status == 200
         KEY.unlink()
         assert (await api.bearing(made())).status == 200
@@ -186,12 +185,12 @@ async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(
 async def test_with_an_identity_provider_the_development_key_is_not_taken(
     configured: Callable[..., Settings],
 ) -> None:
-    own = development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=Clock().at)
+    own = development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=NOW_S)
     Path("keys.json").write_bytes(usual_keys())
     settings = configured(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_file="keys.json")
     found = authenticator(settings, Refusals(ignored))
     assert found is not None
-    async with served(found._keyring, Clock()) as api:
+    async with served(found._keyring) as api:
         assert (await api.bearing(own)).code == "TOKEN_KEY_UNKNOWN"
 
 

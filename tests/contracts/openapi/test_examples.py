@@ -24,7 +24,7 @@ def assert_valid(value: object, schema: dict[str, Any]) -> None:
 
 def test_they_are_what_a_new_sandbox_answers(here: Sandbox) -> None:
     """Where they aren't any more: make docs."""
-    assert rendered(recorded(here)) == (ROOT / "gateway/openapi" / FILE).read_bytes()
+    assert rendered(recorded(here)) == (ROOT / "gateway/contracts/openapi" / FILE).read_bytes()
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda example: f"{example.operation}-{example.name}")
