@@ -18,7 +18,6 @@ from gateway.contracts.openapi import routes as openapi
 from gateway.engine.crew import Crew
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
-from gateway.engine.step import SERVING, StepSize
 from gateway.processes.plan import Plan
 from gateway.processes.wiring import WIRING
 from gateway.reading.copy_file import CopyFile
@@ -47,9 +46,9 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
-        # On Kafka there are as many processes as it takes; here callers would wait for a long step.
-        step = StepSize() if plan.on_kafka else SERVING
-        crew = Crew(log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=step)
+        crew = Crew(
+            log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
+        )
         routes: list[web.AbstractRouteDef] = [*health.routes(crew, metrics, stop, now, model)]
         gates = [metrics.gate]
         if callers is not None and model is not None:

@@ -67,7 +67,7 @@ async def _crew(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -
         async with served(plan, log, stop) as crew:
             yield crew
     else:
-        yield Crew(log, plan.policies, WIRING, until=plan.until)
+        yield Crew(log, plan.policies, WIRING, until=plan.until, step=plan.step)
 
 
 async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, crew: Crew, stop: asyncio.Event) -> bool:

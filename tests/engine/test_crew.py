@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from gateway.engine import crew as crew_module
 from gateway.engine.crew import Crew
 from gateway.engine.log import Assignment, Lost
 from tests.engine.plain_wiring import PLAIN
@@ -97,11 +96,10 @@ async def test_who_was_fenced_out_claims_again_when_it_is_assigned_anew() -> Non
     await running
 
 
-async def test_who_was_fenced_out_and_stays_assigned_claims_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_was_fenced_out_and_stays_assigned_claims_again() -> None:
     """Else nobody would work on it: whoever fenced it out may have died before the group knew it."""
-    monkeypatch.setattr(crew_module, "CLAIM_AGAIN_S", 0.0)
     log, stop = Assigning(1), asyncio.Event()
-    crew = Crew(log, POLICIES, PLAIN)
+    crew = Crew(log, POLICIES, PLAIN, claim_again_s=0)
     running = asyncio.create_task(crew.run(stop))
     await log.assign(0)
     await until_owned(crew, 0)

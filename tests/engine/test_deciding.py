@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gateway.engine.log import INBOUND_TOPICS, Batch, Record, Restored
 from gateway.engine.partitioner import partition_for
-from gateway.engine.step import Care, Decided, Deciding
+from gateway.engine.step import Care, Decided, Deciding, StepSize
 from gateway.rules.events import Breach, Outcome
 from gateway.rules.messages import Message
 from tests.engine.letters import MINUTE, NINE, T1, acceptance, referral, wp11
@@ -17,7 +17,8 @@ AT_START = dict.fromkeys(INBOUND_TOPICS, 0)
 
 def deciding(partition: int = 0, partitions: int = 1) -> Deciding:
     """A partition of which nothing is known yet."""
-    return Deciding(Restored({}, dict(AT_START), None), POLICIES, PLAIN, None, partition, partitions, Care())
+    nothing = Restored({}, dict(AT_START), None)
+    return Deciding(nothing, POLICIES, PLAIN, None, partition, partitions, Care(), StepSize())
 
 
 class Topics:
