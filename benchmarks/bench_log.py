@@ -58,7 +58,7 @@ def test_feed_and_run(
         rounds.figure("feed alone", "rate", "messages/s", feeding),
         rounds.figure("run alone", "rate", "messages/s", deciding),
         rounds.figure("feed, processor time a message", "time", "µs", feed_us),
-        rounds.figure("run, processor time a message, of two processes", "time", "µs", run_us),
+        rounds.figure("run, processor time a message", "time", "µs", run_us),
     )
 
 
