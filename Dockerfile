@@ -1,5 +1,5 @@
 # The gateway in an image: a virtual environment and nothing to build with.
-# compose.yaml runs it; docs/operations.md says how.
+# compose.yaml runs it; docs/operations/run.md says how.
 
 FROM python:3.13.9-slim-bookworm AS build
 WORKDIR /build

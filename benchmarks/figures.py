@@ -13,11 +13,10 @@ from benchmarks.measuring import Figure, Section
 OF_RECORD: Final = Path(__file__).with_name("figures.md")
 
 _EXPLANATION: Final = """\
-Written by `make bench`. A figure is the median of its rounds, with the least and the greatest beside it.
-Before and after each round a fixed piece of work is timed: the column “calibration” has its median around
-the figure's rounds. “In calibrations” is the figure with that as the unit of time: how many in the time of
-one calibration, or how many calibrations it takes. So a run on another machine, or on a busy one, is compared
-by that column. There is none where nothing is timed. An aim is for two cores and nothing else running.
+How fast is the gateway, and how much memory does it need? `make bench` writes this page. A figure is the
+median of its rounds, with the least and the greatest. “Calibration” is the median time of a fixed piece of
+work before and after each round. “In calibrations” is the figure with that as the unit of time: compare
+other or busy machines by it. It is empty where nothing is timed. Aims are for two cores, otherwise idle.
 """
 
 

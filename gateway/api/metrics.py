@@ -1,4 +1,4 @@
-"""What Prometheus reads, and the table of it in the docs.
+"""What Prometheus reads, and the table of it in docs/operations/metrics.md.
 
 No label names a message, a purchase order or a provider: each has a small, fixed set of values.
 """
@@ -310,7 +310,7 @@ class PartitionGauges(Collector):
 
 
 def table() -> str:
-    """METRICS as the table in docs/operations.md (Markdown)."""
+    """METRICS as the table in docs/operations/metrics.md (Markdown)."""
     rows = [f"| `{one.name}` | {one.kind} | {', '.join(one.labels)} | {one.meaning} |" for one in METRICS]
     return "\n".join(("| metric | kind | labels | what |", "| --- | --- | --- | --- |", *rows))
 

@@ -21,7 +21,7 @@ COMPLAINTS_APART_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """A row of the table in docs/operations.md. fields: all that a line of it may say."""
+    """A row of the table in docs/operations/log-events.md. fields: all that a line of it may say."""
 
     level: str
     fields: tuple[str, ...]
@@ -42,17 +42,6 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("after_s",),
         "It was told to stop and could not finish its step in time, so it ended as if it had been killed. "
         "The next start goes on behind the last whole step.",
-    ),
-    "deciders.started": LogEvent(
-        "info",
-        ("pid",),
-        "The process that decides, which this one has forked, has opened the log and the projection.",
-    ),
-    "deciders.killed": LogEvent(
-        "warning",
-        ("after_s",),
-        "The process that decides was told to end and did not in time, so it was killed. The next start goes "
-        "on behind the last whole step.",
     ),
     "supervisor.started": LogEvent("info", ("workers",), "`run --workers` begins to start its workers."),
     "supervisor.worker_started": LogEvent("info", ("worker", "pid"), "A worker process was started."),
@@ -319,7 +308,7 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
 
 
 def table() -> str:
-    """LOG_EVENTS as the table in docs/operations.md (Markdown)."""
+    """LOG_EVENTS as the table in docs/operations/log-events.md (Markdown)."""
     rows = [
         f"| `{name}` | {event.level} | {', '.join(event.fields)} | {event.meaning} |"
         for name, event in LOG_EVENTS.items()

@@ -17,7 +17,9 @@ from gateway.api.callers.development import key_path, token
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
-from gateway.processes.serving import served_crew
+from gateway.processes.plan import plan_of
+from gateway.processes.serving import served
+from gateway.reading.tables import LogTables
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings.settings import Settings
 from schemas.codec import encode
@@ -185,9 +187,9 @@ async def sandbox(path: Path, *, partitions: int = 1, **settings: Any) -> AsyncI
     port = free_port()
     settings = {"log_url": f"sqlite:///{path}", "http_port": port, **settings}
     given, stop = Settings(**settings), asyncio.Event()
-    log = await open_sandbox(path, partitions)
+    log = await open_sandbox(path, partitions, LogTables())
     try:
-        async with served_crew(log, given, given.policies(), "wall", None, stop, None) as crew:
+        async with served(plan_of(given, sandbox=True), log, stop) as crew:
             working = asyncio.create_task(crew.run(stop))
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -206,8 +208,6 @@ class Process:
 
     folder: Path
     arguments: Sequence[str] = ("run", "--sandbox")
-    #: In a session of its own: a signal can then be sent to all that it starts, and to no more.
-    alone: bool = False
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
@@ -235,7 +235,6 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
-                start_new_session=self.alone,
             )
 
     def kill(self) -> None:

@@ -15,8 +15,6 @@ from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.crew import Crew
 from gateway.processes.wiring import WIRING
-from gateway.reading.following import Following
-from gateway.reading.tables import ProjectionFile
 from gateway.rules.policy import shipped
 from gateway.system.clock import wall_clock
 from tests.patience import PATIENCE_S
@@ -81,21 +79,14 @@ async def gateway(
     partitions: int = 1,
     until: int | None = None,
     prepare: Callable[[EmbeddedLog], None] = lambda _: None,
-    projects: bool = False,
 ) -> AsyncIterator[Gateway]:
-    """Serve, and decide meanwhile.
-
-    prepare: what is done to the log beforehand. projects: with a projection.
-    """
+    """Serve, and decide meanwhile. prepare: what is done to the log beforehand."""
     log = await open_embedded(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
-    crew = Crew(log, shipped(), WIRING, until=until, watch=metrics)
-    file = ProjectionFile(path.with_name(f"{path.name}.projection"))
-    following = Following(log, file) if projects else None
-    filling = asyncio.create_task(following.run(stop) if following else stop.wait())
+    crew = Crew(log, shipped(), WIRING, until=until, observer=metrics)
     now = wall_clock if until is None else None
-    app = application(health.routes(crew, metrics, stop, now, following), metrics.gate)
+    app = application(health.routes(crew, metrics, stop, now), metrics.gate)
     working = asyncio.create_task(crew.run(stop))
     try:
         async with (
@@ -110,6 +101,4 @@ async def gateway(
         stop.set()
         with suppress(asyncio.CancelledError):
             await working
-        await filling
-        file.close()
         await log.close()

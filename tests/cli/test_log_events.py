@@ -1,4 +1,4 @@
-"""Every log line has a name and fields that telemetry lists, and docs/operations.md tells."""
+"""Every log line has a name and fields that telemetry lists, and docs/operations/log-events.md shows."""
 
 import ast
 import io
@@ -15,7 +15,7 @@ import gateway
 from gateway.api.metrics import METRICS
 from gateway.system import telemetry
 from gateway.system.telemetry import LOG_EVENTS
-from tests.cli.operations import OPERATIONS, written
+from tests.cli.operations import OPERATIONS, TABLES, current
 
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "msg", "log"}
 ROOT = Path(gateway.__file__).parents[1]
@@ -49,14 +49,14 @@ def test_each_line_that_is_logged_has_a_name_and_fields_that_are_listed() -> Non
     for where, level, call in logging_calls():
         assert len(call.args) == 1, where
         name = ast.literal_eval(call.args[0])
-        assert name in LOG_EVENTS, f"{where}: {name} is not listed in gateway/telemetry.py"
+        assert name in LOG_EVENTS, f"{where}: {name} is not listed in gateway/system/telemetry.py"
         event = LOG_EVENTS[name]
         assert level == event.level, f"{where}: {name} is listed as {event.level}"
         said.add(name)
         for field in call.keywords:
             # Several fields at once, as in **facts, are checked when they are logged: see the next tests.
             assert field.arg is None or field.arg in event.fields, f"{where}: {field.arg} is not listed"
-    assert said == set(LOG_EVENTS), "listed in gateway/telemetry.py, and nowhere logged"
+    assert said == set(LOG_EVENTS), "listed in gateway/system/telemetry.py, and nowhere logged"
 
 
 def test_nothing_logs_past_the_list() -> None:
@@ -66,14 +66,15 @@ def test_nothing_logs_past_the_list() -> None:
         assert "logging" not in imported or path.name == "telemetry.py", path
 
 
-def test_the_table_in_the_operations_manual_is_that_of_the_code() -> None:
-    text = OPERATIONS.read_text("utf-8")
-    assert text == written(text), "out of date; write it with: .venv/bin/python -m tests.cli.operations"
+@pytest.mark.parametrize("page", TABLES)
+def test_the_table_in_an_operations_page_is_that_of_the_code(page: str) -> None:
+    text = (OPERATIONS / page).read_text("utf-8")
+    assert text == current(page), "out of date; write it with: .venv/bin/python -m tests.cli.operations"
 
 
-def test_what_the_operations_manual_alerts_on_is_told() -> None:
-    section = OPERATIONS.read_text("utf-8").partition("## Health and metrics")[2].partition("\n## ")[0]
-    named = set(re.findall(r"gateway_\w+", section))
+def test_the_metrics_that_the_operations_page_alerts_on_exist() -> None:
+    page = (OPERATIONS / "metrics.md").read_text("utf-8")
+    named = set(re.findall(r"gateway_\w+", page))
     series = {metric.name for metric in METRICS}
     series |= {f"{metric.name}_bucket" for metric in METRICS if metric.kind == "histogram"}
     assert named <= series

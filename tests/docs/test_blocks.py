@@ -18,7 +18,7 @@ from msgspec import json as msgspec_json
 from gateway.intake.lines import read_lines
 from gateway.replay.replay import TOPIC_OF_EVENT
 from schemas.json import parse_as
-from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.docs.pages import PAGES, ROOT, Block, blocks, page_id
 from tests.patience import PATIENCE_S
 
 #: What a console block may hold, by how a line begins, and why it is not run here.
@@ -30,6 +30,7 @@ NOT_RUN = {
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
     "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
+    "gateway projection": "needs brokers, and a read model beside them",
     "kafka-configs.sh": "needs brokers, and Kafka's own tools",
     "gateway tail": "runs until it is stopped",
     "gateway dead-letters show": "needs a dead letter, and `feed` lets nothing through that becomes one",
@@ -52,9 +53,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(
-    params=[page for page in PAGES if any(b.info == "sh" for b in blocks(page))], ids=lambda p: p.name
-)
+@pytest.fixture(params=[page for page in PAGES if any(b.info == "sh" for b in blocks(page))], ids=page_id)
 def page(request: pytest.FixtureRequest) -> Path:
     found: Path = request.param
     return found
@@ -88,12 +87,12 @@ def test_every_sh_block_of_a_page_runs_and_prints_what_the_page_says(page: Path,
         printed = done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_block_is_of_a_kind_that_is_held(page: Path) -> None:
     assert not [block.where for block in blocks(page) if block.info not in KINDS]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_what_is_not_run_has_a_reason(page: Path) -> None:
     for block in blocks(page):
         if block.info != "console":

@@ -14,7 +14,7 @@ from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND
 from gateway.rules.policy import shipped
 from gateway.sample import programme
-from tests.docs.pages import PAGES, ROOT, anchors, links
+from tests.docs.pages import PAGES, ROOT, anchors, links, page_id
 
 #: A path of one machine, or the address of a registry or an index.
 _PRIVATE = re.compile(
@@ -24,21 +24,21 @@ _PRIVATE = re.compile(
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in links(page):
         path, _, anchor = target.partition("#")
         if "://" in path:
             continue
         file = (page.parent / path).resolve() if path else page
-        assert file.exists(), f"{page.name}: {target} does not exist"
-        assert not anchor or anchor in anchors(file), f"{page.name}: {target} is no heading"
+        assert file.exists(), f"{page_id(page)}: {target} does not exist"
+        assert not anchor or anchor in anchors(file), f"{page_id(page)}: {target} is not a heading"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
     for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
-        assert not _PRIVATE.search(line), f"{page.name}:{number}: {line}"
+        assert not _PRIVATE.search(line), f"{page_id(page)}:{number}: {line}"
 
 
 def test_the_rules_page_is_current() -> None:
@@ -81,6 +81,7 @@ def test_the_picture_loads_nothing_and_is_small() -> None:
     assert len(picture) < 60_000
 
 
-def test_the_readme_is_the_pages_contents() -> None:
+def test_the_readme_links_to_every_page() -> None:
     page = (ROOT / "README.md").read_text("utf-8")
-    assert not [file.name for file in (ROOT / "docs").glob("*.md") if f"(docs/{file.name})" not in page]
+    paths = [file.relative_to(ROOT) for file in PAGES if file != ROOT / "README.md"]
+    assert not [path for path in paths if f"({path})" not in page]
