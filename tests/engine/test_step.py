@@ -62,7 +62,7 @@ async def test_a_step_ends_when_deciding_takes_so_long_and_the_next_goes_on_wher
     await worked(unhurried, until=T1)
     # Each look takes a second here; they are eight decisions apart, and one is always decided.
     assert [len(step.states) for step in seen.steps] == [9, 9, 9, 9, 9, 9, 6]
-    assert hurried.outbound == unhurried.outbound
+    assert [each.value for each in hurried.outbound] == [each.value for each in unhurried.outbound]
     assert hurried.kept[0].states == unhurried.kept[0].states
 
 
