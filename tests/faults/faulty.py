@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import MessageBatch
 
 from gateway.backends.kafka.claim import KafkaClaim
-from gateway.engine import caseload
+from gateway.engine import purchase_orders
 from gateway.engine.log import Restored
 from gateway.engine.step import StepSize
 from gateway.rules import decide
@@ -97,7 +97,7 @@ if __name__ == "__main__":
     complaints = logging.StreamHandler()
     complaints.addFilter(is_of_note)
     logging.getLogger("asyncio").addHandler(complaints)
-    setattr(caseload, "decide", decide_or_raise)  # noqa: B010
+    setattr(purchase_orders, "decide", decide_or_raise)  # noqa: B010
     if sys.argv[1] == "--killed-at":
         end_at(sys.argv[2], int(sys.argv[3]))
         del sys.argv[1:4]
