@@ -14,7 +14,7 @@ from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
-from gateway.engine.crew import Crew
+from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
 
 GET_LIVENESS: Final = Operation(
@@ -52,7 +52,7 @@ GET_METRICS: Final = Operation(
 
 
 def routes(
-    crew: Crew,
+    workers: Workers,
     metrics: Metrics,
     stop: asyncio.Event,
     now: Callable[[], int] | None,
@@ -63,7 +63,7 @@ def routes(
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
     log's. model: what fills the projection, where the API is served.
     """
-    gauges: Collector = PartitionGauges(crew, now, model)
+    gauges: Collector = PartitionGauges(workers, now, model)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:
@@ -72,12 +72,12 @@ def routes(
 
     async def readyz(_: web.Request) -> web.Response:
         """200 where all that is assigned is being decided, else 503 with the reasons."""
-        found = partitions(crew, now)
+        found = partitions(workers, now)
         reasons = [f"partition {each.number}: {each.trouble}" for each in found if each.trouble]
         if stop.is_set():
             reasons.insert(0, "it was told to stop")
-        if crew.assigned is None:
-            reasons.append(crew.waiting_for)
+        if workers.assigned is None:
+            reasons.append(workers.waiting_for)
         projection = None
         if model is not None:
             if model.trouble:

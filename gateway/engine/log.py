@@ -104,7 +104,7 @@ class Batch(Struct, frozen=True, gc=False):
     partial: `ends` and `quiet_at` are those of an earlier moment, up to which this read went; a log whose
         topics have one order may read itself in such parts. There is more.
     unread: how many records there are beyond what has been read, at the most; None: those between `reached`
-        and `ends`. It is told to people, and nothing is decided by it.
+        and `ends`. It is shown to people, and nothing is decided by it.
     """
 
     records: Sequence[Record]
@@ -319,7 +319,7 @@ class SharedLog(Log, Protocol):
     """A log that several processes work on, so that each keeps a read model of its own, from its changes."""
 
     async def identity(self) -> str:
-        """What tells this log from all others, also from one that was made anew in its place."""
+        """What distinguishes this log from all others, also from one that was made anew in its place."""
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> ChangeReader:
         """A reader of what is committed on these topics, and of states. positions: {}: from the beginning.

@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec.json import Encoder
 
-from gateway.engine.caseload import Caseload, Due
 from gateway.engine.log import DELIVERY_PLANS
+from gateway.engine.purchase_orders import Due, PurchaseOrders
 from gateway.intake.lines import Line
 from gateway.intake.runs import in_runs
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan, Event
@@ -58,14 +58,14 @@ def decisions(
 
     Of a tick, nothing comes but its place.
     """
-    caseload = Caseload(policies)
+    purchase_orders = PurchaseOrders(policies)
     at = None
     for line in chain.from_iterable(in_runs(lines)):
         at = line.at
-        yield from _fall_due(caseload, line.number, at)
+        yield from _fall_due(purchase_orders, line.number, at)
         if line.message is not None:
-            decision = caseload.decide(line.message, at)
-            caseload.keep(line.message.po_number, decision)
+            decision = purchase_orders.decide(line.message, at)
+            purchase_orders.keep(line.message.po_number, decision)
             yield (line.number, BEHIND_ALL_DUE), decision.effects
         else:
             yield (line.number, BEHIND_ALL_DUE), ()
@@ -74,14 +74,16 @@ def decisions(
             raise EndsBeforeInput(
                 f"--until is before the last line, which is at {format_instant(at)}; name no earlier instant"
             )
-        yield from _fall_due(caseload, BEHIND_ALL, until)
+        yield from _fall_due(purchase_orders, BEHIND_ALL, until)
 
 
-def _fall_due(caseload: Caseload, number: int, until: int) -> Iterator[tuple[Place, Sequence[Effect]]]:
-    while caseload.due_by(until) is not None:
-        place = (number, caseload.found_due())
-        po_number, decision = caseload.fall_due()
-        caseload.keep(po_number, decision)
+def _fall_due(
+    purchase_orders: PurchaseOrders, number: int, until: int
+) -> Iterator[tuple[Place, Sequence[Effect]]]:
+    while purchase_orders.due_by(until) is not None:
+        place = (number, purchase_orders.found_due())
+        po_number, decision = purchase_orders.fall_due()
+        purchase_orders.keep(po_number, decision)
         yield place, decision.effects
 
 

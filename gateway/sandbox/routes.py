@@ -17,7 +17,7 @@ from gateway.api.operation import refusals as codes_of
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
 from gateway.api.views import MessageView
-from gateway.engine.crew import Crew
+from gateway.engine.workers import Workers
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
 from gateway.sandbox.messages import Messages, Sent
@@ -144,9 +144,9 @@ GET_MESSAGE: Final = Operation(
 class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
-    def __init__(self, log: Timed, crew: Crew, desk: Desk) -> None:
+    def __init__(self, log: Timed, workers: Workers, desk: Desk) -> None:
         self._log = log
-        self._crew = crew
+        self._workers = workers
         self._desk = desk
         self._messages = Messages(desk)
         self._moving = asyncio.Lock()
@@ -202,7 +202,7 @@ class Sandbox:
         return answer(request, ClockView(at=format_instant(moved)))
 
     def _refuse_where_nobody_decides(self) -> None:
-        if not self._crew.workers:
+        if not self._workers.by_partition:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "The gateway has just started; try again.",
@@ -218,7 +218,7 @@ class Sandbox:
         self._refuse_where_nobody_decides()
         try:
             async with asyncio.timeout(SETTLED_S):
-                for worker in [*self._crew.workers.values()]:
+                for worker in [*self._workers.by_partition.values()]:
                     await worker.until_idle(at)
         except TimeoutError:
             raise Problem(

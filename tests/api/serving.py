@@ -13,8 +13,8 @@ from gateway.api import health
 from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.step import StepSize
+from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
 from gateway.reading.model import ReadModel
 from gateway.rules.policy import shipped
@@ -38,7 +38,7 @@ class Gateway:
     """What is served, and who is asked."""
 
     log: EmbeddedLog
-    crew: Crew
+    workers: Workers
     metrics: Metrics
     stop: asyncio.Event
     working: asyncio.Task[None]
@@ -88,16 +88,16 @@ async def gateway(
     log = await open_embedded(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
-    crew = Crew(log, shipped(), WIRING, until=until, observer=metrics, step=step)
+    workers = Workers(log, shipped(), WIRING, until=until, observer=metrics, step=step)
     now = wall_clock if until is None else None
-    app = application(health.routes(crew, metrics, stop, now, model), metrics.gate)
-    working = asyncio.create_task(crew.run(stop))
+    app = application(health.routes(workers, metrics, stop, now, model), metrics.gate)
+    working = asyncio.create_task(workers.run(stop))
     try:
         async with (
             serving(app, "127.0.0.1", port),
             ClientSession(f"http://127.0.0.1:{port}") as session,
         ):
-            yield Gateway(log, crew, metrics, stop, working, session)
+            yield Gateway(log, workers, metrics, stop, working, session)
             stop.set()
             await working
     finally:

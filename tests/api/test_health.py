@@ -11,7 +11,7 @@ import pytest
 from gateway.api import PortInUse
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedClaim, EmbeddedLog
-from gateway.engine import crew
+from gateway.engine import workers
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.settings.settings import InvalidSettings
 from tests.api.serving import Answer, gateway
@@ -169,7 +169,7 @@ async def test_not_ready_where_another_process_has_taken_a_partition(
 
     monkeypatch.setattr(EmbeddedClaim, "read", read)
     monkeypatch.setattr(EmbeddedLog, "shared", True)
-    monkeypatch.setattr(crew, "CLAIM_AGAIN_S", 3_600)
+    monkeypatch.setattr(workers, "CLAIM_AGAIN_S", 3_600)
     async with gateway(path) as served:
         await served.until(is_ready)
         lost[0] = True

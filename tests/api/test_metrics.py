@@ -56,7 +56,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def all_decided(served: Gateway) -> list[Event | DeadLetter]:
-    """What is on the log when the crew has come to its end."""
+    """What is on the log when the workers have come to their end."""
     await served.end()
     return [read_event(record) for record in await followed(served.log, OUTBOUND_TOPICS)]
 
@@ -84,10 +84,10 @@ async def test_the_counts_are_what_is_on_the_log(path: Path, monkeypatch: pytest
             (record.topic,) for record in records
         )
         assert await counted(served, "gateway_dead_letters_total") == {("UNDECODABLE",): 2}
-        assert await number(served, "gateway_decisions_total") == served.crew.decided
+        assert await number(served, "gateway_decisions_total") == served.workers.decided
         assert await number(served, "gateway_partitions_dropped_total") == 2
         assert await number(served, "gateway_restore_seconds_count") == 2 + 2
-        assert await number(served, "gateway_commit_seconds_count") >= served.crew.decided / 50
+        assert await number(served, "gateway_commit_seconds_count") >= served.workers.decided / 50
 
 
 async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ async def test_every_metric_is_in_the_table_with_its_kind_and_labels(path: Path)
     found: dict[str, tuple[str, set[str]]] = {}
     async with gateway(path, model=Copying()) as served:
         # By the wall clock, so that the lag in seconds is among them; ready when something has been read.
-        await served.until(lambda answer: answer.status == 200 and served.crew.decided > 0)
+        await served.until(lambda answer: answer.status == 200 and served.workers.decided > 0)
         answer = await served.ask("/metrics")
     for family in text_string_to_metric_families(answer.text):
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -10,8 +10,8 @@ import pytest
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.dead_letters import letters
 from gateway.dead_letters.letters import REPLAYED_FROM, Choice, Letter, UnknownLetter
-from gateway.engine.crew import Crew
 from gateway.engine.log import INBOUND_TOPICS, Draft, Headers, Record
+from gateway.engine.workers import Workers
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
 from gateway.rules import policy
@@ -58,7 +58,7 @@ async def sent(
 
 async def decide_all(log: EmbeddedLog) -> None:
     """All that has arrived is decided."""
-    await Crew(log, policy.shipped(), WIRING, until=NINE).run(asyncio.Event())
+    await Workers(log, policy.shipped(), WIRING, until=NINE).run(asyncio.Event())
 
 
 async def died_earlier(log: EmbeddedLog, code: UnreadableCode, value: bytes = GOOD) -> str:

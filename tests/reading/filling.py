@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import Log
+from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.processes.wiring import WIRING
 from gateway.reading.following import Following
@@ -87,7 +87,7 @@ async def decide(log: EmbeddedLog, lines: Sequence[Json]) -> None:
     """Put messages on the log and decide them, and what is due by the last line."""
     await feed(log, [json.dumps(line).encode() for line in lines], keep_time=True, checked=lambda: None)
     until = parse_instant(lines[-1]["at"])
-    await Crew(log, shipped(), WIRING, until=until).run(asyncio.Event())
+    await Workers(log, shipped(), WIRING, until=until).run(asyncio.Event())
 
 
 def in_parts(lines: list[Json], draw: random.Random) -> list[list[Json]]:
