@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct, msgpack
 
 from gateway.rules.decide import Decision, decide, fall_due
+from gateway.rules.events import PrapAction
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
@@ -108,11 +109,16 @@ class PurchaseOrders:
         return heapq.heappop(self._heap)[2]
 
     def keep(self, po_number: str, decision: Decision) -> bool:
-        """Make a decision the state of its purchase order; True: with that a referral is forgotten."""
+        """Make a decision the state of its purchase order; True: with that a referral is forgotten.
+
+        One that came so late that it is forgotten at once is acknowledged on PRaP all the same.
+        """
         order, forgets = decision.order, False
         if order is None or order.referral is None:
             known = self.order(po_number)
-            forgets = known is not None and known.referral is not None
+            forgets = (known is not None and known.referral is not None) or any(
+                type(event) is PrapAction for event, _ in decision.effects
+            )
         before = self._state(po_number)
         self._packed.pop(po_number, None)
         if order is None:

@@ -17,7 +17,7 @@ from gateway.reading.tables import SCHEMA
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
 VERSION: Final = 3
-#: Pages (of 4 KiB) that may be in the write-ahead log before it is copied by whoever writes next.
+#: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
 #: The tables of records and states are those of an embedded log, as far as they are asked for.
@@ -52,18 +52,22 @@ class CopyFile:
     It holds personal data, so nobody else may read it.
     """
 
-    def __init__(self, path: Path, *, anew: bool = False) -> None:
-        """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError."""
+    def __init__(self, path: Path, *, anew: bool = False, most_untidy: int = MOST_UNTIDY) -> None:
+        """Take the file, and make it where it can't be gone on with, or `anew`. Raises LogError.
+
+        most_untidy: pages that may be in the write-ahead log before it is copied by whoever writes next.
+        """
         self.path = path
+        self._most_untidy = most_untidy
         #: See Source.
         self.made_anew = 0
         self._lock = _locked(path)
         try:
-            db = _open(path)
+            db = _open(path, most_untidy)
             if anew or _pragma(db, "user_version") != VERSION:
                 db.close()
                 self._remove()
-                db = _open(path)
+                db = _open(path, most_untidy)
             self._db = db
         except (sqlite3.Error, LogError) as error:
             os.close(self._lock)
@@ -102,7 +106,7 @@ class CopyFile:
         with suppress(sqlite3.Error):
             self._db.close()
         self._remove()
-        self._db = _open(self.path)
+        self._db = _open(self.path, self._most_untidy)
         self.made_anew += 1
 
     def look(self) -> None:
@@ -148,7 +152,7 @@ class CopyFile:
         os.close(self._lock)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
     """Open the file, and make it where there is none. Raises LogError where it is something else."""
     with suppress(OSError):  # what is wrong with the file, SQLite says below
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -162,7 +166,7 @@ def _open(path: Path) -> sqlite3.Connection:
         # The log has it all: what a power failure takes is read again.
         db.execute("PRAGMA synchronous = NORMAL")
         # Only `checkpoint` waits for the disk, unless that has fallen far behind.
-        db.execute(f"PRAGMA wal_autocheckpoint = {MOST_UNTIDY}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {most_untidy}")
         db.execute("PRAGMA cache_size = -65536")
     except BaseException:
         db.close()

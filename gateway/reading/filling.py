@@ -29,6 +29,9 @@ _READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC})
 _PUT_INBOUND: Final = "INSERT OR REPLACE INTO inbound VALUES {}"
 _PUT_OUTBOUND: Final = "INSERT OR REPLACE INTO outbound VALUES {}"
 _PUT_STATE: Final = "INSERT OR REPLACE INTO state VALUES {}"
+#: See place_in_time.
+Place = tuple[int, int]
+_NEVER: Final = (2**62, 0)
 _TABLES_OF_READING: Final = LogTables()
 
 
@@ -115,8 +118,8 @@ class _Rows:
                     self.providers.add(provider_id)
                 case PrapAction(action="ACKNOWLEDGE") as action:
                     if po_number in self._waiting:
-                        self.put()  # so that what came of a message now does not meet what came of it then
-                    _drop_earlier_lives(self._db, po_number, place_in_time(action))
+                        self.put()
+                    _forget(self._db, po_number, place_in_time(action))
         self.po_numbers.add(po_number)
         self._waiting.add(po_number)
         traceparent = traceparent_of(record.headers)
@@ -144,20 +147,32 @@ def _pass_over(record: Record) -> None:
     )
 
 
-def _drop_earlier_lives(db: sqlite3.Connection, po_number: str, begins: tuple[int, int]) -> None:
-    """Drop what was decided on a purchase order before its referral became known.
+def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> None:
+    """Drop what was decided on a referral that is forgotten, and the messages that this was about.
 
-    Whoever reads the log from its beginning finds all that was decided before the referral was forgotten and
-    came anew; who has followed it does not have that any more. What is held stays: it is decided now.
+    begins: where a later referral may begin: what was decided from there on stays. Whoever reads the log from
+    its beginning finds all that was decided before; who has followed it may not have it any more. A message
+    is held only after the referral before has been forgotten, so from there on everything stays as well, and
+    so does what came of messages about a purchase order that never had a referral, for their senders.
     """
     rows = db.execute(
-        "SELECT topic, partition, offset, value, provider_id, message_id, status FROM outbound"
+        "SELECT topic, partition, offset, timestamp, value, provider_id, message_id, status FROM outbound"
         " WHERE po_number = ?",
         (po_number,),
     ).fetchall()
-    for topic, partition, offset, value, provider_id, message_id, status in rows:
-        event = _event(Record(topic, partition, offset, 0, None, value))
-        if event is None or place_in_time(event) >= begins:
+    found: list[tuple[Place, Event | None, Any]] = []
+    for topic, partition, offset, timestamp, value, *names in rows:
+        event = _event(Record(topic, partition, offset, timestamp, None, value))
+        place = (timestamp, 0) if event is None else place_in_time(event)
+        if place < begins:
+            found.append((place, event, (topic, partition, offset, *names)))
+    began = max((place for place, event, _ in found if _begins(event)), default=None)
+    if began is None:
+        return
+    held = (place for place, event, _ in found if isinstance(event, Outcome) and event.status == "HELD")
+    end = min((place for place in held if place > began), default=begins)
+    for place, _, (topic, partition, offset, provider_id, message_id, status) in found:
+        if place >= end:
             continue
         db.execute(
             "DELETE FROM outbound WHERE topic = ? AND partition = ? AND offset = ?",
@@ -165,9 +180,15 @@ def _drop_earlier_lives(db: sqlite3.Connection, po_number: str, begins: tuple[in
         )
         if provider_id is not None and status is not None and status != "HELD":
             db.execute(
-                "DELETE FROM inbound WHERE po_number = ? AND provider_id = ? AND message_id = ?",
-                (po_number, provider_id, message_id),
+                "DELETE FROM inbound WHERE po_number = ? AND provider_id = ? AND message_id = ?"
+                " AND timestamp < ?",
+                (po_number, provider_id, message_id, end[0]),
             )
+
+
+def _begins(event: Event | None) -> bool:
+    """Whether a referral begins with it: the first thing that comes of one is an action in PRaP."""
+    return isinstance(event, PrapAction) and event.action == "ACKNOWLEDGE"
 
 
 def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], partitions: int) -> None:
@@ -183,9 +204,8 @@ def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], part
             # A referral that was forgotten and came anew has none of the sessions of before.
             db.execute("DELETE FROM booking WHERE po_number = ?", (po_number,))
             continue
-        if order is None and _was_known(db, po_number):
-            for table in ("outbound", "inbound"):
-                db.execute(f"DELETE FROM {table} WHERE po_number = ?", (po_number,))
+        # Records of later steps may be here before the state that they lead to.
+        _forget(db, po_number, _NEVER if order is None else (order.events_at, order.events + 1))
         unlist(db, po_number)
         db.execute(
             "DELETE FROM state WHERE partition = ? AND po_number = ?",
@@ -194,12 +214,3 @@ def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], part
     put_rows(db, _PUT_STATE, kept)
     for partition, those in listings.items():
         _TABLES_OF_READING.put(db, partition, those)
-
-
-def _was_known(db: sqlite3.Connection, po_number: str) -> bool:
-    """Whether there has been a referral: the first thing that comes of one is an action in PRaP.
-
-    What came of messages about a purchase order that never was known stays, for their senders.
-    """
-    sql = "SELECT 1 FROM outbound WHERE po_number = ? AND topic = ? LIMIT 1"
-    return db.execute(sql, (po_number, prap_actions.TOPIC)).fetchone() is not None

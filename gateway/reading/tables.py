@@ -38,10 +38,12 @@ CREATE INDEX outbound_plan ON outbound (provider_id, partition, offset) WHERE to
 # An index is written only where what it is made of has changed, which is seldom.
 _PUT_REFERRAL: Final = """
 INSERT INTO referral VALUES {} ON CONFLICT (po_number) DO UPDATE SET
-    status = excluded.status, accepted = excluded.accepted, jobcentre_id = excluded.jobcentre_id,
-    contract_package_area = excluded.contract_package_area
+    provider_id = excluded.provider_id, jobcentre_id = excluded.jobcentre_id,
+    contract_package_area = excluded.contract_package_area, referred_on = excluded.referred_on,
+    status = excluded.status, accepted = excluded.accepted
 WHERE status != excluded.status OR accepted != excluded.accepted OR jobcentre_id != excluded.jobcentre_id
-    OR contract_package_area != excluded.contract_package_area"""
+    OR contract_package_area != excluded.contract_package_area OR referred_on != excluded.referred_on
+    OR provider_id != excluded.provider_id"""
 _PUT_BOOKING: Final = """
 INSERT INTO booking VALUES {} ON CONFLICT (provider_id, session_id, po_number) DO UPDATE SET
     session_on = excluded.session_on WHERE session_on != excluded.session_on"""

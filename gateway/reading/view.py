@@ -224,7 +224,7 @@ class View:
     def _first_message(self, provider_id: str, message_id: str) -> Any:  # noqa: ANN401 - a row
         return self._one(
             f"SELECT po_number, value FROM inbound WHERE topic = '{PROVIDERS_TOPIC}' AND message_id = ?"
-            " AND provider_id = ? ORDER BY partition, offset LIMIT 1",
+            " AND provider_id = ? ORDER BY timestamp, offset LIMIT 1",
             *(message_id, provider_id),
         )
 

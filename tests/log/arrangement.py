@@ -9,8 +9,7 @@ from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.backends.kafka.connection import Connection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
-from gateway.engine.log import Log
-from tests.engine.plain_wiring import event_draft
+from gateway.engine.log import Log, SharedLog
 from tests.engine.simulated import Fault, Faults, Ground, SimulatedLog
 
 #: Monday 14 March 2016, nine o'clock.
@@ -45,6 +44,16 @@ class Arrangement(Protocol):
         """Let go of all handles and remove the log."""
 
 
+class SharedArrangement(Arrangement, Protocol):
+    """A log that several processes work on."""
+
+    async def open(self) -> SharedLog:
+        """See Arrangement."""
+
+    async def another(self) -> SharedLog:
+        """See Arrangement."""
+
+
 class Simulated:
     """The simulated log without faults, or with topics that lag and clocks that stand still."""
 
@@ -59,11 +68,11 @@ class Simulated:
             rates = {Fault.TOPIC_LAGGED: 0.5, Fault.CLOCK_STILL: 0.3, Fault.READ_IN_PART: 0.5}
             self._faults = Faults(rates=rates, budget=50)
 
-    async def open(self) -> Log:
+    async def open(self) -> SimulatedLog:
         """A handle on the same ground."""
         return SimulatedLog(self._ground, self._faults)
 
-    async def another(self) -> Log:
+    async def another(self) -> SimulatedLog:
         """A handle on other ground."""
         return SimulatedLog(Ground(self.partitions))
 
@@ -89,10 +98,8 @@ class Sqlite:
 
     dated = True
 
-    def __init__(self, partitions: int, folder: Path, *, apart: bool = False) -> None:
-        """apart: steps are written by a process of their own."""
+    def __init__(self, partitions: int, folder: Path) -> None:
         self.partitions = partitions
-        self._draft = event_draft if apart else None
         self._path = folder / "gateway.db"
         self._now = BEGINNING
         self._open: list[EmbeddedLog] = []
@@ -106,7 +113,7 @@ class Sqlite:
         return await self._opened(self._path.with_name("another.db"))
 
     async def _opened(self, path: Path) -> Log:
-        log = await open_embedded(path, partitions=self.partitions, now=lambda: self._now, draft=self._draft)
+        log = await open_embedded(path, partitions=self.partitions, now=lambda: self._now)
         self._open.append(log)
         return log
 
@@ -150,16 +157,16 @@ class Kafka:
             timestamps="create" if self.dated else "log",
         )
 
-    async def open(self) -> Log:
+    async def open(self) -> KafkaLog:
         """Another connection to the broker."""
         return self._opened(self._prefix)
 
-    async def another(self) -> Log:
+    async def another(self) -> KafkaLog:
         """Topics whose prefix begins like these', so that they are deleted with them."""
         await self.make("another.")
         return self._opened(self._prefix + "another.")
 
-    def _opened(self, prefix: str) -> Log:
+    def _opened(self, prefix: str) -> KafkaLog:
         log = KafkaLog(Connection((self._bootstrap,)), prefix=prefix, grace_s=0)
         self._open.append(log)
         return log

@@ -1,4 +1,4 @@
-"""Reading what changes: all that is committed, once, from any position on; and who the log is."""
+"""Reading what changes on a shared log: all that is committed, once, from any position; and who it is."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from gateway.engine.log import (
     ChangeReader,
     Changes,
     Draft,
-    Log,
     PositionsGone,
     Record,
+    SharedLog,
 )
 from gateway.engine.partitioner import partition_for
-from tests.log.arrangement import Arrangement
+from tests.log.arrangement import SharedArrangement
 from tests.log.reading import FIRST, OUT, SECOND, SESSIONS, WP11, draft, followed, owned, step, values
 from tests.patience import PATIENCE_S
 
@@ -49,7 +49,7 @@ class View:
             while not done(self):
                 await self.read()
 
-    async def until_end(self, log: Log) -> None:
+    async def until_end(self, log: SharedLog) -> None:
         """Read all that was committed before, and what is committed now as the last of each partition."""
         for partition in range(await log.partitions()):
             await commit(log, draft(OUT, b"end", b"end of %d" % partition), partition=partition)
@@ -59,7 +59,7 @@ class View:
 
 @asynccontextmanager
 async def view(
-    log: Log, topics: Sequence[str] = (OUT,), positions: Mapping[str, int] | None = None
+    log: SharedLog, topics: Sequence[str] = (OUT,), positions: Mapping[str, int] | None = None
 ) -> AsyncIterator[View]:
     """A view that is kept of the log, and closed."""
     reader = await log.changes(topics, positions or {})
@@ -70,7 +70,7 @@ async def view(
 
 
 async def commit(
-    log: Log, *outputs: Draft, states: Mapping[str, bytes | None] | None = None, partition: int = 0
+    log: SharedLog, *outputs: Draft, states: Mapping[str, bytes | None] | None = None, partition: int = 0
 ) -> None:
     """A step has been committed."""
     claim, restored = await owned(log, partition)
@@ -83,14 +83,14 @@ def places(records: Sequence[Record]) -> list[tuple[str, int, int]]:
     return [(record.topic, record.partition, record.offset) for record in records]
 
 
-async def test_what_was_committed_before_comes_whole_and_in_order(arrangement: Arrangement) -> None:
+async def test_what_was_committed_before_comes_whole_and_in_order(shared: SharedArrangement) -> None:
     """More than one read has room for, of two topics and two partitions."""
-    log = await arrangement.open()
+    log = await shared.open()
     for partition, key in enumerate((FIRST, SECOND)):
         outputs = [draft(OUT if n % 3 else ACTIONS, b"%d" % n, key) for n in range(1_500)]
         await commit(log, *outputs, partition=partition)
     async with view(log, (OUT, ACTIONS)) as seen:
-        await seen.until_end(await arrangement.open())
+        await seen.until_end(await shared.open())
     for partition in range(2):
         for topic in (OUT, ACTIONS):
             came = [r for r in seen.records if (r.topic, r.partition) == (topic, partition)]
@@ -98,9 +98,9 @@ async def test_what_was_committed_before_comes_whole_and_in_order(arrangement: A
             assert [record.offset for record in came] == sorted({record.offset for record in came})
 
 
-async def test_what_is_committed_later_comes_once(arrangement: Arrangement) -> None:
+async def test_what_is_committed_later_comes_once(shared: SharedArrangement) -> None:
     """Whichever handle commits it, and with key, bytes and headers as they are."""
-    log, other = await arrangement.open(), await arrangement.open()
+    log, other = await shared.open(), await shared.open()
     headers = (("ce_id", b"\x00\xff"), ("traceparent", b""))
     async with view(log) as seen:
         for number in range(5):
@@ -111,8 +111,8 @@ async def test_what_is_committed_later_comes_once(arrangement: Arrangement) -> N
     assert {(record.key, record.headers) for record in seen.records} == {(FIRST, headers)}
 
 
-async def test_other_topics_are_left_out(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_other_topics_are_left_out(shared: SharedArrangement) -> None:
+    log = await shared.open()
     await log.append([draft(WP11, b"in")])
     await commit(log, draft(ACTIONS, b"other"), draft(OUT, b"1"))
     async with view(log) as seen:
@@ -120,16 +120,16 @@ async def test_other_topics_are_left_out(arrangement: Arrangement) -> None:
     assert values(seen.records) == [b"1"]
 
 
-async def test_without_a_topic_there_are_only_states(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_without_a_topic_there_are_only_states(shared: SharedArrangement) -> None:
+    log = await shared.open()
     async with view(log, ()) as seen:
         await commit(log, draft(OUT, b"1"), states={"PO-1": b"a"})
         await seen.until(lambda view: bool(view.states))
     assert seen.records == []
 
 
-async def test_inbound_topics_can_be_read_with_outbound_ones(arrangement: Arrangement) -> None:
-    log, other = await arrangement.open(), await arrangement.open()
+async def test_inbound_topics_can_be_read_with_outbound_ones(shared: SharedArrangement) -> None:
+    log, other = await shared.open(), await shared.open()
     async with view(log, (*INBOUND_TOPICS, OUT)) as seen:
         await other.append(draft(topic, topic.encode(), SECOND) for topic in INBOUND_TOPICS)
         await commit(log, draft(OUT, b"out"))
@@ -139,9 +139,9 @@ async def test_inbound_topics_can_be_read_with_outbound_ones(arrangement: Arrang
     )
 
 
-async def test_states_come_as_they_have_become(arrangement: Arrangement) -> None:
+async def test_states_come_as_they_have_become(shared: SharedArrangement) -> None:
     """Those that were forgotten as None."""
-    log = await arrangement.open()
+    log = await shared.open()
     await commit(log, draft(OUT, b"1", b"PO-1"), states={"PO-1": b"old", "PO-3": b"kept"})
     await commit(log, draft(OUT, b"2", b"PO-2"), states={"PO-2": b"second"}, partition=1)
     async with view(log) as seen:
@@ -152,8 +152,8 @@ async def test_states_come_as_they_have_become(arrangement: Arrangement) -> None
         await seen.until(lambda view: view.states == wanted)
 
 
-async def test_a_state_comes_although_its_change_put_nothing_on_a_topic(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_a_state_comes_although_its_change_put_nothing_on_a_topic(shared: SharedArrangement) -> None:
+    log = await shared.open()
     async with view(log) as seen:
         await commit(log, states={"PO-1": b"a", "PO-é": b"b"})
         await seen.until(lambda view: view.states == {"PO-1": b"a", "PO-é": b"b"})
@@ -161,9 +161,11 @@ async def test_a_state_comes_although_its_change_put_nothing_on_a_topic(arrangem
         await seen.until(lambda view: view.states == {"PO-1": None, "PO-é": b"b"})
 
 
-async def test_a_state_comes_although_its_change_put_out_only_a_dead_letter(arrangement: Arrangement) -> None:
+async def test_a_state_comes_although_its_change_put_out_only_a_dead_letter(
+    shared: SharedArrangement,
+) -> None:
     """Whose key may be anything, and is no purchase order's number."""
-    log = await arrangement.open()
+    log = await shared.open()
     letters = [draft(DEAD_LETTERS, b"1", b"\xff\xfe"), draft(DEAD_LETTERS, b"2", b"PO-1")]
     await commit(log, *letters, Draft(OUT, None, b"3"), states={"PO-1": b"a"})
     async with view(log, (OUT, DEAD_LETTERS)) as seen:
@@ -173,8 +175,8 @@ async def test_a_state_comes_although_its_change_put_out_only_a_dead_letter(arra
     assert seen.states.keys() <= {"PO-1", "end of 0", "end of 1"}
 
 
-async def test_many_states_come_whole(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_many_states_come_whole(shared: SharedArrangement) -> None:
+    log = await shared.open()
     states = {f"PO-{number}": b"%d" % number for number in range(2_500)}
     await commit(log, states=states)
     async with view(log) as seen:
@@ -182,9 +184,9 @@ async def test_many_states_come_whole(arrangement: Arrangement) -> None:
     assert {po_number: seen.states[po_number] for po_number in states} == states
 
 
-async def test_whoever_goes_on_repeats_and_misses_nothing(arrangement: Arrangement) -> None:
+async def test_whoever_goes_on_repeats_and_misses_nothing(shared: SharedArrangement) -> None:
     """From the positions after any read, with a handle of its own, while more is committed."""
-    log = await arrangement.open()
+    log = await shared.open()
     records: list[Record] = []
     states: dict[str, bytes | None] = {}
     positions: Mapping[str, int] = {}
@@ -192,7 +194,7 @@ async def test_whoever_goes_on_repeats_and_misses_nothing(arrangement: Arrangeme
         key = (FIRST, SECOND)[turn % 2]
         outputs = [draft(OUT, b"%d %d" % (turn, number), key) for number in range(40)]
         await commit(log, *outputs, states={f"PO-x{turn}": b"%d" % turn, "PO-x": None}, partition=turn % 2)
-        async with view(await arrangement.open(), positions=positions) as seen:
+        async with view(await shared.open(), positions=positions) as seen:
             if turn < 3:
                 await seen.read()
                 await seen.read(0)
@@ -212,8 +214,8 @@ async def test_whoever_goes_on_repeats_and_misses_nothing(arrangement: Arrangeme
     }
 
 
-async def test_two_readers_do_not_disturb_each_other(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_two_readers_do_not_disturb_each_other(shared: SharedArrangement) -> None:
+    log = await shared.open()
     async with view(log) as one:
         await commit(log, draft(OUT, b"1"))
         await one.until(lambda view: values(view.records) == [b"1"])
@@ -224,9 +226,9 @@ async def test_two_readers_do_not_disturb_each_other(arrangement: Arrangement) -
         await one.until(lambda view: values(view.records) == [b"1", b"2", b"3"])
 
 
-async def test_what_was_not_committed_never_comes(arrangement: Arrangement) -> None:
+async def test_what_was_not_committed_never_comes(shared: SharedArrangement) -> None:
     """Here so much has been sent before it breaks that some of it is on its way."""
-    log = await arrangement.open()
+    log = await shared.open()
 
     def breaking() -> Iterator[Draft]:
         for number in range(40):
@@ -242,8 +244,8 @@ async def test_what_was_not_committed_never_comes(arrangement: Arrangement) -> N
     assert values(seen.records) == [b"a"]
 
 
-async def test_who_waits_is_woken_by_what_is_committed(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_who_waits_is_woken_by_what_is_committed(shared: SharedArrangement) -> None:
+    log = await shared.open()
     claim, restored = await owned(log)
     async with view(log) as seen:
         await seen.read(0)
@@ -260,8 +262,8 @@ async def test_who_waits_is_woken_by_what_is_committed(arrangement: Arrangement)
     assert values(seen.records) == [b"1"]
 
 
-async def test_a_read_that_does_not_wait_lets_others_have_their_turn(arrangement: Arrangement) -> None:
-    log = await arrangement.open()
+async def test_a_read_that_does_not_wait_lets_others_have_their_turn(shared: SharedArrangement) -> None:
+    log = await shared.open()
     turns = 0
 
     async def count() -> None:
@@ -278,9 +280,9 @@ async def test_a_read_that_does_not_wait_lets_others_have_their_turn(arrangement
     assert turns >= 5
 
 
-async def test_it_says_how_much_there_is_beyond(arrangement: Arrangement) -> None:
+async def test_it_says_how_much_there_is_beyond(shared: SharedArrangement) -> None:
     """Never too little, and nothing where all has been read."""
-    log = await arrangement.open()
+    log = await shared.open()
     await commit(log, *(draft(OUT, b"%d" % number) for number in range(3_000)))
     async with view(log) as seen:
         await seen.read()
@@ -289,9 +291,9 @@ async def test_it_says_how_much_there_is_beyond(arrangement: Arrangement) -> Non
     assert len(seen.records) == 3_000
 
 
-async def test_large_records_come_a_part_at_a_time(arrangement: Arrangement) -> None:
-    """The logs that tests simulate take no notice of sizes."""
-    log = await arrangement.open()
+async def test_large_records_come_a_part_at_a_time(shared: SharedArrangement) -> None:
+    """The log that tests simulate takes no notice of sizes."""
+    log = await shared.open()
     large = bytes(range(256)) * 2_000
     for turn in range(4):
         await commit(log, *(draft(OUT, b"%d" % (turn * 10 + number) + large) for number in range(10)))
@@ -305,8 +307,8 @@ async def test_large_records_come_a_part_at_a_time(arrangement: Arrangement) -> 
     assert most < 40 * len(large)
 
 
-async def test_positions_of_a_longer_log_are_gone(arrangement: Arrangement) -> None:
-    log, another = await arrangement.open(), await arrangement.another()
+async def test_positions_of_a_longer_log_are_gone(shared: SharedArrangement) -> None:
+    log, another = await shared.open(), await shared.another()
     for number in range(3):
         await commit(log, draft(OUT, b"%d" % number), states={"PO-1": b"1"})
     async with view(log) as seen:
@@ -319,8 +321,8 @@ async def test_positions_of_a_longer_log_are_gone(arrangement: Arrangement) -> N
     assert right.records == []
 
 
-async def test_a_log_is_known_by_its_identity(arrangement: Arrangement) -> None:
-    log, same, another = await arrangement.open(), await arrangement.open(), await arrangement.another()
+async def test_a_log_is_known_by_its_identity(shared: SharedArrangement) -> None:
+    log, same, another = await shared.open(), await shared.open(), await shared.another()
     before = await log.identity()
     await commit(log, draft(OUT, b"1"))
     assert await same.identity() == before == await log.identity()
@@ -328,9 +330,9 @@ async def test_a_log_is_known_by_its_identity(arrangement: Arrangement) -> None:
     assert before
 
 
-async def test_delivery_plans_are_put_on_their_topic_by_key(arrangement: Arrangement) -> None:
+async def test_delivery_plans_are_put_on_their_topic_by_key(shared: SharedArrangement) -> None:
     """Beside messages, all or none; they wait for nobody to decide them, and are the state of nothing."""
-    log = await arrangement.open()
+    log = await shared.open()
     keys = [f"PRV{number:02}".encode() for number in range(10)]
     plans = [Draft(DELIVERY_PLANS, key, b"plan of " + key, (("ce_id", key),)) for key in keys]
     async with view(log, (DELIVERY_PLANS,)) as seen:

@@ -1,4 +1,4 @@
-"""A log that is decided part by part, and projections of it."""
+"""A log that is decided part by part, and copies of it."""
 
 import asyncio
 import json
@@ -9,85 +9,117 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.log import Log
+from gateway.backends.embedded.log import EmbeddedLog
+from gateway.engine.log import Record, SharedLog
+from gateway.engine.step import StepSize
 from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.processes.wiring import WIRING
+from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import Following
-from gateway.reading.tables import ProjectionFile
+from gateway.reading.tables import OUTCOMES
+from gateway.rules.events import Outcome
 from gateway.rules.policy import shipped
+from producers.read_back import read_event
 from schemas.json import parse_instant
 from tests.cli.running import Json
-from tests.patience import PATIENCE_S
+from tests.reading.shared_log import FileLog
 
-TABLES: Final = ("referral", "event", "instruction", "message", "booking", "plan")
+#: What can be asked for, of the embedded log and of a copy of it alike.
+SELECTS: Final = {
+    "referral": "SELECT * FROM referral",
+    "booking": "SELECT * FROM booking",
+    "state": "SELECT s.* FROM state s JOIN referral r USING (partition, po_number)",
+    "inbound": "SELECT topic, partition, offset, timestamp, value, po_number, provider_id, message_id"
+    " FROM inbound WHERE topic = 'provider.session-records' AND provider_id IS NOT NULL",
+    "outbound": "SELECT topic, partition, offset, timestamp, value, po_number, provider_id, message_id,"
+    " status, trace_id FROM outbound WHERE po_number IS NOT NULL OR topic = 'jobcentre.delivery-plans'",
+}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def rows(path: Path) -> Rows:
-    """All that a projection holds, table by table."""
+    """All that can be asked for in a file, table by table.
+
+    But for what came of a referral that was refused: in a copy that is made anew it can't be told if that
+    was about the referral before, which has been forgotten, and nobody waits for it.
+    """
     db = sqlite3.connect(path)
     try:
-        return {table: sorted(db.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in TABLES}
+        found = {table: sorted(db.execute(sql).fetchall(), key=repr) for table, sql in SELECTS.items()}
     finally:
         db.close()
+    found["outbound"] = [row for row in found["outbound"] if not _is_of_a_refused_referral(*row[:5])]
+    return found
+
+
+def _is_of_a_refused_referral(topic: str, partition: int, offset: int, timestamp: int, value: bytes) -> bool:
+    if topic != OUTCOMES:
+        return False
+    outcome = read_event(Record(topic, partition, offset, timestamp, None, value))
+    return isinstance(outcome, Outcome) and (outcome.topic, outcome.status) == ("prap.referrals", "REFUSED")
 
 
 def differences(one: Rows, other: Rows) -> Rows:
-    """The rows that only one of two projections has."""
+    """The rows that only one of two files has."""
     return {
         table: [row for row in one[table] + other[table] if (row in one[table]) != (row in other[table])]
-        for table in TABLES
+        for table in SELECTS
         if one[table] != other[table]
     }
 
 
 @asynccontextmanager
-async def a_log(path: Path, *, partitions: int = 1) -> AsyncIterator[EmbeddedLog]:
-    """An embedded log whose time is that of its messages."""
-    log = await open_embedded(path, partitions=partitions, clock="log", own=True)
+async def a_log(path: Path, *, partitions: int = 1, most: int = 1_000) -> AsyncIterator[FileLog]:
+    """A log that can be asked, whose time is that of its messages. most: see FileLog."""
+    log = FileLog(path, most=most)
     try:
+        log.file.take_lock()
+        await log.file.run(lambda: log.file.connect(partitions))
+        await log.file.run(log.recall)
         yield log
     finally:
         await log.close()
 
 
 @asynccontextmanager
-async def following(log: Log, path: Path) -> AsyncIterator[Following]:
-    """A projection that is kept filled for as long as the block lasts."""
-    file = ProjectionFile(path)
-    made, stop = Following(log, file), asyncio.Event()
+async def following(log: SharedLog, file: CopyFile, **how: Any) -> AsyncIterator[Following]:
+    """What keeps a copy filled for as long as the block lasts; it has all there is at the end."""
+    made, stop = Following(log, file, **how), asyncio.Event()
     running = asyncio.create_task(made.run(stop))
     try:
         yield made
     finally:
         stop.set()
         await running
-        file.close()
+    await fill_up(log, file)
 
 
-async def caught_up(log: EmbeddedLog, projection: Following) -> None:
-    """Wait until a projection has all there is."""
-    async with asyncio.timeout(PATIENCE_S):
-        await projection.reach(await log.ends())
+async def fill_up(log: SharedLog, file: CopyFile) -> None:
+    """Take in all there is."""
+    await Following(log, file).run(asyncio.Event(), until_filled=True)
 
 
-async def filled(log: Log, path: Path) -> Rows:
-    """Fill a projection with all there is, and what it holds then."""
-    file = ProjectionFile(path)
+async def filled(log: SharedLog, path: Path) -> Rows:
+    """Fill a copy with all there is, and what can be asked for in it then."""
+    file = CopyFile(path)
     try:
-        await Following(log, file).run(asyncio.Event(), until_filled=True)
+        await fill_up(log, file)
     finally:
         file.close()
     return rows(path)
 
 
-async def decide(log: EmbeddedLog, lines: Sequence[Json]) -> None:
+async def decide(log: EmbeddedLog, lines: Sequence[Json], step: StepSize = StepSize()) -> None:  # noqa: B008 - it is frozen
     """Put messages on the log and decide them, and what is due by the last line."""
-    await feed(log, [json.dumps(line).encode() for line in lines], keep_time=True, checked=lambda: None)
+    await put(log, lines)
     until = parse_instant(lines[-1]["at"])
-    await Workers(log, shipped(), WIRING, until=until).run(asyncio.Event())
+    await Workers(log, shipped(), WIRING, until=until, step=step).run(asyncio.Event())
+
+
+async def put(log: EmbeddedLog, lines: Sequence[Json]) -> None:
+    """Put messages on the log."""
+    await feed(log, [json.dumps(line).encode() for line in lines], keep_time=True, checked=lambda: None)
 
 
 def in_parts(lines: list[Json], draw: random.Random) -> list[list[Json]]:

@@ -1,6 +1,6 @@
-"""A process that fills the projection of a log a few rows at a time, and is to be killed: `… FOLDER ENOUGH`.
+"""A process that fills the copy of a log a few rows at a time, and is to be killed: `… FOLDER ENOUGH`.
 
-Once the projection has so many referrals, it waits for ever with the next ones put and not committed.
+Once the copy has so many referrals, it waits for ever with the next ones put and not committed.
 """
 
 import asyncio
@@ -9,33 +9,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 
-from gateway.backends.embedded import changes as sqlite_changes
+from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import Following
-from gateway.reading.tables import ProjectionFile
 from tests.reading.filling import a_log
 
 
-def end_at(enough: int) -> None:
-    """Wait before the commit after that."""
-    keep_positions, kept = ProjectionFile.keep_positions, 0
+class Waiting(CopyFile):
+    """One that waits before the commit after that of so many referrals."""
 
-    def or_wait(file: ProjectionFile, positions: Mapping[str, int]) -> None:
-        nonlocal kept
-        if kept >= enough:
+    enough: int
+    kept = 0
+
+    def keep_positions(self, positions: Mapping[str, int]) -> None:
+        """Keep them, or wait."""
+        if self.kept >= self.enough:
             Event().wait()
-        keep_positions(file, positions)
-        (kept,) = file.db.execute("SELECT count(*) FROM referral").fetchone()
-
-    setattr(ProjectionFile, "keep_positions", or_wait)  # noqa: B010 - for this process alone
+        super().keep_positions(positions)
+        self.kept = self.referrals()
 
 
-async def work(folder: Path) -> None:
+async def work(folder: Path, enough: int) -> None:
     """Follow for ever."""
-    async with a_log(folder / "gateway.db") as log:
-        await Following(log, ProjectionFile(folder / "projection")).run(asyncio.Event())
+    async with a_log(folder / "gateway.db", most=2) as log:
+        file = Waiting(folder / "projection")
+        file.enough = enough
+        await Following(log, file).run(asyncio.Event())
 
 
 if __name__ == "__main__":
-    setattr(sqlite_changes, "MOST", 2)  # noqa: B010 - a constant, but for this
-    end_at(int(sys.argv[2]))
-    asyncio.run(work(Path(sys.argv[1])))
+    asyncio.run(work(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,80 +1,259 @@
-"""What a prime contractor asks of many providers at once comes in order, whole, by pages of any size."""
+"""What can be asked is answered alike by the embedded log itself and by a copy of a log."""
 
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-from gateway.engine.log import Changes, Draft, Record
-from gateway.reading.filling import fill
-from gateway.reading.tables import ProjectionFile
-from gateway.reading.view import Place, View
-from gateway.rules.events import Instruction
-from schemas.codec import encode
-from tests.cli.running import referral
-from tests.reading.filling import a_log, decide, filled
+from gateway.engine.purchase_orders import unpack
+from gateway.reading.view import Keyed, Owner, Place, has_come_to
+from gateway.rules.events import DeliveryPlan, Outcome
+from producers import delivery_plans
+from tests.cli.running import Json, life, record, referral
+from tests.reading.asking import PARTITIONS, Asked
+from tests.reading.filling import put
 
 PROVIDERS: Final = [f"PRV{number:02}" for number in range(1, 8)]
-PARTITIONS: Final = 3
-EACH: Final = 40
+EACH: Final = 20
+MORNING: Final = "2016-03-14T10:00:00Z"
 
 
-def told(number: int, provider_id: str, decided_at: int) -> Draft:
-    po_number = f"PO{number:05}"
-    instruction = Instruction(
-        event_id=f"{po_number}-1",
-        po_number=po_number,
-        provider_id=provider_id,
-        instruction="ACCEPT_REFERRAL",
-        decided_at=decided_at,
-        rule="GSG ¶1",
-    )
-    return Draft("provider.instructions", po_number.encode(), encode(instruction))
+def many() -> list[Json]:
+    """Referrals of many providers: those of one provider lie side by side, those of another far apart."""
+    lines = []
+    for number in range(len(PROVIDERS) * EACH):
+        provider = PROVIDERS[0 if number < EACH else number % len(PROVIDERS)]
+        at = f"2016-03-14T09:{number // 60:02}:{number % 60:02}Z"
+        day = f"2016-03-{1 + number * number % 7:02}"
+        lines.append(referral(at, f"PO{number:03}", provider_id=provider, referred_on=day))
+    return lines
 
 
-@pytest.mark.parametrize("limit", [1, 3, 7, 100, 1_000])
-def test_instructions(tmp_path: Path, limit: int) -> None:
-    """Those of one provider lie side by side, those of another far apart."""
-    records = []
-    for partition in range(PARTITIONS):
-        for offset in range(len(PROVIDERS) * EACH):
-            provider_id = PROVIDERS[0 if offset < EACH else offset % len(PROVIDERS)]
-            at = offset * PARTITIONS + partition
-            draft = told(at, provider_id, at)
-            records.append(Record(draft.topic, partition, offset, at, draft.key, draft.value))
-    file = ProjectionFile(tmp_path / "projection")
-    file.empty("a log")
-    fill(file, Changes(records, {}, {}, 0))
-    view = View(file)
-    asked = frozenset(PROVIDERS[:-1])
+def po_numbers(lines: list[Json], providers: list[str]) -> list[str]:
+    """Those of these providers, in order."""
+    values = (line["value"] for line in lines)
+    return [value["po_number"] for value in values if value["provider_id"] in providers]
+
+
+def accepted(at: str = MORNING, po_number: str = "PO1", **fields: object) -> Json:
+    return record("ReferralAccepted", at, po_number, accepted_at="2016-03-14T09:30:00Z", **fields)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 1_000])
+async def test_instructions_of_many_providers_come_in_order_by_pages_of_any_size(
+    asked: Asked, limit: int
+) -> None:
+    lines = many()
+    await asked.decide(lines)
+    view = await asked.view()
+    providers = PROVIDERS[:-1]
     place: tuple[int, ...] = (0,) * PARTITIONS
     found: list[str] = []
-    while page := view.instructions(asked, place, limit):
-        found += (each.instruction.po_number for each in page)
+    while page := view.instructions(frozenset(providers), place, limit):
+        assert len(page) <= limit
+        found += (
+            each.instruction.po_number for each in page if each.instruction.instruction == "ACCEPT_REFERRAL"
+        )
         place = page[-1].place
-    theirs = [at for at in range(len(records)) if at // PARTITIONS < EACH or (at // PARTITIONS) % 7 != 6]
-    assert found == [f"PO{at:05}" for at in theirs]
-    view.close()
-    file.close()
+    assert found == po_numbers(lines, providers)
 
 
+async def test_instructions_that_come_later_are_behind_the_place_that_was_reached(asked: Asked) -> None:
+    await asked.decide([referral(po_number="PO1"), referral(po_number="PO2")])
+    *_, last = (await asked.view()).instructions(["PRV01"], (0,) * PARTITIONS, 100)
+    await asked.decide([referral("2016-03-14T10:00:00Z", "PO3")])
+    later = (await asked.view()).instructions(["PRV01"], last.place, 100)
+    assert {each.instruction.po_number for each in later} == {"PO3"}
+
+
+@pytest.mark.parametrize("status", [None, "OPEN"])
 @pytest.mark.parametrize("limit", [1, 3, 100])
-async def test_referrals(tmp_path: Path, limit: int) -> None:
-    lines = [
-        referral(po_number=f"PO{number:03}", provider_id=PROVIDERS[number * number % len(PROVIDERS)])
-        for number in range(60)
-    ]
-    async with a_log(tmp_path / "gateway.db") as log:
-        await decide(log, lines)
-        await filled(log, tmp_path / "projection")
-    file = ProjectionFile(tmp_path / "projection")
-    view = View(file)
+async def test_referrals_of_many_providers_come_the_newest_first_by_pages_of_any_size(
+    asked: Asked, limit: int, status: str | None
+) -> None:
+    lines = many()
+    await asked.decide(lines)
+    view = await asked.view()
+    wanted = sorted(
+        (
+            (line["value"]["referred_on"], line["value"]["po_number"])
+            for line in lines
+            if line["value"]["provider_id"] in PROVIDERS[:4]
+        ),
+        reverse=True,
+    )
     after: Place | None = None
     found: list[str] = []
-    while page := view.referrals(frozenset(PROVIDERS[:4]), "OPEN", after, limit):
+    while page := view.referrals(PROVIDERS[:4], "OPEN" if status else None, after, limit):
         found += (each.po_number for each in page)
         after = page[-1].referral.referred_on, page[-1].po_number
-    theirs = {line["value"]["po_number"] for line in lines if line["value"]["provider_id"] in PROVIDERS[:4]}
-    assert found == sorted(theirs, reverse=True)
-    view.close()
-    file.close()
+    assert found == [po_number for _, po_number in wanted]
+
+
+async def test_referrals_are_found_by_the_status_that_they_have_come_to(asked: Asked) -> None:
+    rejected = record("ReferralRejected", MORNING, rejected_at=MORNING, reason="OTHER")
+    await asked.decide([referral(), referral(po_number="PO2"), rejected])
+    view = await asked.view()
+    by_status = {
+        status: [each.po_number for each in view.referrals(["PRV01"], status, None, 10)]
+        for status in ("OPEN", "REJECTED", "JOINING")
+    }
+    assert by_status == {"OPEN": ["PO2"], "REJECTED": ["PO1"], "JOINING": []}
+
+
+async def test_a_referral_is_what_the_engine_keeps_of_it(asked: Asked) -> None:
+    await asked.decide(life())
+    known = (await asked.view()).referral("PO1")
+    assert known is not None
+    (partition,) = {
+        record.partition async for record in asked.log.follow(["prap.actions"], from_start=True, wait=False)
+    }
+    claim = await asked.log.claim(partition)
+    assert known.order == unpack((await claim.restore()).states["PO1"])
+    assert known.referral == known.order.referral
+
+
+async def test_a_referral_belongs_to_its_provider_and_counts_its_messages(asked: Asked) -> None:
+    await asked.decide(life())
+    view = await asked.view()
+    assert view.owner("PO1") == Owner("PRV01", len(life()))
+    assert view.owner("PO2") is None
+    assert view.referral("PO2") is None
+
+
+async def test_the_history_has_all_events_in_order_of_decision(asked: Asked) -> None:
+    await asked.decide([*life(), referral("2016-06-01T09:00:00Z", "PO2", referred_on="2016-06-01")])
+    view = await asked.view()
+    history = view.history("PO1")
+    assert {each.po_number for each in history} == {"PO1"}
+    instants = [each.decided_at for each in history]
+    assert instants == sorted(instants)
+    assert {type(each).__name__ for each in history} >= {
+        "PrapAction",
+        "Instruction",
+        "Outcome",
+        "AttendanceEvent",
+    }
+    known = view.referral("PO1")
+    assert known is not None
+    assert all(has_come_to(known.order, each) for each in history)
+
+
+async def test_a_message_that_waits_to_be_decided_is_known_already(asked: Asked) -> None:
+    await asked.decide([referral()])
+    line = accepted()
+    await put(asked.log, [line])
+    view = await asked.view()
+    message_id = line["value"]["message_id"]
+    assert view.message(["PRV01"], message_id) == ("PO1", None)
+    keyed = view.keyed("PRV01", message_id)
+    assert keyed is not None
+    assert keyed.po_number == "PO1"
+
+
+async def test_a_message_is_held_first_and_then_has_its_final_outcome(asked: Asked) -> None:
+    """That of repetitions does not change it."""
+    line = accepted("2016-03-14T09:40:00Z", message_id="m1")
+    await asked.decide([line])
+    found = (await asked.view()).message(["PRV02", "PRV01"], "m1")
+    assert found is not None
+    assert (found[0], found[1] and found[1].status) == ("PO1", "HELD")
+    await asked.decide([referral(MORNING)])
+    await asked.decide([accepted("2016-03-14T11:00:00Z", message_id="m1")])
+    view = await asked.view()
+    found = view.message(["PRV01"], "m1")
+    assert found is not None
+    assert found[1] is not None
+    assert found[1].status == "APPLIED"
+    assert view.outcome("PO1", "PRV01", "m1") == found[1] == view.outcome_of_anybody("m1")
+    outcomes = [each for each in view.history("PO1") if isinstance(each, Outcome)]
+    assert [each.status for each in outcomes if each.message_id == "m1"] == ["HELD", "APPLIED", "DUPLICATE"]
+
+
+async def test_the_first_message_with_an_id_counts(asked: Asked) -> None:
+    await asked.decide(
+        [
+            referral(),
+            referral(po_number="PO2"),
+            accepted(message_id="m1"),
+            accepted("2016-03-14T11:00:00Z", "PO2", message_id="m1"),
+            accepted("2016-03-14T12:00:00Z", message_id="m1", provider_id="PRV02"),
+        ]
+    )
+    view = await asked.view()
+    first = view.message(["PRV01"], "m1")
+    assert first is not None
+    assert (first[0], first[1] and first[1].status) == ("PO1", "APPLIED")
+    keyed = view.keyed("PRV01", "m1")
+    assert keyed is not None
+    assert keyed.po_number == "PO1"
+    other = view.message(["PRV02"], "m1")
+    assert other is not None
+    assert (other[0], other[1] and other[1].status) == ("PO1", "DUPLICATE")
+
+
+async def test_what_is_not_a_providers_record_is_not_taken_for_one(asked: Asked) -> None:
+    """A referral names a provider, too, and may have the id of anything."""
+    await asked.decide([referral(message_id="m1")])
+    view = await asked.view()
+    assert view.message(["PRV01"], "m1") is None
+    assert view.keyed("PRV01", "m1") is None
+    assert view.outcome("PO1", "PRV01", "m1") is None
+    outcome = view.outcome_of_anybody("m1")
+    assert outcome is not None
+    assert outcome.topic == "prap.referrals"
+    await asked.decide([accepted(message_id="m1")])
+    found = (await asked.view()).message(["PRV01"], "m1")
+    assert found is not None
+    assert (found[1] and found[1].status) == "DUPLICATE"
+
+
+async def test_a_message_of_another_provider_is_not_found(asked: Asked) -> None:
+    await asked.decide([referral(), accepted(message_id="m1")])
+    view = await asked.view()
+    assert view.message(["PRV02", "PRV03"], "m1") is None
+    assert view.keyed("PRV02", "m1") is None
+
+
+def plan(message_id: str, provider_id: str = "PRV01", group_size: int = 10) -> DeliveryPlan:
+    return DeliveryPlan(
+        message_id=message_id,
+        provider_id=provider_id,
+        contract_package_area="CPA01",
+        formats=("GROUP",),
+        group_size=group_size,
+        timings="Tuesdays",
+        effective_from=16_874,
+    )
+
+
+async def test_of_a_providers_plans_the_last_one_is_in_force_and_each_is_found_by_its_key(
+    asked: Asked,
+) -> None:
+    plans = [plan("k1"), plan("k1", "PRV02"), plan("k2", group_size=8), plan("k1", group_size=9)]
+    for each in plans:
+        await asked.log.append([delivery_plans.draft(each)])
+    view = await asked.view()
+    assert (view.plan("PRV01"), view.plan("PRV02"), view.plan("PRV03")) == (plans[3], plans[1], None)
+    found = {name: view.keyed("PRV01", name) for name in ("k1", "k2", "k3")}
+    values = [delivery_plans.draft(each).value for each in plans]
+    assert found == {"k1": Keyed(None, values[0] or b""), "k2": Keyed(None, values[2] or b""), "k3": None}
+    assert view.message(["PRV01"], "k1") is None
+
+
+async def test_a_session_has_its_bookings_by_purchase_order(asked: Asked) -> None:
+    """Those of these providers, so many at the most."""
+    lines: list[Json] = []
+    for line in life()[:3]:
+        for po_number in ("PO2", "PO1", "PO3"):
+            provider = {"provider_id": "PRV02" if po_number == "PO3" else "PRV01"}
+            names = {"po_number": po_number, "message_id": f"{po_number}-{len(lines)}"}
+            lines.append(line | {"value": line["value"] | names | provider})
+    await asked.decide(lines)
+    view = await asked.view()
+    assert [each.po_number for each in view.session(["PRV01"], "S1", 10)] == ["PO1", "PO2"]
+    assert [each.po_number for each in view.session(["PRV01", "PRV02"], "S1", 10)] == ["PO1", "PO2", "PO3"]
+    assert [each.po_number for each in view.session(["PRV01"], "S1", 1)] == ["PO1"]
+    (booked,) = view.session(["PRV02"], "S1", 10)
+    assert (booked.session.session_id, booked.referral.provider_id) == ("S1", "PRV02")
+    assert view.session(["PRV03"], "S1", 10) == []
+    assert view.session(["PRV01"], "S2", 10) == []

@@ -1,0 +1,29 @@
+"""What the tables of an embedded log must hold by what the states in it say."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from gateway.engine.purchase_orders import unpack
+from gateway.reading.tables import listing
+
+
+def contradictions(path: Path) -> dict[str, set[tuple[Any, ...]]]:
+    """The rows that the states call for and that are not there, or the other way round, by table."""
+    wanted: dict[str, set[tuple[Any, ...]]] = {"referral": set(), "booking": set(), "state": set()}
+    db = sqlite3.connect(path)
+    try:
+        for partition, po_number, state in db.execute("SELECT partition, po_number, state FROM state"):
+            found = listing(unpack(state))
+            times: tuple[int | None, ...] = (None, None, None)
+            if found is not None:
+                place = (found.jobcentre_id, found.contract_package_area, found.referred_on)
+                row = (po_number, partition, found.provider_id, *place, found.status, found.accepted)
+                wanted["referral"].add(row)
+                wanted["booking"] |= {(found.provider_id, each, po_number, on) for each, on in found.sessions}
+                times = (found.changed_at, found.due_at, found.messages)
+            wanted["state"].add((partition, po_number, state, *times))
+        there = {table: set(db.execute(f"SELECT * FROM {table}")) for table in wanted}
+    finally:
+        db.close()
+    return {table: rows ^ there[table] for table, rows in wanted.items() if rows != there[table]}
