@@ -18,7 +18,7 @@ from typing import Final
 
 from benchmarks.processes import GATEWAY
 from benchmarks.programmes import live_referrals
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
 from gateway.engine.caseload import Caseload
@@ -65,7 +65,7 @@ async def fill(bootstrap: str, prefix: str, count: int, partitions: int) -> int:
                 caseload.keep(line.message.po_number, caseload.decide(line.message, line.at))
                 po_numbers.append(line.message.po_number)
     states = [state for po_number in po_numbers[:DIFFERENT] if (state := caseload.packed(po_number))]
-    connection = Connection((bootstrap,))
+    connection = BrokerConnection((bootstrap,))
     await create(
         connection,
         prefix,
