@@ -55,8 +55,8 @@ class KafkaClaim:
         """Made by the log, of which it is partition number `partition` of `partitions`.
 
         quiet_at: up to when everything has arrived that lies below ends which are asked for after the call;
-        it is given the newest timestamp that was read. commit_s: a commit that has taken so long has failed.
-        released: called when the claim is let go.
+        it is given the newest timestamp that was read. commit_s: how long a commit may
+        take. released: called when the claim is let go.
         """
         self._brokers = brokers
         self._quiet_at = quiet_at

@@ -33,7 +33,7 @@ class KafkaLog:
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. grace_s: by how
     much the clocks of hosts may differ. session_timeout_s: after so long without a heartbeat a process is
-    taken for dead. commit_s: a step's commit that has taken so long has failed. append_s: how long appending
+    taken for dead. commit_s: how long a step's commit may take. append_s: how long appending
     some records may take; so long, or a little longer, a process that is killed in the middle of it hides
     what comes after them. ask_again_s: brokers that send nothing for so long are asked whether they still
     answer.
