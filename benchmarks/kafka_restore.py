@@ -18,7 +18,7 @@ from typing import Final
 
 from benchmarks.processes import GATEWAY
 from benchmarks.programmes import live_referrals
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import INBOUND_TOPICS, Commit
@@ -65,7 +65,7 @@ async def fill(bootstrap: str, prefix: str, count: int, partitions: int) -> int:
                 purchase_orders.keep(line.message.po_number, purchase_orders.decide(line.message, line.at))
                 po_numbers.append(line.message.po_number)
     states = [state for po_number in po_numbers[:DIFFERENT] if (state := purchase_orders.packed(po_number))]
-    connection = Connection((bootstrap,))
+    connection = BrokerConnection((bootstrap,))
     await create(
         connection,
         prefix,
