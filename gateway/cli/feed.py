@@ -33,8 +33,9 @@ def replay(
     config: Config = None,
 ) -> None:
     """Run the rules on JSON lines under a virtual clock, with nothing kept, and print what they decide."""
-    from gateway.replay import command as replaying
-    from gateway.replay.lanes import lanes_for
+    from gateway.replay.diff import print_diff
+    from gateway.replay.printing import print_lines, print_summary
+    from gateway.replay.sharding import shards_for
 
     settings = read_settings(config)
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
@@ -44,11 +45,11 @@ def replay(
     last = instant("--until", until)
     with given(file) as stream:
         if other is not None:
-            replaying.print_diff(stream, policies, other, last)
+            print_diff(stream, policies, other, last)
         elif summary:
-            replaying.print_summary(stream, policies, last)
+            print_summary(stream, policies, last)
         else:
-            replaying.print_lines(stream, policies, last, lanes_for(stream))
+            print_lines(stream, policies, last, shards_for(stream))
 
 
 def feed(
@@ -69,7 +70,7 @@ def feed(
     """
     from gateway.intake.feed import feed as put
     from gateway.intake.prap import is_download
-    from gateway.replay.command import progress
+    from gateway.replay.progress import progress
 
     settings = read_settings(config)
     with given(file) as stream:
@@ -82,8 +83,8 @@ def feed(
             return
 
         async def work(log: Log) -> int:
-            with progress(stream, "checking") as (lines, done):
-                return await put(log, lines, keep_time=keep_time, checked=done)
+            with progress(stream, "checking") as bar:
+                return await put(log, bar.lines, keep_time=keep_time, checked=bar.stop)
 
         count = on_log(settings, work, clock="log" if keep_time else "wall")
     print(f"{counted(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.on_log import Config, on_log, read_settings
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError
-from gateway.replay.replay import plan_to_line, to_line
+from gateway.replay.event_lines import plan_to_line, to_line
 from gateway.rules.events import DeadLetter, Event, place_in_time
 from gateway.settings.settings import InvalidSettings
 from gateway.system.stopping import Terminated

@@ -9,6 +9,7 @@ from msgspec import Struct
 from consumers import READERS
 from gateway.engine.log import Draft, Handled, Log, Record
 from gateway.rules.events import DeadLetter
+from gateway.system.errors import UsageError
 from producers.read_back import DEAD_LETTERS, read_event
 from schemas.codec import Unreadable
 
@@ -17,10 +18,6 @@ REPLAYED_FROM: Final = "gateway_replayed_from"
 #: So many letters, or bytes of their values, are handled in one transaction at the most.
 AT_ONCE: Final = 100
 AT_ONCE_BYTES: Final = 8 * 1024 * 1024
-
-
-class UnknownLetter(ValueError):
-    """No dead letter on the log has this id; the message says what to do."""
 
 
 class Choice(Struct, frozen=True):
@@ -85,7 +82,7 @@ async def letters(log: Log, choice: Choice) -> AsyncIterator[Letter]:
 
 
 async def letter(log: Log, event_id: str) -> Letter:
-    """One letter. Raises UnknownLetter or LogError."""
+    """One letter. Raises UsageError or LogError."""
     found = None
     async for one in letters(log, Choice(frozenset({event_id}))):
         found = one
@@ -97,7 +94,7 @@ async def letter(log: Log, event_id: str) -> Letter:
 async def choose(log: Log, choice: Choice) -> dict[str, Handled | None]:
     """The ids of the letters of a choice, with what was done with them.
 
-    Of letters that are not named, only those that wait. Raises UnknownLetter, where one that is named is not
+    Of letters that are not named, only those that wait. Raises UsageError, where one that is named is not
     on the log, or LogError.
     """
     handled = await log.handled()
@@ -190,13 +187,13 @@ def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Hand
     return (named, mark) if mark and mark.done == "REPLAYED" else None
 
 
-def _unknown(event_id: str, mark: Handled | None) -> UnknownLetter:
+def _unknown(event_id: str, mark: Handled | None) -> UsageError:
     name = event_id if event_id.isprintable() else "of this id"
     if mark is not None:
-        return UnknownLetter(
+        return UsageError(
             f"the dead letter {name} was {mark.done.lower()}, and is no longer on the log, which keeps "
             "letters for a time only; there is nothing left to do"
         )
-    return UnknownLetter(
+    return UsageError(
         f"there is no dead letter {name} on the log, or no longer; see `gateway dead-letters list --all`"
     )

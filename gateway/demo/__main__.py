@@ -18,7 +18,7 @@ from gateway.demo import picture, showing
 from gateway.demo.counting import count
 from gateway.demo.running import Progress, Ran, run
 from gateway.demo.stories import Story, stories
-from gateway.engine.log import LogError
+from gateway.system.errors import UserError
 
 REFERRALS: Final = 600
 SEED: Final = 4
@@ -45,7 +45,7 @@ def main(
     try:
         with _progress(console) as progress:
             ran = asyncio.run(run(referrals, seed, progress))
-    except (LogError, OSError) as error:
+    except (UserError, OSError) as error:
         sys.stderr.write(f"demo: {error}\n")
         sys.exit(1)
     numbers, told = count(ran), stories(ran)

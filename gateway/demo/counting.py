@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec import Struct
 
 from gateway.demo.running import Ran
-from gateway.replay.replay import TOPIC_OF_EVENT
+from gateway.replay.event_lines import TOPIC_OF_EVENT
 from gateway.rules.events import (
     Breach,
     CancellationEvent,

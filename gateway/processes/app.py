@@ -79,7 +79,7 @@ async def run(
     worker: the number of this process among those of a supervisor, who holds the other end of its standard
     input. sandbox: on an embedded log whose clock the caller moves. serve: makes those who decide, to be
     asked over HTTP; without it there is no HTTP. apart: these decide in another process. Returns how many
-    messages and deadlines were decided. Raises LogError, Lost, InvalidSettings, PortInUse or DecidersGone.
+    messages and deadlines were decided. Raises UserError.
     """
     policies = settings.policies()
     # The log's thread writes one step while this one decides the next, and needs the interpreter for moments

@@ -46,7 +46,7 @@ async def served_crew(
     """A crew that can be watched and asked over HTTP, for as long as the block lasts.
 
     worker: the number of this process among several, each of which has a port and a projection of its own.
-    Raises LogError, InvalidSettings or PortInUse.
+    Raises UserError.
     """
     metrics = Metrics(gateway_version())
     crew = Crew(log, policies, WIRING, until=until, watch=metrics)

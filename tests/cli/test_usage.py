@@ -243,7 +243,7 @@ def test_what_nobody_expected_is_a_sentence_without_its_text(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("Featherstonehaugh")
 
-    monkeypatch.setattr("gateway.replay.command.print_lines", fail)
+    monkeypatch.setattr("gateway.replay.printing.print_lines", fail)
     ended = gateway("replay")
     assert ended.status == 1
     assert ended.sentence == (

@@ -9,13 +9,14 @@ import pytest
 
 from gateway.backends.embedded.log import SqliteLog, open_sqlite
 from gateway.dead_letters import letters
-from gateway.dead_letters.letters import REPLAYED_FROM, Choice, Letter, UnknownLetter
+from gateway.dead_letters.letters import REPLAYED_FROM, Choice, Letter
 from gateway.engine.crew import Crew
 from gateway.engine.log import INBOUND_TOPICS, Draft, Headers, Record
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
 from gateway.rules import policy
 from gateway.rules.events import Outcome
+from gateway.system.errors import UsageError
 from producers import dead_letters
 from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.codec import Unreadable, UnreadableCode, encode
@@ -190,13 +191,13 @@ async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log
 async def test_a_letter_that_is_not_there_is_told_before_anything_is_done(log: SqliteLog) -> None:
     """Be it that it never was, or that the log no longer has it."""
     await sent(log, BROKEN)
-    with pytest.raises(UnknownLetter, match=r"no dead letter nope on the log"):
+    with pytest.raises(UsageError, match=r"no dead letter nope on the log"):
         await letters.choose(log, Choice(frozenset({"nope", *await ids(log)})))
-    with pytest.raises(UnknownLetter, match=r"no dead letter of this id on the log"):
+    with pytest.raises(UsageError, match=r"no dead letter of this id on the log"):
         await letters.letter(log, "\x1b[2J")
     await log.handle({"gone": None})
     for look in (letters.letter(log, "gone"), letters.choose(log, Choice(frozenset({"gone"})))):
-        with pytest.raises(UnknownLetter, match="gone was discarded, and is no longer on the log"):
+        with pytest.raises(UsageError, match="gone was discarded, and is no longer on the log"):
             await look
 
 
