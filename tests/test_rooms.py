@@ -1,4 +1,4 @@
-"""import-linter holds the arrows between rooms; here, that it names them all and that nothing lies beside them."""
+"""import-linter holds the arrows between rooms; here, that it names all and that nothing lies beside them."""
 
 import tomllib
 from pathlib import Path

@@ -28,7 +28,6 @@ from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.slots import Slots
 from gateway.api.taking import Message, Name, message, on_the_log
 from gateway.api.views import TakenView, UploadView
-from gateway.intake.uploads.draft import Mistake
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv
 from gateway.intake.uploads.upload import (
@@ -39,6 +38,7 @@ from gateway.intake.uploads.upload import (
     Uploaded,
     read_upload,
 )
+from gateway.intake.uploads.uploaded_record import Mistake
 from gateway.reading.tables import Viewed
 from gateway.reading.view import Known, View
 

@@ -12,7 +12,8 @@ import typer
 from gateway.cli.on_log import Config, counted, instant, on_log, read_settings
 from gateway.engine.log import Log
 from gateway.settings import settings as gateway_settings
-from gateway.settings.settings import InvalidSettings, Settings
+from gateway.settings.settings import Settings
+from gateway.system.errors import UsageError
 
 
 def replay(
@@ -40,7 +41,7 @@ def replay(
     settings = read_settings(config)
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
     if diff is not None and summary:
-        raise InvalidSettings("--diff and --summary can't be combined; name one of them")
+        raise UsageError("--diff and --summary can't be combined; name one of them")
     other = None if diff is None else gateway_settings.read_policies(diff)
     last = instant("--until", until)
     with given(file) as stream:
@@ -76,7 +77,7 @@ def feed(
     with given(file) as stream:
         if is_download(stream, file.name):
             if keep_time:
-                raise InvalidSettings(
+                raise UsageError(
                     "a PRaP download does not say at what time its rows arrived; leave out --keep-time"
                 )
             _feed_download(settings, stream)
@@ -114,7 +115,7 @@ def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
 
 @contextmanager
 def given(file: Path | None) -> Iterator[IO[bytes]]:
-    """The file, or standard input without one. Raises InvalidSettings."""
+    """The file, or standard input without one. Raises UsageError."""
     if file is None or str(file) == "-":
         if sys.stdin.isatty():
             print("reading JSON lines from the terminal; Ctrl-D ends them", file=sys.stderr)
@@ -123,6 +124,6 @@ def given(file: Path | None) -> Iterator[IO[bytes]]:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise InvalidSettings(f"{file} can't be read ({error.strerror}); name another file") from None
+        raise UsageError(f"{file} can't be read ({error.strerror}); name another file") from None
     with stream:
         yield stream

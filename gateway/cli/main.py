@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from gateway.cli.dead_letters import letters_app
+from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
@@ -147,7 +147,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
 )
-app.add_typer(letters_app, name="dead-letters")
+app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
 app.add_typer(projection_app, name="projection")
 

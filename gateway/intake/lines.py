@@ -108,7 +108,7 @@ def read_lines(lines: Iterable[bytes], mine: Callable[[str], bool] | None = None
         except (JsonError, UnicodeDecodeError, RecursionError):
             raise InvalidLine(number, _why(text)) from None
         if mine is not None and message is not None and not mine(message.po_number):
-            message = None  # it could not be told at a glance
+            message = None  # it could not be seen at a glance
         yield Line(number, at, message)
 
 

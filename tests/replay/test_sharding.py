@@ -30,7 +30,12 @@ from tests.patience import PATIENCE_S, eventually
 #: Behind the 400 days after which the last referral of the sample is forgotten.
 LATE = parse_instant("2019-01-01T00:00:00Z")
 #: The command on three processes, however many processors there are.
-SHARDED = "import gateway.replay.sharding as s; s.shards_for = lambda _: 3; from gateway.cli.main import main; main()"
+SHARDED = """
+import gateway.replay.sharding
+from gateway.cli.main import main
+gateway.replay.sharding.shards_for = lambda _: 3
+main()
+"""
 
 
 def outputs(lines: Iterable[bytes], work: Work, shards: int, part_bytes: int = PART_BYTES) -> Iterator[bytes]:

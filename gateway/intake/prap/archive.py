@@ -120,7 +120,7 @@ def _check(files: list[ZipInfo]) -> None:
 
 
 def _problem(file: ZipInfo) -> str | None:
-    """Why a file may not be read. Its name is not told: until it has been checked it may be anything."""
+    """Why a file may not be read. Its name is not shown: until it has been checked it may be anything."""
     name = file.orig_filename
     if any(mark in name for mark in "/\\:") or name.startswith("."):
         return "has a path for a name; zip the CSV files themselves, without folders"

@@ -39,7 +39,7 @@ class Choice(Struct, frozen=True):
         )
 
 
-class Letter(Struct, frozen=True):
+class DeadLetterEntry(Struct, frozen=True):
     """A dead letter, and what became of it.
 
     handled: what was done with it; None: it waits. came_from: the letter that was put back and became this
@@ -64,7 +64,7 @@ class PutBack(Struct, frozen=True):
     left: Mapping[str, str]
 
 
-async def letters(log: Log, choice: Choice) -> AsyncIterator[Letter]:
+async def dead_letters(log: Log, choice: Choice) -> AsyncIterator[DeadLetterEntry]:
     """The letters of a choice, in the order in which the log gives them. Raises LogError.
 
     The log is read twice, so that no letter is kept in memory: only what was done with those handled.
@@ -78,13 +78,13 @@ async def letters(log: Log, choice: Choice) -> AsyncIterator[Letter]:
     async for dead in _read(log):
         if choice.takes(dead):
             name = dead.event_id
-            yield Letter(dead, handled.get(name), _origin(dead, handled), again.get(name))
+            yield DeadLetterEntry(dead, handled.get(name), _origin(dead, handled), again.get(name))
 
 
-async def letter(log: Log, event_id: str) -> Letter:
+async def dead_letter(log: Log, event_id: str) -> DeadLetterEntry:
     """One letter. Raises UsageError or LogError."""
     found = None
-    async for one in letters(log, Choice(frozenset({event_id}))):
+    async for one in dead_letters(log, Choice(frozenset({event_id}))):
         found = one
     if found is None:
         raise _unknown(event_id, (await log.handled()).get(event_id))
@@ -107,7 +107,14 @@ async def choose(log: Log, choice: Choice) -> dict[str, Handled | None]:
     return found
 
 
-async def put_back(log: Log, ids: Collection[str], *, anyway: bool) -> PutBack:
+async def put_back(
+    log: Log,
+    ids: Collection[str],
+    *,
+    anyway: bool,
+    at_once: int = AT_ONCE,
+    at_once_bytes: int = AT_ONCE_BYTES,
+) -> PutBack:
     """Put the letters' records back on their topics: bytes, key and headers, and REPLAYED_FROM beside.
 
     Only those that this version of the gateway can read, but `anyway` all of them. One that was handled
@@ -127,7 +134,7 @@ async def put_back(log: Log, ids: Collection[str], *, anyway: bool) -> PutBack:
             failing[dead.event_id] = why
         batch[dead.event_id] = _draft(dead)
         size += len(dead.value or b"")
-        if len(batch) >= AT_ONCE or size >= AT_ONCE_BYTES:
+        if len(batch) >= at_once or size >= at_once_bytes:
             done |= await _handle(log, batch)
             batch, size = {}, 0
     done |= await _handle(log, batch)
@@ -161,12 +168,12 @@ def fails_again(dead: DeadLetter) -> str | None:
 async def _handle(log: Log, batch: Mapping[str, Draft | None]) -> frozenset[str]:
     """Handle letters in one transaction; returns those that were not handled before."""
     done = await log.handle(batch) if batch else frozenset()
-    say = structlog.get_logger("gateway")
+    logger = structlog.get_logger("gateway")
     for name, draft in batch.items():
         if name in done and draft:
-            say.info("dead_letter.replayed", letter=name, topic=draft.topic)
+            logger.info("dead_letter.replayed", letter=name, topic=draft.topic)
         elif name in done:
-            say.info("dead_letter.discarded", letter=name)
+            logger.info("dead_letter.discarded", letter=name)
     return done
 
 
