@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from heapq import merge
-from io import BufferedReader, RawIOBase
+from io import BufferedReader, FileIO
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from operator import itemgetter
@@ -42,20 +42,17 @@ MOST_SHARDS: Final = 8
 PART_BYTES: Final = 64 * 1024
 
 
-class _Section(RawIOBase):
+class _Section(FileIO):
     """A file's bytes from its position to its present end: the same for each process that reads them."""
 
     def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(os.dup(stream.fileno()))  # a child that starts closes its standard input
         self.position = stream.tell()
-        self._descriptor = stream.fileno()
-        self._end = os.fstat(self._descriptor).st_size
-
-    def readable(self) -> bool:
-        return True
+        self._end = os.fstat(self.fileno()).st_size
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         wanted = memoryview(buffer)[: self._end - self.position]
-        read = os.preadv(self._descriptor, [wanted], self.position)
+        read = os.preadv(self.fileno(), [wanted], self.position)
         self.position += read
         return read
 
@@ -87,10 +84,10 @@ def sharded(
             for number in range(shards):
                 reader, writer = context.Pipe(duplex=False)
                 readers.append(started.enter_context(reader))
-                section = _Section(stream)
-                lines = split_lines(BufferedReader(section))
-                parts = _parts(work(read_lines(lines, partial(_belongs, number, shards))), part_bytes)
-                with writer:  # the child's alone, so that its death is the end of the pipe
+                # The child alone keeps the writer open, so that its death is the end of the pipe.
+                with writer, _Section(stream) as section:
+                    lines = split_lines(BufferedReader(section))
+                    parts = _parts(work(read_lines(lines, partial(_belongs, number, shards))), part_bytes)
                     arguments = (section, parts, readers, writer)
                     process = context.Process(target=_send, args=arguments, daemon=True)
                     process.start()
