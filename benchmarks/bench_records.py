@@ -11,7 +11,8 @@ from benchmarks.measuring import Figure, Rounds, keep, measure
 from benchmarks.programmes import scaled
 from gateway.engine.purchase_orders import PurchaseOrders, pack, unpack
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.rules.events import OUTBOUND
 from gateway.rules.messages import TOPIC_OF

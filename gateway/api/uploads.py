@@ -29,7 +29,6 @@ from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.slots import Slots
 from gateway.api.views import TakenView, UploadView
-from gateway.intake.uploads.draft import Mistake
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv
 from gateway.intake.uploads.upload import (
@@ -40,6 +39,7 @@ from gateway.intake.uploads.upload import (
     Uploaded,
     read_upload,
 )
+from gateway.intake.uploads.uploaded_record import Mistake
 from gateway.reading.model import Source
 from gateway.reading.view import Known, View
 

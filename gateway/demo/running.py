@@ -17,7 +17,8 @@ from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules.calendar import DAY_MS
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.messages import Message

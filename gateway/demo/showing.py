@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gateway.demo.counting import Numbers
 from gateway.demo.running import Ran
-from gateway.demo.stories import Line, Story
+from gateway.demo.stories import Story, StoryLine
 from gateway.rules.calendar import LONDON
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import INBOUND
@@ -47,7 +47,7 @@ _LATE: Final = {
 _TOP: Final = 5
 
 
-def show(console: Console, ran: Ran, numbers: Numbers, told: Sequence[Story], try_next: Text) -> None:
+def show(console: Console, ran: Ran, numbers: Numbers, chosen: Sequence[Story], try_next: Text) -> None:
     """Print all of it."""
     for title, body in (
         ("What this is", Text(WHAT_IT_IS)),
@@ -55,7 +55,7 @@ def show(console: Console, ran: Ran, numbers: Numbers, told: Sequence[Story], tr
         ("What went out", went_out(numbers)),
         ("What it amounts to", amounts(numbers)),
         ("Refused, and why", refused(numbers)),
-        *((f"{place}. {story.title}", timeline(story)) for place, story in enumerate(told, 1)),
+        *((f"{place}. {story.title}", timeline(story)) for place, story in enumerate(chosen, 1)),
         ("Is it always the same?", proof(ran)),
         ("What to try next", try_next),
     ):
@@ -169,7 +169,7 @@ def proof(ran: Ran) -> RenderableType:
     )
 
 
-def _cited(mark: str, line: Line, numbered: dict[str, int], style: str) -> Text:
+def _cited(mark: str, line: StoryLine, numbered: dict[str, int], style: str) -> Text:
     text = Text.assemble((mark, "dim"), (line.text, style))
     return text if line.rule is None else text.append(f" [{numbered[line.rule]}]", style="dim")
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.rules.events import OUTBOUND, Event
 from gateway.rules.messages import INBOUND
+from gateway.system.errors import UserError
 
 #: The inbound topics in the order in which records of one instant are taken.
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
@@ -206,7 +207,7 @@ class Changes(Struct, frozen=True, gc=False):
     behind: int
 
 
-class LogError(Exception):
+class LogError(UserError):
     """The log can't be used; the message says what to do."""
 
 
@@ -222,7 +223,7 @@ class CannotDraft(Exception):
     """Of something that goes out no record can be made; nothing was committed."""
 
 
-class Lost(Exception):
+class Lost(UserError):
     """The partition has another owner now: nothing of this claim can be committed any more."""
 
 

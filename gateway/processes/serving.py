@@ -32,7 +32,7 @@ from gateway.system.version import gateway_version
 async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    Raises LogError, InvalidSettings or PortInUse.
+    Raises UserError.
     """
     metrics = Metrics(gateway_version())
     refusals = Refusals(metrics.refused)

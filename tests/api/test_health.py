@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api import PortInUse
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedClaim, EmbeddedLog
 from gateway.engine import workers
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.settings.settings import InvalidSettings
+from gateway.system.errors import UserError
 from tests.api.serving import Answer, gateway
 from tests.ports import free_port
 
@@ -255,7 +255,7 @@ async def test_an_answer_that_fails_shows_nothing_of_why(path: Path, monkeypatch
 async def test_a_port_that_is_taken_is_told_with_the_setting_that_mends_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortInUse) as told:
+        with pytest.raises(UserError) as told:
             async with serving(application([]), "127.0.0.1", port):
                 pass
     assert str(told.value) == (

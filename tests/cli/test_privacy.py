@@ -175,8 +175,8 @@ def test_nothing_about_a_person_comes_out(
     tailed = gateway("tail", "--from-start", "--no-follow")
     for ended in (replayed, *for_people, fed, ran, again, tailed):
         assert ended.status == 0, ended.err
-    told = [*sorted(raised)[:5], *sorted({line["key"] for line in replayed.lines})[::60], "PO-poison"]
-    for_people += [gateway("explain", po_number) for po_number in told]
+    shown = [*sorted(raised)[:5], *sorted({line["key"] for line in replayed.lines})[::60], "PO-poison"]
+    for_people += [gateway("explain", po_number) for po_number in shown]
 
     for event in (
         "message.refused",
@@ -223,7 +223,7 @@ def test_nothing_about_a_person_comes_out(
     assert not any(PERSONAL.search(repr(order).encode()) for order in states)
 
 
-def test_an_error_about_a_line_tells_nothing_of_it(gateway: Gateway) -> None:
+def test_an_error_about_a_line_shows_nothing_of_it(gateway: Gateway) -> None:
     good = json_lines(marked([referral()]))
     for wrong in (
         good[:-3],

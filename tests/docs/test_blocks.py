@@ -16,7 +16,7 @@ import pytest
 from msgspec import json as msgspec_json
 
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import TOPIC_OF_EVENT
+from gateway.replay.event_lines import TOPIC_OF_EVENT
 from schemas.json import parse_as
 from tests.docs.pages import PAGES, ROOT, Block, blocks, page_id
 from tests.patience import PATIENCE_S

@@ -27,7 +27,8 @@ from gateway.engine.log import LogBusy
 from gateway.engine.partitioner import partition_for
 from gateway.intake.feed import feed
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.rules.events import DeadLetter
 from gateway.sample import programme

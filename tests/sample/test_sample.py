@@ -16,7 +16,7 @@ from holidays import country_holidays
 from msgspec.json import decode
 
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay
+from gateway.replay.decisions import replay
 from gateway.rules.events import Outcome
 from gateway.rules.policy import shipped
 from gateway.sample import programme

@@ -12,7 +12,8 @@ from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.sample import programme
 from producers.read_back import OUTBOUND_TOPICS, read_event

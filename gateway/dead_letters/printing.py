@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.dead_letters.letters import Choice, Letter, fails_again, letters
+from gateway.dead_letters.handling import Choice, DeadLetterEntry, dead_letters, fails_again
 from gateway.engine.log import Log
 from gateway.rules.words import instant, printable
 from schemas.catalogue import RECORDS
@@ -22,7 +22,7 @@ MOST_ROWS: Final = 500
 _DONE: Final = {"REPLAYED": "replayed", "DISCARDED": "discarded"}
 
 
-def line(letter: Letter) -> dict[str, Any]:
+def line(letter: DeadLetterEntry) -> dict[str, Any]:
     """What is known of a letter, without what it holds, as it is printed for programs."""
     dead, handled = letter.dead, letter.handled
     return {
@@ -43,28 +43,28 @@ def line(letter: Letter) -> dict[str, Any]:
     }
 
 
-def shown(letter: Letter, *, value: bool) -> dict[str, Any]:
+def shown(letter: DeadLetterEntry, *, value: bool) -> dict[str, Any]:
     """A letter by itself: its line, why it would fail again, and with `value` what it holds."""
-    told = line(letter) | {"would_fail_again": fails_again(letter.dead)}
+    facts = line(letter) | {"would_fail_again": fails_again(letter.dead)}
     if value:
         held = render(letter.dead)
-        told |= {name: held[name] for name in ("key", "value", "headers")}
-        told["record"] = _record(letter)
-    return told
+        facts |= {name: held[name] for name in ("key", "value", "headers")}
+        facts["record"] = _record(letter)
+    return facts
 
 
-async def print_letters(log: Log, choice: Choice, *, everything: bool, as_json: bool) -> None:
+async def print_dead_letters(log: Log, choice: Choice, *, everything: bool, as_json: bool) -> None:
     """The letters of a choice that wait, or with `everything` those that were handled as well.
 
     A table on a terminal, JSON lines elsewhere and with `as_json`. Raises LogError.
     """
-    found = (one async for one in letters(log, choice) if everything or not one.handled)
+    found = (one async for one in dead_letters(log, choice) if everything or not one.handled)
     if not sys.stdout.isatty() or as_json:
         async for one in found:
             sys.stdout.buffer.write(json.encode(line(one)) + b"\n")
         sys.stdout.buffer.flush()
         return
-    rows: deque[Letter] = deque(maxlen=MOST_ROWS)
+    rows: deque[DeadLetterEntry] = deque(maxlen=MOST_ROWS)
     count = 0
     async for one in found:
         rows.append(one)
@@ -84,7 +84,7 @@ async def print_letters(log: Log, choice: Choice, *, everything: bool, as_json: 
         console.print(f"These are the last {len(rows):,} of {count:,}; --json prints all.")
 
 
-def print_letter(letter: Letter, *, value: bool, as_json: bool) -> None:
+def print_dead_letter(letter: DeadLetterEntry, *, value: bool, as_json: bool) -> None:
     """One letter: for people on a terminal, a JSON line elsewhere and with `as_json`.
 
     value: with what it holds, which may be about a person.
@@ -116,7 +116,7 @@ def print_letter(letter: Letter, *, value: bool, as_json: bool) -> None:
         console.print(head, soft_wrap=True)
 
 
-def became(letter: Letter) -> str:
+def became(letter: DeadLetterEntry) -> str:
     """Where a letter comes from, where it was put back before, and what was done with it."""
     said = []
     if letter.came_from:
@@ -131,7 +131,7 @@ def became(letter: Letter) -> str:
     return "; ".join(said)
 
 
-def _record(letter: Letter) -> dict[str, Any] | None:
+def _record(letter: DeadLetterEntry) -> dict[str, Any] | None:
     """The record that a letter holds, where it holds one, whether it belongs on its topic or not."""
     record = decode(letter.dead.value, RECORDS, largest=None)
     if isinstance(record, Unreadable):
