@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.rules.case import Case, Check, Row
+from gateway.rules.deadlines import ATTACHMENT_LATE, clear
 from gateway.rules.guidance import NOT_BEFORE_WP11, RIGHT_REFERRAL, TIME_LIMITS
 from gateway.rules.messages import AttachmentRegistered
 
@@ -20,11 +21,8 @@ def _before_wp11(case: Case[AttachmentRegistered]) -> bool:
 def attach(case: Case[AttachmentRegistered]) -> None:
     """P11: the participant is on the Work Programme; an attachment in time clears T4's breach."""
     case.update(status="ATTACHED", closed_at=case.at)
-    referral = case.referral
-    attach_by = referral.referred_on + referral.limits.attach_within_days
-    if referral.attachment_late == "RAISED" and case.message.attached_on <= attach_by:
-        case.breach("ATTACHMENT_LATE", "CLEARED", attach_by, TIME_LIMITS)
-        case.update(attachment_late="CLEARED")
+    if case.message.attached_on <= case.referral.attach_by():
+        clear(case, ATTACHMENT_LATE)
 
 
 REGISTERED: Final = Row(

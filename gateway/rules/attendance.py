@@ -5,6 +5,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.rules.case import Case, Check, Row, unknown_session
+from gateway.rules.deadlines import SESSION_LATE, clear
 from gateway.rules.events import AttendanceEvent
 from gateway.rules.failures import fail, withdraw
 from gateway.rules.guidance import (
@@ -13,7 +14,6 @@ from gateway.rules.guidance import (
     FAILED,
     MANDATORY_ABSENCE,
     REQUIREMENT_TOLD,
-    SESSION_IN_TIME,
     VOLUNTARY_ABSENCE,
 )
 from gateway.rules.messages import (
@@ -54,11 +54,8 @@ def _tell(case: Case[Any], session: Session) -> Session:
 
 
 def _clear_session_late(case: Case[Any]) -> None:
-    referral = case.referral
-    if referral.session_late == "RAISED" and referral.attended_in_time:
-        due_on = referral.referred_on + referral.limits.session_within_days
-        case.breach("SESSION_LATE", "CLEARED", due_on, SESSION_IN_TIME)
-        case.update(session_late="CLEARED")
+    if case.referral.attended_in_time:
+        clear(case, SESSION_LATE)
 
 
 def confirm(case: Case[NotificationConfirmed]) -> None:

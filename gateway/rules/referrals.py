@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.rules.calendar import add_working_days, london_day
 from gateway.rules.case import Case, Check, Row, closed
+from gateway.rules.deadlines import ACCEPTANCE_LATE, clear
 from gateway.rules.guidance import (
     ACCEPTANCE,
     ANNEX_A,
@@ -259,11 +260,8 @@ def accept(case: Case[ReferralAccepted]) -> None:
     """P1: the provider takes the referral; an acceptance that was in time clears T1's breach."""
     case.update(accepted=True)
     case.enter_on_prap("ACCEPT", ACCEPTANCE)
-    referral = case.referral
-    in_time = london_day(case.message.accepted_at) <= referral.accept_by
-    if referral.acceptance_late == "RAISED" and in_time:
-        case.breach("ACCEPTANCE_LATE", "CLEARED", referral.accept_by, ACCEPTANCE)
-        case.update(acceptance_late="CLEARED")
+    if london_day(case.message.accepted_at) <= case.referral.accept_by:
+        clear(case, ACCEPTANCE_LATE)
 
 
 def reject(case: Case[ReferralRejected]) -> None:

@@ -38,12 +38,12 @@ def _before_referral(case: Case[SessionBooked] | Case[SessionChanged]) -> bool:
 
 
 def _advisories(case: Case[SessionBooked] | Case[SessionChanged]) -> tuple[str, ...]:
-    message, referral, limits = case.message, case.referral, case.referral.limits
-    days = london_day(message.starts_at) - referral.referred_on
+    message, referral = case.message, case.referral
+    on = london_day(message.starts_at)
     found = (
-        ("SESSION_AFTER_15_DAYS", days > limits.session_within_days),
-        ("SESSION_AFTER_21_DAYS", days > limits.wp11_within_days),
-        ("LONGER_THAN_AN_HOUR", message.duration_minutes > limits.session_minutes),
+        ("SESSION_AFTER_15_DAYS", on > referral.session_by()),
+        ("SESSION_AFTER_21_DAYS", on > referral.wp11_by()),
+        ("LONGER_THAN_AN_HOUR", message.duration_minutes > referral.limits.session_minutes),
         ("PARTICIPANT_NOT_NOTIFIED", referral.mandatory and message.notified_at is None),
     )
     return tuple(advisory for advisory, applies in found if applies)
