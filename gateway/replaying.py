@@ -18,10 +18,11 @@ from rich.text import Text
 from gateway.lanes import in_lanes
 from gateway.lines import LONGEST_LINE, Line, read_lines
 from gateway.replay import TOPIC_OF_EVENT, Place, decisions, replay, to_line
+from gateway.rules.calendar import instant_text
 from gateway.rules.events import Breach, Event, Instruction, Outcome, PrapAction, SanctionNotification
 from gateway.rules.messages import TOPIC_OF
 from gateway.rules.policy import Policies
-from gateway.words import instant, printable, sent, went
+from gateway.words import printable, sent, went
 
 #: How many lines are read between two moves of the progress bar.
 _MOVE_EVERY: Final = 2_000
@@ -152,7 +153,7 @@ def _essence(event: Event) -> Event:
 
 
 def _told(event: Event) -> str:
-    said = f"{instant(event.decided_at):<17}  "
+    said = f"{instant_text(event.decided_at):<17}  "
     if isinstance(event, Outcome):
         return f"{said}{sent(event)} is {went(event)}  ({printable(event.message_id)})"
     return said + printable(f"→ {went(event)}")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.rules.case import Case, Check, Row
+from gateway.rules.case import Also, Case, Check, Row
 from gateway.rules.deadlines import ATTACHMENT_LATE, clear
 from gateway.rules.guidance import NOT_BEFORE_WP11, RIGHT_REFERRAL, TIME_LIMITS
 from gateway.rules.messages import AttachmentRegistered
@@ -36,7 +36,7 @@ REGISTERED: Final = Row(
             "ATTACHED_TO_INFORMATION_SESSION",
             RIGHT_REFERRAL,
             "Attachments are made to Work Programme referrals only; back this one out by PRaP16.",
-            _back_out,
+            Also("PRaP BACK_OUT_ATTACHMENT and Instruction BACK_OUT_ATTACHMENT", _back_out),
         ),
         Check(
             "P11",
@@ -66,4 +66,5 @@ REGISTERED: Final = Row(
     attach,
     "ATTACHED",
     TIME_LIMITS,
+    says="has attached the participant",
 )

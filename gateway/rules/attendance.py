@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gateway.rules.case import Case, Check, Row, unknown_session
 from gateway.rules.deadlines import SESSION_LATE, clear
-from gateway.rules.events import AttendanceEvent
+from gateway.rules.events import ATTENDANCE_WORDS, AttendanceEvent
 from gateway.rules.failures import fail, withdraw
 from gateway.rules.guidance import (
     ATTENDED,
@@ -141,6 +141,7 @@ CONFIRMED: Final = Row(
     confirm,
     "replaces `notified_at`, also on a closed referral; a failure that waited for it is raised now",
     REQUIREMENT_TOLD,
+    says="confirms when the participant was told",
 )
 
 RECORDED: Final = Row(
@@ -185,6 +186,8 @@ RECORDED: Final = Row(
     "also on a closed referral. ATTENDED: attendance event; what F2 raised is WITHDRAWN, a waiting failure "
     "dropped. Mandatory, otherwise: attendance event, and F1. Voluntary, otherwise: nothing is told",
     ATTENDED,
+    cites=(MANDATORY_ABSENCE, VOLUNTARY_ABSENCE),
+    says=lambda message: ATTENDANCE_WORDS[message.outcome],
 )
 
 CORRECTED: Final = Row(
@@ -214,6 +217,8 @@ CORRECTED: Final = Row(
     "waiting failure dropped. Mandatory, otherwise: attendance event, and F1. Voluntary, otherwise: "
     "attendance event only where the last event told for this session was ATTENDED",
     VOLUNTARY_ABSENCE,
+    cites=(ATTENDED, MANDATORY_ABSENCE),
+    says=lambda message: f"corrects it, {ATTENDANCE_WORDS[message.outcome]}",
 )
 
 REIMBURSED: Final = Row(
@@ -241,4 +246,5 @@ REIMBURSED: Final = Row(
     reimburse,
     "kept, also on a closed referral",
     EXPENSES,
+    says="has reimbursed what coming cost",
 )

@@ -33,9 +33,10 @@ TRACE: Final = 6
 class Deadline:
     """What every row has for its readers. In its words a limit of the policy stands in braces.
 
-    row: its name in the rulebook. place: among what falls due at one instant. limit, when, then: the time, the
-    condition and the effect, in words. rule: the guidance that says so, '' where none does. cites: other
-    guidance that its events cite; cites_when: in which case which, in words.
+    row: its name in the rulebook. place: among what falls due at one instant. limit, when, then: the time,
+    the condition and the effect, in words. over: that its time is over, for somebody new to the Work
+    Programme; '' where no event says so. rule: the guidance, '' where there is none. cites: other guidance
+    that its events cite; cites_when: in which case which, in words.
     """
 
     row: str
@@ -43,9 +44,15 @@ class Deadline:
     limit: str
     when: str
     then: str
+    over: str = ""
     rule: str
     cites: tuple[str, ...] = ()
     cites_when: str = ""
+
+    @property
+    def condition(self) -> str:
+        """All of it, in words."""
+        return self.when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,11 @@ class ReferralDeadline(Deadline):
     effect: Callable[[Case[Any], "ReferralDeadline", int], None]
     breach: BreachKind | None = None
     cleared_by: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> str:
+        """The status, and `when`."""
+        return ", ".join(filter(None, (self.status or "any", self.when)))
 
     def is_met(self, referral: ReferralState) -> bool:
         """Whether the condition is true of a referral."""
@@ -138,6 +150,7 @@ SESSION_ENDED: Final = SessionDeadline(
         and (referral.closed_at is None or referral.closed_at > session.starts_at)
     ),
     then="F1 with that reason, and no attendance event",
+    over="the session is over, and the participant had said that they can't come",
     effect=_fail,
     rule=CANNOT_ATTEND,
 )
@@ -150,6 +163,7 @@ ACCEPTANCE_LATE: Final = ReferralDeadline(
     when="not accepted",
     holds=lambda referral: not referral.accepted,
     then="Breach ACCEPTANCE_LATE RAISED",
+    over="the time to accept is over",
     effect=_raise,
     breach="ACCEPTANCE_LATE",
     cleared_by=("P1",),
@@ -165,6 +179,7 @@ SESSION_LATE: Final = ReferralDeadline(
     holds=lambda referral: not referral.attended_in_time,
     may_return=True,  # the outcome may be corrected
     then="Breach SESSION_LATE RAISED",
+    over="the time for a session is over",
     effect=_raise,
     breach="SESSION_LATE",
     cleared_by=("P8", "P10"),
@@ -177,6 +192,7 @@ NOT_STARTED: Final = ReferralDeadline(
     last_day=ReferralState.wp11_by,
     status="OPEN",
     then="CANCELLED: cancellation event 'Did Not Start', PRaP CANCEL, Instruction REFERRAL_CANCELLED",
+    over="the time for a WP11 is over",
     effect=_cancel,
     rule=TIME_LIMITS,
     cites=(ATTENDED, VOLUNTARY_NOT_STARTED),
@@ -190,6 +206,7 @@ ATTACHMENT_LATE: Final = ReferralDeadline(
     last_day=ReferralState.attach_by,
     status="JOINING",
     then="Breach ATTACHMENT_LATE RAISED",
+    over="the time to attach is over",
     effect=_raise,
     breach="ATTACHMENT_LATE",
     cleared_by=("P11",),
@@ -208,6 +225,8 @@ FORGOTTEN: Final = ReferralDeadline(
 
 _OF_REFERRAL: Final = (ACCEPTANCE_LATE, SESSION_LATE, NOT_STARTED, ATTACHMENT_LATE, FORGOTTEN)
 _AT_PLACE: Final = {row.place: row for row in _OF_REFERRAL}
+#: The row that raises each breach.
+RAISED_BY: Final = {row.breach: row for row in _OF_REFERRAL if row.breach is not None}
 DEADLINES: Final[tuple[SessionDeadline | ReferralDeadline, ...]] = (SESSION_ENDED, *_OF_REFERRAL)
 
 #: For each status the rows that a referral of it waits for, as `next_due` needs them: the bit that says that

@@ -48,7 +48,7 @@ RECEIVED: Final = Row(
         ),
         Check(
             "W3",
-            "the interview was after D+21",
+            "the interview was after D+{wp11_within_days}",
             lambda case: case.message.interview_on > case.referral.wp11_by(),
             "INTERVIEW_AFTER_21_DAYS",
             TIME_LIMITS,
@@ -88,7 +88,10 @@ RECEIVED: Final = Row(
         ),
     ),
     join,
-    "JOINING; Instruction UNDERTAKE_ATTACHMENT, due D+28; advisory WP11_WITHOUT_ATTENDANCE where no session "
-    "was attended",
+    "JOINING; Instruction UNDERTAKE_ATTACHMENT, due D+{attach_within_days}; advisory WP11_WITHOUT_ATTENDANCE "
+    "where no session was attended",
     TIME_LIMITS,
+    says=lambda message: (
+        f"a WP11, the participant {'wants' if message.wants_to_join else 'does not want'} to join"
+    ),
 )
