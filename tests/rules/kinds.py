@@ -12,6 +12,8 @@ from tests.schemas import test_schemas
 from tests.schemas.examples import EXAMPLES
 
 ROOT: Final = Path(__file__).parents[2]
+#: The topics with one record, whose name a line may leave out.
+ALONE: Final = tuple(topic for topic, records in INBOUND.items() if len(records) == 1)
 
 
 def lacking(name: str, root: Path = ROOT) -> list[str]:
@@ -48,6 +50,11 @@ def _lacking(name: str, root: Path) -> Iterator[str]:
     names = ", ".join(each.__name__ for each in INBOUND.get(topic or "", ()))
     if topic is None or f"| `{topic}` | in | {names} |" not in topics:
         yield "is not in the table of docs/topics.md; add it to its topic"
+    if f'"{name}"' not in topics and topic not in (None, *ALONE):
+        yield "is not shown in docs/topics.md; add a line of it"
     uploads = (root / "docs" / "uploads.md").read_text("utf-8")
     if topic in (None, PROVIDERS_TOPIC) and f"\n| {name} | " not in uploads:
         yield "is not in the table of docs/uploads.md; add what it needs and may have"
+    sample = (file.read_text("utf-8") for file in (root / "gateway" / "sample").glob("*.py"))
+    if topic not in (None, *ALONE) and not any(f'"{name}"' in text for text in sample):
+        yield "is not brought about by gateway/sample/; let a referral's life have it"
