@@ -12,7 +12,8 @@ from rich.text import Text
 
 from gateway.dead_letters.handling import Choice, DeadLetterEntry, dead_letters, fails_again
 from gateway.engine.log import Log
-from gateway.rules.words import instant, printable
+from gateway.rules.calendar import instant_text
+from gateway.rules.words import printable
 from schemas.catalogue import RECORDS
 from schemas.codec import Unreadable, decode
 from schemas.json import format_instant, render
@@ -77,7 +78,7 @@ async def print_dead_letters(log: Log, choice: Choice, *, everything: bool, as_j
     for column in ("letter", "came (London)", "code", "what became of it"):
         table.add_column(column, overflow="fold")
     for one in rows:
-        came = instant(one.dead.decided_at)
+        came = instant_text(one.dead.decided_at)
         table.add_row(Text(printable(one.dead.event_id)), came, one.dead.code, Text(became(one)))
     console.print(table)
     if count > len(rows):
@@ -96,7 +97,7 @@ def print_dead_letter(letter: DeadLetterEntry, *, value: bool, as_json: bool) ->
     why = fails_again(dead)
     facts = {
         "letter": dead.event_id,
-        "came": f"{instant(dead.decided_at)} (London)",
+        "came": f"{instant_text(dead.decided_at)} (London)",
         "from": f"{dead.source_topic}, partition {dead.source_partition}, offset {dead.source_offset}",
         "code": f"{dead.code}: {dead.detail}",
         "now": "this version can read it" if why is None else f"would fail again: {why}",
@@ -121,9 +122,9 @@ def became(letter: DeadLetterEntry) -> str:
     said = []
     if letter.came_from:
         origin, then = letter.came_from
-        said.append(f"failed again: came from {printable(origin)}, replayed {instant(then.at)}")
+        said.append(f"failed again: came from {printable(origin)}, replayed {instant_text(then.at)}")
     if letter.handled:
-        said.append(f"{_DONE[letter.handled.done]} {instant(letter.handled.at)}")
+        said.append(f"{_DONE[letter.handled.done]} {instant_text(letter.handled.at)}")
     else:
         said.append("waits")
     if letter.failed_again:

@@ -13,6 +13,7 @@ from gateway.demo.counting import Numbers
 from gateway.demo.running import Ran
 from gateway.demo.stories import Story, StoryLine
 from gateway.rules.calendar import LONDON
+from gateway.rules.events import BREACH_WORDS
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import INBOUND
 
@@ -38,11 +39,6 @@ _RECEIVERS: Final = {
     "gateway.breaches": "time limits missed",
     "gateway.outcomes": "what came of each message",
     "gateway.dead-letters": "what could not be read",
-}
-_LATE: Final = {
-    "ACCEPTANCE_LATE": "not accepted in time",
-    "SESSION_LATE": "no session attended in time",
-    "ATTACHMENT_LATE": "not attached in time",
 }
 _TOP: Final = 5
 
@@ -96,7 +92,7 @@ def amounts(numbers: Numbers) -> RenderableType:
     came, outcomes = numbers.came_in.total(), numbers.outcomes
     open_still = numbers.referrals - numbers.attached - numbers.cancelled - numbers.rejected - numbers.joining
     expired = numbers.held - numbers.released
-    late = ", ".join(f"{_n(n)} {_LATE[what]}" for what, n in sorted(numbers.breaches.items()))
+    late = ", ".join(f"{_n(n)} {BREACH_WORDS[what]}" for what, n in sorted(numbers.breaches.items()))
     return _figures(
         (came, "messages, each decided exactly once:", True),
         (outcomes["APPLIED"], "applied", False),

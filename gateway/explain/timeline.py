@@ -9,10 +9,11 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from gateway.rules.calendar import instant_text
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Message
-from gateway.rules.words import became, by_time, came, instant, printable, sent, went
+from gateway.rules.words import became, by_time, came, printable, sent, went
 
 _INDENT: Final = " " * 19
 _STYLES: Final = {"APPLIED": "green", "REFUSED": "red", "DUPLICATE": "yellow", "HELD": "yellow"}
@@ -78,7 +79,7 @@ def print_timeline(
     put(Text(f"Purchase order {printable(po_number)}, in London's time\n", style="bold"))
     waiting = _Waiting(arrivals)
     for at, decided in groupby(events, lambda event: event.decided_at):
-        when = f"{instant(at):<17}  "
+        when = f"{instant_text(at):<17}  "
         for cause, effects in _by_cause(decided, waiting):
             head = Text.assemble(when, (cause.said, "bold"))
             _cite(head, cause.rule, cited)
@@ -91,7 +92,7 @@ def print_timeline(
                 _cite(text, line.rule if line.rule != cause.rule else None, cited)
                 put(text)
     for arrival in waiting.left():
-        put(Text(f"{instant(arrival.at):<17}  {came(arrival.message)}"))
+        put(Text(f"{instant_text(arrival.at):<17}  {came(arrival.message)}"))
         put(Text(f"{_INDENT}= not decided yet; `gateway run` decides it"))
     if cited:
         console.print("\nThe guidance it follows:")
@@ -140,7 +141,7 @@ def _by_cause(
                 arrival = waiting.of(event)
                 cause = sent(event) if arrival is None else came(arrival.message)
                 if arrival is not None and arrival.at < event.decided_at:
-                    cause += f" (came {instant(arrival.at)})"
+                    cause += f" (came {instant_text(arrival.at)})"
                 message = f"message {printable(event.message_id)}"
                 yield _Line(cause, "", None, message), [*effects, line]
                 effects = []

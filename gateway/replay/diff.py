@@ -12,9 +12,10 @@ from rich.text import Text
 from gateway.intake.lines import read_lines
 from gateway.replay.decisions import replay
 from gateway.replay.progress import progress
+from gateway.rules.calendar import instant_text
 from gateway.rules.events import Event, Outcome
 from gateway.rules.policy import Policies
-from gateway.rules.words import instant, printable, sent, went
+from gateway.rules.words import printable, sent, went
 
 
 def print_diff(stream: IO[bytes], policies: Policies, other: Policies, until: int | None) -> None:
@@ -86,7 +87,7 @@ def _essence(event: Event) -> Event:
 
 
 def _described(event: Event) -> str:
-    shown = f"{instant(event.decided_at):<17}  "
+    shown = f"{instant_text(event.decided_at):<17}  "
     if isinstance(event, Outcome):
         return f"{shown}{sent(event)} is {went(event)}  ({printable(event.message_id)})"
     return shown + printable(f"→ {went(event)}")
