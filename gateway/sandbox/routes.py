@@ -144,7 +144,9 @@ GET_MESSAGE: Final = Operation(
 class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
-    def __init__(self, log: Timed, workers: Workers, desk: Desk) -> None:
+    def __init__(self, log: Timed, workers: Workers, desk: Desk, *, settled_s: float = SETTLED_S) -> None:
+        """settled_s: how long is waited for all to be decided."""
+        self._settled_s = settled_s
         self._log = log
         self._workers = workers
         self._desk = desk
@@ -217,7 +219,7 @@ class Sandbox:
         """
         self._refuse_where_nobody_decides()
         try:
-            async with asyncio.timeout(SETTLED_S):
+            async with asyncio.timeout(self._settled_s):
                 for worker in [*self._workers.by_partition.values()]:
                     await worker.until_idle(at)
         except TimeoutError:

@@ -1,14 +1,34 @@
 """A sandbox's clock is moved, or it is said that it can't be at the moment."""
 
-import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
-from gateway.reading import following as following_room
-from gateway.reading.tables import ProjectionFile
+from gateway.api.desk import Desk
+from gateway.api.idempotency import Idempotency
+from gateway.api.posting import Posting
+from gateway.api.server import application, serving
+from gateway.engine.log import LogBusy
+from gateway.reading.model import OwnLog
+from gateway.reading.view import View
 from gateway.sandbox import routes
-from tests.api.running import sandbox
+from tests.api.running import Client, Sandbox, sandbox
+from tests.ports import free_port
+
+
+@asynccontextmanager
+async def impatient(made: Sandbox, settled_s: float) -> AsyncIterator[Client]:
+    """The routes of a sandbox that wait no longer than that for all to be decided."""
+    model, posting, port = OwnLog(made.log.file, 1), Posting(made.log), free_port()
+    view = View(model.source)
+    desk = Desk(view, model, posting, Idempotency(view, model, posting), read_only=False)
+    app = application(routes.Sandbox(made.log, made.crew, desk, settled_s=settled_s).routes())
+    async with serving(app, "127.0.0.1", port), ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield Client(session, "")
+    view.close()
 
 
 async def test_nobody_waits_for_ever_for_a_clock_that_can_not_be_followed(
@@ -16,17 +36,17 @@ async def test_nobody_waits_for_ever_for_a_clock_that_can_not_be_followed(
 ) -> None:
     """Nor does who comes behind them; when it can be followed again, all goes on."""
 
-    def fails(file: ProjectionFile, changes: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+    async def away(*_: object) -> None:
+        raise LogBusy("another process has been writing to the log for a minute")
 
     async with sandbox(tmp_path / "sandbox.db") as made:
-        asking = made.client()
         with monkeypatch.context() as stuck:
-            stuck.setattr(routes, "SETTLED_S", 0.2)
-            stuck.setattr(following_room, "fill", fails)
-            for _ in range(2):
-                moved = await asking.send("POST", "/sandbox/clock", {"at": "2016-03-20T00:00:00Z"})
-                assert (moved.status, moved.code) == (503, "TRY_AGAIN")
-                assert moved.headers["Retry-After"] == "1"
+            stuck.setattr(made.log, "write", away)
+            async with impatient(made, 0.2) as asking:
+                for _ in range(2):
+                    moved = await asking.send("POST", "/sandbox/clock", {"at": "2016-03-20T00:00:00Z"})
+                    assert (moved.status, moved.code) == (503, "TRY_AGAIN")
+                    assert moved.headers["Retry-After"] == "1"
+        asking = made.client()
         await asking.clock("2016-03-20T00:00:00Z")
         await asking.clock("2016-03-21T00:00:00Z")
