@@ -9,9 +9,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.measuring import Figure, Rounds, keep, measure
 from benchmarks.programmes import scaled
-from gateway.engine.caseload import Caseload, pack, unpack
+from gateway.engine.purchase_orders import PurchaseOrders, pack, unpack
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.rules.events import OUTBOUND
 from gateway.rules.messages import TOPIC_OF
@@ -32,13 +33,13 @@ def test_json_and_state(benchmark: BenchmarkFixture) -> None:
     lines = list(read_lines(texts))
     policies = policy.shipped()
     events = list(replay(lines, policies))
-    caseload = Caseload(policies)
+    purchase_orders = PurchaseOrders(policies)
     packed = []
     for line in lines:
         if line.message is not None:
-            decision = caseload.decide(line.message, line.at)
-            caseload.keep(line.message.po_number, decision)
-            packed.append(caseload.packed(line.message.po_number))
+            decision = purchase_orders.decide(line.message, line.at)
+            purchase_orders.keep(line.message.po_number, decision)
+            packed.append(purchase_orders.packed(line.message.po_number))
     orders = [unpack(state) for state in packed if state is not None]
 
     def all_ways() -> dict[str, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.topics_create import create
 from tests.kafka.gateways import Gateway, several, share
 from tests.patience import eventually
@@ -29,7 +29,7 @@ def main() -> int:
     partitions = given.partitions
     run(
         create(
-            Connection((given.bootstrap,)),
+            BrokerConnection((given.bootstrap,)),
             prefix,
             partitions=partitions,
             default_partitions=partitions,

@@ -18,12 +18,12 @@ from typing import Final
 
 from benchmarks.processes import GATEWAY
 from benchmarks.programmes import live_referrals
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
-from gateway.engine.caseload import Caseload
 from gateway.engine.log import INBOUND_TOPICS, Commit
 from gateway.engine.partitioner import partition_for
+from gateway.engine.purchase_orders import PurchaseOrders
 from gateway.intake.lines import read_lines
 from gateway.rules import policy
 
@@ -57,15 +57,15 @@ async def fill(bootstrap: str, prefix: str, count: int, partitions: int) -> int:
 
     Returns how many bytes they are together.
     """
-    caseload = Caseload(policy.shipped())
+    purchase_orders = PurchaseOrders(policy.shipped())
     po_numbers = []
     for piece in live_referrals(min(DIFFERENT, count)):
         for line in read_lines(piece.splitlines()):
             if line.message is not None:
-                caseload.keep(line.message.po_number, caseload.decide(line.message, line.at))
+                purchase_orders.keep(line.message.po_number, purchase_orders.decide(line.message, line.at))
                 po_numbers.append(line.message.po_number)
-    states = [state for po_number in po_numbers[:DIFFERENT] if (state := caseload.packed(po_number))]
-    connection = Connection((bootstrap,))
+    states = [state for po_number in po_numbers[:DIFFERENT] if (state := purchase_orders.packed(po_number))]
+    connection = BrokerConnection((bootstrap,))
     await create(
         connection,
         prefix,

@@ -59,7 +59,7 @@ class Commands:
         return json.decode(out, type=Weighed)
 
     def started(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start one command, whose end is the caller's affair."""
+        """Start one command, which is one process; its end is the caller's affair."""
         return subprocess.Popen(
             [GATEWAY, *arguments],
             cwd=self.folder,

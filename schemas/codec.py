@@ -1,24 +1,21 @@
 """Records to and from bytes: Avro's single-object encoding.
 
-What the current schemas say is written, and nearly all of it read, by what is compiled from them; fastavro
-reads the rest: other writers' schemas, and whatever is not as usual.
+What the current schemas say is written by what is compiled from them; fastavro reads.
 
 The bytes are C3 01, the CRC-64-AVRO fingerprint of the writer's schema in parsing canonical form (8 bytes,
 little endian), and the body. Source: Avro 1.12 specification, "Single-object encoding".
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from io import BytesIO
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from fastavro import schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 from msgspec import Struct, convert
 
-from gateway.rules.events import DeadLetter
-from schemas.avro_reader import Read, record_reader
 from schemas.avro_writer import Write, record_writer
-from schemas.catalogue import CLASSES, RECORDS, SCHEMAS, Schema, earlier_schemas
+from schemas.catalogue import RECORDS, SCHEMAS, Schema, earlier_schemas
 from schemas.prepared import keyed, parsed
 from schemas.ranges import Ranges, ranges_of
 
@@ -48,25 +45,16 @@ _OUT_OF_RANGE: Final = Unreadable("UNDECODABLE", "A number, date or instant in t
 _NOT_ITS_SCHEMA: Final = Unreadable("UNDECODABLE", "The body is not what its schema says.")
 _UNKNOWN: Final = Unreadable("UNKNOWN_SCHEMA", "No schema with the value's fingerprint is known.")
 
-#: What makes a record of fields that its schema allows, by its name. A dead letter's code is any text to its
-#: schema, and one of a few to its class.
-MAKERS: Final[dict[str, Callable[..., object]]] = {
-    **CLASSES,
-    "DeadLetter": lambda **fields: convert(fields, DeadLetter),
-}
-
 
 class _Writer(Struct, frozen=True):
     """A schema that bytes were written with, ready to be read.
 
-    plain: what reads the record where its bytes are as usual; None: the schema is not the current one.
     strict: the schema in the form that takes no negative index (see `keyed`).
     resolved: the writer's schema and the reader's, where they differ.
     """
 
     name: str
     record: type[Struct]
-    plain: Read | None
     strict: Schema
     resolved: tuple[Schema, Schema] | None
     ranges: Ranges
@@ -85,8 +73,7 @@ class Codec:
         for name, schema in SCHEMAS.items():
             header, record = header_of(schema), RECORDS[name]
             self._write[record] = record_writer(schema, header)
-            plain = record_reader(schema, MAKERS)
-            self._writers[header] = _Writer(name, record, plain, keyed(schema), None, ranges_of(schema))
+            self._writers[header] = _Writer(name, record, keyed(schema), None, ranges_of(schema))
         for schema in (*earlier_schemas(), *writers):
             self._writers.setdefault(header_of(schema), _earlier(schema))
 
@@ -121,7 +108,7 @@ def _earlier(schema: Schema) -> _Writer:
         raise ValueError(f"The schema {name} is of no record that is known; take it out.")
     current = SCHEMAS[name]
     resolved = (parsed(schema), parsed(current))
-    return _Writer(name, RECORDS[name], None, keyed(schema), resolved, ranges_of(current))
+    return _Writer(name, RECORDS[name], keyed(schema), resolved, ranges_of(current))
 
 
 def _without_writer(value: bytes) -> Unreadable:
@@ -131,17 +118,6 @@ def _without_writer(value: bytes) -> Unreadable:
 
 
 def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
-    if writer.plain is not None:
-        try:
-            record, end = writer.plain(value, HEADER_BYTES)
-            if end == len(value):
-                return cast(Struct, record)
-        except (ValueError, LookupError):
-            pass  # fastavro says what is wrong, if anything is
-    return _read_by_fastavro(writer, value)
-
-
-def _read_by_fastavro(writer: _Writer, value: bytes) -> Struct | Unreadable:
     try:
         stream = BytesIO(value)
         stream.seek(HEADER_BYTES)

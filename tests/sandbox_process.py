@@ -70,9 +70,9 @@ class Sandbox:
             named = {name: value for name, value in sent.items() if value}
             connection.request(method, path, body or None, named)
             response = connection.getresponse()
-            # A stream has no end: its first lines are enough.
+            # A stream has no end: its first event is enough.
             streams = response.headers.get_content_type() == "text/event-stream"
-            content = b"".join(response.readline() for _ in range(6)) if streams else response.read()
+            content = b"".join(response.readline() for _ in range(5)) if streams else response.read()
             return Answered(response.status, dict(response.headers.items()), content)
         finally:
             connection.close()

@@ -1,5 +1,1 @@
 """HTTP: what is asked of a running gateway."""
-
-
-class PortInUse(Exception):
-    """Another program listens on the port; the message says what to set."""

@@ -9,12 +9,26 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from gateway.api.desk import answer
+from gateway.api.operation import TEXT, Answer, Parameter, header
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, guidance
 from gateway.api.views import MessageView
 from gateway.rules.events import Outcome
 
 LONGEST_WAIT_S: Final = 30
+PREFER: Final = Parameter(
+    "header",
+    "Prefer",
+    f"`wait=5`: wait up to so many seconds, {LONGEST_WAIT_S} at the most, for what comes of it (RFC 7240).",
+    TEXT | {"examples": ["wait=5"]},
+)
+APPLIED: Final = {"Preference-Applied": header("For how long was waited at the most.", always=False)}
+DECIDED: Final = Answer("Decided: APPLIED, or DUPLICATE.", MessageView, APPLIED)
+TAKEN: Final = Answer(
+    "It is on the log and will be decided, whatever happens to the gateway; HELD: it waits for its referral.",
+    MessageView,
+    {"Location": header("Where its outcome will be.")} | APPLIED,
+)
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 

@@ -12,7 +12,9 @@ from aiohttp import web
 from msgspec import DecodeError, Struct, json
 
 from gateway.api.callers import Caller
+from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
 from gateway.api.idempotency import Idempotency
+from gateway.api.operation import TEXT, Parameter, header
 from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
@@ -38,6 +40,17 @@ _CHUNK: Final = 64 * 1024
 
 CALLER: Final = web.RequestKey("caller", Caller)
 
+PROVIDER: Final = Parameter(
+    "query",
+    "provider_id",
+    "Where the token stands for several providers, the one that this is for; otherwise it is left out.",
+    TEXT | {"minLength": 1, "maxLength": LONGEST_PROVIDER_ID},
+)
+IF_NONE_MATCH: Final = Parameter(
+    "header", "If-None-Match", "The ETag that you have: 304 where it is still the same.", TEXT
+)
+ETAG: Final = {"ETag": header("Names this version; see If-None-Match.")}
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -58,18 +71,6 @@ def caller_of(request: web.Request) -> Caller:
     return request[CALLER]
 
 
-def _has_query(request: web.Request) -> bool:
-    """Whether there may be a query; to see that there is none takes less time than to read none."""
-    return "?" in request.raw_path
-
-
-def query_of(request: web.Request) -> dict[str, str]:
-    """The parameters of the query that say something: `?status=&limit=5` is what forms make of no status."""
-    if not _has_query(request):
-        return {}
-    return {name: value for name, value in request.query.items() if value}
-
-
 def providers_of(request: web.Request) -> frozenset[str]:
     """The providers that the caller stands for; with `?provider_id=` that one.
 
@@ -83,7 +84,7 @@ def providers_of(request: web.Request) -> frozenset[str]:
             "This is for providers; use a token with a provider_id.",
             code="NOT_A_PROVIDER",
         )
-    chosen = query_of(request).get("provider_id")
+    chosen = PROVIDER.text_of(request)
     if chosen is None:
         return caller.providers
     if chosen not in caller.providers:
@@ -123,39 +124,6 @@ def has_already(request: web.Request, etag: str) -> bool:
     """Whether the caller has this version of what it asks for (RFC 9110, 13.1.2)."""
     given = request.headers.get("If-None-Match", "")[:1_000]
     return given.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
-
-
-def whole_number(request: web.Request, name: str, default: int, most: int) -> int:
-    """A parameter that is a number from 1 (0 for `wait`) to `most`. Raises Problem."""
-    text = query_of(request).get(name)
-    if text is None:
-        return default
-    least = 0 if name == "wait" else 1
-    if text.isascii() and text.isdecimal() and len(text) <= 6 and least <= int(text) <= most:
-        return int(text)
-    raise Problem(
-        HTTPStatus.BAD_REQUEST,
-        f"{name} is not a number from {least} to {most}.",
-        code="BAD_PARAMETER",
-        field=name,
-    )
-
-
-def known_parameters(request: web.Request, *names: str) -> None:
-    """Raises Problem for a parameter that there is not, which would else be passed over in silence."""
-    if not _has_query(request):
-        return
-    for name in request.query:
-        if name not in names:
-            raise Problem(
-                HTTPStatus.BAD_REQUEST,
-                f"There is a parameter that this path does not have; it takes {', '.join(names) or 'none'}.",
-                code="UNKNOWN_PARAMETER",
-            )
-    if len(request.query) != len(set(request.query)):
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, "A parameter is given twice; give it once.", code="BAD_PARAMETER"
-        )
 
 
 def content_type_of(request: web.Request) -> tuple[str, str | None]:

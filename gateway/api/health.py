@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 from msgspec import json
@@ -10,14 +11,48 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway.api.metrics import Metrics, PartitionGauges
+from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
-from gateway.engine.crew import Crew
+from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
+
+GET_LIVENESS: Final = Operation(
+    id="getLiveness",
+    method="GET",
+    path="/livez",
+    tag="operation",
+    summary="Whether the process is alive",
+    answers={200: Answer("It is.", {"text/plain": TEXT})},
+)
+GET_READINESS: Final = Operation(
+    id="getReadiness",
+    method="GET",
+    path="/readyz",
+    tag="operation",
+    summary="Whether the process decides what arrives",
+    answers={
+        200: Answer("It does.", ReadinessView),
+        503: Answer("It doesn't, and why.", ReadinessView),
+    },
+)
+GET_METRICS: Final = Operation(
+    id="getMetrics",
+    method="GET",
+    path="/metrics",
+    tag="operation",
+    summary="What it has done, for Prometheus",
+    answers={
+        200: Answer(
+            "As Prometheus or OpenMetrics asks.",
+            dict.fromkeys(("text/plain", "application/openmetrics-text"), TEXT),
+        )
+    },
+)
 
 
 def routes(
-    crew: Crew,
+    workers: Workers,
     metrics: Metrics,
     stop: asyncio.Event,
     now: Callable[[], int] | None,
@@ -28,7 +63,7 @@ def routes(
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
     log's. model: what fills the projection, where the API is served.
     """
-    gauges: Collector = PartitionGauges(crew, now, model)
+    gauges: Collector = PartitionGauges(workers, now, model)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:
@@ -37,12 +72,12 @@ def routes(
 
     async def readyz(_: web.Request) -> web.Response:
         """200 where all that is assigned is being decided, else 503 with the reasons."""
-        found = partitions(crew, now)
+        found = partitions(workers, now)
         reasons = [f"partition {each.number}: {each.trouble}" for each in found if each.trouble]
         if stop.is_set():
             reasons.insert(0, "it was told to stop")
-        if crew.assigned is None:
-            reasons.append(crew.waiting_for)
+        if workers.assigned is None:
+            reasons.append(workers.waiting_for)
         projection = None
         if model is not None:
             if model.trouble:
@@ -75,4 +110,4 @@ def routes(
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
 
-    return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]
+    return [GET_LIVENESS.route(livez), GET_READINESS.route(readyz), GET_METRICS.route(show_metrics)]

@@ -9,9 +9,19 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
+from aiohttp_sse import EventSourceResponse
 from msgspec import json
 
-from gateway.api.desk import Desk, answer, caller_of, known_parameters, providers_of, query_of, whole_number
+from gateway.api.desk import PROVIDER, Desk, answer, caller_of, providers_of
+from gateway.api.operation import (
+    CURSOR_SCHEMA,
+    JSON,
+    TEXT,
+    Answer,
+    Operation,
+    Parameter,
+    whole_number,
+)
 from gateway.api.problems import Problem
 from gateway.api.rendering import instruction
 from gateway.api.slots import Slots
@@ -22,13 +32,51 @@ from gateway.reading.view import Listed
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500
 LONGEST_WAIT_S: Final = 60
-#: A stream says that it is alive when it has said nothing for so long.
+#: How often a stream says that it is alive.
 ALIVE_S: Final = 15.0
+#: After how long a browser that has lost its stream should come back.
+BACK_MS: Final = 1_000
 #: How long it may take until a stream or a long poll ends whose caller has gone.
 GONE_S: Final = 1.0
 #: How many streams and long polls one caller may have open.
 MOST_OPEN: Final = 20
 EVENT_STREAM: Final = "text/event-stream"
+
+AFTER: Final = Parameter(
+    "query", "after", "`next` of an earlier answer; without it, from the first on.", CURSOR_SCHEMA
+)
+LAST_EVENT_ID: Final = Parameter(
+    "header",
+    "Last-Event-ID",
+    "In a stream, and only there, in place of `after`: the id of the last event that you had.",
+    TEXT,
+)
+WAIT: Final = whole_number(
+    "wait",
+    "For how many seconds to wait where there is nothing yet.",
+    least=0,
+    most=LONGEST_WAIT_S,
+    default=0,
+)
+LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
+LIST_INSTRUCTIONS: Final = Operation(
+    id="listInstructions",
+    method="GET",
+    path="/v1/instructions",
+    tag="instructions",
+    summary="What you are to do next",
+    about="In order, by cursor. `wait` waits for the next one. With `Accept: text/event-stream` they "
+    "come as they are decided, each as an event `instruction` with its cursor as id.",
+    parameters=(AFTER, WAIT, LIMIT, PROVIDER, LAST_EVENT_ID),
+    answers={
+        200: Answer(
+            "Those behind the cursor; `next` is where to go on.",
+            {JSON: InstructionList, EVENT_STREAM: TEXT},
+        )
+    },
+    problems={400: ("BAD_CURSOR",), 429: ("TOO_MANY_STREAMS",)},
+    links={"referral": ("getReferral", "po", "$response.body#/instructions/0/po_number")},
+)
 
 
 class Instructions:
@@ -42,14 +90,13 @@ class Instructions:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """One path for all three ways."""
-        return [web.get("/v1/instructions", self._instructions)]
+        return [LIST_INSTRUCTIONS.route(self._instructions)]
 
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
-        known_parameters(request, "after", "wait", "limit", "provider_id")
         providers = providers_of(request)
         streams = request.method != "HEAD" and EVENT_STREAM in request.headers.get("Accept", "")
-        limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
-        wait_s = whole_number(request, "wait", 0, LONGEST_WAIT_S)
+        limit = LIMIT.number_of(request)
+        wait_s = WAIT.number_of(request)
         place = self._place(request, streams)
         found = [] if streams else self._desk.view.instructions(providers, place, limit)
         if streams or (wait_s and not found):
@@ -76,7 +123,7 @@ class Instructions:
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
         if last is None:
-            last, field = query_of(request).get("after"), "after"
+            last, field = AFTER.text_of(request), "after"
         if last is None:
             return beginning(partitions)
         try:
@@ -122,13 +169,14 @@ class Instructions:
         self, request: web.Request, providers: frozenset[str], place: tuple[int, ...]
     ) -> web.StreamResponse:
         """Server-sent events until the caller goes, the token ends, or the gateway stops."""
-        response = web.StreamResponse(
-            headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
+        # Whoever takes nothing of it is let go by the connection, as with every answer.
+        response = EventSourceResponse(sep="\n", ping_interval=ALIVE_S, send_timeout=None)
+        response.headers["Cache-Control"] = "no-store"  # the library's own would let caches keep it
         await response.prepare(request)
         try:
-            with suppress(ConnectionError):  # the caller has gone
-                await self._send(request, response, providers, place)
+            async with response:
+                with suppress(ConnectionError):  # the caller has gone
+                    await self._send(request, response, providers, place)
         except sqlite3.Error as error:  # it ends here, and whoever comes again is told
             self._desk.model.unreadable(error)
         return response
@@ -136,32 +184,28 @@ class Instructions:
     async def _send(
         self,
         request: web.Request,
-        response: web.StreamResponse,
+        response: EventSourceResponse,
         providers: frozenset[str],
         place: tuple[int, ...],
     ) -> None:
-        """Write what is there, also where the token ends at once, and what comes.
+        """Send what is there, also where the token ends at once, and what comes.
 
         Raises ConnectionError where nobody listens any more.
         """
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
-        await response.write(b"retry: 1000\n\n")
         first = True
-        while not self._stop.is_set() and (first or now() < until_s):
+        while first or now() < until_s:
             first = False
-            wait_s = min(ALIVE_S, max(until_s - now(), 0.01))
-            found = await self._wait(request, providers, place, PAGE, wait_s)
-            if not found and not self._stop.is_set():
-                await response.write(b": alive\n\n")
+            found = await self._wait(request, providers, place, PAGE, max(until_s - now(), 0.01))
+            if not found:
+                return
             for each in found:
-                data = json.encode(instruction(each))
-                await response.write(
-                    b"id: %b\nevent: instruction\ndata: %b\n\n" % (format_cursor(each.place).encode(), data)
-                )
+                data = json.encode(instruction(each)).decode()
+                cursor = format_cursor(each.place)
+                await response.send(data, id=cursor, event="instruction", retry=BACK_MS)
                 place = each.place
-        await response.write_eof()
 
 
 def _has_gone(request: web.Request) -> bool:

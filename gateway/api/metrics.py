@@ -26,10 +26,10 @@ from prometheus_client.registry import Collector
 from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
-from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Output, topic_of
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
+from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
 from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
 from producers import dead_letters
@@ -291,14 +291,16 @@ class PartitionGauges(Collector):
     model: what fills the projection, where the API is served.
     """
 
-    def __init__(self, crew: Crew, now: Callable[[], int] | None, model: ReadModel | None = None) -> None:
-        self._crew = crew
+    def __init__(
+        self, workers: Workers, now: Callable[[], int] | None, model: ReadModel | None = None
+    ) -> None:
+        self._workers = workers
         self._now = now
         self._model = model
 
     def collect(self) -> Iterable[Metric]:
         """The gauges of the moment."""
-        found = partitions(self._crew, self._now)
+        found = partitions(self._workers, self._now)
         yield GaugeMetricFamily(ASSIGNED.name, ASSIGNED.meaning, len(found))
         yield GaugeMetricFamily(OWNED.name, OWNED.meaning, sum(each.trouble is None for each in found))
         yield _gauge(READY, found, lambda each: each.trouble is None)

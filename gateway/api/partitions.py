@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.engine.crew import Crew
+from gateway.engine.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Partition:
     purchase_orders: int | None
 
 
-def partitions(crew: Crew, now: Callable[[], int] | None) -> list[Partition]:
+def partitions(workers: Workers, now: Callable[[], int] | None) -> list[Partition]:
     """The assigned partitions, in order. now: the wall clock (UTC milliseconds), where that is the log's."""
-    return [_partition(crew, number, now) for number in sorted(crew.assigned or ())]
+    return [_partition(workers, number, now) for number in sorted(workers.assigned or ())]
 
 
-def _partition(crew: Crew, number: int, now: Callable[[], int] | None) -> Partition:
-    standing = crew.standing(number)
-    trouble = crew.trouble(number)
+def _partition(workers: Workers, number: int, now: Callable[[], int] | None) -> Partition:
+    standing = workers.standing(number)
+    trouble = workers.trouble(number)
     if standing is None:
         return Partition(number, trouble, None, None, None)
     behind_s = None

@@ -9,18 +9,20 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, providers_of, read_object
+from gateway.api.desk import LONGEST_ID, PROVIDER, Desk, answer, providers_of, read_object
 from gateway.api.idempotency import Message
+from gateway.api.operation import JSON, Answer, Operation
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
 from gateway.api.sending import (
+    PLAN_KEY,
     idempotency_key,
     key_reused,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
-from gateway.api.views import DeliveryPlanList
+from gateway.api.views import DeliveryPlanList, DeliveryPlanView
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
@@ -29,13 +31,39 @@ LONGEST_TEXT: Final = 10_000
 #: How long an answer waits until the plan can be asked for.
 SHOWN_S: Final = 2.0
 
+PUT_PLAN: Final = Operation(
+    id="putDeliveryPlan",
+    method="PUT",
+    path="/v1/delivery-plan",
+    tag="delivery plans",
+    summary="Say how you plan to deliver the sessions (WP19 ¶24)",
+    about="It takes the place of the plan before it.",
+    parameters=(PLAN_KEY, PROVIDER),
+    takes={JSON: "DeliveryPlan"},
+    answers={200: Answer("The plan, as it was put.", DeliveryPlanView)},
+    problems={
+        400: ("BAD_IDEMPOTENCY_KEY", "INVALID_PLAN", "PROVIDER_NEEDED"),
+        409: ("READ_ONLY",),
+        422: ("IDEMPOTENCY_KEY_REUSED",),
+        503: ("TRY_AGAIN",),
+    },
+)
+GET_PLAN: Final = Operation(
+    id="getDeliveryPlan",
+    method="GET",
+    path="/v1/delivery-plan",
+    tag="delivery plans",
+    summary="The plan that you have put",
+    parameters=(PROVIDER,),
+    answers={200: Answer("The plan in force, of each provider that you stand for.", DeliveryPlanList)},
+)
+
 
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
     """How the caller plans to deliver the sessions."""
 
     async def put(request: web.Request) -> web.Response:
         """Put a plan in the place of the provider's last one: the topic keeps one for each provider."""
-        known_parameters(request, "provider_id")
         provider_id = _the_provider(request)
         refuse_where_nothing_can_be_posted(desk)
         given = request.headers.getall("Idempotency-Key", [])
@@ -57,11 +85,10 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
 
     async def show(request: web.Request) -> web.Response:
         """The plans in force of the providers that the caller stands for."""
-        known_parameters(request, "provider_id")
         plans = [plan for each in sorted(providers_of(request)) if (plan := desk.view.plan(each)) is not None]
         return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
 
-    return [web.put("/v1/delivery-plan", put), web.get("/v1/delivery-plan", show)]
+    return [PUT_PLAN.route(put), GET_PLAN.route(show)]
 
 
 def _the_provider(request: web.Request) -> str:

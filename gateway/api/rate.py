@@ -5,7 +5,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final
 
-from gateway.api.callers.caller import Caller
+from gateway.api.callers import Caller
 from gateway.api.security import Refusals
 
 #: How many buckets there are at the most; the one that was not used for longest makes room.

@@ -8,19 +8,22 @@ from typing import Any, Final, cast
 from aiohttp import web
 
 from consumers import draft
-from gateway.api.answering import answer_with, wait_s_of
-from gateway.api.desk import Desk, answer, known_parameters, providers_of, read_object
+from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
+from gateway.api.desk import PROVIDER, Desk, answer, providers_of, read_object
 from gateway.api.idempotency import Message
+from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
 from gateway.api.problems import Problem
-from gateway.api.referrals import not_theirs
+from gateway.api.referrals import PO, not_theirs
 from gateway.api.rendering import decided, pending
 from gateway.api.sending import (
+    KEY,
     idempotency_key,
     key_reused,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
+from gateway.api.views import MessageView
 from gateway.engine.log import Draft
 from gateway.reading.view import Owner, has_come_to
 from gateway.rules.events import Outcome
@@ -31,6 +34,38 @@ TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
 #: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
 MOST_RECORDS: Final = 1_000
 
+_TO_REFERRAL: Final = ("getReferral", "po", "$response.body#/po_number")
+POST_RECORD: Final = Operation(
+    id="postRecord",
+    method="POST",
+    path="/v1/referrals/{po}/records",
+    tag="messages",
+    summary="Send a record",
+    about="With `Prefer: wait=5` the answer is what came of it, where that is known in time.",
+    parameters=(PO, KEY, PREFER, PROVIDER),
+    takes={JSON: "ProviderRecord"},
+    answers={200: DECIDED, 202: TAKEN},
+    problems={
+        400: ("IDEMPOTENCY_KEY_MISSING", "BAD_IDEMPOTENCY_KEY", "INVALID_RECORD"),
+        404: ("UNKNOWN_REFERRAL",),
+        409: ("READ_ONLY", "TOO_MANY_RECORDS"),
+        422: ("IDEMPOTENCY_KEY_REUSED", *refusals([PROVIDERS_TOPIC])),
+        503: ("TRY_AGAIN",),
+    },
+    links={"outcome": ("getMessage", "id", "$response.body#/message_id"), "referral": _TO_REFERRAL},
+)
+GET_MESSAGE: Final = Operation(
+    id="getMessage",
+    method="GET",
+    path="/v1/messages/{id}",
+    tag="messages",
+    summary="What came of a message",
+    parameters=(in_path("id", "The message's id: the Idempotency-Key that it came with.", "prv-1"), PROVIDER),
+    answers={200: Answer("The message, and its outcome where that is known.", MessageView)},
+    problems={404: ("UNKNOWN_MESSAGE",)},
+    links={"referral": _TO_REFERRAL},
+)
+
 
 class Records:
     """Takes providers' records, each once, and knows what came of them."""
@@ -40,11 +75,7 @@ class Records:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What providers send, and what they ask of it."""
-        # With a pattern of its own: aiohttp's leaves out braces, and an id may have them.
-        return [
-            web.post("/v1/referrals/{po:[^/]+}/records", self._take),
-            web.get("/v1/messages/{id:[^/]+}", self._message),
-        ]
+        return [POST_RECORD.route(self._take), GET_MESSAGE.route(self._message)]
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take a record.
@@ -54,7 +85,6 @@ class Records:
         3. Whether it has come before: then the answer is what it was. If not, the log: what is there will be
            decided, whatever happens to this process.
         """
-        known_parameters(request, "provider_id")
         providers = providers_of(request)
         key = idempotency_key(request)
         po_number = request.match_info["po"]
@@ -87,7 +117,6 @@ class Records:
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
-        known_parameters(request, "provider_id")
         providers = providers_of(request)
         message_id = request.match_info["id"]
         found = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None

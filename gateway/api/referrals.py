@@ -9,25 +9,59 @@ from typing import Final, get_args
 from aiohttp import web
 from msgspec import MsgspecError, msgpack
 
-from gateway.api.desk import (
-    Desk,
-    answer,
-    has_already,
-    known_parameters,
-    providers_of,
-    query_of,
+from gateway.api.desk import ETAG, IF_NONE_MATCH, PROVIDER, Desk, answer, has_already, providers_of
+from gateway.api.operation import (
+    CURSOR_SCHEMA,
+    TEXT,
+    Answer,
+    Operation,
+    Parameter,
+    in_path,
     whole_number,
 )
 from gateway.api.problems import Problem
 from gateway.api.rendering import summary, whole
 from gateway.api.security import none_of_theirs
-from gateway.api.views import ReferralList
+from gateway.api.views import ReferralList, ReferralView
 from gateway.reading.view import Known, Place
 from gateway.rules.referral import Status
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+
+PO: Final = in_path("po", "The purchase order's number.", "UC-MANDATORY")
+STATUS: Final = Parameter("query", "status", "Only those of this status.", TEXT | {"enum": [*STATUSES]})
+CURSOR: Final = Parameter("query", "cursor", "`next` of the page before.", CURSOR_SCHEMA)
+LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
+LIST_REFERRALS: Final = Operation(
+    id="listReferrals",
+    method="GET",
+    path="/v1/referrals",
+    tag="referrals",
+    summary="Your referrals, the newest first",
+    about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor "
+    "stays right when referrals come in meanwhile.",
+    parameters=(STATUS, CURSOR, LIMIT, PROVIDER),
+    answers={200: Answer("A page.", ReferralList)},
+    problems={400: ("BAD_CURSOR",)},
+    links={"first": ("getReferral", "po", "$response.body#/referrals/0/po_number")},
+)
+GET_REFERRAL: Final = Operation(
+    id="getReferral",
+    method="GET",
+    path="/v1/referrals/{po}",
+    tag="referrals",
+    summary="A referral with all that is known of it",
+    about="The participant, the sessions, the deadlines, and what was decided, with the paragraph that "
+    "says so.",
+    parameters=(PO, PROVIDER, IF_NONE_MATCH),
+    answers={
+        200: Answer("The referral.", ReferralView, ETAG),
+        304: Answer("It is still what you have.", None, ETAG),
+    },
+    problems={404: ("UNKNOWN_REFERRAL",)},
+)
 
 _place: Final = msgpack.Decoder(tuple[int, str]).decode
 
@@ -37,8 +71,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
 
     async def all_of_them(request: web.Request) -> web.Response:
         """The caller's referrals, the newest first."""
-        known_parameters(request, "status", "cursor", "limit", "provider_id")
-        status = query_of(request).get("status")
+        status = STATUS.text_of(request)
         if status is not None and status not in STATUSES:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
@@ -46,8 +79,8 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
                 code="BAD_PARAMETER",
                 field="status",
             )
-        limit = whole_number(request, "limit", PAGE, LARGEST_PAGE)
-        place = _parse(query_of(request).get("cursor"))
+        limit = LIMIT.number_of(request)
+        place = _parse(CURSOR.text_of(request))
         providers = providers_of(request)
         found = desk.view.referrals(providers, status, place, limit + 1)
         more = len(found) > limit
@@ -59,7 +92,6 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
 
     async def one(request: web.Request) -> web.Response:
         """A referral with all that is known of it."""
-        known_parameters(request, "provider_id")
         known = referral_of(request, desk)
         history = desk.view.history(known.po_number)
         version = f"{known.po_number} {known.order.events_at} {known.order.events} {len(history)}"
@@ -69,7 +101,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return answer(request, whole(known, history), headers=headers)
 
-    return [web.get("/v1/referrals", all_of_them), web.get("/v1/referrals/{po:[^/]+}", one)]
+    return [LIST_REFERRALS.route(all_of_them), GET_REFERRAL.route(one)]
 
 
 def referral_of(request: web.Request, desk: Desk) -> Known:

@@ -22,8 +22,9 @@ from gateway.api.views import (
 from gateway.reading.cursor import format_cursor
 from gateway.reading.view import Booked, Known, Listed
 from gateway.rules.calendar import midnight
+from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
 from gateway.rules.events import DeliveryPlan, Event, Outcome
-from gateway.rules.guidance import ACCEPTANCE, SAYS, SESSION_IN_TIME, TIME_LIMITS
+from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Participant
 from gateway.rules.policy import Limits
 from gateway.rules.referral import Expense, ReferralState, Session
@@ -242,17 +243,17 @@ def _expense(expense: Expense) -> ExpenseView:
 
 
 def _deadlines(referral: ReferralState) -> list[DeadlineView]:
-    limits, day, status = referral.limits, referral.referred_on, referral.status
+    status = referral.status
     is_open, closed = status == "OPEN", referral.closed
     acceptance = _state(referral.acceptance_late, referral.accepted, is_open)
     session = _state(referral.session_late, referral.attended_in_time, is_open)
     wp11 = _state("RAISED" if status == "CANCELLED" else None, status in {"JOINING", "ATTACHED"}, is_open)
     attachment = _state(referral.attachment_late, status == "ATTACHED", not closed)
     return [
-        _deadline("ACCEPTANCE", referral.accept_by, acceptance, ACCEPTANCE),
-        _deadline("SESSION", day + limits.session_within_days, session, SESSION_IN_TIME),
-        _deadline("WP11", day + limits.wp11_within_days, wp11, TIME_LIMITS),
-        _deadline("ATTACHMENT", day + limits.attach_within_days, attachment, TIME_LIMITS),
+        _deadline("ACCEPTANCE", ACCEPTANCE_LATE.last_day(referral), acceptance, ACCEPTANCE_LATE.rule),
+        _deadline("SESSION", SESSION_LATE.last_day(referral), session, SESSION_LATE.rule),
+        _deadline("WP11", NOT_STARTED.last_day(referral), wp11, NOT_STARTED.rule),
+        _deadline("ATTACHMENT", ATTACHMENT_LATE.last_day(referral), attachment, ATTACHMENT_LATE.rule),
     ]
 
 

@@ -6,12 +6,30 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import Desk
+from gateway.api.desk import LONGEST_ID, Desk
+from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.rules.messages import PRAP_ID, is_message_id
 from producers import traceparent_of
 
+#: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone
+#: would be lost from a path, and some ids are for messages that a provider does not send.
+_KEY_SCHEMA: Final[Object] = {
+    "type": "string",
+    "pattern": rf'^(?!"?(\.{{1,2}}"?$|{PRAP_ID}))("[!#-~]{{1,{LONGEST_ID}}}"|[!#-~]{{1,{LONGEST_ID}}})$',
+}
+KEY: Final = Parameter(
+    "header",
+    "Idempotency-Key",
+    "The record's id, chosen by you. Sent again with the same body, the answer is the same and nothing "
+    "happens twice; with another body it is refused.",
+    _KEY_SCHEMA,
+    required=True,
+)
+PLAN_KEY: Final = Parameter(
+    "header", "Idempotency-Key", "The plan's id, chosen by you; without it, one is made.", _KEY_SCHEMA
+)
 #: Written bare or as a string of RFC 9651.
 _KEY: Final = re.compile(r'("?)([^"]*)\1')
 

@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.api import PortInUse
 from gateway.api.connection import Connection, Room, tell_browsers
 from gateway.api.problems import answer_with_problems
 from gateway.settings.settings import InvalidSettings
+from gateway.system.errors import UserError
 
 #: How long a request may take to end when the gateway stops.
 LET_GO_S: Final = 1.0
@@ -49,7 +49,7 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
 async def serving(
     app: web.Application, host: str, port: int, *, sandbox: bool = False
 ) -> AsyncIterator[None]:
-    """Serve on an address for as long as the block lasts. Raises PortInUse or InvalidSettings.
+    """Serve on an address for as long as the block lasts. Raises UserError.
 
     sandbox: whether to tell where that shows what is in it.
     There is no access log: what is asked for may name a person's purchase order.
@@ -91,7 +91,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
         )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortInUse(
+            raise UserError(
                 f"another program, perhaps another gateway, listens on port {port} of {host}; set "
                 "GATEWAY_HTTP_PORT to another port, or to 0 for no HTTP"
             ) from None

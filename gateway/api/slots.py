@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.api.callers.caller import Caller
+from gateway.api.callers import Caller
 
 
 class Slots:

@@ -10,16 +10,17 @@ from aiohttp import web
 from msgspec import Struct, to_builtins
 
 from gateway.api.desk import (
+    PROVIDER,
     UPLOAD_S,
     Desk,
     answer,
     caller_of,
     content_type_of,
-    known_parameters,
     providers_of,
     read_body,
 )
 from gateway.api.idempotency import Message, Name
+from gateway.api.operation import TEXT, Answer, Operation, header
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import MOST_RECORDS, draft_of
@@ -28,7 +29,6 @@ from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.slots import Slots
 from gateway.api.views import TakenView, UploadView
-from gateway.intake.uploads.draft import Mistake
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv
 from gateway.intake.uploads.upload import (
@@ -39,6 +39,7 @@ from gateway.intake.uploads.upload import (
     Uploaded,
     read_upload,
 )
+from gateway.intake.uploads.uploaded_record import Mistake
 from gateway.reading.model import Source
 from gateway.reading.view import Known, View
 
@@ -54,6 +55,43 @@ CSV: Final = "text/csv"
 MOST_WAITING: Final = 20
 #: How many of one caller may be on their way at a time: the rest of a body may take long to come.
 MOST_COMING: Final = 4
+
+POST_UPLOAD: Final = Operation(
+    id="postUpload",
+    method="POST",
+    path="/v1/uploads",
+    tag="messages",
+    summary="Send many records at once",
+    about="As CSV with a row, or as JSON lines with a line, for each. All are checked before one is "
+    "taken. Mistakes come as problem details, or with `Accept: text/csv` as a file. At most 8 MiB and "
+    "10,000 records.",
+    parameters=(PROVIDER,),
+    takes=dict.fromkeys(KINDS, TEXT),
+    answers={202: Answer("All are on the log and will be decided.", UploadView)},
+    problems={
+        409: ("READ_ONLY",),
+        415: ("NOT_AN_UPLOAD",),
+        422: ("UPLOAD_HAS_MISTAKES",),
+        429: ("TOO_MANY_UPLOADS",),
+        503: ("TRY_AGAIN",),
+    },
+    links={"first": ("getMessage", "id", "$response.body#/messages/0/message_id")},
+    files=True,
+)
+GET_TEMPLATE: Final = Operation(
+    id="getUploadTemplate",
+    method="GET",
+    path="/v1/uploads/template",
+    tag="messages",
+    summary="An upload to begin with, as CSV",
+    answers={
+        200: Answer(
+            "All columns, and an example of each record.",
+            {CSV: TEXT},
+            {"Content-Disposition": header("The file's name.")},
+        )
+    },
+)
 
 
 class Ready(Struct, frozen=True):
@@ -92,7 +130,7 @@ class Uploads:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Where to, and what a file looks like."""
-        return [web.post("/v1/uploads", self._take), web.get("/v1/uploads/template", self._template)]
+        return [POST_UPLOAD.route(self._take), GET_TEMPLATE.route(self._template)]
 
     def close(self) -> None:
         """Let go of the projection."""
@@ -100,7 +138,6 @@ class Uploads:
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take an upload: 202 with all its messages, or 422 with all its mistakes."""
-        known_parameters(request, "provider_id")
         providers = providers_of(request)
         refuse_where_nothing_can_be_posted(self._desk)
         media_type, charset = content_type_of(request)
@@ -190,7 +227,6 @@ class Uploads:
 
     async def _template(self, request: web.Request) -> web.Response:
         """A CSV file with all columns, and an example of each record."""
-        known_parameters(request)
         return _file(template_csv(), HTTPStatus.OK, "records.csv")
 
 

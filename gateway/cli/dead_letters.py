@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.on_log import Config, counted, on_log, read_settings
-from gateway.dead_letters.letters import Choice
+from gateway.dead_letters.handling import Choice
 from gateway.engine.log import INBOUND_TOPICS, LogError
-from gateway.settings.settings import InvalidSettings, Settings
+from gateway.settings.settings import Settings
+from gateway.system.errors import UsageError
 from schemas.codec import UnreadableCode
 
-letters_app = typer.Typer(
+dead_letters_app = typer.Typer(
     no_args_is_help=True, help="Records that could not be read, or on which the rules failed."
 )
 
@@ -22,8 +23,8 @@ AllWaiting = Annotated[bool, typer.Option("--all", help="All letters that wait."
 AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, also on a terminal.")]
 
 
-@letters_app.command("list")
-def letters_list(
+@dead_letters_app.command("list")
+def dead_letters_list(
     code: Code = None,
     topic: FromTopic = None,
     everything: Annotated[
@@ -33,15 +34,15 @@ def letters_list(
     config: Config = None,
 ) -> None:
     """List the dead letters that wait: a table on a terminal, JSON lines elsewhere."""
-    from gateway.dead_letters.shown import print_letters
+    from gateway.dead_letters.printing import print_dead_letters
 
     choice = _choice(None, code, topic, True)
     settings = read_settings(config, must_exist=True)
-    on_log(settings, lambda log: print_letters(log, choice, everything=everything, as_json=as_json))
+    on_log(settings, lambda log: print_dead_letters(log, choice, everything=everything, as_json=as_json))
 
 
-@letters_app.command("show")
-def letters_show(
+@dead_letters_app.command("show")
+def dead_letters_show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="The letter's id, as `list` shows it.")],
     value: Annotated[
         bool, typer.Option("--value", help="What it holds, too: it may be about a person.")
@@ -50,16 +51,16 @@ def letters_show(
     config: Config = None,
 ) -> None:
     """Show one dead letter, why it is one, and what became of it."""
-    from gateway.dead_letters.letters import letter
-    from gateway.dead_letters.shown import print_letter
+    from gateway.dead_letters.handling import dead_letter
+    from gateway.dead_letters.printing import print_dead_letter
 
     settings = read_settings(config, must_exist=True)
-    found = on_log(settings, lambda log: letter(log, event_id))
-    print_letter(found, value=value, as_json=as_json)
+    found = on_log(settings, lambda log: dead_letter(log, event_id))
+    print_dead_letter(found, value=value, as_json=as_json)
 
 
-@letters_app.command("replay")
-def letters_replay(
+@dead_letters_app.command("replay")
+def dead_letters_replay(
     ids: Ids = None,
     code: Code = None,
     topic: FromTopic = None,
@@ -78,7 +79,7 @@ def letters_replay(
 
     Of those that are not named, what this version can't read either stays.
     """
-    from gateway.dead_letters.letters import put_back
+    from gateway.dead_letters.handling import put_back
 
     choice = _choice(ids, code, topic, everything)
     settings = read_settings(config, must_exist=True)
@@ -97,8 +98,8 @@ def letters_replay(
         )
 
 
-@letters_app.command("discard")
-def letters_discard(
+@dead_letters_app.command("discard")
+def dead_letters_discard(
     ids: Ids = None,
     code: Code = None,
     topic: FromTopic = None,
@@ -107,7 +108,7 @@ def letters_discard(
     config: Config = None,
 ) -> None:
     """Mark dead letters as handled without putting them back. It can't be undone."""
-    from gateway.dead_letters.letters import discard
+    from gateway.dead_letters.handling import discard
 
     choice = _choice(ids, code, topic, everything)
     settings = read_settings(config, must_exist=True)
@@ -125,21 +126,21 @@ def letters_discard(
 def _choice(ids: list[str] | None, code: str | None, topic: str | None, everything: bool) -> Choice:
     """The letters that are meant; naming them excludes other ways of choosing."""
     if topic is not None and topic not in INBOUND_TOPICS:
-        raise InvalidSettings(f"no inbound topic has that name; name one of {', '.join(INBOUND_TOPICS)}")
+        raise UsageError(f"no inbound topic has that name; name one of {', '.join(INBOUND_TOPICS)}")
     chosen = code is not None or topic is not None or everything
     if ids and chosen:
-        raise InvalidSettings("ids and --code, --topic or --all can't be combined; name one of them")
+        raise UsageError("ids and --code, --topic or --all can't be combined; name one of them")
     if not ids and not chosen:
-        raise InvalidSettings("no dead letter is named; name ids, --code, --topic or --all")
+        raise UsageError("no dead letter is named; name ids, --code, --topic or --all")
     return Choice(frozenset(ids or ()), code, topic)
 
 
 def _waiting(settings: Settings, choice: Choice, wanted: Literal["REPLAYED", "DISCARDED"]) -> list[str]:
-    """The letters of the choice that wait. With which the same was done before, that is told.
+    """The letters of the choice that wait. Prints with which the same was done before.
 
     Raises LogError, before anything is done, where one of them was not `wanted` but handled otherwise.
     """
-    from gateway.dead_letters.letters import choose
+    from gateway.dead_letters.handling import choose
 
     chosen = on_log(settings, lambda log: choose(log, choice))
     for name, mark in chosen.items():

@@ -12,7 +12,8 @@ import typer
 from gateway.cli.on_log import Config, counted, instant, on_log, read_settings
 from gateway.engine.log import Log
 from gateway.settings import settings as gateway_settings
-from gateway.settings.settings import InvalidSettings, Settings
+from gateway.settings.settings import Settings
+from gateway.system.errors import UsageError
 
 
 def replay(
@@ -33,22 +34,23 @@ def replay(
     config: Config = None,
 ) -> None:
     """Run the rules on JSON lines under a virtual clock, with nothing kept, and print what they decide."""
-    from gateway.replay import command as replaying
-    from gateway.replay.lanes import lanes_for
+    from gateway.replay.diff import print_diff
+    from gateway.replay.printing import print_lines, print_summary
+    from gateway.replay.sharding import shards_for
 
     settings = read_settings(config)
     policies = settings.policies() if policy is None else gateway_settings.read_policies(policy)
     if diff is not None and summary:
-        raise InvalidSettings("--diff and --summary can't be combined; name one of them")
+        raise UsageError("--diff and --summary can't be combined; name one of them")
     other = None if diff is None else gateway_settings.read_policies(diff)
     last = instant("--until", until)
     with given(file) as stream:
         if other is not None:
-            replaying.print_diff(stream, policies, other, last)
+            print_diff(stream, policies, other, last)
         elif summary:
-            replaying.print_summary(stream, policies, last)
+            print_summary(stream, policies, last)
         else:
-            replaying.print_lines(stream, policies, last, lanes_for(stream))
+            print_lines(stream, policies, last, shards_for(stream))
 
 
 def feed(
@@ -69,21 +71,21 @@ def feed(
     """
     from gateway.intake.feed import feed as put
     from gateway.intake.prap import is_download
-    from gateway.replay.command import progress
+    from gateway.replay.progress import progress
 
     settings = read_settings(config)
     with given(file) as stream:
         if is_download(stream, file.name):
             if keep_time:
-                raise InvalidSettings(
+                raise UsageError(
                     "a PRaP download does not say at what time its rows arrived; leave out --keep-time"
                 )
             _feed_download(settings, stream)
             return
 
         async def work(log: Log) -> int:
-            with progress(stream, "checking") as (lines, done):
-                return await put(log, lines, keep_time=keep_time, checked=done)
+            with progress(stream, "checking") as bar:
+                return await put(log, bar.lines, keep_time=keep_time, checked=bar.stop)
 
         count = on_log(settings, work, clock="log" if keep_time else "wall")
     print(f"{counted(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)
@@ -113,7 +115,7 @@ def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
 
 @contextmanager
 def given(file: Path | None) -> Iterator[IO[bytes]]:
-    """The file, or standard input without one. Raises InvalidSettings."""
+    """The file, or standard input without one. Raises UsageError."""
     if file is None or str(file) == "-":
         if sys.stdin.isatty():
             print("reading JSON lines from the terminal; Ctrl-D ends them", file=sys.stderr)
@@ -122,6 +124,6 @@ def given(file: Path | None) -> Iterator[IO[bytes]]:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise InvalidSettings(f"{file} can't be read ({error.strerror}); name another file") from None
+        raise UsageError(f"{file} can't be read ({error.strerror}); name another file") from None
     with stream:
         yield stream

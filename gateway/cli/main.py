@@ -13,25 +13,18 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from gateway.api import PortInUse
-from gateway.cli.dead_letters import letters_app
+from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.run import DEBUG, run, settings_help
 from gateway.cli.token import token
 from gateway.cli.topics import topics_app
-from gateway.dead_letters.letters import UnknownLetter
-from gateway.engine.log import LogError, Lost
-from gateway.intake.lines import InvalidLine
-from gateway.intake.prap import InvalidDownload
-from gateway.replay.replay import EndsBeforeInput, LaneEnded
-from gateway.settings.settings import InvalidSettings
 from gateway.system import telemetry
+from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
 from gateway.system.version import gateway_version
 
-INPUT_ERROR: Final = 2
 #: How many objects more there are when the garbage collector looks at them.
 COLLECT_AFTER: Final = 50_000
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -82,8 +75,17 @@ def _attempt(arguments: list[str], debug: bool) -> int:
                 traceback.print_exc()
             elif sentence := _sentence(error):
                 print(f"gateway: {sentence}", file=sys.stderr)
-        return INPUT_ERROR if isinstance(error, _BAD_INPUT) else 1
+        return _exit_status(error)
     return 0
+
+
+def _exit_status(error: Exception) -> int:
+    match error:
+        case UserError():
+            return error.exit_status
+        case typer.TyperException():
+            return UsageError.exit_status
+    return 1
 
 
 def _sentence(error: Exception) -> str:
@@ -91,9 +93,7 @@ def _sentence(error: Exception) -> str:
     match error:
         case typer.TyperException():
             return _usage(error)
-        case InvalidLine() | InvalidDownload() | InvalidSettings() | EndsBeforeInput() | UnknownLetter():
-            return str(error)
-        case LogError() | Lost() | PortInUse() | LaneEnded():
+        case UserError():
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
@@ -119,14 +119,6 @@ _PLAINER: Final = (
     (r"Input should be greater than or equal to (\S+)", r"expected \1 or more"),
     (r"\. Did you", ", did you"),
     (r"\?$", ""),
-)
-_BAD_INPUT: Final = (
-    InvalidLine,
-    InvalidDownload,
-    InvalidSettings,
-    EndsBeforeInput,
-    UnknownLetter,
-    typer.TyperException,
 )
 
 
@@ -155,7 +147,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
 )
-app.add_typer(letters_app, name="dead-letters")
+app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
 app.add_typer(projection_app, name="projection")
 

@@ -11,8 +11,9 @@ from gateway.engine.log import Log, LogError
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Clock
 from gateway.settings import settings as gateway_settings
-from gateway.settings.settings import InvalidSettings, Settings
+from gateway.settings.settings import Settings
 from gateway.system import telemetry
+from gateway.system.errors import UsageError
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ Config = Annotated[Path | None, typer.Option("--config", help="A settings file (
 
 
 def read_settings(config: Path | None, *, must_exist: bool = False, worker: int | None = None) -> Settings:
-    """The settings, with the level of what is told set by them. Raises InvalidSettings.
+    """The settings, with the log level set by them. Raises InvalidSettings.
 
     must_exist: raise LogError where an embedded log isn't there. worker: this process's number, for its log.
     """
@@ -58,10 +59,10 @@ def counted(number: int, what: str) -> str:
 
 
 def instant(option: str, text: str | None) -> int | None:
-    """The instant that an option names, UTC milliseconds; None: it is not given. Raises InvalidSettings."""
+    """The instant that an option names, UTC milliseconds; None: it is not given. Raises UsageError."""
     from schemas.json import NotAnInstant, parse_instant
 
     try:
         return None if text is None else parse_instant(text)
     except NotAnInstant as error:
-        raise InvalidSettings(f"{option} {error}") from None
+        raise UsageError(f"{option} {error}") from None

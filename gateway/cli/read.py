@@ -8,9 +8,9 @@ import typer
 
 from gateway.cli.on_log import Config, on_log, read_settings
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError
-from gateway.replay.replay import plan_to_line, to_line
+from gateway.replay.event_lines import plan_to_line, to_line
 from gateway.rules.events import DeadLetter, Event, place_in_time
-from gateway.settings.settings import InvalidSettings
+from gateway.system.errors import UsageError
 from gateway.system.stopping import Terminated
 from producers.read_back import ALL_OUTBOUND_TOPICS, OUTBOUND_TOPICS, read_event, read_plan
 
@@ -26,7 +26,7 @@ def tail(
     """Print outbound records as JSON lines, in replay's form."""
     for topic in topics or ():
         if topic not in ALL_OUTBOUND_TOPICS:
-            raise InvalidSettings(
+            raise UsageError(
                 f"no outbound topic has that name; name some of {', '.join(ALL_OUTBOUND_TOPICS)}"
             )
 
@@ -55,19 +55,19 @@ def explain(
     po_number: Annotated[str, typer.Argument(help="The number of the purchase order.")],
     config: Config = None,
 ) -> None:
-    """Tell the decisions on one referral, each with the guidance it follows."""
+    """Print the decisions on one referral, each with the guidance it follows."""
     from consumers import READERS
-    from gateway.explain.timeline import Arrival, tell
+    from gateway.explain.timeline import ArrivedMessage, print_timeline
     from schemas.codec import Unreadable
 
-    async def work(log: Log) -> tuple[list[Arrival], list[Event | DeadLetter]]:
+    async def work(log: Log) -> tuple[list[ArrivedMessage], list[Event | DeadLetter]]:
         key = os.fsencode(po_number)
         arrived = [
-            Arrival(record.timestamp, message)
+            ArrivedMessage(record.timestamp, message)
             async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False)
             if record.key == key and not isinstance(message := READERS[record.topic](record), Unreadable)
         ]
-        # Second: what is decided meanwhile is about messages that have been read, or are not told yet.
+        # Second: what is decided meanwhile is about messages that have been read, or are not printed yet.
         decided = [
             read_event(record)
             async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False)
@@ -84,4 +84,4 @@ def explain(
     if settings.on_kafka:  # where topics have no common order
         arrivals.sort(key=lambda arrival: arrival.at)
         events.sort(key=place_in_time)
-    tell(po_number, events, arrivals)
+    print_timeline(po_number, events, arrivals)

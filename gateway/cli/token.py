@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.on_log import Config, read_settings
-from gateway.settings.settings import InvalidSettings
+from gateway.system.errors import UsageError
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LONGEST_S: Final = 365 * _UNITS_S["d"]
@@ -36,21 +36,21 @@ def token(
 
     settings = read_settings(config)
     if has_identity_provider(settings):
-        raise InvalidSettings("tokens come from the identity provider that the settings name; ask it for one")
+        raise UsageError("tokens come from the identity provider that the settings name; ask it for one")
     if settings.on_kafka:
-        raise InvalidSettings("with a log on Kafka tokens come from the identity provider; ask it for one")
+        raise UsageError("with a log on Kafka tokens come from the identity provider; ask it for one")
     providers, scopes = provider or [], scope or []
     if not providers and not scopes:
-        raise InvalidSettings("the token is for nobody; name --provider, or --scope gateway:operate")
+        raise UsageError("the token is for nobody; name --provider, or --scope gateway:operate")
     if len(set(providers)) > MOST_PROVIDERS or not all(
         1 <= len(each) <= LONGEST_PROVIDER_ID and each.isprintable() for each in providers
     ):
-        raise InvalidSettings(
+        raise UsageError(
             f"--provider is not an id; expected 1 to {LONGEST_PROVIDER_ID} characters, and at most "
             f"{MOST_PROVIDERS} ids"
         )
     if not all(re.fullmatch(r"[!#-\[\]-~]+", each) for each in scopes):
-        raise InvalidSettings("--scope is not a scope; expected one such as gateway:operate")
+        raise UsageError("--scope is not a scope; expected one such as gateway:operate")
     made = development.token(
         development.key_path(settings.log_path()),
         providers=providers,
@@ -59,7 +59,7 @@ def token(
         now_s=time.time(),
     )
     if len(made) > LARGEST_TOKEN:
-        raise InvalidSettings("the token would be too large to be taken; name fewer providers or scopes")
+        raise UsageError("the token would be too large to be taken; name fewer providers or scopes")
     print(made)
     if not settings.log_path().exists():
         # The wrong folder is where most tokens come from that are refused.
@@ -74,5 +74,5 @@ def _seconds(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,8})([smhd])", text)
     seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
     if not 1 <= seconds <= LONGEST_S:
-        raise InvalidSettings("--valid-for is not a time; expected 1s to 365d, such as 30m or 12h")
+        raise UsageError("--valid-for is not a time; expected 1s to 365d, such as 30m or 12h")
     return seconds

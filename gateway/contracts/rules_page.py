@@ -3,25 +3,30 @@
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import fill
 from typing import Any, Final
+
+from msgspec import structs
 
 from gateway.rules import guidance
 from gateway.rules.calendar import date_of
-from gateway.rules.case import Check, Row
-from gateway.rules.deadlines import DEADLINES
+from gateway.rules.case import Applied, Check, Row
+from gateway.rules.deadlines import DEADLINES, RAISED_BY, Deadline
 from gateway.rules.decide import (
     HELD_DETAIL,
     ROWS,
     SEEN,
     SHARED,
     UNKNOWN_DETAIL,
-    UNKNOWN_REFERRAL,
+    UNMATCHED,
+    UNMATCHED_IS_HELD,
 )
-from gateway.rules.failures import FAILURE_TYPES
+from gateway.rules.failures import FAILURE, FAILURE_TYPES
 from gateway.rules.messages import INBOUND, TOPIC_OF, Referral
-from gateway.rules.policy import Limits, shipped
-from gateway.rules.referrals import CHECKS, MANDATORY, VOLUNTARY
+from gateway.rules.policy import purposes, shipped
+from gateway.rules.referrals import MANDATORY, VOLUNTARY
 
+_HEAD: Final[tuple[str, ...]] = ("row", "when", "then", "told", "guidance")
 _INTRODUCTION: Final = f"""\
 <!-- Made from the code. Change the rule, not this page; then
      .venv/bin/python -m gateway.contracts.rules_page > docs/rules.md -->
@@ -54,80 +59,13 @@ _TITLES: Final = {
     "provider.session-records": "Provider records",
 }
 
-_R13: Final = (
-    "the rest of it is new; the appeal and the restriction only where this revision differs in them from the "
-    "last one; Instruction REFERRAL_UPDATED; a new restriction then acts as in U4"
-)
-_R14: Final = (
-    "OPEN; PRaP ACKNOWLEDGE; Instruction ACCEPT_REFERRAL, due 2 working days after the date of `at`. After "
-    "its outcome, what was held for it is decided in order of arrival, each by its own `at`, as if the "
-    "referral had been in time"
-)
-#: What the first revision of a referral does, and a later one; a Referral has no Row of its own.
-_APPLIED: Final = (
-    ("R13", "otherwise, the referral is known", _R13, guidance.REFERRED),
-    ("R14", "otherwise, it is the first", _R14, guidance.ACCEPTANCE),
-)
-
-_F1: Final = f"""\
-**F1**: a mandatory participant did not attend, or did not take part. Had they been told, a sanction
-notification is RAISED, unless one is active for this session. Had they not, Instruction CONFIRM_NOTIFICATION
-asks for proof, and the failure waits for it (P6).
-
-The notification goes to a decision maker. It says that there is a doubt, and decides nothing. It is never
-called failure to attend ({guidance.FAILED}).
-"""
 _SILENCE: Final = """\
 What happens because nobody sent anything. A deadline falls due only when every message that arrived before it
-has been decided. At one instant the order is: messages that were held for too long, and F2; then all T1, all
-T2 and so on to T5; then messages. Within each of these the order is by `po_number`.
-"""
-_AFTER_DEADLINES: Final = f"""\
-A breach is CLEARED when a record that comes later shows that the limit was met: T1 by P1, T2 by P8 or P10, T4
-by P11. Each is raised once at most, and cleared once at most.
-
-T3 cites {guidance.ATTENDED} where a session was attended. Where none was, it cites {guidance.TIME_LIMITS} for
-a mandatory participant and {guidance.VOLUNTARY_NOT_STARTED} for a voluntary one.
-"""
+has been decided."""
 _POLICY: Final = """\
 The policy that is shipped. `GATEWAY_POLICY` names a file with others. A referral keeps the policy in force on
 D.
 """
-
-#: What each limit is for.
-_LIMITS: Final = {
-    "session_within_days": "calendar days from D for the session (T2; advisory SESSION_AFTER_15_DAYS)",
-    "wp11_within_days": "calendar days from D for the interview that a WP11 follows (W3, T3)",
-    "attach_within_days": "calendar days from D for the attachment (W8, T4)",
-    "accept_within_working_days": "working days from the arrival of the referral to accept it (R14, T1)",
-    "hold_unmatched_days": "calendar days for which a message waits for its referral (G2)",
-    "forget_after_days": "calendar days from D after which the referral is forgotten (T5)",
-    "session_minutes": "a longer session gets the advisory LONGER_THAN_AN_HOUR (P3, P4)",
-    "group_optimum": "people in a group at best; decides nothing",
-    "group_invitations": "people invited to a group at most; decides nothing",
-    "clock_skew_s": "seconds by which a sender's clock may be fast (G4)",
-}
-
-#: Guidance that an event of a row cites, beside that of the row's outcome.
-_BY_EVENTS: Final = (
-    ("P8", guidance.MANDATORY_ABSENCE),
-    ("P10", guidance.ATTENDED),
-    ("P10", guidance.MANDATORY_ABSENCE),
-    ("R13", guidance.SUITABLE),
-    ("F1", guidance.FAILED),
-    ("F1", guidance.REQUIREMENT_TOLD),
-    ("F1", guidance.CANNOT_ATTEND),
-    ("T3", guidance.ATTENDED),
-    ("T3", guidance.VOLUNTARY_NOT_STARTED),
-)
-
-_SOURCES: Final = {
-    "WP19": "Work Programme Provider Guidance, chapter 19. It wins where others disagree",
-    "UCGS": "Universal Credit, Group sessions: Guidance; cited by heading, since it has no paragraph numbers",
-    "JSAGIS": "Jobseeker's Allowance, Group Information Sessions",
-    "GSG": "Group Session Guidance",
-    "WRAG": "Guidance to staff on appeals for the Support Group, as published on request",
-}
 
 
 def render() -> str:
@@ -136,7 +74,7 @@ def render() -> str:
         _INTRODUCTION,
         _every_message(),
         _referrals(),
-        *(_section(topic) for topic in INBOUND if topic in _TITLES),
+        *(_section(topic) for topic in INBOUND if topic != TOPIC_OF[Referral]),
         _failures(),
         _deadlines(),
         _limits(),
@@ -146,44 +84,35 @@ def render() -> str:
 
 
 def _every_message() -> str:
-    held = (
-        "G2",
-        "there is no referral for its `po_number` (not for a Referral)",
-        "HELD, through day 28 after the date of `at`; then REFUSED `" + UNKNOWN_REFERRAL + "`",
-        f"{HELD_DETAIL} Then: {UNKNOWN_DETAIL}",
-        "",
-    )
-    shared = [_check(check) for check in SHARED]
+    says = f"{HELD_DETAIL} Then: {UNKNOWN_DETAIL}"
+    held = (UNMATCHED_IS_HELD.row, UNMATCHED_IS_HELD.when, _limited(UNMATCHED_IS_HELD.then), says, "")
     return "\n".join(
         (
             "## Every message\n",
             "Each message of every topic, before its own table. A Referral has G4 in its own table.\n",
-            _table(("row", "when", "then", "told", "guidance"), [_check(SEEN), held, *shared]),
+            _table(_HEAD, [_check(SEEN), held, *(_check(check) for check in SHARED)]),
         )
     )
 
 
 def _referrals() -> str:
-    applied = [(row, when, f"**APPLIED**: {then}", "", _cite(rule)) for row, when, then, rule in _APPLIED]
     return "\n".join(
         (
             "## Referrals\n",
             f"`Referral`, on `{TOPIC_OF[Referral]}`: one revision of a purchase order.\n",
-            _table(
-                ("row", "when", "then", "told", "guidance"), [*(_check(check) for check in CHECKS), *applied]
-            ),
+            _table(_HEAD, _rows_of(ROWS[Referral])),
         )
     )
 
 
 def _section(topic: str) -> str:
-    lines = [f"## {_TITLES[topic]}\n", f"On `{topic}`.\n"]
+    lines = [f"## {_TITLES.get(topic, topic)}\n", f"On `{topic}`.\n"]
     for row in ROWS.values():
         if TOPIC_OF[row.record] != topic:
             continue
         about = (row.record.__doc__ or "").strip()
         cells = _rows_of(row)
-        head: tuple[str, ...] = ("row", "when", "then", "told", "guidance")
+        head = _HEAD
         name = row.record.__name__
         if len({first for first, *_ in cells}) == 1:
             name, head, cells = f"{row.row} {name}", head[1:], [rest for _, *rest in cells]
@@ -194,43 +123,71 @@ def _section(topic: str) -> str:
 def _rows_of(row: Row[Any]) -> list[Sequence[str]]:
     return [
         *(_check(check) for check in row.checks),
-        (row.row, "otherwise" if row.checks else "always", f"**APPLIED**: {row.then}", "", _cite(row.rule)),
+        *(
+            (each.row, each.when, f"**APPLIED**: {_limited(each.then)}", "", each.rule or "")
+            for each in row.applied
+        ),
     ]
 
 
 def _check(check: Check[Any]) -> tuple[str, ...]:
     then = f"{check.status} `{check.code}`" if check.code else check.status
     if check.also is not None:
-        then += f", and {_ALSO[check.row]}"
-    return check.row, check.when, then, check.detail or "", _cite(check.rule)
+        then += f", and {check.also.says}"
+    return check.row, _limited(check.when), then, check.detail or "", check.rule or ""
 
 
-#: What happens beside a refusal, by the row that has it.
-_ALSO: Final = {
-    "R1": "nothing of it is kept, not even its `message_id`; where the referral is known, its personal data "
-    "is erased",
-    "P3": "Instruction OFFER_ONE_TO_ONE",
-    "P11": "PRaP BACK_OUT_ATTACHMENT and Instruction BACK_OUT_ATTACHMENT",
-}
+def _limited(words: str) -> str:
+    """Words with the limits of the shipped policy, the newest, where they name them in braces."""
+    return words.format_map(structs.asdict(shipped().limits[-1]))
 
 
 def _failures() -> str:
     rows = [(benefit, f"`{failure}`") for benefit, failure in FAILURE_TYPES.items()]
-    return "\n".join(("## Failures\n", _F1, _table(("benefit", "failure type"), rows)))
+    says = f"**{FAILURE.row}**: {FAILURE.when}. {FAILURE.then}."
+    return "\n".join(
+        ("## Failures\n", *map(_filled, says.split("\n")), _table(("benefit", "failure type"), rows))
+    )
 
 
 def _deadlines() -> str:
-    held = ("G2", "day 28 after the date of `at`", "no referral came", f"REFUSED `{UNKNOWN_REFERRAL}`", "")
-    rows = [held, *((row.row, row.limit, row.condition, row.then, _cite(row.rule)) for row in DEADLINES)]
+    rows = [
+        (row.row, _limited(row.limit), row.condition, row.then, row.rule) for row in (UNMATCHED, *DEADLINES)
+    ]
+    silence = _filled(
+        f"{_SILENCE} At one instant the order is: {_order()}, then messages. Within each of these the order "
+        "is by `po_number`."
+    )
+    cleared = ", ".join(f"{row.row} by {' or '.join(row.cleared_by)}" for row in RAISED_BY.values())
+    breaches = (
+        f"A breach is CLEARED when a record that comes later shows that the limit was met: {cleared}. "
+        "Each is raised once at most, and cleared once at most."
+    )
+    more = [
+        breaches,
+        *(f"{row.row} cites {row.cites_when}." for row in DEADLINES if row.cites_when),
+    ]
     head = ("row", "limit", "if", "then", "guidance")
-    return "\n".join(("## Deadlines\n", _SILENCE, _table(head, rows), _AFTER_DEADLINES))
+    return "\n".join(("## Deadlines\n", silence, _table(head, rows), *map(_filled, more)))
+
+
+def _order() -> str:
+    """What falls due at one instant, in order."""
+    at_place: defaultdict[int, list[str]] = defaultdict(list)
+    for row in (UNMATCHED, *DEADLINES):
+        at_place[row.place].append(row.row)
+    return ", then ".join(" and ".join(at_place[place]) for place in sorted(at_place))
+
+
+def _filled(paragraph: str) -> str:
+    return fill(paragraph, 110, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _limits() -> str:
     policies = shipped()
     lines = ["## Limits\n", _POLICY]
     for from_day, limits in zip(policies.from_days, policies.limits, strict=True):
-        rows = [(f"`{name}`", f"{getattr(limits, name)}", _LIMITS[name]) for name in Limits.__struct_fields__]
+        rows = [(f"`{name}`", f"{getattr(limits, name)}", what) for name, what in purposes().items()]
         civil = date_of(from_day)
         lines += [
             f"From {civil.day} {civil:%B %Y}:\n",
@@ -241,7 +198,7 @@ def _limits() -> str:
 
 def _guidance() -> str:
     cited = _cited_by()
-    sources = [(source, f"{title}.") for source, title in _SOURCES.items()]
+    sources = [(source, f"{title}.") for source, title in guidance.SOURCES.items()]
     rows = [(rule, says, ", ".join(cited[rule])) for rule, says in guidance.SAYS.items() if cited[rule]]
     return "\n".join(
         (
@@ -266,21 +223,20 @@ def _cited_by() -> defaultdict[str, list[str]]:
 
 
 def _all_rules() -> Iterator[tuple[str, str | None]]:
-    for check in (SEEN, *SHARED, *CHECKS):
+    for check in (SEEN, *SHARED):
         yield check.row, check.rule
-    for name, _, _, rule in _APPLIED:
-        yield name, rule
     for row in ROWS.values():
         for check in row.checks:
             yield check.row, check.rule
-        yield row.row, row.rule
-    for deadline in DEADLINES:
-        yield deadline.row, deadline.rule
-    yield from _BY_EVENTS
+        for applied in row.applied:
+            yield from _rules_of(applied)
+    for stated in (FAILURE, UNMATCHED, *DEADLINES):
+        yield from _rules_of(stated)
 
 
-def _cite(rule: str | None) -> str:
-    return rule or ""
+def _rules_of(stated: Applied | Deadline) -> Iterator[tuple[str, str | None]]:
+    for rule in (stated.rule, *stated.cites):
+        yield stated.row, rule
 
 
 def _table(head: tuple[str, ...], rows: Iterable[Sequence[str]]) -> str:

@@ -18,7 +18,7 @@ from gateway.demo import picture, showing
 from gateway.demo.counting import count
 from gateway.demo.running import Progress, Ran, run
 from gateway.demo.stories import Story, stories
-from gateway.engine.log import LogError
+from gateway.system.errors import UserError
 
 REFERRALS: Final = 600
 SEED: Final = 4
@@ -45,22 +45,22 @@ def main(
     try:
         with _progress(console) as progress:
             ran = asyncio.run(run(referrals, seed, progress))
-    except (LogError, OSError) as error:
+    except (UserError, OSError) as error:
         sys.stderr.write(f"demo: {error}\n")
         sys.exit(1)
-    numbers, told = count(ran), stories(ran)
+    numbers, chosen = count(ran), stories(ran)
     with console.capture() as shown:
-        showing.show(console, ran, numbers, told, try_next(referrals, seed, ran, told))
+        showing.show(console, ran, numbers, chosen, try_next(referrals, seed, ran, chosen))
     # rich fills each line up with blanks, which only get in the way of whoever copies one.
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in shown.get().splitlines())
     if picture_file is not None:
-        picture_file.write_text(picture.svg(numbers, told), "utf-8")
+        picture_file.write_text(picture.svg(numbers, chosen), "utf-8")
     sys.exit(0 if ran.replay_differs is None else 1)
 
 
-def commands(referrals: int, seed: int, ran: Ran, told: list[Story]) -> list[str]:
+def commands(referrals: int, seed: int, ran: Ran, chosen: list[Story]) -> list[str]:
     """What a person can type next, in this order, where `gateway` is at hand."""
-    po_number = told[0].po_number if told else ran.messages[0][1].po_number
+    po_number = chosen[0].po_number if chosen else ran.messages[0][1].po_number
     return [
         f"gateway sample --referrals {referrals} --seed {seed} > programme.jsonl",
         "gateway feed programme.jsonl --keep-time",
@@ -70,10 +70,10 @@ def commands(referrals: int, seed: int, ran: Ran, told: list[Story]) -> list[str
     ]
 
 
-def try_next(referrals: int, seed: int, ran: Ran, told: list[Story]) -> Text:
+def try_next(referrals: int, seed: int, ran: Ran, chosen: list[Story]) -> Text:
     """The same by hand, step by step."""
     text = Text("The same by hand: the messages, onto a log, decided, read, explained.\n\n")
-    for command in commands(referrals, seed, ran, told):
+    for command in commands(referrals, seed, ran, chosen):
         text.append(f".venv/bin/{command}\n", style="bold")
     return text.append("\nThen README.md, and docs/rules.md for all that can be decided.")
 
@@ -86,7 +86,7 @@ def _progress(console: Console) -> Iterator[Progress]:
     task = bar.add_task("", total=None)
     last = ""
 
-    def tell(stage: str, done: int, total: int | None) -> None:
+    def show_stage(stage: str, done: int, total: int | None) -> None:
         nonlocal last
         if stage != last and not console.is_terminal:
             console.print(f"… {stage}")
@@ -94,7 +94,7 @@ def _progress(console: Console) -> Iterator[Progress]:
         bar.update(task, description=stage, completed=done, total=total)
 
     with bar:
-        yield tell
+        yield show_stage
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec import Struct
 
 from gateway.demo.running import Ran
-from gateway.replay.replay import TOPIC_OF_EVENT
+from gateway.replay.event_lines import TOPIC_OF_EVENT
 from gateway.rules.events import (
     Breach,
     CancellationEvent,
@@ -22,7 +22,7 @@ class Numbers(Struct, frozen=True):
     """What a run amounts to.
 
     came_in: by topic and record. went_out: by topic. outcomes: by status, one a message, HELD aside.
-    refused: by code and what its sender was told.
+    refused: by code and the reason given.
     referrals: purchase orders that were acknowledged; mandatory: those of them. They ended attached,
     cancelled or rejected, or are `joining`: with a WP11 and no attachment.
     held: messages that came before their referral; released: those that its arrival decided.

@@ -47,7 +47,7 @@ height="{terminal_height}" /></clipPath>
 """
 
 
-def svg(numbers: Numbers, told: Sequence[Story]) -> str:
+def svg(numbers: Numbers, chosen: Sequence[Story]) -> str:
     """What a run amounts to, and one referral of it."""
     console = Console(
         record=True,
@@ -58,7 +58,7 @@ def svg(numbers: Numbers, told: Sequence[Story]) -> str:
         color_system="standard",
     )
     showing.section(console, "What it amounts to", showing.amounts(numbers))
-    for story in told[_SHOWN : _SHOWN + 1]:
+    for story in chosen[_SHOWN : _SHOWN + 1]:
         showing.section(console, story.title, showing.timeline(story))
     text = console.export_svg(title="make demo", theme=_THEME, code_format=_FORMAT, unique_id="demo")
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"

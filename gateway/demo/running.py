@@ -12,12 +12,13 @@ from msgspec import Struct
 
 import consumers
 from gateway.backends.embedded.log import open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError, Record
+from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules.calendar import DAY_MS
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.messages import Message
@@ -65,7 +66,7 @@ async def run(referrals: int, seed: int, progress: Progress) -> Ran:
             until = messages[-1][0] + _AFTERWARDS_DAYS * DAY_MS
             began = time.perf_counter()
             async with _watched(log, progress, len(messages)):
-                await Crew(log, policies, WIRING, until=until).run(asyncio.Event())
+                await Workers(log, policies, WIRING, until=until).run(asyncio.Event())
             seconds = time.perf_counter() - began
             events = [read_event(record) async for record in _all(log, OUTBOUND_TOPICS)]
         finally:

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from gateway.demo.counting import Numbers
 from gateway.demo.running import Ran
-from gateway.demo.stories import Line, Story
+from gateway.demo.stories import Story, StoryLine
 from gateway.rules.calendar import LONDON
+from gateway.rules.events import BREACH_WORDS
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import INBOUND
 
@@ -39,15 +40,10 @@ _RECEIVERS: Final = {
     "gateway.outcomes": "what came of each message",
     "gateway.dead-letters": "what could not be read",
 }
-_LATE: Final = {
-    "ACCEPTANCE_LATE": "not accepted in time",
-    "SESSION_LATE": "no session attended in time",
-    "ATTACHMENT_LATE": "not attached in time",
-}
 _TOP: Final = 5
 
 
-def show(console: Console, ran: Ran, numbers: Numbers, told: Sequence[Story], try_next: Text) -> None:
+def show(console: Console, ran: Ran, numbers: Numbers, chosen: Sequence[Story], try_next: Text) -> None:
     """Print all of it."""
     for title, body in (
         ("What this is", Text(WHAT_IT_IS)),
@@ -55,7 +51,7 @@ def show(console: Console, ran: Ran, numbers: Numbers, told: Sequence[Story], tr
         ("What went out", went_out(numbers)),
         ("What it amounts to", amounts(numbers)),
         ("Refused, and why", refused(numbers)),
-        *((f"{place}. {story.title}", timeline(story)) for place, story in enumerate(told, 1)),
+        *((f"{place}. {story.title}", timeline(story)) for place, story in enumerate(chosen, 1)),
         ("Is it always the same?", proof(ran)),
         ("What to try next", try_next),
     ):
@@ -96,7 +92,7 @@ def amounts(numbers: Numbers) -> RenderableType:
     came, outcomes = numbers.came_in.total(), numbers.outcomes
     open_still = numbers.referrals - numbers.attached - numbers.cancelled - numbers.rejected - numbers.joining
     expired = numbers.held - numbers.released
-    late = ", ".join(f"{_n(n)} {_LATE[what]}" for what, n in sorted(numbers.breaches.items()))
+    late = ", ".join(f"{_n(n)} {BREACH_WORDS[what]}" for what, n in sorted(numbers.breaches.items()))
     return _figures(
         (came, "messages, each decided exactly once:", True),
         (outcomes["APPLIED"], "applied", False),
@@ -169,7 +165,7 @@ def proof(ran: Ran) -> RenderableType:
     )
 
 
-def _cited(mark: str, line: Line, numbered: dict[str, int], style: str) -> Text:
+def _cited(mark: str, line: StoryLine, numbered: dict[str, int], style: str) -> Text:
     text = Text.assemble((mark, "dim"), (line.text, style))
     return text if line.rule is None else text.append(f" [{numbered[line.rule]}]", style="dim")
 

@@ -20,7 +20,7 @@ from gateway.rules.referrals import MANDATORY
 from gateway.rules.words import became, by_time, came, went
 
 
-class Line(Struct, frozen=True):
+class StoryLine(Struct, frozen=True):
     """Something that was said. rule: the guidance that it follows, None where there is none."""
 
     text: str
@@ -32,8 +32,8 @@ class Moment(Struct, frozen=True):
     """at: UTC milliseconds. cause: what came, or which time was over. then: what followed."""
 
     at: int
-    cause: Line
-    then: tuple[Line, ...]
+    cause: StoryLine
+    then: tuple[StoryLine, ...]
 
 
 class Story(Struct, frozen=True):
@@ -63,8 +63,8 @@ class _Life(Struct, frozen=True):
     def sent(self, record: type) -> bool:
         return any(isinstance(message, record) for message in self.messages)
 
-    def told(self, event: type) -> bool:
-        return any(isinstance(told, event) for told in self.events)
+    def led_to(self, event: type) -> bool:
+        return any(isinstance(each, event) for each in self.events)
 
     def codes(self) -> set[str]:
         """Whatever came of its messages that was not APPLIED."""
@@ -84,11 +84,11 @@ def _joins(life: _Life) -> bool:
 
 
 def _fails(life: _Life) -> bool:
-    return life.mandatory() and life.told(SanctionNotification) and not life.codes()
+    return life.mandatory() and life.led_to(SanctionNotification) and not life.codes()
 
 
 def _too_late(life: _Life) -> bool:
-    return life.codes() == {"REFERRAL_CANCELLED"} and life.told(CancellationEvent) and life.sent(Wp11)
+    return life.codes() == {"REFERRAL_CANCELLED"} and life.led_to(CancellationEvent) and life.sent(Wp11)
 
 
 #: What each story is called, and which referral it is about.
@@ -127,15 +127,16 @@ def _moments(life: _Life) -> Iterable[Moment]:
     for at, decided in groupby(life.events, lambda event: event.decided_at):
         events = list(decided)
         outcome = next((event for event in events if isinstance(event, Outcome)), None)
-        others = tuple(Line(went(e), _rule(e)) for e in events if e is not outcome)
+        others = tuple(StoryLine(went(e), _rule(e)) for e in events if e is not outcome)
         if outcome is None:
-            yield Moment(at, Line(by_time(events[0]) or "the time is over", None), others)
+            yield Moment(at, StoryLine(by_time(events[0]) or "the time is over", None), others)
             continue
         cause = came(message_of[outcome.message_id])
         if outcome.status == "APPLIED":
-            yield Moment(at, Line(cause, outcome.rule), others)
+            yield Moment(at, StoryLine(cause, outcome.rule), others)
         else:
-            yield Moment(at, Line(cause, None), (*others, Line(became(outcome), outcome.rule, True)))
+            refusal = StoryLine(became(outcome), outcome.rule, refusal=True)
+            yield Moment(at, StoryLine(cause, None), (*others, refusal))
 
 
 def _rule(event: Event | DeadLetter) -> str | None:

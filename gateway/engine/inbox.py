@@ -58,7 +58,7 @@ class Inbox:
             self._bytes += len(record.value or b"")
             self._read_to[record.topic] = max(self._read_to[record.topic], record.timestamp)
         self._reached.update(batch.reached)
-        # A broker that was away may tell an older end; what was quiet by a newer one is so only up to that.
+        # A broker that was away may report an older end; what was quiet by a newer one is so only up to that.
         for topic, end in batch.ends.items():
             self._ends[topic] = max(end, self._ends.get(topic, end))
         self._quiet_at = max(self._quiet_at, batch.quiet_at)

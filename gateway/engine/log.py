@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.rules.events import OUTBOUND, Event
 from gateway.rules.messages import INBOUND
+from gateway.system.errors import UserError
 
 #: The inbound topics in the order in which records of one instant are taken.
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
@@ -104,7 +105,7 @@ class Batch(Struct, frozen=True, gc=False):
     partial: `ends` and `quiet_at` are those of an earlier moment, up to which this read went; a log whose
         topics have one order may read itself in such parts. There is more.
     unread: how many records there are beyond what has been read, at the most; None: those between `reached`
-        and `ends`. It is told to people, and nothing is decided by it.
+        and `ends`. It is shown to people, and nothing is decided by it.
     """
 
     records: Sequence[Record]
@@ -126,8 +127,12 @@ class Restored(Struct, frozen=True, gc=False):
     decided_to: int | None
 
 
-class Forgotten(Struct, frozen=True, gc=False):
-    """That a referral was forgotten, at an instant (UTC milliseconds), after so many outputs of the step."""
+class Earlier(Struct, frozen=True, gc=False):
+    """What can't be asked for any more: what was decided on a purchase order before a referral of that number
+    began, or was forgotten.
+
+    at: when that was, UTC milliseconds. outputs: after how many outputs of the step.
+    """
 
     at: int
     outputs: int
@@ -139,7 +144,8 @@ class Commit(Struct, frozen=True, gc=False):
     outputs: what goes out, in order. draft: what makes records of events; None: there are none among them.
     states: packed states by po_number; None: the state is forgotten.
     listings: by po_number, of those of these states that have a referral; empty where the log isn't asked.
-    forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
+    earlier: by po_number, of a referral that began or was forgotten in this step, what belongs to an earlier
+    life.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
     """
@@ -150,7 +156,7 @@ class Commit(Struct, frozen=True, gc=False):
     decided_to: int
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
-    forgotten: Mapping[str, "Forgotten"] = {}
+    earlier: Mapping[str, "Earlier"] = {}
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
@@ -201,7 +207,7 @@ class Changes(Struct, frozen=True, gc=False):
     behind: int
 
 
-class LogError(Exception):
+class LogError(UserError):
     """The log can't be used; the message says what to do."""
 
 
@@ -217,7 +223,7 @@ class CannotDraft(Exception):
     """Of something that goes out no record can be made; nothing was committed."""
 
 
-class Lost(Exception):
+class Lost(UserError):
     """The partition has another owner now: nothing of this claim can be committed any more."""
 
 
@@ -314,7 +320,7 @@ class SharedLog(Log, Protocol):
     """A log that several processes work on, so that each keeps a read model of its own, from its changes."""
 
     async def identity(self) -> str:
-        """What tells this log from all others, also from one that was made anew in its place."""
+        """What distinguishes this log from all others, also from one that was made anew in its place."""
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> ChangeReader:
         """A reader of what is committed on these topics, and of states. positions: {}: from the beginning.

@@ -9,14 +9,13 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from gateway.engine.caseload import Caseload, pack
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import (
     Batch,
     Commit,
     Draft,
     Drafting,
-    Forgotten,
+    Earlier,
     Headers,
     Listing,
     Output,
@@ -24,8 +23,10 @@ from gateway.engine.log import (
     Restored,
 )
 from gateway.engine.partitioner import partition_for
-from gateway.rules.events import Outcome
-from gateway.rules.messages import Message
+from gateway.engine.purchase_orders import PurchaseOrders, pack
+from gateway.rules.decide import Decision
+from gateway.rules.events import Outcome, PrapAction
+from gateway.rules.messages import Message, Referral
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
 
@@ -106,23 +107,23 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "forgotten", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "earlier", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
         self.to_log: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
-        self.forgotten: dict[str, Forgotten] = {}
+        self.earlier: dict[str, Earlier] = {}
         self.decided = 0
         self.moved = 0
         self.bytes = 0
 
 
-class Care:
-    """How carefully to decide. It outlives a claim: what failed in one is taken with care in the next.
+class Caution:
+    """How carefully to decide. It outlives a claim: what failed in one is decided with caution in the next.
 
     alone: how many more decisions are taken one by one, each in a step of its own, with its records made at
-    once: then whatever raises can be told from the rest.
+    once: then whatever raises is known from the rest.
     """
 
     def __init__(self) -> None:
@@ -144,11 +145,11 @@ class Deciding:
         until: int | None,
         partition: int,
         partitions: int,
-        care: Care,
+        caution: Caution,
         size: StepSize,
     ) -> None:
         self.inbox = Inbox(restored.positions, size.waiting)
-        self.caseload = Caseload(policies, restored.states)
+        self.purchase_orders = PurchaseOrders(policies, restored.states)
         self._decided_to = NEVER if restored.decided_to is None else restored.decided_to
         #: The latest instant at which something fell due here.
         self._fallen_to = NEVER
@@ -157,7 +158,7 @@ class Deciding:
         self._understood: dict[tuple[str, int], Message | Draft] = {}
         self._wiring = wiring
         self._until = until
-        self._care = care
+        self._caution = caution
         self._size = size
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
 
@@ -168,7 +169,7 @@ class Deciding:
         for record in batch.records:
             try:
                 self._understood[record.topic, record.offset] = read(record)
-            except Exception:  # noqa: BLE001 - it is read again when its turn comes, and told then
+            except Exception:  # noqa: BLE001 - it is read again when its turn comes, and logged then
                 continue
 
     def decide(self) -> Decided | None:
@@ -177,10 +178,10 @@ class Deciding:
         Where this raises, the claim is to be dropped: the states at hand are ahead of what can be committed.
         """
         step = _Step()
-        inbox, caseload = self.inbox, self.caseload
+        inbox, purchase_orders = self.inbox, self.purchase_orders
         waiting, oldest_at = inbox.waiting(), inbox.oldest_at()
         size = self._size
-        limit = 1 if self._care.alone else size.decisions
+        limit = 1 if self._caution.alone else size.decisions
         ends_s = None if size.seconds is None else size.clock() + size.seconds
         record, quiet_until = inbox.first(), None
         while step.decided < limit and step.bytes < size.bytes:
@@ -188,21 +189,21 @@ class Deciding:
                 break
             # A clock that stepped back brings no time back: at never goes below what was decided.
             at = None if record is None else max(record.timestamp, self._decided_to)
-            due_at = None if at is None else caseload.due_by(at)
+            due_at = None if at is None else purchase_orders.due_by(at)
             if at is None or due_at is not None:
                 if quiet_until is None:
                     quiet_until = self._quiet_until()
                 # A clock that stepped back among deadlines of one instant does not keep the rest waiting.
                 quiet_until = max(quiet_until, self._fallen_to)
                 if due_at is None:
-                    due_at = caseload.due_by(quiet_until)
+                    due_at = purchase_orders.due_by(quiet_until)
                 if due_at is not None and due_at <= quiet_until:
                     self._fallen_to = max(self._fallen_to, due_at)
                     self._decided_to = max(self._decided_to, due_at)
                     self._let_fall_due(step)
                     continue
                 # What is due on others may wait for messages from before it; this one's own comes first.
-                if record is not None and at is not None and caseload.is_due(record.key, at):
+                if record is not None and at is not None and purchase_orders.is_due(record.key, at):
                     break
             if record is None or at is None or not self._take(step, record, at):
                 break
@@ -213,15 +214,15 @@ class Deciding:
             for log in step.to_log:
                 log()
             return None
-        self._care.alone = max(self._care.alone - step.decided, 0)
+        self._caution.alone = max(self._caution.alone - step.decided, 0)
         try:
             states, listings = self._states(step)
         except Exception:  # whatever it is: which record it comes of is found out by deciding one by one
-            self._care.alone = step.decided
+            self._caution.alone = step.decided
             raise
         positions = dict(inbox.positions)
         commit = Commit(
-            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.forgotten
+            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.earlier
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -233,7 +234,7 @@ class Deciding:
         listings: dict[str, Listing] = {}
         listing = self._wiring.listing
         for po_number in step.touched:
-            order = self.caseload.order(po_number)
+            order = self.purchase_orders.order(po_number)
             states[po_number] = None if order is None else pack(order)
             if order is not None and listing is not None and (listed := listing(order)) is not None:
                 listings[po_number] = listed
@@ -245,7 +246,7 @@ class Deciding:
         if oldest_at is None:
             oldest_at = self.inbox.oldest_at()
         undecided = taken + self.inbox.waiting() + self.inbox.unread
-        return Standing(undecided, oldest_at, len(self.caseload))
+        return Standing(undecided, oldest_at, len(self.purchase_orders))
 
     def _quiet_until(self) -> int:
         quiet_until = self.inbox.quiet_until()
@@ -263,10 +264,10 @@ class Deciding:
            then decided again, would get two outcomes.
         2. Then what it changes. Nothing is logged before it is committed.
         """
-        alone = self._care.alone > 0
+        alone = self._caution.alone > 0
         out: Sequence[Output]
         log: Callable[[], None] | None
-        po_number, astray, forgets = None, False, False
+        po_number, astray, begins, forgets = None, False, False, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
             astray = self._partitions > 1 and self._is_astray(record)
@@ -278,7 +279,7 @@ class Deciding:
                 log = partial(self._log_dead_letter, record)
             else:
                 trace = self._wiring.trace(record.headers) if record.headers else None
-                decision = self.caseload.decide(message, at, trace)
+                decision = self.purchase_orders.decide(message, at, trace)
                 out = decision.effects
                 others = [
                     each for each, _ in decision.effects if type(each) is Outcome and each.status != "APPLIED"
@@ -288,20 +289,23 @@ class Deciding:
                     pack(decision.order)  # what raises here would raise where the step is made a commit
                 log = partial(self._log_outcomes, others) if others else None
                 po_number = message.po_number
-                forgets = self.caseload.keep(po_number, decision)
+                begins = type(message) is Referral and _begins(decision)
+                forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
             if not alone:
-                self._care.alone = step.decided + 1
+                self._caution.alone = step.decided + 1
                 return False
             out = [self._wiring.failed(record)]
             log = partial(self._log_failure, record, type(error).__name__)
+        if begins and po_number is not None:
+            step.earlier[po_number] = Earlier(at, len(step.out))
         step.out += out
         if log is not None:
             step.to_log.append(log)
         if po_number is not None:
             step.touched[po_number] = None
             if forgets:
-                step.forgotten[po_number] = Forgotten(at, len(step.out))
+                step.earlier[po_number] = Earlier(at, len(step.out))
         step.decided += 1
         step.moved += astray
         step.bytes += len(record.value or b"")
@@ -311,30 +315,30 @@ class Deciding:
         """Whether the purchase order's messages meet on another partition.
 
         Whoever put the record there has hashed its key in another way than the rest: librdkafka does, unless
-        told otherwise. A purchase order that is known here belongs here.
+        set otherwise. A purchase order that is known here belongs here.
         """
         return (
             record.key is not None
-            and not self.caseload.knows(record.key)
+            and not self.purchase_orders.knows(record.key)
             and partition_for(record.key, self._partitions) != self._partition
         )
 
     def _let_fall_due(self, step: _Step) -> None:
         try:
-            po_number, decision = self.caseload.fall_due()
+            po_number, decision = self.purchase_orders.fall_due()
             out: Sequence[Output] = decision.effects
-            if self._care.alone:
+            if self._caution.alone:
                 out = [self._drafted(item) for item in out]
                 pack(decision.order)
-            forgets = self.caseload.keep(po_number, decision)
+            forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one deadline must not stop all that comes after it
-            po_number = self.caseload.pass_over()
+            po_number = self.purchase_orders.pass_over()
             step.to_log.append(partial(self._log_deadline_failed, po_number, type(error).__name__))
             return
         step.out += out
         step.touched[po_number] = None
         if forgets:
-            step.forgotten[po_number] = Forgotten(self._decided_to, len(step.out))
+            step.earlier[po_number] = Earlier(self._decided_to, len(step.out))
         step.decided += 1
         if out:
             step.to_log.append(partial(self._log_deadline, po_number, len(out)))
@@ -346,7 +350,7 @@ class Deciding:
         self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
 
     def _log_failure(self, record: Record, error: str) -> None:
-        # The text of an error may show what the message says, so only what kind it was is told.
+        # The text of an error may show what the message says, so only what kind it was is logged.
         self._say.error("message.failed", topic=record.topic, offset=record.offset, error=error)
 
     def _log_deadline(self, po_number: str, events: int) -> None:
@@ -364,6 +368,12 @@ class Deciding:
                 self._say.info("message.refused", code=outcome.code, **facts)
             else:
                 self._say.debug("message.decided", status=outcome.status, **facts)
+
+
+def _begins(decision: Decision) -> bool:
+    """Whether a referral begins with a decision: it is acknowledged on PRaP first of all."""
+    first = decision.effects[0][0] if decision.effects else None
+    return isinstance(first, PrapAction) and first.action == "ACKNOWLEDGE"
 
 
 def _moved(record: Record) -> Draft:

@@ -8,7 +8,7 @@ import structlog
 
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
 from gateway.engine.observer import NOBODY, Observer
-from gateway.engine.step import Care, Decided, Deciding, Standing, StepSize, Wiring
+from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
 from gateway.rules.policy import Policies
 
 LONGEST_BACKOFF_S: Final = 5.0
@@ -50,7 +50,7 @@ class Worker:
         self._observer = observer
         self._step = step
         self._slow_commit_s = slow_commit_s
-        self._care = Care()
+        self._caution = Caution()
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
         #: Why nothing is decided at the moment; None: it is.
         self.trouble: str | None = "it is not claimed yet"
@@ -96,16 +96,16 @@ class Worker:
             await self._came_to_rest.wait()
 
     async def _pause_unless(self, stop: asyncio.Event, backoff_s: float) -> None:
-        """Wait before another attempt, and no longer than until told to stop."""
+        """Wait before another attempt, and no longer than until `stop` is set."""
         pausing = asyncio.ensure_future(self._pause(backoff_s))
-        told = asyncio.ensure_future(stop.wait())
+        stopping = asyncio.ensure_future(stop.wait())
         try:
-            await asyncio.wait({pausing, told}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({pausing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if pausing.done():
                 pausing.result()
         finally:
             pausing.cancel()
-            told.cancel()
+            stopping.cancel()
 
     async def _committed(self, committing: asyncio.Task[None]) -> None:
         """Wait for a commit, and let it be known where that takes long. Raises what the commit does."""
@@ -130,7 +130,7 @@ class Worker:
         self._say.debug("step.committed", decided=decided.decisions, records_out=written)
 
     async def _own(self, stop: asyncio.Event) -> bool:
-        """Claim, restore, and step until told to stop; True: all is decided.
+        """Claim, restore, and step until `stop` is set; True: all is decided.
 
         1. Claim first: it fences a predecessor, which could otherwise still commit after the restore.
         2. Restore: states, deadlines and positions of the last committed step.
@@ -154,10 +154,10 @@ class Worker:
                 self._until,
                 self._partition,
                 partitions,
-                self._care,
+                self._caution,
                 self._step,
             )
-            self._say.info("partition.claimed", purchase_orders=len(at_hand.caseload))
+            self._say.info("partition.claimed", purchase_orders=len(at_hand.purchase_orders))
             self._observer.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
             more = True
@@ -190,7 +190,7 @@ class Worker:
             return False
         except CannotDraft:
             if decided:  # which record it comes of is found out by deciding one by one
-                self._care.alone = decided.decisions
+                self._caution.alone = decided.decisions
             raise
         except Exception:  # of reading or deciding, whatever it is, while a commit may be under way
             if committing:
@@ -205,7 +205,7 @@ class Worker:
 
 
 def _why(error: Exception) -> str:
-    """What an operator is told. Only the text of the log's own errors: another's may quote a message."""
+    """The trouble, for operators. Only the text of the log's own errors: another's may quote a message."""
     match error:
         case LogBusy():
             said = str(error)

@@ -1,4 +1,4 @@
-"""The decisions on one referral, told to a person: when, what, and the guidance that it follows."""
+"""The decisions on one referral, for a person to read: when, what, and the guidance that it follows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,14 +9,15 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from gateway.rules.calendar import instant_text
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Message
-from gateway.rules.words import became, by_time, came, instant, printable, sent, went
+from gateway.rules.words import became, by_time, came, printable, sent, went
 
 _INDENT: Final = " " * 19
 _STYLES: Final = {"APPLIED": "green", "REFUSED": "red", "DUPLICATE": "yellow", "HELD": "yellow"}
-#: What the words mean that the guidance and people at Jobcentres use; told where they occur.
+#: What the words mean that the guidance and people at Jobcentres use; printed where they occur.
 _MEANINGS: Final = {
     "Work Programme": "a scheme in Britain in which providers help people on benefits to find work",
     "session": "the information session, at which the participant hears what the Work Programme offers",
@@ -40,7 +41,7 @@ _MEANINGS: Final = {
 }
 
 
-class Arrival(Struct, frozen=True, gc=False):
+class ArrivedMessage(Struct, frozen=True, gc=False):
     """A message that came. at: when, UTC milliseconds."""
 
     at: int
@@ -56,10 +57,10 @@ class _Line(Struct, frozen=True):
     of: str = ""
 
 
-def tell(
+def print_timeline(
     po_number: str,
     events: Sequence[Event | DeadLetter],
-    arrivals: Iterable[Arrival],
+    arrivals: Iterable[ArrivedMessage],
     console: Console | None = None,
 ) -> None:
     """Print the events of one purchase order, in order of decision, without free text or personal data.
@@ -78,7 +79,7 @@ def tell(
     put(Text(f"Purchase order {printable(po_number)}, in London's time\n", style="bold"))
     waiting = _Waiting(arrivals)
     for at, decided in groupby(events, lambda event: event.decided_at):
-        when = f"{instant(at):<17}  "
+        when = f"{instant_text(at):<17}  "
         for cause, effects in _by_cause(decided, waiting):
             head = Text.assemble(when, (cause.said, "bold"))
             _cite(head, cause.rule, cited)
@@ -91,7 +92,7 @@ def tell(
                 _cite(text, line.rule if line.rule != cause.rule else None, cited)
                 put(text)
     for arrival in waiting.left():
-        put(Text(f"{instant(arrival.at):<17}  {came(arrival.message)}"))
+        put(Text(f"{instant_text(arrival.at):<17}  {came(arrival.message)}"))
         put(Text(f"{_INDENT}= not decided yet; `gateway run` decides it"))
     if cited:
         console.print("\nThe guidance it follows:")
@@ -105,14 +106,14 @@ def tell(
 
 
 class _Waiting:
-    """The messages whose outcome has not been told yet, by message_id."""
+    """The messages whose outcome has not been printed yet, by message_id."""
 
-    def __init__(self, arrivals: Iterable[Arrival]) -> None:
-        self._of: defaultdict[str, list[Arrival]] = defaultdict(list)
+    def __init__(self, arrivals: Iterable[ArrivedMessage]) -> None:
+        self._of: defaultdict[str, list[ArrivedMessage]] = defaultdict(list)
         for arrival in arrivals:
             self._of[arrival.message.message_id].append(arrival)
 
-    def of(self, outcome: Outcome) -> Arrival | None:
+    def of(self, outcome: Outcome) -> ArrivedMessage | None:
         """The message that an outcome is about: the one that came at that instant, or that was held."""
         arrivals = self._of[outcome.message_id]
         if not arrivals:
@@ -123,7 +124,7 @@ class _Waiting:
             arrivals.remove(arrival)
         return arrival
 
-    def left(self) -> list[Arrival]:
+    def left(self) -> list[ArrivedMessage]:
         """What came and has no outcome, in order of arrival."""
         return sorted((a for arrivals in self._of.values() for a in arrivals), key=lambda a: a.at)
 
@@ -140,7 +141,7 @@ def _by_cause(
                 arrival = waiting.of(event)
                 cause = sent(event) if arrival is None else came(arrival.message)
                 if arrival is not None and arrival.at < event.decided_at:
-                    cause += f" (came {instant(arrival.at)})"
+                    cause += f" (came {instant_text(arrival.at)})"
                 message = f"message {printable(event.message_id)}"
                 yield _Line(cause, "", None, message), [*effects, line]
                 effects = []

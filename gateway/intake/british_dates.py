@@ -1,7 +1,7 @@
 """Dates and times of day as people in Britain write them, and spreadsheets save them: the day first.
 
 Days are days since 1970-01-01, instants UTC milliseconds since then. A time without a zone is London's. The
-order month, day, year can't be told from the British one, so 03/04/2016 is always the third of April.
+order month, day, year looks the same as the British one, so 03/04/2016 is always the third of April.
 """
 
 import re

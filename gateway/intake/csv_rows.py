@@ -24,14 +24,14 @@ class InvalidCsv(ValueError):
         self.problem = problem
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """line: on which the row begins, from 1. cells: as they stand, without quotation marks."""
 
     line: int
     cells: list[str]
 
 
-def read_rows(lines: Iterable[bytes], separators: str = ",") -> Iterator[Row]:
+def read_rows(lines: Iterable[bytes], separators: str = ",") -> Iterator[CsvRow]:
     """The rows of a file, the one with the columns' names first; rows without any content are passed over.
 
     lines: each with its LF, if it has one. separators: those that the file may have, of which the first that
@@ -66,7 +66,7 @@ def read_rows(lines: Iterable[bytes], separators: str = ",") -> Iterator[Row]:
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield Row(begins, cells)
+                yield CsvRow(begins, cells)
             begins, pending = passed_over + reader.line_num + 1, 0
     except csv.Error:
         raise InvalidCsv(

@@ -3,13 +3,15 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from functools import partial
+from typing import IO, Any, Final
 
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
 from msgspec import DecodeError as JsonError
 from msgspec.json import Decoder, decode
 
 from gateway.rules.messages import INBOUND, Message
+from gateway.system.errors import UsageError
 from schemas.json import InvalidJson, NotAnInstant, parse_instant, parse_text
 
 #: No message is near as long; a longer line is refused before it is read as JSON.
@@ -21,7 +23,7 @@ _TYPES: Final = {topic: {record.__name__ for record in records} for topic, recor
 _ONLY_TYPE: Final = {topic: records[0].__name__ for topic, records in INBOUND.items() if len(records) == 1}
 
 
-class InvalidLine(ValueError):
+class InvalidLine(UsageError):
     """A line is not a message or a tick; the message says which line, which field and what is wrong."""
 
     def __init__(self, number: int, problem: str) -> None:
@@ -72,6 +74,11 @@ _FIELD_NAME: Final = re.compile(r"[a-z_]{1,40}")
 _BROKEN_AT: Final = re.compile(r"\(byte ([0-9]+)\)")
 
 
+def split_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a stream; one longer than any message comes in parts, the first of them too long."""
+    return iter(partial(stream.readline, LONGEST_LINE + 1), b"")
+
+
 def read_lines(lines: Iterable[bytes], mine: Callable[[str], bool] | None = None) -> Iterator[Line]:
     """Understand lines one by one; blank ones are passed over.
 
@@ -101,7 +108,7 @@ def read_lines(lines: Iterable[bytes], mine: Callable[[str], bool] | None = None
         except (JsonError, UnicodeDecodeError, RecursionError):
             raise InvalidLine(number, _why(text)) from None
         if mine is not None and message is not None and not mine(message.po_number):
-            message = None  # it could not be told at a glance
+            message = None  # it could not be seen at a glance
         yield Line(number, at, message)
 
 

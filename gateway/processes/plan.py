@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.engine.step import SERVING, StepSize
 from gateway.rules.policy import Policies
 from gateway.settings.settings import InvalidSettings, Settings
 
@@ -16,7 +17,8 @@ class Plan:
     clock: 'log': no time passes but what the messages' timestamps say. until: decide all that is on the log,
     then what is due by this instant (UTC milliseconds), and end; None: go on. worker: the number of this
     process among those of a supervisor, who holds the other end of its standard input. sandbox: on an
-    embedded log whose clock the caller moves. http: serve the API, health and metrics.
+    embedded log whose clock the caller moves. http: serve the API, health and metrics. step: when a step
+    ends.
     """
 
     settings: Settings
@@ -26,6 +28,7 @@ class Plan:
     worker: int | None = None
     sandbox: bool = False
     http: bool = True
+    step: StepSize = StepSize()  # noqa: RUF009 - it is frozen
 
     @property
     def on_kafka(self) -> bool:
@@ -61,4 +64,6 @@ def plan_of(
     # What ends by itself serves nobody, unless the port is set: it may run beside a gateway that has the
     # port.
     http = settings.http_port != 0 and (until is None or "http_port" in settings.model_fields_set)
-    return Plan(settings, settings.policies(), clock, until, worker, sandbox, http)
+    # On Kafka there are as many processes as it takes; here callers would wait for a long step.
+    step = SERVING if http and not settings.on_kafka else StepSize()
+    return Plan(settings, settings.policies(), clock, until, worker, sandbox, http, step)

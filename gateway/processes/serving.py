@@ -15,10 +15,9 @@ from gateway.api.server import application, serving
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
-from gateway.engine.crew import Crew
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
-from gateway.engine.step import SERVING, StepSize
+from gateway.engine.workers import Workers
 from gateway.processes.plan import Plan
 from gateway.processes.wiring import WIRING
 from gateway.reading.copy_file import CopyFile
@@ -30,10 +29,10 @@ from gateway.system.version import gateway_version
 
 
 @asynccontextmanager
-async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Crew]:
+async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    Raises LogError, InvalidSettings or PortInUse.
+    Raises UserError.
     """
     metrics = Metrics(gateway_version())
     refusals = Refusals(metrics.refused)
@@ -47,10 +46,10 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
-        # On Kafka there are as many processes as it takes; here callers would wait for a long step.
-        step = StepSize() if plan.on_kafka else SERVING
-        crew = Crew(log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=step)
-        routes: list[web.AbstractRouteDef] = [*health.routes(crew, metrics, stop, now, model)]
+        workers = Workers(
+            log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
+        )
+        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model)]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
@@ -59,12 +58,12 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, crew, api.desk).routes()
-                await until_the_end.enter_async_context(_filled_at_rest(model, crew))
+                routes += Sandbox(log, workers, api.desk).routes()
+                await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         app = application(routes, *gates)
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
         await until_the_end.enter_async_context(http)
-        yield crew
+        yield workers
 
 
 @asynccontextmanager
@@ -79,11 +78,11 @@ async def _read_model(plan: Plan, log: EmbeddedLog | SharedLog) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _filled_at_rest(model: ReadModel, crew: Crew) -> AsyncIterator[None]:
+async def _filled_at_rest(model: ReadModel, workers: Workers) -> AsyncIterator[None]:
     """A sandbox answers once all that is ready-made in it has been decided."""
 
     async def wait() -> None:
-        await crew.until_at_rest()
+        await workers.until_at_rest()
         model.filled.set()
 
     waiting = asyncio.create_task(wait())

@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 
 from gateway.backends.embedded.log import EmbeddedLog
-from gateway.engine.crew import Crew
 from gateway.engine.log import LogBusy, SharedLog
+from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
 from gateway.processes.wiring import WIRING
@@ -41,11 +41,11 @@ async def run(plan: Plan) -> int:
         log = await _open(plan)
         try:
             async with AsyncExitStack() as until_the_end:
-                crew = await until_the_end.enter_async_context(_crew(plan, log, stop))
-                if await _is_fit(plan, log, crew, stop):
-                    await crew.run(stop)
-            say.info("gateway.stopped", decided=crew.decided)
-            return crew.decided
+                workers = await until_the_end.enter_async_context(_workers(plan, log, stop))
+                if await _is_fit(plan, log, workers, stop):
+                    await workers.run(stop)
+            say.info("gateway.stopped", decided=workers.decided)
+            return workers.decided
         finally:
             await log.close()
 
@@ -59,18 +59,18 @@ async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
 
 
 @asynccontextmanager
-async def _crew(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Crew]:
+async def _workers(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
     if plan.http:
         from gateway.processes.serving import served
 
-        async with served(plan, log, stop) as crew:
-            yield crew
+        async with served(plan, log, stop) as workers:
+            yield workers
     else:
-        yield Crew(log, plan.policies, WIRING, until=plan.until)
+        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step)
 
 
-async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, crew: Crew, stop: asyncio.Event) -> bool:
+async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, stop: asyncio.Event) -> bool:
     """Whether the log can be decided on. Brokers that are away are waited for; False: stopped meanwhile.
 
     Raises LogError or InvalidSettings where what is there would lose something or decide it wrongly.
@@ -94,7 +94,7 @@ async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, crew: Crew, stop: as
         except LogBusy as error:
             if plan.until is not None:
                 raise
-            crew.waiting_for = str(error)
+            workers.waiting_for = str(error)
             say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):

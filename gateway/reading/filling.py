@@ -7,9 +7,9 @@ from typing import Any, Final, cast
 import structlog
 
 from consumers import columns_of, session_records
-from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, Changes, Listing, LogError, Record
 from gateway.engine.partitioner import partition_for
+from gateway.engine.purchase_orders import unpack
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.model import News
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist

@@ -76,8 +76,8 @@ class LogTables:
         put_rows(db, _PUT_BOOKING, bookings)
 
     def forget(self, db: sqlite3.Connection, po_number: str, at: int, below: int) -> None:
-        """Make a purchase order unfindable, with what was decided on it, and the messages that this was
-        about.
+        """Make unfindable what was decided on a purchase order at lower offsets, and the messages that this
+        was about.
 
         at: when it was forgotten, UTC milliseconds. below: what was decided has lower offsets in `outbound`.
         """

@@ -8,8 +8,8 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 
-from gateway.engine.caseload import unpack
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
+from gateway.engine.purchase_orders import unpack
 from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from gateway.rules.case import Case, Check, Row
+from gateway.rules.case import Also, Case, Check, Row
+from gateway.rules.deadlines import ATTACHMENT_LATE, clear
 from gateway.rules.guidance import NOT_BEFORE_WP11, RIGHT_REFERRAL, TIME_LIMITS
 from gateway.rules.messages import AttachmentRegistered
 
@@ -20,11 +21,8 @@ def _before_wp11(case: Case[AttachmentRegistered]) -> bool:
 def attach(case: Case[AttachmentRegistered]) -> None:
     """P11: the participant is on the Work Programme; an attachment in time clears T4's breach."""
     case.update(status="ATTACHED", closed_at=case.at)
-    referral = case.referral
-    attach_by = referral.referred_on + referral.limits.attach_within_days
-    if referral.attachment_late == "RAISED" and case.message.attached_on <= attach_by:
-        case.breach("ATTACHMENT_LATE", "CLEARED", attach_by, TIME_LIMITS)
-        case.update(attachment_late="CLEARED")
+    if case.message.attached_on <= case.referral.attach_by():
+        clear(case, ATTACHMENT_LATE)
 
 
 REGISTERED: Final = Row(
@@ -38,7 +36,7 @@ REGISTERED: Final = Row(
             "ATTACHED_TO_INFORMATION_SESSION",
             RIGHT_REFERRAL,
             "Attachments are made to Work Programme referrals only; back this one out by PRaP16.",
-            _back_out,
+            Also("PRaP BACK_OUT_ATTACHMENT and Instruction BACK_OUT_ATTACHMENT", _back_out),
         ),
         Check(
             "P11",
@@ -68,4 +66,5 @@ REGISTERED: Final = Row(
     attach,
     "ATTACHED",
     TIME_LIMITS,
+    says="has attached the participant",
 )

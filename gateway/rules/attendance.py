@@ -5,7 +5,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.rules.case import Case, Check, Row, unknown_session
-from gateway.rules.events import AttendanceEvent
+from gateway.rules.deadlines import SESSION_LATE, clear
+from gateway.rules.events import ATTENDANCE_WORDS, AttendanceEvent
 from gateway.rules.failures import fail, withdraw
 from gateway.rules.guidance import (
     ATTENDED,
@@ -13,7 +14,6 @@ from gateway.rules.guidance import (
     FAILED,
     MANDATORY_ABSENCE,
     REQUIREMENT_TOLD,
-    SESSION_IN_TIME,
     VOLUNTARY_ABSENCE,
 )
 from gateway.rules.messages import (
@@ -54,11 +54,8 @@ def _tell(case: Case[Any], session: Session) -> Session:
 
 
 def _clear_session_late(case: Case[Any]) -> None:
-    referral = case.referral
-    if referral.session_late == "RAISED" and referral.attended_in_time:
-        due_on = referral.referred_on + referral.limits.session_within_days
-        case.breach("SESSION_LATE", "CLEARED", due_on, SESSION_IN_TIME)
-        case.update(session_late="CLEARED")
+    if case.referral.attended_in_time:
+        clear(case, SESSION_LATE)
 
 
 def confirm(case: Case[NotificationConfirmed]) -> None:
@@ -144,6 +141,7 @@ CONFIRMED: Final = Row(
     confirm,
     "replaces `notified_at`, also on a closed referral; a failure that waited for it is raised now",
     REQUIREMENT_TOLD,
+    says="confirms when the participant was told",
 )
 
 RECORDED: Final = Row(
@@ -188,6 +186,8 @@ RECORDED: Final = Row(
     "also on a closed referral. ATTENDED: attendance event; what F2 raised is WITHDRAWN, a waiting failure "
     "dropped. Mandatory, otherwise: attendance event, and F1. Voluntary, otherwise: nothing is told",
     ATTENDED,
+    cites=(MANDATORY_ABSENCE, VOLUNTARY_ABSENCE),
+    says=lambda message: ATTENDANCE_WORDS[message.outcome],
 )
 
 CORRECTED: Final = Row(
@@ -217,6 +217,8 @@ CORRECTED: Final = Row(
     "waiting failure dropped. Mandatory, otherwise: attendance event, and F1. Voluntary, otherwise: "
     "attendance event only where the last event told for this session was ATTENDED",
     VOLUNTARY_ABSENCE,
+    cites=(ATTENDED, MANDATORY_ABSENCE),
+    says=lambda message: f"corrects it, {ATTENDANCE_WORDS[message.outcome]}",
 )
 
 REIMBURSED: Final = Row(
@@ -244,4 +246,5 @@ REIMBURSED: Final = Row(
     reimburse,
     "kept, also on a closed referral",
     EXPENSES,
+    says="has reimbursed what coming cost",
 )

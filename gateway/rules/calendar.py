@@ -4,7 +4,7 @@ Days are counted from 1970-01-01, instants are UTC milliseconds since then.
 """
 
 from collections.abc import Container
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,6 +27,21 @@ def date_of(day: int) -> date:
 def day_of(civil: date) -> int:
     """The day of a date."""
     return civil.toordinal() - _EPOCH_ORDINAL
+
+
+def day_text(day: int) -> str:
+    """A day as people in Britain write it, such as 4 Apr 2016."""
+    civil = date_of(day)
+    return f"{civil.day} {civil:%b %Y}"
+
+
+def instant_text(instant: int) -> str:
+    """An instant as people in Britain write it, in London's time, such as 4 Apr 2016 09:30."""
+    try:
+        civil = datetime.fromtimestamp(instant / 1000, LONDON)
+    except (ValueError, OverflowError):  # at the very ends of the calendar, London is in another year
+        civil = datetime.fromtimestamp(instant / 1000, UTC)
+    return f"{civil.day} {civil:%b %Y %H:%M}"
 
 
 @lru_cache(maxsize=8192)

@@ -1,13 +1,14 @@
 """One message, or one deadline, and the referral it meets: what a check looks at and an effect changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from msgspec.structs import replace
 
 from gateway.rules.calendar import london_day
 from gateway.rules.events import (
+    Advisory,
     Breach,
     BreachKind,
     BreachStatus,
@@ -93,7 +94,7 @@ class Case(Generic[M]):
         self.policies = policies
         self.effects = effects
         self.seen = seen
-        self.advisories: tuple[str, ...] = ()
+        self.advisories: tuple[Advisory, ...] = ()
         self.session: Session | None = None
         if known is not None:
             self.referral = known
@@ -191,12 +192,20 @@ class Case(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True)
+class Also(Generic[M]):
+    """What happens beside a refusal. says: in words."""
+
+    says: str
+    act: Callable[[Case[M]], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Check(Generic[M]):
     """One condition of a row of the rulebook, and what comes of a message that meets it.
 
-    row: its name in the rulebook. when: the condition in words. code: of the refusal, '' for a duplicate.
-    rule: the guidance that says so, None where none does. detail: a sentence for a person, without
-    personal data. also: what happens beside the refusal.
+    row: its name in the rulebook. when: the condition in words, in which a limit of the policy stands in
+    braces. code: of the refusal, '' for a duplicate. rule: the guidance that says so, None where none does.
+    detail: a sentence for a person, without personal data. also: what happens beside the refusal.
     """
 
     row: str
@@ -205,7 +214,7 @@ class Check(Generic[M]):
     code: str
     rule: str | None = None
     detail: str | None = None
-    also: Callable[[Case[M]], None] | None = None
+    also: Also[M] | None = None
 
     @property
     def status(self) -> Literal["DUPLICATE", "REFUSED"]:
@@ -214,11 +223,27 @@ class Check(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """What a row does, for its readers. In its words a limit of the policy stands in braces.
+
+    row: its name in the rulebook. when, then: the condition and the effect in words. rule: the guidance that
+    the outcome cites. cites: other guidance that its outcome or its events cite.
+    """
+
+    row: str
+    when: str
+    then: str
+    rule: str | None
+    cites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Row(Generic[M]):
     """How one kind of message is decided: the checks from left to right, then what it does.
 
     row: its name in the rulebook. apply: what it does; returns the guidance it followed where that depends on
-    the case. rule: the guidance otherwise. then: what it does, in words. then_at_once: what follows when the
+    the case. then, rule, cites: as of `Applied`; or cases, where it does this or that. says: what the message
+    says, for somebody new to the Work Programme, without free text. then_at_once: what follows when the
     outcome has gone out.
     """
 
@@ -226,9 +251,31 @@ class Row(Generic[M]):
     record: type[M]
     checks: tuple[Check[M], ...]
     apply: Callable[[Case[M]], str | None]
-    then: str
-    rule: str | None
+    then: str = ""
+    rule: str | None = None
     then_at_once: Callable[[Case[M]], None] | None = None
+    _: KW_ONLY
+    says: str | Callable[[M], str]
+    cites: tuple[str, ...] = ()
+    cases: tuple[Applied, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a row lacks words."""
+        name = f"the row {self.row} of {self.record.__name__}"
+        if not self.says:
+            raise ValueError(f"{name} has no words; give it `says`")
+        if bool(self.then) == bool(self.cases):
+            raise ValueError(f"{name} does not say what it does; give it `then`, or `cases`")
+
+    @property
+    def applied(self) -> tuple[Applied, ...]:
+        """What it does when no check holds."""
+        when = "otherwise" if self.checks else "always"
+        return self.cases or (Applied(self.row, when, self.then, self.rule, self.cites),)
+
+    def words(self, message: M) -> str:
+        """What a message of its kind says."""
+        return self.says if isinstance(self.says, str) else self.says(message)
 
 
 def closed(row: str, rule: str | None) -> Check[Any]:

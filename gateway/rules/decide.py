@@ -4,24 +4,33 @@ The checks that every message shares come first (rulebook: Every message), then 
 Nothing else decides: no wall clock, no random id, no input or output.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct, msgpack
 
 from gateway.rules import attachments, attendance, referrals, sessions, updates, wp11
 from gateway.rules.calendar import london_day, midnight
-from gateway.rules.case import Case, Check, Effects, Row
-from gateway.rules.deadlines import HELD_OR_END, TRACE, next_due
+from gateway.rules.case import Applied, Case, Check, Effects, Row
+from gateway.rules.deadlines import HELD_OR_END, TRACE, Deadline, next_due
 from gateway.rules.deadlines import fall_due as let_fall_due
-from gateway.rules.events import Event, Outcome, OutcomeStatus
+from gateway.rules.events import Advisory, Event, Outcome, OutcomeStatus
 from gateway.rules.messages import RECORD_NAMED, TOPIC_OF, Message, Referral
 from gateway.rules.policy import Policies
 from gateway.rules.referral import Held, PurchaseOrder, ReferralState
 
+
+def by_record(rows: Iterable[Row[Any]], records: Iterable[type] = TOPIC_OF) -> dict[type, Row[Any]]:
+    """The row of each record that comes in, in the order of the rows. Raises LookupError without one."""
+    found = {row.record: row for row in rows}
+    if without := [record.__name__ for record in records if record not in found]:
+        raise LookupError(f"{', '.join(without)}: no row; write one in gateway/rules/, and name it in ROWS")
+    return found
+
+
 #: How each record is decided, in the order of the rulebook.
-ROWS: Final[dict[type, Row[Any]]] = {
-    row.record: row
-    for row in (
+ROWS: Final = by_record(
+    (
         referrals.REFERRED_TO,
         wp11.RECEIVED,
         updates.ALTERNATIVE_REQUESTED,
@@ -40,7 +49,7 @@ ROWS: Final[dict[type, Row[Any]]] = {
         attachments.REGISTERED,
         attendance.REIMBURSED,
     )
-}
+)
 
 
 def _not_yours(case: Case[Any]) -> bool:
@@ -76,8 +85,24 @@ SHARED: Final[tuple[Check[Any], ...]] = (
 CHECKS: Final[dict[type, tuple[Check[Any], ...]]] = {
     record: row.checks if record is Referral else SHARED + row.checks for record, row in ROWS.items()
 }
-HELD_DETAIL: Final = "No referral of this po_number is known yet; the message waits for it."
 UNKNOWN_REFERRAL: Final = "UNKNOWN_REFERRAL"
+#: When what is held for a referral that does not come is refused.
+UNMATCHED: Final = Deadline(
+    row="G2",
+    place=HELD_OR_END,
+    limit="day {hold_unmatched_days} after the date of `at`",
+    when="no referral came",
+    then=f"REFUSED `{UNKNOWN_REFERRAL}`",
+    rule="",
+)
+#: What `decide` does with a message whose referral is not known, for its readers.
+UNMATCHED_IS_HELD: Final = Applied(
+    UNMATCHED.row,
+    "there is no referral for its `po_number` (not for a Referral)",
+    f"HELD, through {UNMATCHED.limit}; then {UNMATCHED.then}",
+    None,
+)
+HELD_DETAIL: Final = "No referral of this po_number is known yet; the message waits for it."
 UNKNOWN_DETAIL: Final = "No referral of this po_number came while the message waited for one."
 
 
@@ -184,7 +209,7 @@ def _judge(case: Case[Any]) -> None:
 
 def _refuse(case: Case[Any], check: Check[Any]) -> None:
     if check.also is not None:
-        check.also(case)
+        check.also.act(case)
     if case.known is not None and check is not referrals.SPECIAL:
         _remember(case)
     _tell(case.effects, case.message, check.status, check.code or None, check.detail, rule=check.rule)
@@ -252,7 +277,7 @@ def _tell(
     code: str | None = None,
     detail: str | None = None,
     *,
-    advisories: tuple[str, ...] = (),
+    advisories: tuple[Advisory, ...] = (),
     rule: str | None = None,
 ) -> None:
     effects.add(

@@ -5,7 +5,7 @@ instant of the input or a deadline, `rule` the guidance paragraph. Instants are 
 days are days since 1970.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -30,8 +30,76 @@ InstructionKind = Literal[
     "REFERRAL_CANCELLED",
 ]
 BreachKind = Literal["ACCEPTANCE_LATE", "SESSION_LATE", "ATTACHMENT_LATE"]
+Advisory = Literal[
+    "SESSION_AFTER_15_DAYS",
+    "SESSION_AFTER_21_DAYS",
+    "LONGER_THAN_AN_HOUR",
+    "PARTICIPANT_NOT_NOTIFIED",
+    "SESSION_CANCELLED_UNCONTACTABLE",
+    "WP11_WITHOUT_ATTENDANCE",
+]
 BreachStatus = Literal["RAISED", "CLEARED"]
 OutcomeStatus = Literal["APPLIED", "DUPLICATE", "HELD", "REFUSED"]
+
+
+def in_words(kinds: object, words: dict[str, str]) -> dict[str, str]:
+    """The words of all kinds that a Literal has. Raises LookupError where one has none."""
+    if without := [kind for kind in get_args(kinds) if not words.get(kind)]:
+        raise LookupError(f"{', '.join(without)}: no words; give each some beside its kind")
+    return words
+
+
+# What the kinds mean, for somebody new to the Work Programme.
+ATTENDANCE_WORDS: Final = in_words(
+    AttendanceOutcome,
+    {
+        "ATTENDED": "the participant came",
+        "DID_NOT_ATTEND": "the participant did not come",
+        "DID_NOT_PARTICIPATE": "the participant came and did not take part",
+    },
+)
+PRAP_WORDS: Final = in_words(
+    PrapActionKind,
+    {
+        "ACKNOWLEDGE": "acknowledge the referral",
+        "ACCEPT": "accept the referral",
+        "REJECT": "reject the referral",
+        "CANCEL": "cancel the referral, 'Did Not Start'",
+        "BACK_OUT_ATTACHMENT": "back out the attachment",
+    },
+)
+INSTRUCTION_WORDS: Final = in_words(
+    InstructionKind,
+    {
+        "ACCEPT_REFERRAL": "accept the referral",
+        "ARRANGE_ALTERNATIVE_SESSION": "arrange another session",
+        "OFFER_ONE_TO_ONE": "offer a one-to-one session",
+        "CONFIRM_NOTIFICATION": "confirm when the participant was told",
+        "UNDERTAKE_ATTACHMENT": "attach the participant",
+        "BACK_OUT_ATTACHMENT": "back out the attachment",
+        "REFERRAL_UPDATED": "the referral has been updated",
+        "REFERRAL_CANCELLED": "the referral has been cancelled",
+    },
+)
+BREACH_WORDS: Final = in_words(
+    BreachKind,
+    {
+        "ACCEPTANCE_LATE": "not accepted in time",
+        "SESSION_LATE": "no session attended in time",
+        "ATTACHMENT_LATE": "not attached in time",
+    },
+)
+ADVISORY_WORDS: Final = in_words(
+    Advisory,
+    {
+        "SESSION_AFTER_15_DAYS": "the session is after the limit for sessions",
+        "SESSION_AFTER_21_DAYS": "the session is after the limit for a WP11",
+        "LONGER_THAN_AN_HOUR": "it is longer than it should be",
+        "PARTICIPANT_NOT_NOTIFIED": "the participant has not been told yet",
+        "SESSION_CANCELLED_UNCONTACTABLE": "cancelled, since the participant could not be contacted",
+        "WP11_WITHOUT_ATTENDANCE": "no session was attended",
+    },
+)
 
 
 class AttendanceEvent(Struct, frozen=True, gc=False, kw_only=True):

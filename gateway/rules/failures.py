@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.rules.case import Case
+from gateway.rules.case import Applied, Case
 from gateway.rules.events import FailureType, SanctionNotification
+from gateway.rules.guidance import CANNOT_ATTEND, FAILED, REQUIREMENT_TOLD
 from gateway.rules.messages import Benefit
 from gateway.rules.referral import Session
 
@@ -15,6 +16,17 @@ FAILURE_TYPES: Final[dict[Benefit, FailureType]] = {
     "UC": "FAILURE_TO_PARTICIPATE_OR_COMPLY",
     "JSA": "FAILURE_TO_CARRY_OUT_JOBSEEKERS_DIRECTION",
 }
+#: What `fail` does, for its readers.
+FAILURE: Final = Applied(
+    "F1",
+    "a mandatory participant did not attend, or did not take part",
+    "Had they been told, a sanction notification is RAISED, unless one is active for this session. Had they "
+    "not, Instruction CONFIRM_NOTIFICATION asks for proof, and the failure waits for it (P6).\nThe "
+    "notification goes to a decision maker. It says that there is a doubt, and decides nothing. It is never "
+    f"called failure to attend ({FAILED})",
+    FAILED,
+    (REQUIREMENT_TOLD, CANNOT_ATTEND),
+)
 
 
 def fail(case: Case[Any], session: Session, rule: str) -> Session:

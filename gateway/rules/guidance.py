@@ -31,6 +31,15 @@ ONE_HOUR = "JSAGIS ¶18"
 OBJECTION = "GSG ¶35"
 APPEAL = "WRAG"
 
+#: The documents, by what their citations begin with.
+SOURCES: Final[dict[str, str]] = {
+    "WP19": "Work Programme Provider Guidance, chapter 19. It wins where others disagree",
+    "UCGS": "Universal Credit, Group sessions: Guidance; cited by heading, since it has no paragraph numbers",
+    "JSAGIS": "Jobseeker's Allowance, Group Information Sessions",
+    "GSG": "Group Session Guidance",
+    "WRAG": "Guidance to staff on appeals for the Support Group, as published on request",
+}
+
 #: What each cited paragraph says, in the product's own words.
 SAYS: Final[dict[str, str]] = {
     REFERRED: "Jobcentre Plus refers participants through PRaP; the provider then arranges the session.",

@@ -262,6 +262,13 @@ INBOUND: Final[dict[str, tuple[type[Message], ...]]] = {
     "jobcentre.updates": JobcentreUpdate.__args__,
     PROVIDERS_TOPIC: SessionRecord.__args__,
 }
+#: Who sends what comes in on each topic, as people call them.
+SENDERS: Final[dict[str, str]] = {
+    "prap.referrals": "PRaP",
+    "jobcentre.wp11": "Jobcentre",
+    "jobcentre.updates": "Jobcentre",
+    PROVIDERS_TOPIC: "provider",
+}
 TOPIC_OF: Final[dict[type, str]] = {record: topic for topic, records in INBOUND.items() for record in records}
 RECORD_NAMED: Final[dict[str, type[Message]]] = {record.__name__: record for record in TOPIC_OF}
 

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 from msgspec import Meta, Struct, ValidationError, convert
 
@@ -18,16 +18,34 @@ Seconds = Annotated[int, Meta(ge=0, le=86_400)]
 class Limits(Struct, frozen=True, gc=False, array_like=True):
     """The limits that a referral keeps for life. Days are calendar days unless the name says otherwise."""
 
-    session_within_days: int
-    wp11_within_days: int
-    attach_within_days: int
-    accept_within_working_days: int
-    hold_unmatched_days: int
-    forget_after_days: int
-    session_minutes: int
-    group_optimum: int
-    group_invitations: int
-    clock_skew_s: int
+    session_within_days: Annotated[
+        int, Meta(description="calendar days from D for the session (T2; advisory SESSION_AFTER_15_DAYS)")
+    ]
+    wp11_within_days: Annotated[
+        int, Meta(description="calendar days from D for the interview that a WP11 follows (W3, T3)")
+    ]
+    attach_within_days: Annotated[int, Meta(description="calendar days from D for the attachment (W8, T4)")]
+    accept_within_working_days: Annotated[
+        int, Meta(description="working days from the arrival of the referral to accept it (R14, T1)")
+    ]
+    hold_unmatched_days: Annotated[
+        int, Meta(description="calendar days for which a message waits for its referral (G2)")
+    ]
+    forget_after_days: Annotated[
+        int, Meta(description="calendar days from D after which the referral is forgotten (T5)")
+    ]
+    session_minutes: Annotated[
+        int, Meta(description="a longer session gets the advisory LONGER_THAN_AN_HOUR (P3, P4)")
+    ]
+    group_optimum: Annotated[int, Meta(description="people in a group at best; decides nothing")]
+    group_invitations: Annotated[int, Meta(description="people invited to a group at most; decides nothing")]
+    clock_skew_s: Annotated[int, Meta(description="seconds by which a sender's clock may be fast (G4)")]
+
+
+def purposes() -> dict[str, str]:
+    """What each limit is for, by its name."""
+    hints = get_type_hints(Limits, include_extras=True)
+    return {name: hints[name].__metadata__[0].description for name in Limits.__struct_fields__}
 
 
 class PolicyError(ValueError):

@@ -4,7 +4,7 @@ Everything is frozen; a decision makes a new state. The classes are packed as ar
 added goes last and has a default.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,7 +23,16 @@ from gateway.rules.messages import (
 from gateway.rules.policy import Limits
 
 Status = Literal["OPEN", "JOINING", "ATTACHED", "CANCELLED", "REJECTED"]
-CLOSED: frozenset[Status] = frozenset({"ATTACHED", "CANCELLED", "REJECTED"})
+#: The statuses that a referral of each status may have later.
+LEADS_TO: Final[dict[Status, frozenset[Status]]] = {
+    "OPEN": frozenset({"JOINING", "ATTACHED", "CANCELLED", "REJECTED"}),
+    "JOINING": frozenset({"ATTACHED"}),
+    "ATTACHED": frozenset(),
+    "CANCELLED": frozenset(),
+    "REJECTED": frozenset(),
+}
+#: Those that no other follows.
+CLOSED: Final = frozenset(status for status, later in LEADS_TO.items() if not later)
 
 
 class Session(Struct, frozen=True, gc=False, array_like=True):
@@ -95,7 +104,7 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     revision_*: what the last revision said; Jobcentre updates and objections may have come since.
     closed_at: the instant of the message that closed it, or that at which T3 fell due.
     accept_by: the last day for acceptance.
-    acceptance_late, session_late, attachment_late: the breaches, as last told.
+    acceptance_late, session_late, attachment_late: the breaches, as last sent; each named as its kind.
     passed: the deadlines that have fallen due, one bit each: 1 << 1 for T1 to 1 << 4 for T4.
     """
 
@@ -139,8 +148,24 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     @property
     def attended_in_time(self) -> bool:
         """The outcome of a session within the limit for sessions is now ATTENDED."""
-        last_day = self.referred_on + self.limits.session_within_days
+        last_day = self.session_by()
         return any(s.outcome == "ATTENDED" and s.on <= last_day for s in self.sessions)
+
+    def session_by(self) -> int:
+        """The last day for the session."""
+        return self.referred_on + self.limits.session_within_days
+
+    def wp11_by(self) -> int:
+        """The last day for the interview that a WP11 follows."""
+        return self.referred_on + self.limits.wp11_within_days
+
+    def attach_by(self) -> int:
+        """The last day for the attachment."""
+        return self.referred_on + self.limits.attach_within_days
+
+    def kept_until(self) -> int:
+        """The last day on which the referral is known."""
+        return self.referred_on + self.limits.forget_after_days
 
     def session(self, session_id: str) -> Session | None:
         """The session of that id, of this referral."""

@@ -3,8 +3,9 @@
 import re
 from typing import Final
 
-from gateway.rules.calendar import add_working_days, london_day
-from gateway.rules.case import Case, Check, Row, closed
+from gateway.rules.calendar import add_working_days, day_text, london_day
+from gateway.rules.case import Also, Applied, Case, Check, Row, closed
+from gateway.rules.deadlines import ACCEPTANCE_LATE, clear
 from gateway.rules.guidance import (
     ACCEPTANCE,
     ANNEX_A,
@@ -14,6 +15,7 @@ from gateway.rules.guidance import (
     REARRANGED,
     REFERRED,
     SPECIAL_CUSTOMER,
+    SUITABLE,
     UC_MANDATION,
 )
 from gateway.rules.messages import ClaimantGroup, Referral, ReferralAccepted, ReferralRejected
@@ -90,7 +92,11 @@ SPECIAL: Final[Check[Referral]] = Check(
     "SPECIAL_CUSTOMER_RECORD",
     SPECIAL_CUSTOMER,
     "Participants with special customer record status are referred clerically, never through PRaP.",
-    _erase_personal_data,
+    Also(
+        "nothing of it is kept, not even its `message_id`; where the referral is known, its personal data is "
+        "erased",
+        _erase_personal_data,
+    ),
 )
 
 #: What any Referral must pass, the first or a later one, in this order.
@@ -259,11 +265,8 @@ def accept(case: Case[ReferralAccepted]) -> None:
     """P1: the provider takes the referral; an acceptance that was in time clears T1's breach."""
     case.update(accepted=True)
     case.enter_on_prap("ACCEPT", ACCEPTANCE)
-    referral = case.referral
-    in_time = london_day(case.message.accepted_at) <= referral.accept_by
-    if referral.acceptance_late == "RAISED" and in_time:
-        case.breach("ACCEPTANCE_LATE", "CLEARED", referral.accept_by, ACCEPTANCE)
-        case.update(acceptance_late="CLEARED")
+    if london_day(case.message.accepted_at) <= case.referral.accept_by:
+        clear(case, ACCEPTANCE_LATE)
 
 
 def reject(case: Case[ReferralRejected]) -> None:
@@ -272,17 +275,29 @@ def reject(case: Case[ReferralRejected]) -> None:
     case.enter_on_prap("REJECT", ACCEPTANCE, case.message.reason)
 
 
-REFERRED_TO: Final = Row(
-    "R13, R14",
-    Referral,
-    CHECKS,
-    apply,
-    "first: OPEN; PRaP ACKNOWLEDGE; Instruction ACCEPT_REFERRAL, due 2 working days after it came; then what "
-    "waited for it. Higher: what may change is updated, the appeal and the restriction only where this "
-    "revision differs in them from the last one; Instruction REFERRAL_UPDATED; a new restriction then acts "
-    "as U4",
-    None,
+def _words(referral: Referral) -> str:
+    kind = "mandatory" if _mandatory(referral) else "voluntary"
+    again = f", revision {referral.po_revision}" if referral.po_revision > 1 else ""
+    return f"a referral of {day_text(referral.referred_on)} to a {kind} session{again}"
+
+
+REVISED: Final = Applied(
+    "R13",
+    "otherwise, the referral is known",
+    "the rest of it is new; the appeal and the restriction only where this revision differs in them from the "
+    "last one; Instruction REFERRAL_UPDATED; a new restriction then acts as in U4",
+    REFERRED,
+    (SUITABLE,),
 )
+OPENED: Final = Applied(
+    "R14",
+    "otherwise, it is the first",
+    "OPEN; PRaP ACKNOWLEDGE; Instruction ACCEPT_REFERRAL, due {accept_within_working_days} working days "
+    "after the date of `at`. After its outcome, what was held for it is decided in order of arrival, each by "
+    "its own `at`, as if the referral had been in time",
+    ACCEPTANCE,
+)
+REFERRED_TO: Final = Row("R13, R14", Referral, CHECKS, apply, says=_words, cases=(REVISED, OPENED))
 
 _ACCEPTED_DETAIL = "The referral has been accepted already."
 
@@ -303,6 +318,7 @@ ACCEPTED: Final = Row(
     accept,
     "accepted; PRaP ACCEPT",
     ACCEPTANCE,
+    says="accepts the referral",
 )
 
 REJECTED: Final = Row(
@@ -330,4 +346,5 @@ REJECTED: Final = Row(
     reject,
     "REJECTED; PRaP REJECT with the reason",
     ACCEPTANCE,
+    says="rejects the referral",
 )

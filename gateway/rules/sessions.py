@@ -4,9 +4,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.rules.calendar import london_day
-from gateway.rules.case import Case, Check, Row, closed, session_not_open, unknown_session
+from gateway.rules.calendar import instant_text, london_day
+from gateway.rules.case import Also, Case, Check, Row, closed, session_not_open, unknown_session
 from gateway.rules.deadlines import decide_end
+from gateway.rules.events import Advisory
 from gateway.rules.failures import withdraw
 from gateway.rules.guidance import (
     CANNOT_ATTEND,
@@ -37,13 +38,13 @@ def _before_referral(case: Case[SessionBooked] | Case[SessionChanged]) -> bool:
     return london_day(case.message.starts_at) < case.referral.referred_on
 
 
-def _advisories(case: Case[SessionBooked] | Case[SessionChanged]) -> tuple[str, ...]:
-    message, referral, limits = case.message, case.referral, case.referral.limits
-    days = london_day(message.starts_at) - referral.referred_on
-    found = (
-        ("SESSION_AFTER_15_DAYS", days > limits.session_within_days),
-        ("SESSION_AFTER_21_DAYS", days > limits.wp11_within_days),
-        ("LONGER_THAN_AN_HOUR", message.duration_minutes > limits.session_minutes),
+def _advisories(case: Case[SessionBooked] | Case[SessionChanged]) -> tuple[Advisory, ...]:
+    message, referral = case.message, case.referral
+    on = london_day(message.starts_at)
+    found: tuple[tuple[Advisory, bool], ...] = (
+        ("SESSION_AFTER_15_DAYS", on > referral.session_by()),
+        ("SESSION_AFTER_21_DAYS", on > referral.wp11_by()),
+        ("LONGER_THAN_AN_HOUR", message.duration_minutes > referral.limits.session_minutes),
         ("PARTICIPANT_NOT_NOTIFIED", referral.mandatory and message.notified_at is None),
     )
     return tuple(advisory for advisory, applies in found if applies)
@@ -168,13 +169,17 @@ BOOKED: Final = Row(
             "GROUP_SESSION_UNSUITABLE",
             SUITABLE,
             "The participant may not be put in a group; offer a one-to-one session.",
-            _offer_one_to_one,
+            Also("Instruction OFFER_ONE_TO_ONE", _offer_one_to_one),
         ),
     ),
     book,
     "booked; advisories SESSION_AFTER_15_DAYS, SESSION_AFTER_21_DAYS, LONGER_THAN_AN_HOUR, "
     "PARTICIPANT_NOT_NOTIFIED",
     SESSION_IN_TIME,
+    says=lambda message: (
+        f"books a {'group' if message.format == 'GROUP' else 'one-to-one'} session for "
+        f"{instant_text(message.starts_at)}"
+    ),
 )
 
 CHANGED: Final = Row(
@@ -214,6 +219,7 @@ CHANGED: Final = Row(
     "advisories as P3. Where mandatory and `notified_at` null: cancelled, Instruction "
     "ARRANGE_ALTERNATIVE_SESSION, advisory SESSION_CANCELLED_UNCONTACTABLE",
     REQUIREMENT_TOLD,
+    says="changes a session",
 )
 
 CANCELLED: Final = Row(
@@ -223,6 +229,7 @@ CANCELLED: Final = Row(
     cancel,
     "cancelled, also on a closed referral; an active notification is WITHDRAWN, a waiting failure dropped",
     REQUIREMENT_TOLD,
+    says="cancels a session",
 )
 
 CAN_NOT_ATTEND: Final = Row(
@@ -245,6 +252,7 @@ CAN_NOT_ATTEND: Final = Row(
     "of the session",
     CANNOT_ATTEND,
     decide_end_at_once,
+    says="the participant says that they can't come",
 )
 
 OBJECTED: Final = Row(
@@ -255,4 +263,5 @@ OBJECTED: Final = Row(
     "restriction OBJECTION if there was none; every GROUP session that is open and not started is "
     "cancelled; Instruction OFFER_ONE_TO_ONE, always",
     ONE_BOOKING,
+    says="the participant objects to a group",
 )

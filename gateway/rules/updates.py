@@ -57,6 +57,7 @@ ALTERNATIVE_REQUESTED: Final = Row(
     ask_for_alternative,
     "Instruction ARRANGE_ALTERNATIVE_SESSION",
     MANDATORY_ABSENCE,
+    says="asks for another session",
 )
 APPEAL_CHANGED: Final = Row(
     "U3",
@@ -65,6 +66,11 @@ APPEAL_CHANGED: Final = Row(
     change_appeal,
     "the appeal is pending, or no longer",
     None,
+    says=lambda message: (
+        "the participant appeals for the Support Group"
+        if message.pending
+        else "the appeal for the Support Group has ended"
+    ),
 )
 RESTRICTION_CHANGED: Final = Row(
     "U4",
@@ -74,4 +80,5 @@ RESTRICTION_CHANGED: Final = Row(
     "the restriction; one that is not null cancels every GROUP session that is open and not started, and "
     "where there was one, Instruction OFFER_ONE_TO_ONE",
     SUITABLE,
+    says="whether a group is suitable has changed",
 )

@@ -23,8 +23,7 @@ def join(case: Case[Wp11]) -> None:
     case.update(status="JOINING", wp11_issued_on=case.message.issued_on)
     if not referral.attended:
         case.advisories = ("WP11_WITHOUT_ATTENDANCE",)
-    attach_by = referral.referred_on + referral.limits.attach_within_days
-    case.instruct("UNDERTAKE_ATTACHMENT", TIME_LIMITS, due_on=attach_by)
+    case.instruct("UNDERTAKE_ATTACHMENT", TIME_LIMITS, due_on=referral.attach_by())
 
 
 RECEIVED: Final = Row(
@@ -49,10 +48,8 @@ RECEIVED: Final = Row(
         ),
         Check(
             "W3",
-            "the interview was after D+21",
-            lambda case: (
-                case.message.interview_on > case.referral.referred_on + case.referral.limits.wp11_within_days
-            ),
+            "the interview was after D+{wp11_within_days}",
+            lambda case: case.message.interview_on > case.referral.wp11_by(),
             "INTERVIEW_AFTER_21_DAYS",
             TIME_LIMITS,
             "The interview was too long after the referral; a new Work Programme referral is needed.",
@@ -91,7 +88,10 @@ RECEIVED: Final = Row(
         ),
     ),
     join,
-    "JOINING; Instruction UNDERTAKE_ATTACHMENT, due D+28; advisory WP11_WITHOUT_ATTENDANCE where no session "
-    "was attended",
+    "JOINING; Instruction UNDERTAKE_ATTACHMENT, due D+{attach_within_days}; advisory WP11_WITHOUT_ATTENDANCE "
+    "where no session was attended",
     TIME_LIMITS,
+    says=lambda message: (
+        f"a WP11, the participant {'wants' if message.wants_to_join else 'does not want'} to join"
+    ),
 )

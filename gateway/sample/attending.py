@@ -1,11 +1,11 @@
-"""What became of a session: the register, corrections, proof that the participant was told, expenses."""
+"""What became of a session: the register, corrections, proof that the participant was notified, expenses."""
 
 from typing import Any, Final
 
 from gateway.sample.clock import DAY, HOUR, in_office_hours, iso
-from gateway.sample.letters import date_of, moment
 from gateway.sample.life import Life
-from gateway.sample.sessions import Session
+from gateway.sample.referral_messages import date_of, moment
+from gateway.sample.sessions import PlannedSession
 from gateway.sample.shares import Shares, between, one_of
 
 #: GSG ¶32: about half of the invited come. More do where they must.
@@ -40,10 +40,10 @@ def reason(life: Life) -> str:
     return one_of(_REASONS, life.draw)
 
 
-def outcome(life: Life, session: Session, starts_at: int, told_at: int, stays_away: bool) -> int:
+def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: int, stays_away: bool) -> int:
     """Who came; the instant from which another session is to be booked, or 0.
 
-    `told_at` is when the participant was told, or 0; `stays_away` that they have said that they cannot come.
+    notified_at: when the participant was notified, or 0. stays_away: they have said that they cannot come.
     """
     draw, session_id = life.draw, session.session_id
     result = "DID_NOT_ATTEND" if stays_away else _OUTCOMES[life.mandatory].pick(draw)
@@ -53,7 +53,7 @@ def outcome(life: Life, session: Session, starts_at: int, told_at: int, stays_aw
         life.attended_at = starts_at if attended else 0
         return 0
     record_attendance(life, "AttendanceRecorded", at, session_id, result)
-    if not told_at and life.mandatory and not attended and draw() < 0.7:
+    if not notified_at and life.mandatory and not attended and draw() < 0.7:
         _confirm(life, session_id, starts_at, at)
     if draw() < _SHARE_CORRECTED:
         attended = not attended
@@ -77,15 +77,15 @@ def record_attendance(life: Life, record: str, at: int, session_id: str, result:
         fields["reason_given"] = reason(life)
     if record == "AttendanceCorrected":
         fields["explanation"] = one_of(_EXPLANATIONS, life.draw)
-    life.letters.record(at, record, **fields, recorded_at=moment(at))
+    life.messages.record(at, record, **fields, recorded_at=moment(at))
 
 
 def _confirm(life: Life, session_id: str, starts_at: int, recorded_at: int) -> None:
-    """The provider is asked when the participant was told; a few find that it was too late."""
+    """The provider is asked when the participant was notified; a few find that it was too late."""
     confirmed_at = in_office_hours(recorded_at + int((1 + life.draw() * 20) * HOUR))
-    told_at = min(confirmed_at, starts_at - int((life.draw() * 5 - 0.3) * DAY))
-    life.letters.record(
-        confirmed_at, "NotificationConfirmed", session_id=session_id, notified_at=moment(told_at)
+    notified_at = min(confirmed_at, starts_at - int((life.draw() * 5 - 0.3) * DAY))
+    life.messages.record(
+        confirmed_at, "NotificationConfirmed", session_id=session_id, notified_at=moment(notified_at)
     )
 
 
@@ -93,7 +93,7 @@ def _ask_for_another(life: Life, at: int) -> int:
     asked_at = in_office_hours(at + int((1 + life.draw() * 24) * HOUR))
     if asked_at >= life.limit_at:
         return at
-    life.letters.update(
+    life.messages.update(
         asked_at,
         "AlternativeSessionRequested",
         jobcentre_id=life.order["jobcentre_id"],
@@ -107,7 +107,7 @@ def _reimburse(life: Life, at: int, session_id: str) -> None:
     share = _SHARE_REIMBURSED
     while draw() < share:
         at = in_office_hours(at + int((1 + draw() * 100) * HOUR))
-        life.letters.record(
+        life.messages.record(
             at,
             "ExpenseReimbursed",
             session_id=session_id,

@@ -14,9 +14,9 @@ from gateway.sample.clock import (
     working_until,
 )
 from gateway.sample.inviting import send_booking
-from gateway.sample.letters import date_of, moment
 from gateway.sample.life import WP11_DAYS, Life
 from gateway.sample.people import MANDATABLE, address, phone
+from gateway.sample.referral_messages import date_of, moment
 from gateway.sample.referring import MANDATORY, purchase_order, spoil
 from gateway.sample.sessions import one_to_one
 from gateway.sample.shares import Shares, between, one_of
@@ -31,7 +31,7 @@ _REJECTIONS: Final = (
 
 def refer(life: Life, day: int, at: int, again_at: int) -> bool:
     """Sends the purchase order; whether anything can follow it. The arguments are those of `journey`."""
-    draw, letters = life.draw, life.letters
+    draw, messages = life.draw, life.messages
     age = draw()
     life.referred_on = day if age < 0.86 else working_until(day - (1 if age < 0.97 else between(2, 6, draw)))
     life.limit_at = midnight(life.referred_on + WP11_DAYS + 1)
@@ -43,31 +43,31 @@ def refer(life: Life, day: int, at: int, again_at: int) -> bool:
     fault = draw()
     if fault < 0.012:
         spoilt = spoil(order, life.referred_on, draw)
-        letters.referral(at, spoilt)
+        messages.referral(at, spoilt)
         if "special_customer_record" in spoilt:
             return False
         life.now = by_the_clock(working_after(day)) + int((8 + draw() * 3) * HOUR)
         life.order = {**order, "po_revision": 2}
-        letters.referral(life.now, life.order)
+        messages.referral(life.now, life.order)
         return True
     if fault < 0.017:
         # The gateway's copy of the download is late: what the provider sends overtakes it and is held.
         late_on = working_after(day, between(1, 4, draw))
-        letters.referral(by_the_clock(late_on) + 8 * HOUR + at % (9 * HOUR), order)
+        messages.referral(by_the_clock(late_on) + 8 * HOUR + at % (9 * HOUR), order)
         return True
-    letters.referral(at, order)
+    messages.referral(at, order)
     if again_at:
-        letters.again(letters.posted[0], again_at)
+        messages.again(messages.posted[0], again_at)
     return True
 
 
 def accept(life: Life) -> bool:
     """Whether the provider goes on with it."""
-    draw, letters = life.draw, life.letters
+    draw, messages = life.draw, life.messages
     soon = in_office_hours(life.now + int((10 + draw() * 230) * MINUTE))
     fate = draw()
     if fate < 0.018:
-        letters.record(soon, "ReferralRejected", reason=one_of(_REJECTIONS, draw), rejected_at=moment(soon))
+        messages.record(soon, "ReferralRejected", reason=one_of(_REJECTIONS, draw), rejected_at=moment(soon))
         return False
     if fate < 0.026:
         # Nobody at the provider's ever looks at it.
@@ -75,7 +75,7 @@ def accept(life: Life) -> bool:
     if fate < 0.029:
         # A booking typed in before the acceptance is refused; it comes again below.
         starts_at = by_the_clock(working_after(date_of(soon), 4)) + 10 * HOUR
-        early = one_to_one(life.contract, f"{letters.provider_id}-{life.number}-0", starts_at, draw)
+        early = one_to_one(life.contract, f"{messages.provider_id}-{life.number}-0", starts_at, draw)
         send_booking(life, soon, early, soon)
         soon += int(draw() * 40 * MINUTE) + MINUTE
     days = _WORKING_DAYS_TO_ACCEPT.pick(draw)
@@ -83,16 +83,16 @@ def accept(life: Life) -> bool:
     if days:
         at = by_the_clock(working_after(date_of(life.now), days)) + int((8.5 + draw() * 8) * HOUR)
     accepted_at = soon if days > 2 and draw() < 0.4 else at - int(draw() * 15 * MINUTE)
-    letters.record(at, "ReferralAccepted", accepted_at=moment(max(accepted_at, life.now)))
+    messages.record(at, "ReferralAccepted", accepted_at=moment(max(accepted_at, life.now)))
     if draw() < 0.002:
-        letters.record(at + 50 * MINUTE, "ReferralAccepted", accepted_at=moment(at))
+        messages.record(at + 50 * MINUTE, "ReferralAccepted", accepted_at=moment(at))
     life.now = at
     return True
 
 
 def amend(life: Life) -> None:
     """Later revisions, and what a jobcentre says while the participant waits for a session."""
-    draw, letters = life.draw, life.letters
+    draw, messages = life.draw, life.messages
     fate = draw()
     at = in_office_hours(life.now + int((1 + draw() * 60) * HOUR))
     change: dict[str, Any]
@@ -106,21 +106,21 @@ def amend(life: Life) -> None:
         }
         if draw() < 0.15:
             life.order["jobcentre_id"] = one_of(life.contract.jobcentre_ids, draw)
-        letters.referral(at, life.order)
+        messages.referral(at, life.order)
         if draw() < 0.06:
-            letters.referral(in_office_hours(at + 2 * HOUR), stale)
+            messages.referral(in_office_hours(at + 2 * HOUR), stale)
     elif fate < 0.052:
         # Neither can be done to a referral by a revision.
         change = {"referred_on": iso(life.referred_on - 1)}
         if not life.mandatory and life.order.get("claimant_group") in MANDATABLE:
             change = {"action_plan_annotation": MANDATORY}
-        letters.referral(at, {**life.order, "po_revision": 9, **change})
+        messages.referral(at, {**life.order, "po_revision": 9, **change})
     elif fate < 0.0528:
-        letters.referral(at, {**life.order, "po_revision": 9, "special_customer_record": True})
+        messages.referral(at, {**life.order, "po_revision": 9, "special_customer_record": True})
     elif fate < 0.061:
-        letters.update(at, "SupportGroupAppealChanged", pending=True, changed_on=iso(date_of(at)))
+        messages.update(at, "SupportGroupAppealChanged", pending=True, changed_on=iso(date_of(at)))
         life.appealing = True
     if life.appealing and draw() < 0.35:
         decided = in_office_hours(at + int((3 + draw() * 7) * DAY))
-        letters.update(decided, "SupportGroupAppealChanged", pending=False, changed_on=iso(date_of(decided)))
+        messages.update(decided, "SupportGroupAppealChanged", pending=False, changed_on=iso(date_of(decided)))
         life.appealing = False

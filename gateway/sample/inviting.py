@@ -1,13 +1,13 @@
-"""Sessions from one participant's side: invited, told, changed, cancelled, invited again."""
+"""Sessions from one participant's side: invited, notified, changed, cancelled, invited again."""
 
 from typing import Any, Final
 
 from gateway.sample.attending import outcome, reason
 from gateway.sample.clock import DAY, HOUR, MINUTE, by_the_clock, in_office_hours, iso, stamp, working_after
-from gateway.sample.letters import date_of, moment
 from gateway.sample.life import SESSION_DAYS, WP11_DAYS, Life
 from gateway.sample.people import RESTRICTION_SHARES
-from gateway.sample.sessions import Session, one_to_one
+from gateway.sample.referral_messages import date_of, moment
+from gateway.sample.sessions import PlannedSession, one_to_one
 from gateway.sample.shares import Shares, between, one_of
 
 _MOST_ATTEMPTS: Final = 4
@@ -36,7 +36,7 @@ def hold_sessions(life: Life) -> None:
         latest_on = life.referred_on + WP11_DAYS - 1
 
 
-def _find(life: Life, now: int, latest_on: int, attempt: int, known: set[str]) -> Session | None:
+def _find(life: Life, now: int, latest_on: int, attempt: int, known: set[str]) -> PlannedSession | None:
     """A session after enough notice, or none where there is no time left for one."""
     draw = life.draw
     earliest = now + int(((2 if attempt == 1 else 1.2) + draw() * 3.5) * DAY)
@@ -53,18 +53,18 @@ def _find(life: Life, now: int, latest_on: int, attempt: int, known: set[str]) -
     day = working_after(date_of(earliest))
     if day > latest_on:
         return None
-    session_id = f"{life.letters.provider_id}-{life.number}-{attempt}"
+    session_id = f"{life.messages.provider_id}-{life.number}-{attempt}"
     starts_at = by_the_clock(day) + (9 + between(0, 8, draw)) * HOUR + one_of((0, 30 * MINUTE), draw)
     return one_to_one(life.contract, session_id, starts_at, draw)
 
 
-def _invite(life: Life, session: Session, now: int) -> int:
+def _invite(life: Life, session: PlannedSession, now: int) -> int:
     """One booking and what follows; the instant from which another is to be booked, or 0."""
-    draw, letters, group = life.draw, life.letters, session.format == "GROUP"
+    draw, messages, group = life.draw, life.messages, session.format == "GROUP"
     session_id, starts_at = session.session_id, session.starts_as_known(now)
-    told = draw()
-    told_at = now - int(draw() * HOUR) if told < 0.62 else 0
-    send_booking(life, now, session, told_at)
+    chance = draw()
+    notified_at = now - int(draw() * HOUR) if chance < 0.62 else 0
+    send_booking(life, now, session, notified_at)
 
     what, at = _BETWEEN.pick(draw), in_office_hours(now + int((0.1 + 0.8 * draw()) * (starts_at - now)))
     if session.cancelled_at > now:
@@ -74,24 +74,26 @@ def _invite(life: Life, session: Session, now: int) -> int:
     elif at >= starts_at - HOUR or (group and what == "changed") or (not group and what == "objection"):
         what = ""
 
-    # Most letters are confirmed within a day or two, and nobody confirms what has been cancelled.
+    # Most notices are confirmed within a day or two, and nobody confirms what has been cancelled.
     confirmed = in_office_hours(now + int((2 + draw() * 30) * HOUR))
-    if not told_at and told < 0.93 and confirmed < (at if what else starts_at):
-        told_at = confirmed - int(draw() * 100 * MINUTE)
-        letters.record(confirmed, "NotificationConfirmed", session_id=session_id, notified_at=moment(told_at))
+    if not notified_at and chance < 0.93 and confirmed < (at if what else starts_at):
+        notified_at = confirmed - int(draw() * 100 * MINUTE)
+        messages.record(
+            confirmed, "NotificationConfirmed", session_id=session_id, notified_at=moment(notified_at)
+        )
 
     if what == "cancelled":
         why = one_of(_CANCELLATIONS, draw)
-        letters.record(at, "SessionCancelled", session_id=session_id, reason=why, cancelled_at=moment(at))
+        messages.record(at, "SessionCancelled", session_id=session_id, reason=why, cancelled_at=moment(at))
         return at
     if what == "objection":
-        letters.record(at, "GroupObjection", raised_at=moment(at))
+        messages.record(at, "GroupObjection", raised_at=moment(at))
         life.restricted = True
         return at
     if what == "restriction":
         restriction = RESTRICTION_SHARES.pick(draw)
         changed_on = iso(date_of(at))
-        letters.update(at, "GroupSessionRestrictionChanged", restriction=restriction, changed_on=changed_on)
+        messages.update(at, "GroupSessionRestrictionChanged", restriction=restriction, changed_on=changed_on)
         life.restricted = True
         if group:
             return at
@@ -100,21 +102,21 @@ def _invite(life: Life, session: Session, now: int) -> int:
         if not session.moved_at:
             session.moved_to = by_the_clock(working_after(date_of(starts_at))) + between(9, 16, draw) * HOUR
         starts_at = session.moved_to
-        told_at = at - int(draw() * 30 * MINUTE) if reached else 0
-        _send_change(life, at, session, told_at)
+        notified_at = at - int(draw() * 30 * MINUTE) if reached else 0
+        _send_change(life, at, session, notified_at)
         if life.mandatory and not reached:
             return at
     if what == "cannot attend":
-        letters.record(at, "CannotAttend", session_id=session_id, reason=reason(life), given_at=moment(at))
+        messages.record(at, "CannotAttend", session_id=session_id, reason=reason(life), given_at=moment(at))
         if draw() < 0.6:
             return at
-    return outcome(life, session, starts_at, told_at, what == "cannot attend")
+    return outcome(life, session, starts_at, notified_at, what == "cannot attend")
 
 
-def send_booking(life: Life, at: int, session: Session, told_at: int) -> None:
-    """SessionBooked as the session stands at the instant; `told_at` 0: not yet told."""
-    details: dict[str, Any] = {"notified_at": moment(told_at)} if told_at else {}
-    life.letters.record(
+def send_booking(life: Life, at: int, session: PlannedSession, notified_at: int) -> None:
+    """SessionBooked as the session stands at the instant; `notified_at` 0: not notified yet."""
+    details: dict[str, Any] = {"notified_at": moment(notified_at)} if notified_at else {}
+    life.messages.record(
         at,
         "SessionBooked",
         session_id=session.session_id,
@@ -127,9 +129,9 @@ def send_booking(life: Life, at: int, session: Session, told_at: int) -> None:
     )
 
 
-def _send_change(life: Life, at: int, session: Session, told_at: int) -> None:
-    details: dict[str, Any] = {"notified_at": moment(told_at)} if told_at else {}
-    life.letters.record(
+def _send_change(life: Life, at: int, session: PlannedSession, notified_at: int) -> None:
+    details: dict[str, Any] = {"notified_at": moment(notified_at)} if notified_at else {}
+    life.messages.record(
         at,
         "SessionChanged",
         session_id=session.session_id,

@@ -3,8 +3,8 @@
 from typing import Final
 
 from gateway.sample.clock import DAY, HOUR, by_the_clock, in_office_hours, iso, working_after, working_until
-from gateway.sample.letters import date_of
 from gateway.sample.life import ATTACH_DAYS, WP11_DAYS, Life
+from gateway.sample.referral_messages import date_of
 from gateway.sample.shares import Shares, between, one_of
 
 _WP11S: Final = Shares(
@@ -24,7 +24,7 @@ _ATTACHMENTS: Final = Shares(
 
 def join(life: Life) -> None:
     """A WP11 where the participant volunteers, and the attachment that follows it."""
-    draw, letters = life.draw, life.letters
+    draw, messages = life.draw, life.messages
     # WP19 ¶6: some who never came volunteer at their interview all the same.
     if draw() > (0.46 if life.attended_at else 0.07):
         if draw() < 0.004:
@@ -58,13 +58,13 @@ def join(life: Life) -> None:
         at = in_office_hours(life.limit_at + int(draw() * 4 * DAY))
     if draw() < 0.003:
         # Somebody wrote the year before: the interview would have been before the referral.
-        letters.wp11(at - HOUR, life.order["jobcentre_id"], interview_on - 366, interview_on, True)
+        messages.wp11(at - HOUR, life.order["jobcentre_id"], interview_on - 366, interview_on, True)
     wants_to_join = draw() > 0.01
-    letters.wp11(at, life.order["jobcentre_id"], interview_on, interview_on, wants_to_join)
+    messages.wp11(at, life.order["jobcentre_id"], interview_on, interview_on, wants_to_join)
     if at >= life.limit_at or how == "late interview" or not wants_to_join or barred:
         return
     if draw() < 0.006:
-        letters.wp11(at + 2 * HOUR, life.order["jobcentre_id"], interview_on, interview_on, True)
+        messages.wp11(at + 2 * HOUR, life.order["jobcentre_id"], interview_on, interview_on, True)
     _register_attachment(life, at)
 
 
@@ -94,6 +94,6 @@ def _register_attachment(life: Life, wp11_at: int) -> None:
 
 
 def _attach(life: Life, at: int, to: str, attached_on: int = 0) -> None:
-    life.letters.record(
+    life.messages.record(
         at, "AttachmentRegistered", attached_on=iso(attached_on or date_of(at)), attached_to=to
     )

@@ -6,8 +6,8 @@ It is written as it goes: each step draws what happens and when, and sends what 
 from gateway.sample.beginning import accept, amend, refer
 from gateway.sample.inviting import hold_sessions
 from gateway.sample.joining import join
-from gateway.sample.letters import Sent
 from gateway.sample.life import Life
+from gateway.sample.referral_messages import Sent
 from gateway.sample.slips import slip
 
 
@@ -22,4 +22,4 @@ def journey(life: Life, day: int, at: int, again_at: int) -> list[Sent]:
         hold_sessions(life)
         join(life)
     slip(life)
-    return life.letters.sent
+    return life.messages.sent

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.sample.letters import Letters
 from gateway.sample.places import Contract
+from gateway.sample.referral_messages import ReferralMessages
 from gateway.sample.sessions import Timetable
 from gateway.sample.shares import Draw
 
@@ -26,7 +26,7 @@ class Life(Struct):
     number: int
     contract: Contract
     timetable: Timetable
-    letters: Letters
+    messages: ReferralMessages
     draw: Draw
     order: dict[str, Any] = {}
     referred_on: int = 0

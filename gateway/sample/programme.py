@@ -19,9 +19,9 @@ from gateway.sample.clock import (
     working_after,
 )
 from gateway.sample.journey import journey
-from gateway.sample.letters import Letters, Sent
 from gateway.sample.life import Life
 from gateway.sample.places import CONTRACTS, Contract
+from gateway.sample.referral_messages import ReferralMessages, Sent
 from gateway.sample.sessions import Timetable
 from gateway.sample.shares import Draw, between
 
@@ -74,8 +74,8 @@ def programme(referrals: int, seed: int) -> Iterator[bytes]:
             complete += 1
         for desk, at, again_at in _downloads(day, count, desks, random.random):
             po_number = f"PO{41_000_000 + 7 * number + random.getrandbits(2)}"
-            letters = Letters(number, po_number, desk.contract, random.getrandbits(128))
-            life = Life(number, desk.contract, desk.timetable, letters, random.random)
+            messages = ReferralMessages(number, po_number, desk.contract, random.getrandbits(128))
+            life = Life(number, desk.contract, desk.timetable, messages, random.random)
             for sent in journey(life, day, at, again_at):
                 waiting.setdefault(sent[0] // DAY, []).append(sent)
             number += 1

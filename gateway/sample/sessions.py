@@ -38,7 +38,7 @@ _SHARE_CANCELLED: Final = 0.015
 _SHARE_MOVED: Final = 0.025
 
 
-class Session(Struct):
+class PlannedSession(Struct):
     """A session. All instants are UTC ms; `cancelled_at` and `moved_at` are 0 where that never happens.
 
     `moved_to` is when it really starts, `recorded_from` when the register is typed in.
@@ -82,7 +82,7 @@ class Timetable:
     def __init__(self, contract: Contract, weekly: float, draw: Draw) -> None:
         self._contract = contract
         self._draw = draw
-        self._days: dict[int, list[Session]] = {}
+        self._days: dict[int, list[PlannedSession]] = {}
         first = int(draw() * 5)
         count = max(1, round(weekly / _AIMED_AT))
         self._slots: tuple[list[int], ...] = ([], [], [], [], [])
@@ -93,7 +93,7 @@ class Timetable:
         """Drops what was held on a day."""
         self._days.pop(day, None)
 
-    def invite(self, at: int, earliest: int, latest_on: int, known: set[str]) -> Session | None:
+    def invite(self, at: int, earliest: int, latest_on: int, known: set[str]) -> PlannedSession | None:
         """Takes a place on the first session from `earliest` to the end of `latest_on`, as it stands `at`.
 
         `known` are the ids of those to which the participant has been invited before.
@@ -112,16 +112,16 @@ class Timetable:
                     return session
         return None
 
-    def _on(self, day: int) -> list[Session]:
+    def _on(self, day: int) -> list[PlannedSession]:
         sessions = self._days.get(day)
         if sessions is None:
             sessions = self._days[day] = [self._plan(day, slot) for slot in self._slots[weekday(day)]]
         return sessions
 
-    def _plan(self, day: int, slot: int) -> Session:
+    def _plan(self, day: int, slot: int) -> PlannedSession:
         draw, contract = self._draw, self._contract
         starts_at = by_the_clock(day) + _TIMES[slot // 5 % 5]
-        session = Session(
+        session = PlannedSession(
             f"{contract.provider_id}-{iso(day).replace('-', '')}-{slot + 1:02}",
             _NAMES[slot % 3],
             starts_at,
@@ -144,9 +144,9 @@ class Timetable:
         return session
 
 
-def one_to_one(contract: Contract, session_id: str, starts_at: int, draw: Draw) -> Session:
+def one_to_one(contract: Contract, session_id: str, starts_at: int, draw: Draw) -> PlannedSession:
     """A session for one participant alone."""
     location = f"{one_of(_VENUES, draw)}, {one_of(contract.towns, draw)}"
     name = "Work Programme information interview"
     minutes = one_of((30, 45, 60), draw)
-    return Session(session_id, name, starts_at, minutes, location, "ONE_TO_ONE", starts_at)
+    return PlannedSession(session_id, name, starts_at, minutes, location, "ONE_TO_ONE", starts_at)

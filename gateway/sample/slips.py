@@ -4,9 +4,9 @@ from typing import Final
 
 from gateway.sample.attending import record_attendance
 from gateway.sample.clock import DAY, MINUTE, in_office_hours
-from gateway.sample.letters import Posted, moment
 from gateway.sample.life import Life
 from gateway.sample.places import CONTRACTS
+from gateway.sample.referral_messages import Posted, moment
 from gateway.sample.shares import Shares, one_of
 
 _SLIPS: Final = Shares(
@@ -25,26 +25,26 @@ _SLIPS: Final = Shares(
 
 def slip(life: Life) -> None:
     """One slip, in few of the referrals."""
-    draw, letters = life.draw, life.letters
+    draw, messages = life.draw, life.messages
     what = _SLIPS.pick(draw)
     if not what:
         return
-    posted = one_of(letters.posted, draw)
+    posted = one_of(messages.posted, draw)
     at = in_office_hours(posted.at + int((1 + draw() * draw() * 1_400) * MINUTE))
     if what == "sent twice":
         # Nobody saw that it had arrived.
-        letters.again(posted, at)
+        messages.again(posted, at)
         return
     if what == "somebody else's":
         others = [contract for contract in CONTRACTS if contract is not life.contract]
         provider_id = one_of(others, draw).provider_id
-        letters.record(at, "ReferralAccepted", provider_id=provider_id, accepted_at=moment(at))
+        messages.record(at, "ReferralAccepted", provider_id=provider_id, accepted_at=moment(at))
     elif what == "future":
-        letters.record(at, "GroupObjection", raised_at=moment(at + 31 * DAY))
+        messages.record(at, "GroupObjection", raised_at=moment(at + 31 * DAY))
     elif what == "wrong session":
-        record_attendance(life, "AttendanceRecorded", at, f"{letters.provider_id}-20160229-01", "ATTENDED")
+        record_attendance(life, "AttendanceRecorded", at, f"{messages.provider_id}-20160229-01", "ATTENDED")
     elif what == "wrong number":
-        letters.record(at, "ReferralAccepted", po_number=f"{letters.po_number}0", accepted_at=moment(at))
+        messages.record(at, "ReferralAccepted", po_number=f"{messages.po_number}0", accepted_at=moment(at))
     elif what == "recorded twice":
         if recorded := _last(life, "AttendanceRecorded"):
             at = in_office_hours(recorded.at + int(draw() * 3 * DAY))
@@ -55,4 +55,4 @@ def slip(life: Life) -> None:
 
 
 def _last(life: Life, record: str) -> Posted | None:
-    return next((posted for posted in reversed(life.letters.posted) if posted.record == record), None)
+    return next((posted for posted in reversed(life.messages.posted) if posted.record == record), None)

@@ -10,12 +10,14 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.api.answering import answer_with, wait_s_of
-from gateway.api.desk import LONGEST_ID, Desk, answer, known_parameters, read_object
+from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
+from gateway.api.desk import LONGEST_ID, Desk, answer, read_object
+from gateway.api.operation import JSON, Answer, Operation, in_path
+from gateway.api.operation import refusals as codes_of
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
 from gateway.api.views import MessageView
-from gateway.engine.crew import Crew
+from gateway.engine.workers import Workers
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
 from gateway.sandbox.messages import Messages, Sent
@@ -71,14 +73,82 @@ class SandboxView(Struct, frozen=True, kw_only=True):
     refusals: list[RefusalView]
 
 
+GET_SANDBOX: Final = Operation(
+    id="getSandbox",
+    method="GET",
+    path="/sandbox",
+    tag="sandbox",
+    summary="What is ready-made, and how to get each refusal",
+    answers={200: Answer("Referrals and refusals.", SandboxView)},
+    problems={503: ("STARTING", "PROJECTION_UNREADABLE", "TRY_AGAIN")},
+)
+GET_CLOCK: Final = Operation(
+    id="getSandboxClock",
+    method="GET",
+    path="/sandbox/clock",
+    tag="sandbox",
+    summary="What the sandbox's clock says",
+    answers={200: Answer("Its time.", ClockView)},
+)
+MOVE_CLOCK: Final = Operation(
+    id="moveSandboxClock",
+    method="POST",
+    path="/sandbox/clock",
+    tag="sandbox",
+    summary="Move the clock forward",
+    about="Answered when all that was due by then has been decided.",
+    takes={
+        JSON: {
+            "type": "object",
+            "properties": {"at": {"$ref": "#/components/schemas/Instant"}},
+            "required": ["at"],
+            "additionalProperties": False,
+        }
+    },
+    answers={200: Answer("What it says now.", ClockView)},
+    problems={
+        400: ("INVALID_MESSAGE",),
+        409: ("CLOCK_GOES_BACK",),
+        503: ("STARTING", "PROJECTION_UNREADABLE", "TRY_AGAIN"),
+    },
+)
+POST_MESSAGE: Final = Operation(
+    id="postSandboxMessage",
+    method="POST",
+    path="/sandbox/messages",
+    tag="sandbox",
+    summary="Send a message of any topic",
+    about="It arrives at the sandbox's time, and is answered as a provider's record is.",
+    parameters=(PREFER,),
+    takes={JSON: "SandboxMessage"},
+    answers={200: DECIDED, 202: TAKEN},
+    problems={
+        400: ("INVALID_MESSAGE",),
+        422: tuple(codes_of(INBOUND)),
+        503: ("PROJECTION_UNREADABLE", "TRY_AGAIN"),
+    },
+    links={"outcome": ("getSandboxMessage", "id", "$response.body#/message_id")},
+)
+GET_MESSAGE: Final = Operation(
+    id="getSandboxMessage",
+    method="GET",
+    path="/sandbox/messages/{id}",
+    tag="sandbox",
+    summary="What came of a message that was sent here",
+    parameters=(in_path("id", "The message_id that it came with.", "jcp-1"),),
+    answers={200: Answer("The message, and its outcome where that is known.", MessageView)},
+    problems={404: ("UNKNOWN_MESSAGE",), 503: ("PROJECTION_UNREADABLE",)},
+)
+
+
 class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
-    def __init__(self, log: Timed, crew: Crew, desk: Desk, *, settled_s: float = SETTLED_S) -> None:
+    def __init__(self, log: Timed, workers: Workers, desk: Desk, *, settled_s: float = SETTLED_S) -> None:
         """settled_s: how long is waited for all to be decided."""
         self._settled_s = settled_s
         self._log = log
-        self._crew = crew
+        self._workers = workers
         self._desk = desk
         self._messages = Messages(desk)
         self._moving = asyncio.Lock()
@@ -86,16 +156,15 @@ class Sandbox:
     def routes(self) -> Sequence[web.RouteDef]:
         """What there is only in a sandbox."""
         return [
-            web.get("/sandbox", self._show),
-            web.get("/sandbox/clock", self._tell_time),
-            web.post("/sandbox/clock", self._move),
-            web.post("/sandbox/messages", self._take),
-            web.get("/sandbox/messages/{id:[^/]+}", self._message),
+            GET_SANDBOX.route(self._show),
+            GET_CLOCK.route(self._tell_time),
+            MOVE_CLOCK.route(self._move),
+            POST_MESSAGE.route(self._take),
+            GET_MESSAGE.route(self._message),
         ]
 
     async def _show(self, request: web.Request) -> web.Response:
         """What is ready-made, and how to get each refusal; answers when all of it can be asked for."""
-        known_parameters(request)
         at = await self._log.time()
         await self._settled(at)
         view = SandboxView(
@@ -106,12 +175,10 @@ class Sandbox:
         return answer(request, view)
 
     async def _tell_time(self, request: web.Request) -> web.Response:
-        known_parameters(request)
         return answer(request, ClockView(at=format_instant(await self._log.time())))
 
     async def _move(self, request: web.Request) -> web.Response:
         """Move the clock forward; answers when all that was due by then has been decided, and can be seen."""
-        known_parameters(request)
         value = await read_object(request)
         if value.keys() != {"at"} or not isinstance(value["at"], str):
             raise _wrong("at", 'The body must be {"at": INSTANT}, such as {"at": "2016-04-05T00:00:00Z"}.')
@@ -137,7 +204,7 @@ class Sandbox:
         return answer(request, ClockView(at=format_instant(moved)))
 
     def _refuse_where_nobody_decides(self) -> None:
-        if not self._crew.workers:
+        if not self._workers.by_partition:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "The gateway has just started; try again.",
@@ -153,7 +220,7 @@ class Sandbox:
         self._refuse_where_nobody_decides()
         try:
             async with asyncio.timeout(self._settled_s):
-                for worker in [*self._crew.workers.values()]:
+                for worker in [*self._workers.by_partition.values()]:
                     await worker.until_idle(at)
         except TimeoutError:
             raise Problem(
@@ -165,7 +232,6 @@ class Sandbox:
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take a message of any topic, which arrives at the sandbox's time."""
-        known_parameters(request)
         wait_s = wait_s_of(request)
         message = _read(await read_object(request))
         sent = await self._messages.put(message)
@@ -174,7 +240,6 @@ class Sandbox:
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message that was sent here. A provider's own are under /v1, too."""
-        known_parameters(request)
         message_id = request.match_info["id"]
         if last := self._messages.last(message_id):
             outcome = self._messages.outcome(last)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from gateway.backends.kafka.connection import Connection, PasswordLogin, TokenLogin, tls
+from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin, tls
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
 from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
@@ -28,7 +28,7 @@ _BY_ENDPOINT: Final = (
 _BY_TOKEN: Final = ("kafka_token_file", "kafka_token_url", *_BY_ENDPOINT)
 
 
-def connection(settings: Settings) -> Connection:
+def connection(settings: Settings) -> BrokerConnection:
     """The connection that the settings describe. Raises InvalidSettings, which never shows a value."""
     servers = _servers(settings.log_url)
     encrypted = settings.kafka_security in {"tls", "sasl_tls"}
@@ -60,7 +60,7 @@ def connection(settings: Settings) -> Connection:
         )
     except LogError as error:
         raise InvalidSettings(str(error)) from None
-    return Connection(servers, context, login)
+    return BrokerConnection(servers, context, login)
 
 
 def _servers(url: str) -> tuple[str, ...]:

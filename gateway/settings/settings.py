@@ -22,6 +22,7 @@ from gateway.settings import api as api_settings
 from gateway.settings import kafka as kafka_settings
 from gateway.settings.api import ApiSettings
 from gateway.settings.kafka import KafkaSettings
+from gateway.system.errors import UsageError
 
 PREFIX: Final = "GATEWAY_"
 SQLITE: Final = "sqlite:///"
@@ -32,7 +33,7 @@ PARTITIONS_ON_KAFKA: Final = 12
 DOTENV: Final = Path(".env")
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(UsageError):
     """A setting can't be used; the message says which, and what is expected."""
 
 

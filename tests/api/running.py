@@ -15,8 +15,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.callers.development import key_path, token
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
+from gateway.engine.workers import Workers
 from gateway.processes.plan import plan_of
 from gateway.processes.serving import served
 from gateway.reading.tables import LogTables
@@ -150,7 +150,7 @@ class Sandbox:
 
     path: Path
     log: EmbeddedLog
-    crew: Crew
+    workers: Workers
     stop: asyncio.Event
     session: ClientSession
     port: int
@@ -189,12 +189,12 @@ async def sandbox(path: Path, *, partitions: int = 1, **settings: Any) -> AsyncI
     given, stop = Settings(**settings), asyncio.Event()
     log = await open_sandbox(path, partitions, LogTables())
     try:
-        async with served(plan_of(given, sandbox=True), log, stop) as crew:
-            working = asyncio.create_task(crew.run(stop))
+        async with served(plan_of(given, sandbox=True), log, stop) as workers:
+            working = asyncio.create_task(workers.run(stop))
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:
                     await until_ready(session)
-                    yield Sandbox(path, log, crew, stop, session, port)
+                    yield Sandbox(path, log, workers, stop, session, port)
             finally:
                 stop.set()
                 await working

@@ -13,8 +13,10 @@ from gateway.api import health
 from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.crew import Crew
+from gateway.engine.step import StepSize
+from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
+from gateway.reading.model import ReadModel
 from gateway.rules.policy import shipped
 from gateway.system.clock import wall_clock
 from tests.patience import PATIENCE_S
@@ -36,7 +38,7 @@ class Gateway:
     """What is served, and who is asked."""
 
     log: EmbeddedLog
-    crew: Crew
+    workers: Workers
     metrics: Metrics
     stop: asyncio.Event
     working: asyncio.Task[None]
@@ -79,21 +81,23 @@ async def gateway(
     partitions: int = 1,
     until: int | None = None,
     prepare: Callable[[EmbeddedLog], None] = lambda _: None,
+    step: StepSize = StepSize(),  # noqa: B008 - it is frozen
+    model: ReadModel | None = None,
 ) -> AsyncIterator[Gateway]:
     """Serve, and decide meanwhile. prepare: what is done to the log beforehand."""
     log = await open_embedded(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
-    crew = Crew(log, shipped(), WIRING, until=until, observer=metrics)
+    workers = Workers(log, shipped(), WIRING, until=until, observer=metrics, step=step)
     now = wall_clock if until is None else None
-    app = application(health.routes(crew, metrics, stop, now), metrics.gate)
-    working = asyncio.create_task(crew.run(stop))
+    app = application(health.routes(workers, metrics, stop, now, model), metrics.gate)
+    working = asyncio.create_task(workers.run(stop))
     try:
         async with (
             serving(app, "127.0.0.1", port),
             ClientSession(f"http://127.0.0.1:{port}") as session,
         ):
-            yield Gateway(log, crew, metrics, stop, working, session)
+            yield Gateway(log, workers, metrics, stop, working, session)
             stop.set()
             await working
     finally:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api import PortInUse
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedClaim, EmbeddedLog
-from gateway.engine import crew
+from gateway.engine import workers
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.settings.settings import InvalidSettings
+from gateway.system.errors import UserError
 from tests.api.serving import Answer, gateway
 from tests.ports import free_port
 
@@ -169,7 +169,7 @@ async def test_not_ready_where_another_process_has_taken_a_partition(
 
     monkeypatch.setattr(EmbeddedClaim, "read", read)
     monkeypatch.setattr(EmbeddedLog, "shared", True)
-    monkeypatch.setattr(crew, "CLAIM_AGAIN_S", 3_600)
+    monkeypatch.setattr(workers, "CLAIM_AGAIN_S", 3_600)
     async with gateway(path) as served:
         await served.until(is_ready)
         lost[0] = True
@@ -255,7 +255,7 @@ async def test_an_answer_that_fails_shows_nothing_of_why(path: Path, monkeypatch
 async def test_a_port_that_is_taken_is_told_with_the_setting_that_mends_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortInUse) as told:
+        with pytest.raises(UserError) as told:
             async with serving(application([]), "127.0.0.1", port):
                 pass
     assert str(told.value) == (

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.api import instructions
 from gateway.api.instructions import MOST_OPEN
-from gateway.reading.following import Following
+from gateway.reading.model import ReadModel
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S
@@ -198,13 +198,13 @@ async def test_more_long_polls_than_are_allowed_are_too_many(served: Sandbox, pr
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Set as soon as a long poll waits."""
-    begun, woken_for = asyncio.Event(), Following.woken_for
+    begun, woken_for = asyncio.Event(), ReadModel.woken_for
 
-    def watched(following: Following, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+    def watched(model: ReadModel, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
         begun.set()
-        return woken_for(following, providers)
+        return woken_for(model, providers)
 
-    monkeypatch.setattr(Following, "woken_for", watched)
+    monkeypatch.setattr(ReadModel, "woken_for", watched)
     return begun
 
 

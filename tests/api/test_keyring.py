@@ -58,7 +58,7 @@ def passed() -> Clock:
 async def api(provider: Endpoint, passed: Clock) -> AsyncIterator[Served]:
     """An API that has fetched its keys once, and fetches them again only when it is asked for."""
     keyring = Keyring(from_url(provider.url), now_s=passed)
-    async with served(keyring, Clock()) as made:
+    async with served(keyring) as made:
         await keyring.newest()
         passed.at += ASKED_FOR_APART_S
         provider.asked = 0
@@ -127,7 +127,7 @@ async def test_keys_are_refreshed_by_themselves_and_a_withdrawn_one_goes(provide
     """What was verified by it goes with it."""
     provider.document = BOTH
     keyring = Keyring(from_url(provider.url), refreshed_after_s=0.01)
-    async with served(keyring, Clock()) as api:
+    async with served(keyring) as api:
         good = token(OTHER, "other")
         assert (await api.bearing(good)).status == 200
         provider.document = key_set(jwk(ec_key(), "ec"))
@@ -138,7 +138,7 @@ async def test_keys_are_refreshed_by_themselves_and_a_withdrawn_one_goes(provide
 
 async def test_a_key_that_was_replaced_under_its_id_goes(provider: Endpoint) -> None:
     keyring = Keyring(from_url(provider.url), refreshed_after_s=0.01)
-    async with served(keyring, Clock()) as api:
+    async with served(keyring) as api:
         good = token()
         assert (await api.bearing(good)).status == 200
         provider.document = key_set(jwk(OTHER, "ec"))
@@ -230,7 +230,7 @@ async def test_without_any_keys_callers_are_told_to_try_again_until_there_are_so
     async with endpoint() as provider:
         provider.answer = {"status": 503}
         passed = Clock(0)
-        async with served(Keyring(from_url(provider.url), now_s=passed), Clock()) as api:
+        async with served(Keyring(from_url(provider.url), now_s=passed)) as api:
             assert (await api.bearing(token())).code == "TOKEN_KEYS_UNAVAILABLE"
             provider.answer = None
             passed.at += ASKED_FOR_APART_S
@@ -241,7 +241,7 @@ async def test_without_any_keys_callers_are_told_to_try_again_until_there_are_so
 
 async def test_a_request_before_the_first_keys_have_come_waits_for_them(provider: Endpoint) -> None:
     provider.speaks.clear()
-    async with served(Keyring(from_url(provider.url)), Clock()) as api:
+    async with served(Keyring(from_url(provider.url))) as api:
         waiting = [asyncio.create_task(api.bearing(token())) for _ in range(5)]
         await provider.was_asked(1)
         provider.speaks.set()
@@ -256,7 +256,7 @@ async def test_an_endpoint_that_nobody_serves_is_tried_again_by_itself(
     async with endpoint() as provider:
         provider.answer = {"status": 503}
         keyring = Keyring(from_url(provider.url), refreshed_after_s=0.01)
-        async with served(keyring, Clock()) as api:
+        async with served(keyring) as api:
             await provider.was_asked(3)
             provider.answer = None
             # The answer to the one before the last was good, and has been read.
@@ -268,7 +268,7 @@ async def test_a_source_that_surprises_harms_nobody(told: io.StringIO) -> None:
     async def fetch() -> bytes:
         raise ZeroDivisionError("Featherstonehaugh")
 
-    async with served(Keyring(fetch, known=read_keys(usual_keys())), Clock()) as api:
+    async with served(Keyring(fetch, known=read_keys(usual_keys()))) as api:
         assert (await api.bearing(token(kid="x"))).code == "TOKEN_KEY_UNKNOWN"
         assert (await api.bearing(token())).status == 200
     assert said(told, "keys.not_fetched")[0]["error"] == "ZeroDivisionError"
@@ -280,7 +280,7 @@ async def test_keys_in_a_file_are_read_again(tmp_path: Path, told: io.StringIO) 
     path.write_bytes(usual_keys())
     passed = Clock(0)
     keyring = Keyring(from_file(path), known=read_keys(path.read_bytes()), now_s=passed)
-    async with served(keyring, Clock()) as api:
+    async with served(keyring) as api:
         assert (await api.bearing(token())).status == 200
         path.write_bytes(BOTH)
         assert (await api.bearing(token(OTHER, "other"))).status == 200

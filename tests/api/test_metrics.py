@@ -1,5 +1,6 @@
 """/metrics: what was decided, counted when it is committed, under labels that name nobody."""
 
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.api.metrics import METRICS
 from gateway.backends.embedded.log import EmbeddedClaim, open_embedded
 from gateway.engine.log import Commit, Draft
+from gateway.engine.step import StepSize
 from gateway.intake.feed import feed
+from gateway.reading.model import ReadModel
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.sample import programme
 from producers.read_back import OUTBOUND_TOPICS, read_event
@@ -53,7 +56,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def all_decided(served: Gateway) -> list[Event | DeadLetter]:
-    """What is on the log when the crew has come to its end."""
+    """What is on the log when the workers have come to their end."""
     await served.end()
     return [read_event(record) for record in await followed(served.log, OUTBOUND_TOPICS)]
 
@@ -69,8 +72,7 @@ async def test_the_counts_are_what_is_on_the_log(path: Path, monkeypatch: pytest
         await as_it_is(claim, step)
 
     monkeypatch.setattr(EmbeddedClaim, "commit", unsteadily)
-    monkeypatch.setattr("gateway.engine.step.STEP", 50)
-    async with gateway(path, until=END) as served:
+    async with gateway(path, until=END, step=StepSize(decisions=50)) as served:
         events = await all_decided(served)
         outcomes = [event for event in events if isinstance(event, Outcome)]
         assert len({outcome.code for outcome in outcomes}) > 2
@@ -82,10 +84,10 @@ async def test_the_counts_are_what_is_on_the_log(path: Path, monkeypatch: pytest
             (record.topic,) for record in records
         )
         assert await counted(served, "gateway_dead_letters_total") == {("UNDECODABLE",): 2}
-        assert await number(served, "gateway_decisions_total") == served.crew.decided
+        assert await number(served, "gateway_decisions_total") == served.workers.decided
         assert await number(served, "gateway_partitions_dropped_total") == 2
         assert await number(served, "gateway_restore_seconds_count") == 2 + 2
-        assert await number(served, "gateway_commit_seconds_count") >= served.crew.decided / 50
+        assert await number(served, "gateway_commit_seconds_count") >= served.workers.decided / 50
 
 
 async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
@@ -100,9 +102,9 @@ async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
 async def test_every_metric_is_in_the_table_with_its_kind_and_labels(path: Path) -> None:
     table = {metric.name: (metric.kind, set(metric.labels)) for metric in METRICS}
     found: dict[str, tuple[str, set[str]]] = {}
-    async with gateway(path, projects=True) as served:
+    async with gateway(path, model=Copying()) as served:
         # By the wall clock, so that the lag in seconds is among them; ready when something has been read.
-        await served.until(lambda answer: answer.status == 200 and served.crew.decided > 0)
+        await served.until(lambda answer: answer.status == 200 and served.workers.decided > 0)
         answer = await served.ask("/metrics")
     for family in text_string_to_metric_families(answer.text):
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -110,6 +112,18 @@ async def test_every_metric_is_in_the_table_with_its_kind_and_labels(path: Path)
         if not name.startswith("process_"):
             found[name] = (family.type, labels)
     assert found == table
+
+
+class Copying(ReadModel):
+    """A read model that is filled from a log on Kafka, as far as metrics know of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.behind, self.trouble = 0, None
+        self.filled.set()
+
+    def unreadable(self, error: sqlite3.Error) -> None:
+        """Nobody reads it."""
 
 
 async def test_no_label_names_a_message_a_purchase_order_or_a_provider(path: Path) -> None:

@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any, Final
 
 import jwt
+import time_machine
 from aiohttp import ClientSession, web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gateway.api.callers import Authenticator, Refusals
+from gateway.api.callers.authenticating import MOST_REMEMBERED
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import read_keys
 from gateway.api.problems import answer_with_problems
@@ -33,7 +35,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 class Clock:
     """Seconds that pass when they are told to."""
 
-    def __init__(self, at: float = NOW_S) -> None:
+    def __init__(self, at: float) -> None:
         self.at = at
 
     def __call__(self) -> float:
@@ -139,11 +141,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Served:
-    """An API that is asked. refused: the reason of each refusal, as it was counted."""
+    """An API that is asked. refused: the reason of each refusal, as it was counted. clock: the machine's."""
 
     session: ClientSession
     authenticator: Authenticator
     refused: list[str]
+    clock: time_machine.Traveller
 
     async def ask(self, *authorization: str, path: str = f"/v1/referrals/{PO_NUMBER}") -> Answer:
         """One request with these headers Authorization."""
@@ -167,12 +170,16 @@ def fixed_keyring(document: bytes) -> Keyring:
 
 @asynccontextmanager
 async def served(
-    keyring: Keyring, now_s: Clock, issuer: str = ISSUER, audience: str = AUDIENCE
+    keyring: Keyring, issuer: str = ISSUER, audience: str = AUDIENCE, most_remembered: int = MOST_REMEMBERED
 ) -> AsyncIterator[Served]:
-    """An API whose answers say who asked."""
+    """An API whose answers say who asked. It is NOW_S for as long as the block lasts."""
     refused: list[str] = []
     authenticator = Authenticator(
-        keyring, issuer=issuer, audience=audience, refusals=Refusals(refused.append), now_s=now_s
+        keyring,
+        issuer=issuer,
+        audience=audience,
+        refusals=Refusals(refused.append),
+        most_remembered=most_remembered,
     )
 
     def says(caller: Any) -> web.Response:
@@ -200,8 +207,9 @@ async def served(
             web.get("/v1/anothers/{po}", anothers),
         ]
     )
-    async with authenticator, serving(app) as url, ClientSession(url) as session:
-        yield Served(session, authenticator, refused)
+    with time_machine.travel(NOW_S, tick=False) as clock:
+        async with authenticator, serving(app) as url, ClientSession(url) as session:
+            yield Served(session, authenticator, refused, clock)
 
 
 @asynccontextmanager

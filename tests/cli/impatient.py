@@ -1,4 +1,4 @@
-"""The `gateway` command, which lets go within a moment of being told to stop, whatever holds it up.
+"""The `gateway` command, which lets go within a moment of the signal to stop, whatever holds it up.
 
 python -m tests.cli.impatient COMMAND...
 """

@@ -61,7 +61,7 @@ def started(
     environment: Mapping[str, str] | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that goes on until it is told to stop; killed where the test fails, or after `patience_s`."""
+    """A command that goes on until it is stopped; killed where the test fails, or after `patience_s`."""
     process = subprocess.Popen(
         [*command, *arguments],
         cwd=cwd,
@@ -129,8 +129,8 @@ def record(name: str, at: str, po_number: str = "PO1", **fields: object) -> Json
 
 
 def life() -> list[Json]:
-    """A mandatory participant who was told, did not come, came to a second session, and did not join."""
-    told = "2016-03-14T12:00:00Z"
+    """A mandatory participant who was notified, did not come, came to a second session, and did not join."""
+    notified_at = "2016-03-14T12:00:00Z"
     session: Json = {
         "session_name": "Session",
         "duration_minutes": 60,
@@ -142,10 +142,10 @@ def life() -> list[Json]:
         record("ReferralAccepted", "2016-03-14T10:00:00Z", accepted_at="2016-03-14T10:00:00Z"),
         record(
             "SessionBooked",
-            told,
+            notified_at,
             session_id="S1",
             starts_at="2016-03-18T10:00:00Z",
-            notified_at=told,
+            notified_at=notified_at,
             **session,
         ),
         record(

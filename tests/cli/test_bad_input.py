@@ -151,9 +151,9 @@ def test_feed_says_the_same_and_puts_nothing(what: str, gateway: Gateway) -> Non
     assert ended.status == 2
     assert ended.out == b""
     assert ended.sentence == gateway("replay", stdin=given).sentence
-    told = gateway("explain", "PO1")
-    assert told.status == 1
-    assert "nothing has come" in told.sentence
+    explained = gateway("explain", "PO1")
+    assert explained.status == 1
+    assert "nothing has come" in explained.sentence
 
 
 @pytest.mark.parametrize("command", ["replay", "feed"])

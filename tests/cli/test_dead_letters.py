@@ -14,8 +14,8 @@ from time import monotonic
 import pytest
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.dead_letters import shown as letters_shown
-from gateway.dead_letters.letters import REPLAYED_FROM
+from gateway.dead_letters import printing as letters_shown
+from gateway.dead_letters.handling import REPLAYED_FROM
 from gateway.engine.log import Record
 from gateway.intake.lines import read_lines
 from producers import dead_letters
@@ -169,7 +169,7 @@ def test_where_no_letter_is_list_says_so_to_a_person_and_nothing_to_a_program(
         assert gateway("dead-letters", *command).status == 0
 
 
-def test_show_tells_all_but_what_the_letter_holds_which_has_to_be_asked_for(
+def test_show_prints_all_but_what_the_letter_holds_which_has_to_be_asked_for(
     gateway: Gateway, tmp_path: Path
 ) -> None:
     died(tmp_path, "KEY_MISMATCH", GOOD, key=b"PO2")
@@ -268,15 +268,15 @@ def test_a_letter_that_is_named_is_put_back_though_it_fails_again_and_then_says_
     assert [line["came_from"] for line in again] == [one, three]
     (shown,) = gateway("dead-letters", "show", again[0]["id"]).lines
     assert shown["came_from"] == one
-    _, told = on_terminal("dead-letters", "show", again[0]["id"], cwd=tmp_path)
-    assert f"became  failed again: came from {one}, replayed " in told
-    _, told = on_terminal("dead-letters", "list", cwd=tmp_path)
-    assert f"failed again: came from {one}, replayed " in " ".join(told.split())
+    _, screen = on_terminal("dead-letters", "show", again[0]["id"], cwd=tmp_path)
+    assert f"became  failed again: came from {one}, replayed " in screen
+    _, screen = on_terminal("dead-letters", "list", cwd=tmp_path)
+    assert f"failed again: came from {one}, replayed " in " ".join(screen.split())
     (before,) = gateway("dead-letters", "show", one).lines
     assert before["failed_again_as"] == again[0]["id"]
 
 
-def test_what_was_handled_otherwise_is_told_and_nothing_is_done(gateway: Gateway, tmp_path: Path) -> None:
+def test_what_was_handled_otherwise_is_reported_and_nothing_is_done(gateway: Gateway, tmp_path: Path) -> None:
     died(tmp_path, "FAILED", GOOD, GOOD, GOOD)
     one, two, three = (f"prap.referrals-0-10{place}" for place in (1, 2, 3))
     assert gateway("dead-letters", "discard", one).status == 0
@@ -337,7 +337,7 @@ def test_discard_asks_on_a_terminal_and_there_only(gateway: Gateway, tmp_path: P
     ],
     ids=repr,
 )
-def test_what_is_asked_for_wrongly_is_told_with_exit_2(
+def test_what_is_asked_for_wrongly_is_reported_with_exit_2(
     arguments: list[str], expected: str, gateway: Gateway, tmp_path: Path
 ) -> None:
     died(tmp_path, "FAILED", GOOD)

@@ -36,9 +36,9 @@ def recent(po_number: str = "PO1001", **cells: str) -> dict[str, str]:
 def outcomes(gateway: Gateway) -> list[tuple[str, str, str | None]]:
     """Decide all that is on the log; purchase order, status and code of each outcome there is."""
     assert gateway("run", "--clock", "log", "--until", f"{day()}T23:59:59Z").status == 0
-    told = gateway("tail", "gateway.outcomes", "--from-start", "--no-follow")
-    assert told.status == 0
-    return [(line["key"], line["value"]["status"], line["value"]["code"]) for line in told.lines]
+    tailed = gateway("tail", "gateway.outcomes", "--from-start", "--no-follow")
+    assert tailed.status == 0
+    return [(line["key"], line["value"]["status"], line["value"]["code"]) for line in tailed.lines]
 
 
 def test_a_download_fed_three_times_is_taken_once(gateway: Gateway, tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_a_download_that_can_not_be_read_puts_nothing(
     assert fed.status == 2
     assert sentence in fed.sentence
     assert "Qz" not in fed.err
-    told = gateway("explain", "PO1001")
-    assert "nothing has come" in told.sentence
+    explained = gateway("explain", "PO1001")
+    assert "nothing has come" in explained.sentence
 
 
 def test_a_time_can_not_be_kept_that_is_not_in_a_download(gateway: Gateway, tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ def explained(gateway: Gateway, lines: list[Json], until: str, po_number: str = 
     return ended.out.decode()
 
 
-def test_explain_tells_what_came_what_followed_and_the_guidance(gateway: Gateway) -> None:
-    told = explained(gateway, life(), "2016-04-05T00:00:00Z")
-    decisions, guidance = told.split("\nThe guidance it follows:\n")
+def test_explain_prints_what_came_what_followed_and_the_guidance(gateway: Gateway) -> None:
+    shown = explained(gateway, life(), "2016-04-05T00:00:00Z")
+    decisions, guidance = shown.split("\nThe guidance it follows:\n")
     assert (
         decisions
         == """\
@@ -62,15 +62,15 @@ check the sender's clock
     assert "  UCGS: Universal Credit guidance on group sessions" in words
     assert "JSAGIS" not in words
     # Free text is passed on to those whom it is for, and not shown here.
-    assert "overslept" not in told
-    assert "Room 1" not in told
+    assert "overslept" not in shown
+    assert "Room 1" not in shown
 
 
-def test_explain_tells_when_a_held_message_came_and_names_both_deliveries(gateway: Gateway) -> None:
+def test_explain_prints_when_a_held_message_came_and_names_both_deliveries(gateway: Gateway) -> None:
     early = record("GroupObjection", "2016-03-14T08:00:00Z", raised_at="2016-03-14T08:00:00Z")
     again = early | {"at": "2016-03-14T08:30:00Z"}
-    told = explained(gateway, [early, again, referral()], "2016-03-14T10:00:00Z")
-    decisions = told.split("\nThe guidance")[0].splitlines()[2:]
+    shown = explained(gateway, [early, again, referral()], "2016-03-14T10:00:00Z")
+    decisions = shown.split("\nThe guidance")[0].splitlines()[2:]
     message = "provider: the participant objects to a group"
     booking = "UCGS Booking a claimant onto a group session"
     its_id = "(message PO1-GroupObjection-2016-03-14T08:00:00Z)"
@@ -89,11 +89,11 @@ def test_explain_tells_when_a_held_message_came_and_names_both_deliveries(gatewa
     ]
 
 
-def test_explain_tells_a_deadline_and_a_message_of_one_instant_apart(gateway: Gateway) -> None:
+def test_explain_prints_a_deadline_and_a_message_of_one_instant_apart(gateway: Gateway) -> None:
     midnight = "2016-04-04T23:00:00Z"
     late = record("ReferralAccepted", midnight, accepted_at="2016-03-15T10:00:00Z")
-    told = explained(gateway, [referral(), late], midnight)
-    decisions = told.split("\nThe guidance")[0].splitlines()
+    shown = explained(gateway, [referral(), late], midnight)
+    decisions = shown.split("\nThe guidance")[0].splitlines()
     assert decisions[-6:-1] == [
         "5 Apr 2016 00:00   the time for a WP11 is over",
         "                   → Jobcentre: cancelled from 5 Apr 2016, 'Did Not Start'  [WP19 ¶12]",
@@ -106,18 +106,18 @@ def test_explain_tells_a_deadline_and_a_message_of_one_instant_apart(gateway: Ga
 
 def test_explain_shows_what_has_come_and_is_not_decided_yet(gateway: Gateway) -> None:
     assert gateway("feed", "--keep-time", "-", stdin=json_lines([referral()])).status == 0
-    told = gateway("explain", "PO1").out.decode()
-    assert "PRaP: a referral of 14 Mar 2016 to a mandatory session\n" in told
-    assert "= not decided yet; `gateway run` decides it\n" in told
+    shown = gateway("explain", "PO1").out.decode()
+    assert "PRaP: a referral of 14 Mar 2016 to a mandatory session\n" in shown
+    assert "= not decided yet; `gateway run` decides it\n" in shown
 
 
 def test_explain_prints_nothing_that_a_terminal_acts_on(gateway: Gateway) -> None:
-    told = explained(gateway, [referral(message_id="M\x1b[31m\r\n1")], "2016-03-14T10:00:00Z")
-    assert "(message M\\x1b[31m\\r\\n1)" in told
-    assert "\x1b" not in told
+    shown = explained(gateway, [referral(message_id="M\x1b[31m\r\n1")], "2016-03-14T10:00:00Z")
+    assert "(message M\\x1b[31m\\r\\n1)" in shown
+    assert "\x1b" not in shown
 
 
-def test_diff_tells_each_referral_that_another_policy_would_have_changed(
+def test_diff_prints_each_referral_that_another_policy_would_have_changed(
     gateway: Gateway, tmp_path: Path
 ) -> None:
     (tmp_path / "other.toml").write_text(LATER_WP11)

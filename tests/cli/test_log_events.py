@@ -82,7 +82,7 @@ def test_the_metrics_that_the_operations_page_alerts_on_exist() -> None:
 
 
 @pytest.fixture
-def told() -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """What is logged, as JSON."""
     stream = io.StringIO()
     telemetry.configure("debug", stream)
@@ -90,11 +90,11 @@ def told() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def test_fields_that_are_not_listed_are_dropped(told: io.StringIO) -> None:
+def test_fields_that_are_not_listed_are_dropped(logged: io.StringIO) -> None:
     structlog.get_logger().info("message.refused", code="X", participant="Featherstonehaugh")
     structlog.get_logger().info("nobody.listed_it", participant="Featherstonehaugh")
     structlog.get_logger().error("message.failed", exc_info=ValueError("Featherstonehaugh"))
-    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert [sorted(line) for line in lines] == [
         ["code", "event", "level", "timestamp"],
         ["event", "level", "timestamp"],
@@ -102,37 +102,37 @@ def test_fields_that_are_not_listed_are_dropped(told: io.StringIO) -> None:
     ]
 
 
-def test_an_id_from_outside_is_cut_and_cannot_act_on_a_terminal(told: io.StringIO) -> None:
+def test_an_id_from_outside_is_cut_and_cannot_act_on_a_terminal(logged: io.StringIO) -> None:
     structlog.get_logger().info("message.refused", message_id="x" * 10_000, po_number="\x1b[2J\nPO")
-    line = json.loads(told.getvalue())
+    line = json.loads(logged.getvalue())
     assert len(line["message_id"]) == telemetry.LONGEST_VALUE + 1
     assert line["po_number"] == "\\x1b[2J\\nPO"
 
 
-def test_of_what_a_library_logs_only_its_name_is_told(told: io.StringIO) -> None:
+def test_of_what_a_library_logs_only_its_name_is_logged(logged: io.StringIO) -> None:
     logging.getLogger("some.library").error("Task exception was never retrieved: Featherstonehaugh")
-    line = json.loads(told.getvalue())
+    line = json.loads(logged.getvalue())
     assert (line["event"], line["logger"], line["times"]) == ("library.complained", "some.library", 1)
-    assert "Featherstonehaugh" not in told.getvalue()
+    assert "Featherstonehaugh" not in logged.getvalue()
 
 
-def test_what_a_library_says_to_its_developers_is_not_even_put_into_words(told: io.StringIO) -> None:
+def test_what_a_library_says_to_its_developers_is_not_even_put_into_words(logged: io.StringIO) -> None:
     """At debug, that of Kafka's client quotes keys and values of messages."""
     for name in ("aiokafka.producer.producer", "aiokafka.consumer.fetcher", "aiokafka.conn"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
 
 
-def test_a_library_that_complains_all_the_time_is_told_of_once_a_minute(told: io.StringIO) -> None:
+def test_a_library_that_complains_all_the_time_is_logged_once_a_minute(logged: io.StringIO) -> None:
     now_s = 1_000.0
     complaints = telemetry._Complaints(lambda: now_s)
     for seconds, name in ((0, "a"), (0, "a"), (59, "b"), (59, "a"), (60, "a"), (61, "a"), (120, "a")):
         now_s = 1_000.0 + seconds
         complaints.handle(logging.LogRecord(name, logging.WARNING, "", 1, "Featherstonehaugh", (), None))
-    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert [(line["logger"], line["times"]) for line in lines] == [("a", 1), ("b", 1), ("a", 3), ("a", 2)]
 
 
-def test_what_is_less_grave_than_the_level_is_not_told() -> None:
+def test_what_is_less_grave_than_the_level_is_not_logged() -> None:
     stream = io.StringIO()
     telemetry.configure("warning", stream)
     structlog.get_logger().info("gateway.started")

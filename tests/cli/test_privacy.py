@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.engine.caseload import Caseload, unpack
 from gateway.engine.log import Draft
+from gateway.engine.purchase_orders import PurchaseOrders, unpack
 from gateway.intake.lines import read_lines
 from gateway.rules.decide import Decision
 from gateway.rules.messages import Participant
@@ -97,21 +97,21 @@ async def put(path: Path, drafts: list[Draft]) -> None:
 
 def raising_on(po_numbers: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules that raise on some messages and deadlines, and say what they shouldn't."""
-    decide, fall_due = Caseload.decide, Caseload.fall_due
+    decide, fall_due = PurchaseOrders.decide, PurchaseOrders.fall_due
 
-    def decide_or_raise(self: Caseload, message: Any, *rest: Any) -> Decision:
+    def decide_or_raise(self: PurchaseOrders, message: Any, *rest: Any) -> Decision:
         if message.po_number in po_numbers:
             raise ValueError(f"Qz {message.po_number}: {message}")
         return decide(self, message, *rest)
 
-    def fall_due_or_raise(self: Caseload) -> tuple[str, Decision]:
+    def fall_due_or_raise(self: PurchaseOrders) -> tuple[str, Decision]:
         po_number, decision = fall_due(self)
         if po_number.endswith("7"):
             raise KeyError("Qz")
         return po_number, decision
 
-    monkeypatch.setattr(Caseload, "decide", decide_or_raise)
-    monkeypatch.setattr(Caseload, "fall_due", fall_due_or_raise)
+    monkeypatch.setattr(PurchaseOrders, "decide", decide_or_raise)
+    monkeypatch.setattr(PurchaseOrders, "fall_due", fall_due_or_raise)
 
 
 def test_dead_letters_show_nothing_of_a_person_unless_it_is_asked_for(
@@ -175,8 +175,8 @@ def test_nothing_about_a_person_comes_out(
     tailed = gateway("tail", "--from-start", "--no-follow")
     for ended in (replayed, *for_people, fed, ran, again, tailed):
         assert ended.status == 0, ended.err
-    told = [*sorted(raised)[:5], *sorted({line["key"] for line in replayed.lines})[::60], "PO-poison"]
-    for_people += [gateway("explain", po_number) for po_number in told]
+    shown = [*sorted(raised)[:5], *sorted({line["key"] for line in replayed.lines})[::60], "PO-poison"]
+    for_people += [gateway("explain", po_number) for po_number in shown]
 
     for event in (
         "message.refused",
@@ -223,7 +223,7 @@ def test_nothing_about_a_person_comes_out(
     assert not any(PERSONAL.search(repr(order).encode()) for order in states)
 
 
-def test_an_error_about_a_line_tells_nothing_of_it(gateway: Gateway) -> None:
+def test_an_error_about_a_line_shows_nothing_of_it(gateway: Gateway) -> None:
     good = json_lines(marked([referral()]))
     for wrong in (
         good[:-3],

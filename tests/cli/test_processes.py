@@ -138,7 +138,7 @@ def test_a_process_without_standard_streams_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_tail_follows_what_comes_until_it_is_told_to_stop(
+def test_tail_follows_what_comes_until_it_is_stopped(
     number: signal.Signals, gateway: Gateway, tmp_path: Path
 ) -> None:
     assert gateway("topics", "create").status == 0
@@ -182,7 +182,7 @@ def test_replay_can_be_interrupted_and_has_written_what_it_decided(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_stops_when_told_and_lets_no_other_on_its_log_meanwhile(
+def test_run_stops_on_a_signal_and_lets_no_other_on_its_log_meanwhile(
     number: signal.Signals, gateway: Gateway, tmp_path: Path
 ) -> None:
     with started("run", cwd=tmp_path) as run:

@@ -43,22 +43,22 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, list[Json]]:
     return process.returncode, [line for line in logged if line["event"] != "projection.filled"]
 
 
-def test_it_serves_on_its_port_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_it_serves_on_its_port_until_it_is_stopped(tmp_path: Path) -> None:
     port = free_port()
     with started("run", cwd=tmp_path, environment=on(port)) as run:
-        told = read_until(run, "partition.claimed")
-        (line,) = [line for line in told if line["event"] == "http.started"]
+        logged = read_until(run, "partition.claimed")
+        (line,) = [line for line in logged if line["event"] == "http.started"]
         assert (line["host"], line["port"]) == ("127.0.0.1", port)
         assert line["url"] == f"http://127.0.0.1:{port}"
         assert "sandbox" not in line
         eventually(lambda: ready(port)["partitions"].keys() == {"0"})
         run.send_signal(signal.SIGTERM)
-        status, told = ended(run)
+        status, logged = ended(run)
     assert status == 0
-    assert [line["event"] for line in told] == ["gateway.stopping", "gateway.stopped"]
+    assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.stopped"]
 
 
-def test_a_second_gateway_on_the_port_is_told_which_setting_to_change(tmp_path: Path) -> None:
+def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         folder.mkdir()
@@ -97,23 +97,21 @@ def test_an_address_that_cannot_be_served_on_is_bad_input(
     assert expected in ended.sentence
 
 
-def test_a_worker_tells_its_number_serves_on_a_port_of_its_own_and_ends_with_its_supervisor(
+def test_a_worker_logs_its_number_serves_on_a_port_of_its_own_and_ends_with_its_supervisor(
     tmp_path: Path,
 ) -> None:
     """Its standard input ends when the supervisor is gone, whatever ended it."""
     port = free_port()
     with started("run", "--as-worker", "1", cwd=tmp_path, environment=on(port - 1)) as worker:
-        told = read_until(worker, "partition.claimed")
-        assert {line["worker"] for line in told} == {1}
+        logged = read_until(worker, "partition.claimed")
+        assert {line["worker"] for line in logged} == {1}
         eventually(lambda: ready(port)["partitions"].keys() == {"0"})
-        status, told = ended(worker)  # which closes its standard input
+        status, logged = ended(worker)  # which closes its standard input
     assert status == 0
-    assert [line["event"] for line in told] == ["supervisor.gone", "gateway.stopped"]
+    assert [line["event"] for line in logged] == ["supervisor.gone", "gateway.stopped"]
 
 
-def test_it_ends_with_0_when_told_to_stop_although_the_log_is_held_up(
-    gateway: Gateway, tmp_path: Path
-) -> None:
+def test_it_ends_with_0_on_a_signal_although_the_log_is_held_up(gateway: Gateway, tmp_path: Path) -> None:
     """Another process writes and does not come to an end; the step that waits for it is dropped."""
     assert gateway("feed", "--keep-time", "-", stdin=json_lines(life())).status == 0
     log = {"GATEWAY_LOG_URL": f"sqlite:///{tmp_path / 'gateway.db'}"}
@@ -122,10 +120,10 @@ def test_it_ends_with_0_when_told_to_stop_although_the_log_is_held_up(
     with started("run", "--clock", "log", cwd=ROOT, command=IMPATIENT, environment=log) as run:
         read_until(run, "partitions.assigned")
         run.send_signal(signal.SIGTERM)
-        status, told = ended(run)
+        status, logged = ended(run)
     held.close()
     assert status == 0
-    assert [line["event"] for line in told] == ["gateway.stopping", "gateway.gave_up"]
+    assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.gave_up"]
 
 
 def test_more_than_one_worker_is_for_a_log_on_kafka(gateway: Gateway) -> None:

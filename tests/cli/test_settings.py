@@ -1,4 +1,4 @@
-"""Settings from the environment, a .env file and a TOML file; whatever is wrong with one is told."""
+"""Settings from the environment, a .env file and a TOML file; whatever is wrong with one is reported."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ SECRET = "hunter2"
     ],
 )
 @pytest.mark.parametrize("source", ["the environment", ".env"])
-def test_a_setting_that_cannot_be_used_is_told_without_its_value(
+def test_a_setting_that_cannot_be_used_is_reported_without_its_value(
     source: str, name: str, value: str, expected: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if source == ".env":
@@ -64,14 +64,14 @@ def test_a_setting_that_cannot_be_used_is_told_without_its_value(
         ("log_url = '\udcff'", "is not UTF-8 from its byte 12 on"),
     ],
 )
-def test_a_settings_file_that_cannot_be_used_is_told(text: str, expected: str, gateway: Gateway) -> None:
+def test_a_settings_file_that_cannot_be_used_is_reported(text: str, expected: str, gateway: Gateway) -> None:
     Path("gateway.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     ended = gateway("run", "--config", "gateway.toml")
     assert ended.status == 2
     assert expected in ended.sentence
 
 
-def test_a_settings_file_that_cannot_be_read_is_told(gateway: Gateway, tmp_path: Path) -> None:
+def test_a_settings_file_that_cannot_be_read_is_reported(gateway: Gateway, tmp_path: Path) -> None:
     assert "the settings file . can't be read (Is a directory)" in gateway("run", "--config", ".").sentence
     (tmp_path / ".env").mkdir()
     assert "the settings file .env can't be read (Is a directory)" in gateway("run").sentence
@@ -124,7 +124,7 @@ def test_an_unknown_setting_that_is_no_slip_may_be_another_programs_and_is_warne
     ],
 )
 @pytest.mark.parametrize("option", ["--policy", "--diff"])
-def test_a_policy_file_that_cannot_be_used_is_told(
+def test_a_policy_file_that_cannot_be_used_is_reported(
     option: str, text: str, expected: str, gateway: Gateway
 ) -> None:
     Path("policy.toml").write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -17,7 +17,7 @@ from gateway.api.callers import Refusals, authenticator, development
 from gateway.api.callers.keys import read_keys
 from gateway.settings.settings import InvalidSettings, Settings, load
 from gateway.system import telemetry
-from tests.api.tokens import AUDIENCE, ISSUER, Clock, served, usual_keys
+from tests.api.tokens import AUDIENCE, ISSUER, NOW_S, served, usual_keys
 from tests.cli.conftest import Gateway
 from tests.cli.running import GATEWAY, clean_environment
 from tests.patience import PATIENCE_S
@@ -64,9 +64,9 @@ def test_a_token_is_printed_and_nothing_else(gateway: Gateway) -> None:
     assert 43_100 < said["exp"] - time.time() <= 43_200
 
 
-def test_who_makes_a_token_where_there_is_no_log_is_told(gateway: Gateway) -> None:
-    told = gateway("token", "--provider", "PRV01").sentence
-    assert told == "there is no log gateway.db yet; the token is for the one that `gateway run` makes there"
+def test_who_makes_a_token_where_there_is_no_log_is_warned(gateway: Gateway) -> None:
+    said = gateway("token", "--provider", "PRV01").sentence
+    assert said == "there is no log gateway.db yet; the token is for the one that `gateway run` makes there"
 
 
 def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway) -> None:
@@ -93,7 +93,7 @@ def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway
         (" ".join(f"--provider={n:0100}" for n in range(60)), "the token would be too large"),
     ],
 )
-def test_what_no_token_can_be_made_of_is_told(arguments: str, expected: str, gateway: Gateway) -> None:
+def test_what_no_token_can_be_made_of_is_reported(arguments: str, expected: str, gateway: Gateway) -> None:
     ended = gateway("token", *arguments.split(" ") if arguments else ())
     assert (ended.status, ended.out) == (2, b"")
     assert expected in ended.sentence
@@ -128,7 +128,7 @@ def test_the_key_is_for_the_user_alone_and_stays(gateway: Gateway, monkeypatch: 
     assert [path.name for path in Path().iterdir()] == [KEY.name]
 
 
-def test_a_key_that_cannot_be_used_is_told(gateway: Gateway) -> None:
+def test_a_key_that_cannot_be_used_is_reported(gateway: Gateway) -> None:
     KEY.write_bytes(b"shopping list")
     KEY.chmod(0o600)
     ended = gateway("token", "--provider", "PRV01")
@@ -144,7 +144,7 @@ def test_a_key_that_cannot_be_used_is_told(gateway: Gateway) -> None:
     assert (ended.status, ended.sentence) == (1, "gateway.db.key: is a directory; correct it and try again")
 
 
-def test_a_key_in_a_folder_that_is_not_there_is_told(
+def test_a_key_in_a_folder_that_is_not_there_is_reported(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_LOG_URL", "sqlite:///./nowhere/gateway.db")
@@ -172,12 +172,11 @@ async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(
 ) -> None:
     found = authenticator(configured(), Refusals(ignored))
     assert found is not None
-    clock = Clock()
 
     def made() -> str:
-        return development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=clock.at)
+        return development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=NOW_S)
 
-    async with served(found._keyring, clock, development.ISSUER, development.AUDIENCE) as api:
+    async with served(found._keyring, development.ISSUER, development.AUDIENCE) as api:
         assert (await api.bearing(made())).status == 200
         KEY.unlink()
         assert (await api.bearing(made())).status == 200
@@ -186,23 +185,23 @@ async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(
 async def test_with_an_identity_provider_the_development_key_is_not_taken(
     configured: Callable[..., Settings],
 ) -> None:
-    own = development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=Clock().at)
+    own = development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=NOW_S)
     Path("keys.json").write_bytes(usual_keys())
     settings = configured(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_file="keys.json")
     found = authenticator(settings, Refusals(ignored))
     assert found is not None
-    async with served(found._keyring, Clock()) as api:
+    async with served(found._keyring) as api:
         assert (await api.bearing(own)).code == "TOKEN_KEY_UNKNOWN"
 
 
 def test_on_kafka_without_an_identity_provider_nobody_may_call(
     configured: Callable[..., Settings],
 ) -> None:
-    told = io.StringIO()
-    telemetry.configure("info", told)
+    written = io.StringIO()
+    telemetry.configure("info", written)
     assert authenticator(configured(log_url="kafka://one:9092"), Refusals(ignored)) is None
     structlog.reset_defaults()
-    (line,) = map(json.loads, told.getvalue().splitlines())
+    (line,) = map(json.loads, written.getvalue().splitlines())
     assert line["event"] == "api.off"
     assert "GATEWAY_JWKS_URL" in line["needs"]
 
@@ -225,15 +224,15 @@ def test_on_kafka_without_an_identity_provider_nobody_may_call(
         ({"jwks_file": "/dev/null"}, "GATEWAY_JWKS_FILE can't be used: it is no JSON Web Key Set"),
     ],
 )
-def test_settings_of_an_identity_provider_that_contradict_each_other_are_told(
+def test_settings_of_an_identity_provider_that_contradict_each_other_are_reported(
     settings: dict[str, str], expected: str, configured: Callable[..., Settings]
 ) -> None:
     if ("jwks_url" in settings and "GATEWAY_JWT_ISSUER" not in expected) or "jwks_file" in settings:
         settings = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE} | settings
-    with pytest.raises(InvalidSettings) as told:
+    with pytest.raises(InvalidSettings) as refused:
         authenticator(configured(**settings), Refusals(ignored))
-    assert expected in str(told.value)
-    assert "hunter2" not in str(told.value)
+    assert expected in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/keys", "http://localhost/keys", "http://[::1]/keys"])
@@ -244,7 +243,7 @@ def test_keys_may_come_unencrypted_from_this_machine(url: str, configured: Calla
 
 @pytest.mark.parametrize("name", ["GATEWAY_RATE_PER_S", "GATEWAY_RATE_BURST"])
 @pytest.mark.parametrize("value", ["0", "many", "1000001"])
-def test_a_rate_that_cannot_be_is_told(
+def test_a_rate_that_cannot_be_is_reported(
     name: str, value: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -52,7 +52,7 @@ def test_what_would_break_something_is_printed_and_fails(
     assert ended.sentence.startswith("nothing was made, because ")
 
 
-def test_a_broker_that_is_not_there_is_told_in_a_sentence(
+def test_a_broker_that_is_not_there_is_reported_in_a_sentence(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
@@ -63,7 +63,7 @@ def test_a_broker_that_is_not_there_is_told_in_a_sentence(
         assert ended.sentence.startswith(f"the broker 127.0.0.1:{port} can't be reached (connection refused)")
 
 
-def test_settings_that_contradict_themselves_are_told_in_a_sentence(
+def test_settings_that_contradict_themselves_are_reported_in_a_sentence(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_LOG_URL", "kafka://one:9092")

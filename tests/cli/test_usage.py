@@ -62,7 +62,7 @@ COMMANDS = (
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_told_in_a_sentence_with_exit_2(
+def test_wrong_usage_is_reported_in_a_sentence_with_exit_2(
     arguments: list[str], expected: list[str], gateway: Gateway
 ) -> None:
     ended = gateway(*arguments)
@@ -107,7 +107,7 @@ def test_a_log_that_is_not_there_is_not_made_by_reading_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_purchase_order_of_which_nothing_came_is_told(gateway: Gateway) -> None:
+def test_a_purchase_order_of_which_nothing_came_is_reported(gateway: Gateway) -> None:
     assert gateway("feed", "-", stdin=json_lines([referral()])).status == 0
     for number in ("PO2", "", "\x1b[31m", "\udcff"):
         ended = gateway("explain", number)
@@ -118,7 +118,7 @@ def test_a_purchase_order_of_which_nothing_came_is_told(gateway: Gateway) -> Non
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_is_no_log_is_left_alone_and_told(command: str, gateway: Gateway, tmp_path: Path) -> None:
+def test_what_is_no_log_is_left_alone_and_reported(command: str, gateway: Gateway, tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     path.write_bytes(b"shopping list: eggs, milk. " * 100)
     ended = gateway(*command.split(), stdin=json_lines([referral()]))
@@ -128,7 +128,7 @@ def test_what_is_no_log_is_left_alone_and_told(command: str, gateway: Gateway, t
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_database_of_another_program_is_left_alone_and_told(
+def test_a_database_of_another_program_is_left_alone_and_reported(
     command: str, gateway: Gateway, tmp_path: Path
 ) -> None:
     path = tmp_path / "gateway.db"
@@ -152,7 +152,7 @@ def test_a_folder_is_no_log(command: str, gateway: Gateway, tmp_path: Path) -> N
     )
 
 
-def test_a_log_in_a_folder_that_is_not_there_is_told(
+def test_a_log_in_a_folder_that_is_not_there_is_reported(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_LOG_URL", "sqlite:///./nowhere/gateway.db")
@@ -243,7 +243,7 @@ def test_what_nobody_expected_is_a_sentence_without_its_text(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("Featherstonehaugh")
 
-    monkeypatch.setattr("gateway.replay.command.print_lines", fail)
+    monkeypatch.setattr("gateway.replay.printing.print_lines", fail)
     ended = gateway("replay")
     assert ended.status == 1
     assert ended.sentence == (

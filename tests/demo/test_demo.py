@@ -124,7 +124,7 @@ def test_the_counts_by_topic_are_those_of_the_events(ran: Ran, numbers: Numbers)
     assert numbers.went_out.total() == len(ran.events)
 
 
-def test_everything_worth_telling_happens_in_it(numbers: Numbers) -> None:
+def test_everything_worth_showing_happens_in_it(numbers: Numbers) -> None:
     assert numbers.outcomes["DUPLICATE"]
     assert 0 < numbers.released < numbers.held
     assert numbers.withdrawn
@@ -145,12 +145,12 @@ def test_the_stories_are_of_the_kind_that_they_say(ran: Ran) -> None:
     assert all(rule in SAYS for story in (joins, fails, late) for rule in story.rules)
 
 
-def test_a_story_tells_all_that_was_decided_on_its_referral(ran: Ran) -> None:
+def test_a_story_shows_all_that_was_decided_on_its_referral(ran: Ran) -> None:
     for story in stories(ran):
         events = [event for event in ran.events if getattr(event, "po_number", None) == story.po_number]
-        told = sum(len(moment.then) for moment in story.moments)
+        shown = sum(len(moment.then) for moment in story.moments)
         applied = sum(isinstance(event, Outcome) and event.status == "APPLIED" for event in events)
-        assert told + applied == len(events)
+        assert shown + applied == len(events)
 
 
 def test_no_personal_data_is_shown(ran: Ran, shown: str) -> None:

@@ -15,7 +15,7 @@ from gateway.contracts.files import write_docs
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
-from gateway.replay.replay import replay
+from gateway.replay.decisions import replay
 from gateway.rules.events import OUTBOUND
 from gateway.rules.messages import INBOUND
 from gateway.rules.policy import shipped

@@ -4,7 +4,8 @@ A block fenced as `sh` is run: all of a page in order, in one empty folder. A bl
 `text prints` is what the `sh` block above it writes to standard output. A block fenced as `json` holds lines
 that the gateway takes or gives. A block fenced as `csv` or `jsonl` is an upload, and `csv mistakes` what is
 said of it: test_uploads.py reads them. Blocks fenced as `sh sandbox` and `text sandbox` are read by
-test_integrate.py. What can't be run in a test is fenced as `console` and named below.
+test_integrate.py, and `avsc`, `python` and `text lacking` by test_adding_a_message.py. What can't be run in a
+test is fenced as `console` and named below.
 """
 
 import os
@@ -16,7 +17,7 @@ import pytest
 from msgspec import json as msgspec_json
 
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import TOPIC_OF_EVENT
+from gateway.replay.event_lines import TOPIC_OF_EVENT
 from schemas.json import parse_as
 from tests.docs.pages import PAGES, ROOT, Block, blocks, page_id
 from tests.patience import PATIENCE_S
@@ -50,6 +51,7 @@ KINDS = {
     *("sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"),
     *("csv", "csv mistakes", "jsonl"),
     *("sh sandbox", "text sandbox"),
+    *("avsc", "python class", "python row", "text lacking"),
 }
 
 
@@ -132,4 +134,5 @@ def test_the_pages_show_every_inbound_record() -> None:
         if block.info == "json" and b'"key":' not in block.body.encode()
         for line in read_lines(lines_in(block))
     }
-    assert shown >= RECORD_NAMED.keys()
+    missing = RECORD_NAMED.keys() - shown
+    assert not missing, f"docs/topics.md shows no {', '.join(sorted(missing))}; add a line of each"

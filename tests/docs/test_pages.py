@@ -8,7 +8,7 @@ import pytest
 
 from gateway.contracts import rules_page as rulebook
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay
+from gateway.replay.decisions import replay
 from gateway.rules import guidance
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND

@@ -7,7 +7,6 @@ import pytest
 
 from gateway.intake.csv_rows import LONGEST_ROW
 from gateway.intake.uploads.columns import COLUMNS, COLUMNS_OF, NEEDED
-from gateway.intake.uploads.draft import RECORDS
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.json_lines import LONGEST_LINE
 from gateway.intake.uploads.upload import (
@@ -20,6 +19,7 @@ from gateway.intake.uploads.upload import (
     Uploaded,
     read_upload,
 )
+from gateway.intake.uploads.uploaded_record import RECORDS
 from gateway.rules.messages import LONGEST_MESSAGE_ID
 from schemas.catalogue import SCHEMAS
 from tests.docs.pages import ROOT, blocks

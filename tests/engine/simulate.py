@@ -28,6 +28,7 @@ from msgspec import Struct, msgpack
 from gateway.engine import step
 from gateway.engine.inbox import Inbox
 from gateway.engine.log import Headers, Lost
+from gateway.engine.step import StepSize
 from gateway.engine.worker import Worker
 from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, TOPIC_OF_EVENT
 from tests.engine.simulated import Fault, Faults, Ground, Killed, SimulatedClaim, SimulatedLog, Stuck
@@ -84,9 +85,18 @@ class _Run:
     all of it is decided. Otherwise things arrive while the workers work.
     """
 
-    def __init__(self, programme: SmallProgramme, faults: Faults, *, at_once: bool, rig: Rig) -> None:
+    def __init__(
+        self,
+        programme: SmallProgramme,
+        faults: Faults,
+        *,
+        at_once: bool,
+        rig: Rig,
+        size: StepSize = StepSize(),  # noqa: B008 - it is frozen
+    ) -> None:
         self._programme = programme
         self._at_once = at_once
+        self._size = size
         self.ground = Ground(
             programme.partitions, programme.script, until=programme.until, instants=programme.instants
         )
@@ -128,6 +138,7 @@ class _Run:
             PLAIN,
             until=self._programme.until if self._at_once else None,
             pause=_no_pause,
+            step=self._size,
         )
         self._running[asyncio.ensure_future(one.run(self._quiet[partition]))] = partition
 
@@ -172,12 +183,9 @@ def run_schedule(
     faultless = _faultless(seed // SCHEDULES_A_PROGRAMME)
     rng = random.Random(seed)
     faults = _faults(rng)
-    with (
-        patch.object(step, "STEP", rng.choice((1, 2, 4, 8, 4_000))),
-        patch.object(step, "CAPACITY", rng.choice((1, 2, 5, 4_000))),
-        patch.object(step, "Inbox", rig.inbox),
-    ):
-        run = _Run(programme, faults, at_once=rng.random() < 0.3, rig=rig)
+    size = StepSize(decisions=rng.choice((1, 2, 4, 8, 4_000)), waiting=rng.choice((1, 2, 5, 4_000)))
+    with patch.object(step, "Inbox", rig.inbox):
+        run = _Run(programme, faults, at_once=rng.random() < 0.3, rig=rig, size=size)
         try:
             result = loop.run_until_complete(run.to_the_end())
         except (Exception, Stuck) as error:  # noqa: BLE001 - whatever it is, the schedule has failed

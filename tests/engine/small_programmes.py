@@ -9,7 +9,7 @@ from msgspec.structs import replace as with_changes
 
 from gateway.engine.log import Draft
 from gateway.intake.lines import Line, read_lines
-from gateway.replay.replay import replay
+from gateway.replay.decisions import replay
 from gateway.rules.events import Event
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies, shipped

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gateway.engine.log import INBOUND_TOPICS, Batch, Record, Restored
 from gateway.engine.partitioner import partition_for
-from gateway.engine.step import Care, Decided, Deciding
+from gateway.engine.step import Caution, Decided, Deciding, StepSize
 from gateway.rules.events import Breach, Outcome
 from gateway.rules.messages import Message
 from tests.engine.letters import MINUTE, NINE, T1, acceptance, referral, wp11
@@ -17,7 +17,8 @@ AT_START = dict.fromkeys(INBOUND_TOPICS, 0)
 
 def deciding(partition: int = 0, partitions: int = 1) -> Deciding:
     """A partition of which nothing is known yet."""
-    return Deciding(Restored({}, dict(AT_START), None), POLICIES, PLAIN, None, partition, partitions, Care())
+    nothing = Restored({}, dict(AT_START), None)
+    return Deciding(nothing, POLICIES, PLAIN, None, partition, partitions, Caution(), StepSize())
 
 
 class Topics:
@@ -40,7 +41,7 @@ class Topics:
         return Batch(records, dict(self._ends), dict(self._ends), quiet_at)
 
 
-def told(decided: Decided | None) -> list[str]:
+def came_out(decided: Decided | None) -> list[str]:
     """What came out: the message that an outcome is about, or the name of another event, and of what."""
     said = []
     for item in decided.commit.outputs if decided else ():
@@ -62,11 +63,11 @@ def test_a_message_waits_for_what_is_due_on_its_own_purchase_order_and_for_no_ot
 
     after = T1 + MINUTE
     hand.add(topics.batch([(after, wp11("PO2", "w2")), (after + 1, wp11("PO1", "w1"))], T1 - 1))
-    assert "w2" in told(hand.decide())
+    assert "w2" in came_out(hand.decide())
     assert hand.decide() is None
 
     hand.add(topics.batch([], T1))
-    came = told(hand.decide())
+    came = came_out(hand.decide())
     assert came.index(f"{Breach.__name__} PO1") < came.index("w1")
 
 
@@ -76,7 +77,7 @@ def test_what_falls_due_late_is_dated_by_its_own_instant() -> None:
     hand.add(topics.batch([(NINE, referral("PO1", "r1"))], NINE))
     hand.decide()
     hand.add(topics.batch([(T1 + MINUTE, referral("PO2", "r2"))], T1 - 1))
-    assert "r2" in told(hand.decide())
+    assert "r2" in came_out(hand.decide())
     hand.add(topics.batch([], T1))
     late = hand.decide()
     assert late is not None
@@ -105,4 +106,4 @@ def test_a_message_where_it_belongs_stays() -> None:
     here = partition_for(b"PO1", 2)
     topics, hand = Topics(here), deciding(here, 2)
     hand.add(topics.batch([(NINE, referral("PO1", "r1")), (NINE + 1, acceptance("PO1", "a1"))], NINE + 1))
-    assert [each for each in told(hand.decide()) if each in {"r1", "a1"}] == ["r1", "a1"]
+    assert [each for each in came_out(hand.decide()) if each in {"r1", "a1"}] == ["r1", "a1"]

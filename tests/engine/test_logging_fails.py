@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import Draft, Record
+from gateway.engine.worker import Worker
 from gateway.intake.feed import feed
 from gateway.processes.wiring import WIRING
 from gateway.rules import policy
@@ -60,11 +60,15 @@ async def decided(path: Path) -> dict[bytes | None, list[tuple[str, bytes | None
         await log.close()
 
 
+async def at_once(_: float) -> None:
+    """Nothing is waited for before another attempt."""
+
+
 async def work(log: EmbeddedLog) -> dict[bytes | None, list[tuple[str, bytes | None]]]:
     """Decide until the end, starting again whenever something raised."""
     while True:
         try:
-            await Crew(log, policy.shipped(), WIRING, until=END).run(asyncio.Event())
+            await Worker(log, 0, policy.shipped(), WIRING, until=END, pause=at_once).run(asyncio.Event())
         except BrokenPipeError:
             continue
         break
@@ -76,11 +80,8 @@ async def work(log: EmbeddedLog) -> dict[bytes | None, list[tuple[str, bytes | N
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 7])
-async def test_a_log_line_that_fails_gives_no_message_two_outcomes(
-    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_log_line_that_fails_gives_no_message_two_outcomes(tmp_path: Path, number: int) -> None:
     """Also of refusals, of what can't be understood, and of the steps themselves."""
-    monkeypatch.setattr("gateway.engine.worker.LONGEST_BACKOFF_S", 0.0)
     expected = await decided(tmp_path / "faultless.db")
     with one_line_in(number):
         assert await decided(tmp_path / "failing.db") == expected

@@ -1,6 +1,6 @@
-"""The `gateway` command with small steps, and with faults.
+"""`gateway run` with small steps, and with faults.
 
-python -m tests.faults.faulty [--killed-at POINT TIMES] [--restore-takes SECONDS] COMMAND...
+python -m tests.faults.faulty [--killed-at POINT TIMES] [--restore-takes SECONDS] run ...
 
 It ends itself by SIGKILL when a transaction comes to POINT, one of POINTS, for the TIMES-th time. Each state
 takes so long to restore, or longer. The rules raise on every message whose id begins with RAISES.
@@ -18,13 +18,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import MessageBatch
 
 from gateway.backends.kafka.claim import KafkaClaim
-from gateway.cli.main import main
-from gateway.engine import caseload, step
+from gateway.engine import purchase_orders
 from gateway.engine.log import Restored
+from gateway.engine.step import StepSize
 from gateway.rules import decide
 from gateway.rules.messages import Message
+from tests.small_steps import run_in_steps_of
 
-DECISIONS_A_STEP: Final = 10
+SMALL: Final = StepSize(decisions=10)
 RAISES: Final = "raises"
 #: By name: the method of the producer, and whether it is killed before or after it.
 POINTS: Final = {
@@ -92,16 +93,15 @@ def tell_of_tasks(*_: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, tell_of_tasks)
-    setattr(step, "STEP", DECISIONS_A_STEP)  # noqa: B010 - it is final for everybody else
     # Tasks that nobody has ended, exceptions that nobody has seen: they are told, and a test fails on them.
     complaints = logging.StreamHandler()
     complaints.addFilter(is_of_note)
     logging.getLogger("asyncio").addHandler(complaints)
-    setattr(caseload, "decide", decide_or_raise)  # noqa: B010
+    setattr(purchase_orders, "decide", decide_or_raise)  # noqa: B010
     if sys.argv[1] == "--killed-at":
         end_at(sys.argv[2], int(sys.argv[3]))
         del sys.argv[1:4]
     if sys.argv[1] == "--restore-takes":
         restore_in(float(sys.argv[2]))
         del sys.argv[1:3]
-    sys.exit(main())
+    run_in_steps_of(SMALL, sys.argv[1:])

@@ -8,6 +8,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,7 +19,7 @@ from aiokafka.errors import KafkaError
 from msgspec import msgpack
 
 from gateway.backends.kafka.claim import PROGRESS, Progress, read_state
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics import administering
 from gateway.backends.kafka.topics_create import create
@@ -26,7 +27,8 @@ from gateway.engine.log import LogBusy
 from gateway.engine.partitioner import partition_for
 from gateway.intake.feed import feed
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.rules.events import DeadLetter
 from gateway.sample import programme
@@ -146,7 +148,7 @@ class Scene:
         self._bootstrap = bootstrap
         self.prefix = prefix
         self.partitions = partitions
-        self.direct = Connection((direct or bootstrap,))
+        self.direct = BrokerConnection((direct or bootstrap,))
         self._fed: list[bytes] = []
         self.processes: list[Process] = []
         #: The codes of the dead letters that have come out.
@@ -170,9 +172,10 @@ class Scene:
             if failed:
                 print(f"process {process.pid}", *process.grave(), sep="\n    ")
 
-    def log(self) -> KafkaLog:
-        """The log in this process. To be closed."""
-        return KafkaLog(self.direct, prefix=self.prefix, clock="log")
+    def log(self, *, start_s: float = 30.0, commit_s: float = 20.0) -> KafkaLog:
+        """The log in this process. To be closed. start_s, commit_s: its patience with the broker."""
+        connection = replace(self.direct, start_s=start_s)
+        return KafkaLog(connection, prefix=self.prefix, clock="log", commit_s=commit_s)
 
     def named(self, topic: str) -> str:
         """What a topic is called on the broker."""

@@ -9,9 +9,7 @@ import pytest
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 
-from gateway.backends.kafka import claim as kafka_claim
-from gateway.backends.kafka import producer as kafka_producer
-from gateway.engine.log import Claim, Log, LogBusy
+from gateway.engine.log import Claim, Log, LogBusy, Restored
 from tests.broker.broker import Broker
 from tests.faults.scene import Scene
 from tests.log.reading import draft, owned, step
@@ -27,7 +25,7 @@ def left() -> tuple[list[str], list[str]]:
     return tasks, [str(one) for one in connections if one.connected()]
 
 
-async def _claimed_and_restored(log: Log) -> Claim:
+async def _claimed_and_restored(log: Log) -> tuple[Claim, Restored]:
     """As soon as the broker lets it."""
     while True:
         try:
@@ -36,28 +34,26 @@ async def _claimed_and_restored(log: Log) -> Claim:
             await asyncio.sleep(0.1)
             continue
         try:
-            await claim.restore()
+            return claim, await claim.restore()
         except (LogBusy, KafkaError, TimeoutError):
             await claim.release()
-        else:
-            return claim
 
 
 @pytest.mark.parametrize("how", ["paused", "killed"])
 async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
-    tmp_path: Path, topic_prefix: str, java: None, monkeypatch: pytest.MonkeyPatch, how: str
+    tmp_path: Path, topic_prefix: str, java: None, how: str
 ) -> None:
     """A commit and claims after it fail; when it is back, all is let go."""
     with Broker(tmp_path / "broker") as broker:
         await asyncio.to_thread(broker.start)
         async with Scene(broker.bootstrap, topic_prefix, partitions=1) as scene:
-            log = scene.log()
-            claim, restored = await owned(log)
+            first = scene.log()
+            claim, restored = await owned(first)
             await claim.commit(step(restored.positions, draft("gateway.outcomes", b"1")))
-            # From here on there is little patience, with a broker that is away.
-            monkeypatch.setattr(kafka_claim, "COMMIT_S", 2.0)
-            monkeypatch.setattr(kafka_producer, "START_S", 2.0)
-            monkeypatch.setattr(kafka_producer, "STOP_S", 0.5)
+            await first.close()
+            log = scene.log(start_s=2.0, commit_s=2.0)
+            async with asyncio.timeout(PATIENCE_S):
+                claim, restored = await _claimed_and_restored(log)
             broker.pause()  # also before it is killed, or it might be done by then
             committing = asyncio.create_task(
                 claim.commit(step(restored.positions, draft("gateway.outcomes", b"2")))
@@ -72,9 +68,8 @@ async def test_a_broker_that_was_away_leaves_no_task_and_no_connection(
                     await log.claim(0)
             broker.resume()
             await asyncio.to_thread(broker.start)
-            monkeypatch.undo()
             async with asyncio.timeout(PATIENCE_S):
-                claim = await _claimed_and_restored(log)
+                claim, _ = await _claimed_and_restored(log)
             await claim.release()
             await log.close()
             with suppress(TimeoutError):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
 from gateway.intake.feed import feed
@@ -12,7 +12,7 @@ def make(bootstrap: str, prefix: str, partitions: int) -> None:
     """Make the topics."""
     asyncio.run(
         create(
-            Connection((bootstrap,)),
+            BrokerConnection((bootstrap,)),
             prefix,
             partitions=partitions,
             default_partitions=partitions,
@@ -26,7 +26,7 @@ def put(bootstrap: str, prefix: str, lines: list[bytes]) -> None:
     """Put the messages of JSON lines on the topics, all at once."""
 
     async def work() -> None:
-        log = KafkaLog(Connection((bootstrap,)), prefix=prefix, clock="log")
+        log = KafkaLog(BrokerConnection((bootstrap,)), prefix=prefix, clock="log")
         try:
             await feed(log, lines, keep_time=True, checked=lambda: None)
         finally:

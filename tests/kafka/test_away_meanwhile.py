@@ -1,4 +1,4 @@
-"""Brokers that go away while something is read or put: told, and not waited for without an end."""
+"""Brokers that go away while something is read or put: an error, and not a wait without an end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -8,12 +8,8 @@ from typing import TypeVar
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from gateway.backends.kafka import append as kafka_append
-from gateway.backends.kafka import brokers as kafka_brokers
-from gateway.backends.kafka import changes as kafka_changes
-from gateway.backends.kafka import log as kafka
-from gateway.backends.kafka import producer as kafka_producer
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.append import KafkaAppend
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import ChangeReader, Draft, LogBusy, Record
@@ -33,7 +29,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory, java: None) -> Iterator[Bro
         yield own
 
 
-async def is_made(connection: Connection, prefix: str) -> bool:
+async def is_made(connection: BrokerConnection, prefix: str) -> bool:
     """Make the topics, if the broker is ready for it."""
     try:
         await create(
@@ -45,19 +41,26 @@ async def is_made(connection: Connection, prefix: str) -> bool:
 
 
 @pytest.fixture
-async def log(broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KafkaLog]:
+async def log(broker: Broker, topic_prefix: str) -> AsyncIterator[KafkaLog]:
     """A log of one partition with one record; it asks often whether the brokers are there."""
-    connection = Connection((broker.bootstrap,))
+    connection = BrokerConnection((broker.bootstrap,))
     async with asyncio.timeout(PATIENCE_S):
         # It was paused, and may name no brokers yet.
-        while not await is_made(connection, topic_prefix):  # noqa: ASYNC110 - nobody tells
+        while not await is_made(connection, topic_prefix):  # noqa: ASYNC110 - nobody wakes
             await asyncio.sleep(0.1)
-    log = KafkaLog(connection, prefix=topic_prefix)
+    log = KafkaLog(connection, prefix=topic_prefix, ask_again_s=0.5)
     await log.append([Draft(TOPIC, b"PO1", b"there")])
-    monkeypatch.setattr(kafka, "ANSWER_S", 0.5)
-    monkeypatch.setattr(kafka_changes, "ASK_AGAIN_S", 0.5)
     yield log
     await log.close()
+
+
+@pytest.fixture
+async def impatient(log: KafkaLog, broker: Broker) -> AsyncIterator[KafkaLog]:
+    """The same log, which is soon at the end of its patience with brokers."""
+    connection = BrokerConnection((broker.bootstrap,), answer_s=5, start_s=5)
+    impatient = KafkaLog(connection, prefix=log.brokers.prefix, append_s=5, ask_again_s=0.5)
+    yield impatient
+    await impatient.close()
 
 
 @asynccontextmanager
@@ -71,22 +74,18 @@ async def open_transaction(broker: Broker, name: str) -> AsyncIterator[AIOKafkaP
 
 
 @asynccontextmanager
-async def away(broker: Broker, log: KafkaLog) -> AsyncIterator[None]:
-    """The broker answers nothing meanwhile, and the log has little patience with it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kafka_brokers, "ANSWER_S", 0.5)
-        patched.setattr(kafka_producer, "START_S", 5)
-        patched.setattr(log._append, "_longest_s", 5)
-        broker.pause()
-        try:
-            yield
-        finally:
-            broker.resume()
+async def away(broker: Broker) -> AsyncIterator[None]:
+    """The broker answers nothing meanwhile."""
+    broker.pause()
+    try:
+        yield
+    finally:
+        broker.resume()
     await asyncio.to_thread(broker.start)  # it runs, and comes to itself
 
 
 async def again(work: Callable[[], Awaitable[T]]) -> T:
-    """Try until it works, as one is told to: after so long the controller may still shut its broker out."""
+    """Try until it works, as the error says: after so long the controller may still shut its broker out."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
@@ -96,29 +95,29 @@ async def again(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def test_what_an_open_transaction_hides_is_waited_for_until_the_brokers_are_away(
-    log: KafkaLog, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    log: KafkaLog, impatient: KafkaLog, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     came: asyncio.Queue[Record] = asyncio.Queue()
-    told, ends = asyncio.Semaphore(0), log.brokers.ends
+    asked, ends = asyncio.Semaphore(0), log.brokers.ends
 
-    async def told_of(places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def noticed(places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         found = await ends(places)
-        told.release()
+        asked.release()
         return found
 
-    monkeypatch.setattr(log.brokers, "ends", told_of)
+    monkeypatch.setattr(log.brokers, "ends", noticed)
 
-    async def read() -> None:
+    async def read(log: KafkaLog) -> None:
         async for record in log.follow([TOPIC], from_start=True, wait=False):
             came.put_nowait(record)
 
     async with asyncio.timeout(PATIENCE_S), open_transaction(broker, "open") as producer:
         await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden", partition=0)
-        reading = asyncio.create_task(read())
+        reading = asyncio.create_task(read(log))
         assert (await came.get()).value == b"there"
         # It asks at first where the end is, and then again and again whether the brokers are there: they are.
         for _ in range(4):
-            await told.acquire()
+            await asked.acquire()
         assert not reading.done()
         await producer.commit_transaction()
         await reading
@@ -126,21 +125,22 @@ async def test_what_an_open_transaction_hides_is_waited_for_until_the_brokers_ar
 
     async with asyncio.timeout(PATIENCE_S), open_transaction(broker, "open") as producer:
         await producer.send_and_wait(log.brokers.named(TOPIC), b"hidden too", partition=0)
-        reading = asyncio.create_task(read())
+        reading = asyncio.create_task(read(impatient))
         await came.get()
-        async with away(broker, log):
+        async with away(broker):
             with pytest.raises(LogBusy, match="before all was read; look at them"):
                 await reading
 
 
-async def test_who_can_not_put_records_is_told_that_it_may_be_done_again(
-    log: KafkaLog, broker: Broker
+async def test_records_that_can_not_be_put_are_an_error_that_says_to_do_it_again(
+    impatient: KafkaLog, broker: Broker
 ) -> None:
-    async with away(broker, log):
+    assert await again(lambda: impatient.append([Draft(TOPIC, b"PO1", b"with a producer")])) == 1
+    async with away(broker):
         for value in (b"not there", b"nor this"):
             with pytest.raises(LogBusy, match="before it was sure that all was put; look at them"):
-                await log.append([Draft(TOPIC, b"PO1", value)])
-    assert await again(lambda: log.append([Draft(TOPIC, b"PO1", b"there too")])) == 1
+                await impatient.append([Draft(TOPIC, b"PO1", value)])
+    assert await again(lambda: impatient.append([Draft(TOPIC, b"PO1", b"there too")])) == 1
 
 
 async def test_who_puts_records_hears_nothing_of_a_broker_that_was_started_anew_meanwhile(
@@ -151,12 +151,11 @@ async def test_who_puts_records_hears_nothing_of_a_broker_that_was_started_anew_
     assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
 
 
-async def test_who_has_put_nothing_for_long_puts_it_through_a_new_connection(
-    log: KafkaLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kafka_append, "IDLE_S", 0)
+async def test_who_has_put_nothing_for_long_puts_it_through_a_new_connection(log: KafkaLog) -> None:
+    idle = KafkaAppend(log.brokers, longest_s=PATIENCE_S, idle_s=0)
     for _ in range(2):
-        assert await log.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
+        assert await idle.append([Draft(TOPIC, b"PO1", b"there too")]) == 1
+    await idle.close()
 
 
 async def read_from(log: KafkaLog, positions: Mapping[str, int]) -> Sequence[Record]:
@@ -199,19 +198,19 @@ async def test_what_an_open_transaction_hides_is_no_change_yet(log: KafkaLog, br
     await reader.close()
 
 
-async def test_who_reads_changes_is_told_and_goes_on_from_the_last_positions(
-    log: KafkaLog, broker: Broker
+async def test_who_reads_changes_gets_an_error_and_goes_on_from_the_last_positions(
+    log: KafkaLog, impatient: KafkaLog, broker: Broker
 ) -> None:
-    reader = await log.changes([TOPIC], {})
+    reader = await impatient.changes([TOPIC], {})
     async with asyncio.timeout(PATIENCE_S):
         while not (changes := await reader.read(1)).records:
             pass
-        async with away(broker, log):
+        async with away(broker):
             with pytest.raises(LogBusy, match="go on from the last positions"):
                 await read_for_ever(reader)
             await reader.close()
             with pytest.raises(LogBusy):
-                await log.changes([TOPIC], changes.positions)
+                await impatient.changes([TOPIC], changes.positions)
         await again(lambda: log.append([Draft(TOPIC, b"PO1", b"more")]))
-        found = await again(lambda: read_from(log, changes.positions))
+        found = await again(lambda: read_from(impatient, changes.positions))
     assert {record.value for record in found} == {b"more"}

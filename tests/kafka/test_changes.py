@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.backends.kafka.topics_create import create
@@ -20,7 +20,7 @@ TOPIC = "jobcentre.wp11"
 
 async def made(bootstrap: str, prefix: str) -> KafkaLog:
     """A log of one partition."""
-    connection = Connection((bootstrap,))
+    connection = BrokerConnection((bootstrap,))
     await create(connection, prefix, partitions=1, default_partitions=1, replication=None, timestamps="log")
     return KafkaLog(connection, prefix=prefix)
 

@@ -18,9 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it does not 
     ResourceType,
 )
 
-from gateway.backends.kafka import reach as kafka_reach
-from gateway.backends.kafka import topics_create as kafka_topics_create
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
 from gateway.backends.kafka.topics import TOPICS
 from gateway.backends.kafka.topics_check import differences
@@ -44,7 +42,7 @@ class Way:
         self._certificates = certificates
         self._monkeypatch = monkeypatch
 
-    def connection(self, listener: str, given: Given) -> Connection:
+    def connection(self, listener: str, given: Given) -> BrokerConnection:
         """The connection, from the environment. A value <name> is that file of the certificates."""
         url = {"LOG_URL": f"kafka://{self._broker.address(listener)}"}
         for name, value in (url | given).items():
@@ -196,34 +194,31 @@ async def test_a_broker_is_known_by_the_name_in_its_certificate(way: Way) -> Non
     made = way.connection("TLS", TLS)
     port = made.servers[0].rpartition(":")[2]
     with pytest.raises(LogError, match=r"is not trusted \(Hostname mismatch, certificate is not valid for"):
-        await reach(Connection((f"localhost:{port}",), made.tls))
+        await reach(BrokerConnection((f"localhost:{port}",), made.tls))
 
 
 async def test_a_broker_that_is_not_there_is_told() -> None:
     port = free_port()
     with pytest.raises(LogBusy, match=rf":{port} can't be reached \(connection refused\); see that it runs"):
-        await reach(Connection((f"127.0.0.1:{port}",)))
+        await reach(BrokerConnection((f"127.0.0.1:{port}",)))
 
 
 @pytest.mark.parametrize("given", [{}, {"KAFKA_SECURITY": "tls"}])
-async def test_a_broker_that_does_not_answer_is_told(
-    given: Given, way: Way, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kafka_reach, "ANSWER_S", 0.1)
+async def test_a_broker_that_does_not_answer_is_told(given: Given, way: Way) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         tls = way.connection("TLS", given).tls
         with pytest.raises(LogBusy, match=f":{port} does not answer; see that it runs, and that this is its"):
-            await reach(Connection((f"127.0.0.1:{port}",), tls))
+            await reach(BrokerConnection((f"127.0.0.1:{port}",), tls, answer_s=0.1))
 
 
 async def test_one_broker_of_several_is_enough_and_a_refusal_tells_more_than_silence(
     way: Way, bootstrap: str
 ) -> None:
     port = free_port()
-    await reach(Connection((f"127.0.0.1:{port}", bootstrap)))
+    await reach(BrokerConnection((f"127.0.0.1:{port}", bootstrap)))
     refusing = way.connection("LOGIN", LOGIN | {"KAFKA_PASSWORD": "wrong"})
-    both = Connection((f"127.0.0.1:{port}", *refusing.servers), refusing.tls, refusing.login)
+    both = BrokerConnection((f"127.0.0.1:{port}", *refusing.servers), refusing.tls, refusing.login)
     with pytest.raises(LogError, match="refuses the user or the password"):
         await reach(both)
 
@@ -247,7 +242,7 @@ async def test_brokers_that_name_addresses_which_cannot_be_reached_are_told(boot
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(LogBusy, match=rf"it names can't be reached \({host}:{nowhere}\); correct"):
-            await reach(Connection((f"127.0.0.1:{port}",)))
+            await reach(BrokerConnection((f"127.0.0.1:{port}",)))
 
 
 async def test_topics_are_not_made_by_looking_where_brokers_make_what_is_asked_for(
@@ -274,10 +269,7 @@ async def test_what_a_user_may_not_do_is_told(
     way: Way,
     broker: Broker,
     topic_prefix: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if denied is AclOperation.DESCRIBE:
-        monkeypatch.setattr(kafka_topics_create, "READY_S", 0.5)
     topics = (ResourceType.TOPIC, topic_prefix, ResourcePatternType.PREFIXED)
     cluster = (ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL)
     allow = [(topics, AclOperation.ALL, AclPermissionType.ALLOW)]
@@ -293,7 +285,13 @@ async def test_what_a_user_may_not_do_is_told(
     made = way.connection("CLEAR", CLEAR | {"KAFKA_USERNAME": OTHER_USER})
     with pytest.raises(LogError, match=expected):
         await create(
-            made, topic_prefix, partitions=1, default_partitions=1, replication=None, timestamps="log"
+            made,
+            topic_prefix,
+            partitions=1,
+            default_partitions=1,
+            replication=None,
+            timestamps="log",
+            ready_s=0.5 if denied is AclOperation.DESCRIBE else PATIENCE_S,
         )
 
 

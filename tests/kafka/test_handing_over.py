@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gateway.backends.kafka.claim import RESTORE_AT_ONCE, RESTORE_FETCH
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.engine.log import INBOUND_TOPICS, Commit
 from tests.kafka.feeding import make
@@ -37,7 +37,7 @@ def test_a_state_of_many_fetches_is_restored_whole_and_what_was_forgotten_stays_
     make(bootstrap, topic_prefix, 2)
 
     async def commit_and_claim_again() -> dict[str, bytes]:
-        log = KafkaLog(Connection((bootstrap,)), prefix=topic_prefix)
+        log = KafkaLog(BrokerConnection((bootstrap,)), prefix=topic_prefix)
         try:
             claim = await log.claim(1)
             await claim.restore()

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.engine.partitioner import partition_for
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.sample import programme
 from schemas.json import parse_instant

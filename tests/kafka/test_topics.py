@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.new_topic import NewTopic
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.topics import (
     STATE_TOPIC,
     TOPICS,
@@ -27,7 +27,7 @@ class Topics:
     """The topics of one test."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
-        self.connection = Connection((bootstrap,))
+        self.connection = BrokerConnection((bootstrap,))
         self.prefix = prefix
 
     async def create(

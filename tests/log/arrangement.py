@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import Log, SharedLog
@@ -149,7 +149,7 @@ class Kafka:
     async def make(self, more: str = "") -> None:
         """Make the topics. more: behind the prefix, for another log."""
         await create(
-            Connection((self._bootstrap,)),
+            BrokerConnection((self._bootstrap,)),
             self._prefix + more,
             partitions=self.partitions,
             default_partitions=self.partitions,
@@ -167,7 +167,7 @@ class Kafka:
         return self._opened(self._prefix + "another.")
 
     def _opened(self, prefix: str) -> KafkaLog:
-        log = KafkaLog(Connection((self._bootstrap,)), prefix=prefix, grace_s=0)
+        log = KafkaLog(BrokerConnection((self._bootstrap,)), prefix=prefix, grace_s=0)
         self._open.append(log)
         return log
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.engine.log import Log
 from tests.log.reading import OUT, draft, owned, step
@@ -23,7 +23,7 @@ async def opened(kind: str, place: str, partitions: int) -> Log:
         return await open_embedded(Path(place), partitions=partitions)
     if kind == "kafka":
         bootstrap, prefix = place.split("/")
-        return KafkaLog(Connection((bootstrap,)), prefix=prefix, grace_s=0)
+        return KafkaLog(BrokerConnection((bootstrap,)), prefix=prefix, grace_s=0)
     raise ValueError(f"no log of kind {kind} can be opened here")
 
 

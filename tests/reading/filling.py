@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.backends.embedded.log import EmbeddedLog
-from gateway.engine.crew import Crew
 from gateway.engine.log import Record, SharedLog
 from gateway.engine.step import StepSize
+from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.processes.wiring import WIRING
 from gateway.reading.copy_file import CopyFile
@@ -114,7 +114,7 @@ async def decide(log: EmbeddedLog, lines: Sequence[Json], step: StepSize = StepS
     """Put messages on the log and decide them, and what is due by the last line."""
     await put(log, lines)
     until = parse_instant(lines[-1]["at"])
-    await Crew(log, shipped(), WIRING, until=until, step=step).run(asyncio.Event())
+    await Workers(log, shipped(), WIRING, until=until, step=step).run(asyncio.Event())
 
 
 async def put(log: EmbeddedLog, lines: Sequence[Json]) -> None:

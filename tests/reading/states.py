@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from gateway.engine.caseload import unpack
+from gateway.engine.purchase_orders import unpack
 from gateway.reading.tables import listing
 
 

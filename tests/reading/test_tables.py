@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import Listing
 from gateway.engine.step import StepSize
+from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
 from gateway.reading.tables import LogTables
 from gateway.rules.policy import shipped
@@ -83,7 +83,7 @@ async def test_a_step_that_is_rolled_back_leaves_nothing_in_them(tmp_path: Path)
     await put(log, lines())
     for _ in range(3):  # whoever fails so begins anew after a pause, for which nobody waits here
         running = asyncio.create_task(
-            Crew(log, shipped(), WIRING, until=until, step=StepSize(decisions=40)).run(asyncio.Event())
+            Workers(log, shipped(), WIRING, until=until, step=StepSize(decisions=40)).run(asyncio.Event())
         )
         times = tables.times
         while tables.times == times:  # noqa: ASYNC110 - nobody tells
@@ -117,7 +117,7 @@ async def test_a_step_that_is_killed_leaves_nothing_in_them(tmp_path: Path) -> N
 async def ends_as_if_nothing_had_happened(path: Path, until: int) -> None:
     """Go on to the end, and compare with a log to which nothing happened."""
     async with a_log(path) as log:
-        await Crew(log, shipped(), WIRING, until=until).run(asyncio.Event())
+        await Workers(log, shipped(), WIRING, until=until).run(asyncio.Event())
     async with a_log(path.with_name("other.db")) as log:
         await decide(log, lines())
     assert contradictions(path) == {}

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from gateway.engine.caseload import unpack
+from gateway.engine.purchase_orders import unpack
 from gateway.reading.view import Keyed, Owner, Place, has_come_to
 from gateway.rules.events import DeliveryPlan, Outcome
 from producers import delivery_plans

@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Event
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import Listing
 from gateway.engine.step import StepSize
+from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
 from gateway.reading.tables import LogTables
 from gateway.rules.policy import shipped
@@ -39,7 +39,7 @@ class Waiting(LogTables):
 async def work(path: Path, until: int, steps: int) -> None:
     """Decide all there is."""
     log = await open_embedded(path, clock="log", own=True, tables=Waiting(steps))
-    await Crew(log, shipped(), WIRING, until=until, step=StepSize(decisions=7)).run(asyncio.Event())
+    await Workers(log, shipped(), WIRING, until=until, step=StepSize(decisions=7)).run(asyncio.Event())
     await log.close()
     print("ends", flush=True)
 

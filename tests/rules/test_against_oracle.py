@@ -15,7 +15,8 @@ import pytest
 from msgspec import json
 
 from gateway.intake.lines import read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules.policy import parse, shipped
 from tests.oracle.compare import first_difference, normalise
 from tests.oracle.programmes import policy_file, programme, random_policies

@@ -2,8 +2,10 @@
 
 import pytest
 
+from gateway.intake.lines import read_lines
+from gateway.replay.decisions import decisions
 from gateway.rules import guidance
-from gateway.rules.deadlines import DEADLINES
+from gateway.rules.deadlines import DEADLINES, RAISED_BY
 from gateway.rules.decide import ROWS, SEEN, SHARED
 from gateway.rules.events import (
     AttendanceEvent,
@@ -14,7 +16,10 @@ from gateway.rules.events import (
     Outcome,
     SanctionNotification,
 )
+from gateway.rules.failures import FAILURE
 from gateway.rules.messages import RECORD_NAMED
+from gateway.rules.policy import shipped
+from gateway.sample import programme
 from tests.rules.journey import (
     CLOSED,
     END,
@@ -212,9 +217,30 @@ def test_every_citation_is_explained() -> None:
     cited |= {check.rule for check in SHARED} | {row.rule for row in ROWS.values()}
     cited |= {deadline.rule for deadline in DEADLINES}
     assert cited - {None, ""} <= set(guidance.SAYS)
+    assert {paragraph.split()[0] for paragraph in guidance.SAYS} == set(guidance.SOURCES)
     named = {value for name, value in vars(guidance).items() if name.isupper() and isinstance(value, str)}
     assert named == set(guidance.SAYS)
     assert all(text.endswith(".") for text in guidance.SAYS.values())
+
+
+def test_what_a_row_does_cites_no_guidance_but_that_which_the_page_names_for_it() -> None:
+    """`cites` of a row, and of F1 where it raises a failure; nothing is missing, and nothing is too much."""
+    cited: dict[str, set[str]] = {record: set() for record in RECORDS}
+    kinds = {}
+    for line in read_lines(programme(600, 5)):
+        if line.message is not None:
+            kinds[line.message.message_id] = type(line.message).__name__
+    by_message = decisions(read_lines(programme(600, 5)), shipped())
+    for events in ([event for event, _ in effects] for _, effects in by_message):
+        outcomes = [event for event in events if isinstance(event, Outcome)]
+        if len(outcomes) == 1 and outcomes[0].status == "APPLIED":
+            cited[kinds[outcomes[0].message_id]] |= {event.rule for event in events if event.rule}
+    for name, rules in cited.items():
+        row = ROWS[RECORD_NAMED[name]]
+        named = {rule for applied in row.applied for rule in (applied.rule, *applied.cites)}
+        cleared = {missed.rule for missed in RAISED_BY.values() if row.row in missed.cleared_by}
+        assert rules - {FAILURE.rule, *FAILURE.cites} - cleared <= named, name
+        assert named - rules <= {None, guidance.SUITABLE}, name  # seldom: a revision with a new restriction
 
 
 def test_every_refusal_and_duplicate_says_why() -> None:

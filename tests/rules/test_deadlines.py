@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.intake.lines import Line
-from gateway.replay.replay import replay
+from gateway.replay.decisions import replay
 from gateway.rules.events import Breach, CancellationEvent, Event, Instruction, PrapAction
 from gateway.rules.policy import shipped
 from tests.rules.journey import (

@@ -12,7 +12,8 @@ from msgspec import json
 from msgspec.structs import replace
 
 from gateway.intake.lines import Line, read_lines
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import attendance, decide, sessions
 from gateway.rules.case import Effects
 from gateway.rules.events import (

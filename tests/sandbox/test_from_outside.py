@@ -43,7 +43,6 @@ def test_somebody_who_leaves_a_stream_is_no_error(tmp_path: Path) -> None:
         stream = urlopen(
             Request(f"{begun.url}/v1/instructions?after={end}", headers=headers), timeout=PATIENCE_S
         )
-        assert stream.readline() == b"retry: 1000\n"
         stream.close()
         for number in range(4):  # what is written first tells the gateway that nobody is there
             refer(begun, number)

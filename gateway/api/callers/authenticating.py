@@ -1,18 +1,15 @@
 """Who asks, by the token that a request has."""
 
 import re
-import time
-from collections.abc import Callable
 from hashlib import sha256
 from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
 
-from gateway.api.callers.caller import Caller
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import Keys
-from gateway.api.callers.verifying import LARGEST_TOKEN, TokenRefused, Verified, header_of, verify
+from gateway.api.callers.verifying import LARGEST_TOKEN, Caller, TokenRefused, header_of, verify
 from gateway.api.security import Refusals
 
 #: How many tokens are remembered as good.
@@ -24,7 +21,7 @@ class Authenticator:
     """Says who asks. Keeps its keys up to date for as long as the block lasts.
 
     A signature is checked once for each token: what was found good is remembered by the token's hash until it
-    expires, or until the keys change. now_s: UTC seconds since 1970.
+    expires, or until the keys change. most_remembered: how many tokens are.
     """
 
     def __init__(
@@ -34,14 +31,14 @@ class Authenticator:
         issuer: str,
         audience: str,
         refusals: Refusals,
-        now_s: Callable[[], float] = time.time,
+        most_remembered: int = MOST_REMEMBERED,
     ) -> None:
         self.refusals = refusals
         self._keyring = keyring
         self._issuer = issuer
         self._audience = audience
-        self._now_s = now_s
-        self._verified: dict[bytes, Verified] = {}
+        self._most_remembered = most_remembered
+        self._verified: dict[bytes, Caller] = {}
         #: Those by which they were.
         self._keys: Keys | None = None
 
@@ -57,7 +54,7 @@ class Authenticator:
     async def caller(self, request: web.Request) -> Caller:
         """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
         try:
-            caller = (await self._token(_bearer(request))).caller
+            caller = await self._token(_bearer(request))
         except TokenRefused as refused:
             raise self.refusals.token(request, refused.reason, refused.kid) from None
         self.refusals.admitted(request, caller.providers)
@@ -65,15 +62,14 @@ class Authenticator:
             raise self.refusals.no_rights(request)
         return caller
 
-    async def _token(self, token: str) -> Verified:
+    async def _token(self, token: str) -> Caller:
         keys = self._keyring.keys or await self._keyring.newest()
         if keys is None:
             raise TokenRefused("keys_unavailable")
-        now_s = self._now_s()
         name = sha256(token.encode()).digest()
         known = self._remembered(keys).get(name)
         if known is not None:
-            if known.holds(now_s):
+            if not known.has_expired:
                 return known
             del self._verified[name]
             raise TokenRefused("expired", known.kid)
@@ -86,14 +82,14 @@ class Authenticator:
             if kid is not None and kid in keys.kids:
                 raise TokenRefused("algorithm", kid)
             raise TokenRefused("key_unknown")
-        found = verify(token, header, key, issuer=self._issuer, audience=self._audience, now_s=now_s)
+        found = verify(token, kid, key, issuer=self._issuer, audience=self._audience)
         remembered = self._remembered(keys)
-        if len(remembered) >= MOST_REMEMBERED:
+        if len(remembered) >= self._most_remembered:
             del remembered[next(iter(remembered))]
         remembered[name] = found
         return found
 
-    def _remembered(self, keys: Keys) -> dict[bytes, Verified]:
+    def _remembered(self, keys: Keys) -> dict[bytes, Caller]:
         """What was found good by these keys: nothing that a key signed which has been withdrawn."""
         if keys is not self._keys:
             self._keys = keys

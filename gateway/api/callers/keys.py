@@ -1,28 +1,31 @@
 """A JSON Web Key Set: which keys may have signed a token, and by which algorithm each.
 
+PyJWT reads each key. Which of them are used is decided here: PyJWKSet takes private and symmetric keys too,
+gives an RSA key one algorithm, and raises for a set without keys.
+
 Source: RFC 7517; RFC 7518, 3 and 6; RFC 8725, 3.1 and 3.2.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final, Literal
 
-import jwt
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from msgspec import UNSET, Raw, UnsetType
+from jwt import PyJWK
+from msgspec import UNSET, Meta, UnsetType
 
-PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+Algorithm = Literal["RS256", "PS256", "ES256", "EdDSA"]
 
-#: The algorithms that there are, by the type and curve of the keys that they fit.
-ALGORITHMS: Final[Mapping[tuple[str, str | None], tuple[str, ...]]] = {
-    ("RSA", None): ("RS256", "PS256"),
-    ("EC", "P-256"): ("ES256",),
-    ("OKP", "Ed25519"): ("EdDSA",),
+#: What a key is, by its algorithm; no private one: where that is published, anybody may sign with it.
+PUBLIC_KEYS: Final[Mapping[Algorithm, type]] = {
+    "RS256": RSAPublicKey,
+    "PS256": RSAPublicKey,
+    "ES256": EllipticCurvePublicKey,
+    "EdDSA": Ed25519PublicKey,
 }
 LARGEST_SET: Final = 256 * 1024
 MOST_KEYS: Final = 100
@@ -44,8 +47,8 @@ class Keys:
     """The keys of a set, by id and algorithm, and by algorithm. left_out: how many can't be used here."""
 
     document: bytes
-    by_use: Mapping[tuple[str, str], PublicKey]
-    by_algorithm: Mapping[str, Sequence[PublicKey]]
+    by_use: Mapping[tuple[str, str], PyJWK]
+    by_algorithm: Mapping[str, Sequence[PyJWK]]
     kids: frozenset[str]
     count: int
     left_out: int
@@ -54,7 +57,7 @@ class Keys:
         """Whether there is a key of that id; None: one for that algorithm."""
         return algorithm in self.by_algorithm if kid is None else kid in self.kids
 
-    def find(self, kid: str | None, algorithm: str) -> PublicKey | None:
+    def find(self, kid: str | None, algorithm: str) -> PyJWK | None:
         """The key of that id, or without an id the only one for that algorithm: of several none is tried."""
         if kid is not None:
             return self.by_use.get((kid, algorithm))
@@ -63,23 +66,16 @@ class Keys:
 
 
 class _Set(msgspec.Struct, frozen=True):
-    keys: list[Raw]
+    keys: list[Any]
 
 
-class _Key(msgspec.Struct, frozen=True):
-    """A member of a set. d: there in a private key only."""
+class _Use(msgspec.Struct, frozen=True):
+    """What a member of a set says that it is for."""
 
-    kty: str
-    kid: str | UnsetType = UNSET
-    use: str = "sig"
+    kid: Annotated[str, Meta(min_length=1, max_length=LONGEST_KID)] | UnsetType = UNSET
+    use: Literal["sig"] = "sig"
     key_ops: list[str] | None = None
-    alg: str | None = None
-    crv: str | None = None
-    n: str = ""
-    e: str = ""
-    x: str = ""
-    y: str = ""
-    d: Raw | UnsetType = UNSET
+    alg: Algorithm | None = None
 
 
 def read_keys(document: bytes) -> Keys:
@@ -96,17 +92,17 @@ def read_keys(document: bytes) -> Keys:
         raise NoKeySet("it is no JSON Web Key Set") from None
     if len(members) > MOST_KEYS:
         raise NoKeySet(f"it has more than {MOST_KEYS} keys")
-    by_use: dict[tuple[str, str], PublicKey] = {}
-    by_algorithm: dict[str, list[PublicKey]] = {}
+    by_use: dict[tuple[str, str], PyJWK] = {}
+    by_algorithm: dict[str, list[PyJWK]] = {}
     count = 0
     for member in members:
         found = _read(member)
         count += bool(found)
-        for (kid, algorithm), key in found.items():
-            by_algorithm.setdefault(algorithm, []).append(key)
-            if kid is not None:
+        for key in found:
+            by_algorithm.setdefault(key.algorithm_name, []).append(key)
+            if key.key_id is not None:
                 # Of two keys with one id, the first: which is meant can't be known.
-                by_use.setdefault((kid, algorithm), key)
+                by_use.setdefault((key.key_id, key.algorithm_name), key)
     kids = frozenset(kid for kid, _ in by_use)
     return Keys(document, by_use, by_algorithm, kids, count, len(members) - count)
 
@@ -127,27 +123,25 @@ def _without_depths(document: bytes) -> bytes:
     return b"".join([*kept, document[begins:]]) if depth == 0 else b""  # no JSON, if brackets stay open
 
 
-def _read(member: Raw) -> dict[tuple[str | None, str], PublicKey]:
-    """A key by its id, if it has one, and each of its algorithms; nothing where it can't be used."""
+def _read(member: Any) -> list[PyJWK]:  # noqa: ANN401 - whatever the JSON holds
+    """A key for each of its algorithms; none where it can't be used."""
     try:
-        key = msgspec.json.decode(member, type=_Key)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    is_public = key.d is UNSET  # a private key that is published may have signed anything
-    is_for_this = key.use == "sig" and (key.key_ops is None or "verify" in key.key_ops)
-    kid = None if key.kid is UNSET else key.kid
-    if not (is_public and is_for_this and (kid is None or 1 <= len(kid) <= LONGEST_KID)):
-        return {}
-    fitting = ALGORITHMS.get((key.kty, None if key.kty == "RSA" else key.crv), ())
-    algorithms = [algorithm for algorithm in fitting if key.alg in {None, algorithm}]
-    if not algorithms:
-        return {}
-    members = {name: getattr(key, name) for name in ("kty", "crv", "n", "e", "x", "y")}
+        use = msgspec.convert(member, _Use)
+    except msgspec.ValidationError:
+        return []
+    if use.key_ops is not None and "verify" not in use.key_ops:
+        return []
+    algorithms = PUBLIC_KEYS if use.alg is None else (use.alg,)
+    return [key for algorithm in algorithms if (key := _key(member, algorithm)) is not None]
+
+
+def _key(member: dict[str, Any], algorithm: Algorithm) -> PyJWK | None:
     try:
-        public = jwt.PyJWK(members, algorithms[0]).key
-    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, OverflowError):
-        return {}
+        key = PyJWK(member, algorithm)
+        public = key.Algorithm.prepare_key(key.key)  # which looks at the curve
+    except Exception:  # noqa: BLE001 - whatever a key holds, it must not spoil the others
+        return None
     shortest, longest = RSA_BITS
     if isinstance(public, RSAPublicKey) and not shortest <= public.key_size <= longest:
-        return {}
-    return {(kid, algorithm): public for algorithm in algorithms}
+        return None
+    return key if isinstance(public, PUBLIC_KEYS[algorithm]) else None

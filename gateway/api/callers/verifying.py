@@ -1,24 +1,27 @@
-"""From a token to what it says, if it is one of ours and holds.
+"""From a token to who bears it, if it is one of ours and holds.
 
-PyJWT checks the signature. The claims are read by type here, because the times are compared with a clock that
-is passed in, and because a claim of another type than it should have is no claim.
+PyJWT checks the signature, the issuer, the audience and the times. The claims are read by type on the way,
+because a claim of another type than it should have is no claim.
 
 Source: RFC 7519; RFC 7515, 4.1; RFC 8725; RFC 9068, 2 and 4.
 """
 
 import re
+import time
 from base64 import urlsafe_b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import jwt
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from gateway.api.callers.caller import Caller
-from gateway.api.callers.keys import ALGORITHMS, LONGEST_KID, PublicKey
+from gateway.api.callers.keys import LONGEST_KID, PUBLIC_KEYS
 from gateway.api.security import TokenReason
 
+#: The scope of operators.
+OPERATE: Final = "gateway:operate"
 LARGEST_TOKEN: Final = 6144
 MOST_PROVIDERS: Final = 100
 LONGEST_PROVIDER_ID: Final = 100
@@ -27,10 +30,17 @@ LONGEST_SUBJECT: Final = 256
 LEEWAY_S: Final = 10.0
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_ALGORITHMS: Final = frozenset(name for names in ALGORITHMS.values() for name in names)
 #: What a header may say that the token is: not one for logging out, nor a proof of possession.
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-_JWS: Final = jwt.PyJWS()
+#: Why a token is refused of which PyJWT says this; for anything else it is malformed.
+_REASONS: Final[Mapping[type[jwt.PyJWTError], TokenReason]] = {
+    jwt.InvalidSignatureError: "signature",
+    jwt.InvalidIssuerError: "issuer",
+    jwt.InvalidAudienceError: "audience",
+    jwt.MissingRequiredClaimError: "audience",  # it is an empty list; that it is there is known by then
+    jwt.ImmatureSignatureError: "not_yet_valid",
+    jwt.ExpiredSignatureError: "expired",
+}
 
 ProviderId = Annotated[str, Meta(min_length=1, max_length=LONGEST_PROVIDER_ID)]
 
@@ -58,7 +68,7 @@ class Header(msgspec.Struct, frozen=True):
         return None if self.kid is UNSET else self.kid
 
 
-class _Claims(msgspec.Struct, frozen=True):
+class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     iss: str
     aud: str | list[str]
     exp: float
@@ -69,16 +79,41 @@ class _Claims(msgspec.Struct, frozen=True):
     scope: str = ""
 
 
+class _Tokens(jwt.PyJWT):
+    def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
+        """The claims, each of its type; PyJWT would take a time that is a text. Raises DecodeError."""
+        claims = msgspec.json.decode(decoded["payload"], type=_Claims)
+        found: dict[str, Any] = msgspec.to_builtins(claims)
+        return found
+
+
+_TOKENS: Final = _Tokens()
+
+
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """A token that was found good. kid: of the key that signed it, where the token names it."""
+class Caller:
+    """What a verified token says of its bearer.
 
-    caller: Caller
-    kid: str | None
+    providers: those it may speak for; a prime contractor has several, an operator perhaps none. subject: whom
+    the token was given to; empty where it doesn't say. ends_at: when the token expires, UTC seconds since
+    1970. kid: the key that signed it, where the token names one.
+    """
 
-    def holds(self, now_s: float) -> bool:
-        """Whether it has not expired."""
-        return now_s < self.caller.ends_at + LEEWAY_S
+    providers: frozenset[str]
+    scopes: frozenset[str]
+    subject: str
+    ends_at: float
+    kid: str | None = None
+
+    @property
+    def operates(self) -> bool:
+        """Whether it is an operator's."""
+        return OPERATE in self.scopes
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the token has."""
+        return self.ends_at + LEEWAY_S <= time.time()
 
 
 def header_of(token: str) -> Header:
@@ -90,7 +125,7 @@ def header_of(token: str) -> Header:
         header = msgspec.json.decode(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), type=Header)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise TokenRefused("malformed") from None
-    if header.alg not in _ALGORITHMS:
+    if header.alg not in PUBLIC_KEYS:
         raise TokenRefused("algorithm")
     # No extension is understood here, so a token that insists on one can't be judged.
     if header.crit is not UNSET or header.typ.lower() not in _TYPES:
@@ -100,34 +135,16 @@ def header_of(token: str) -> Header:
     return header
 
 
-def verify(
-    token: str, header: Header, key: PublicKey, *, issuer: str, audience: str, now_s: float
-) -> Verified:
-    """What a token says. key: the one that signed it, by its header. now_s: UTC seconds since 1970.
-
-    Raises TokenRefused.
-    """
-    kid = header.key_id
+def verify(token: str, kid: str | None, key: jwt.PyJWK, *, issuer: str, audience: str) -> Caller:
+    """Who bears a token. kid, key: the one that signed it, by its header. Raises TokenRefused."""
     try:
-        payload = _JWS.decode(token, key, algorithms=[header.alg])
-    except jwt.InvalidSignatureError:
-        raise TokenRefused("signature", kid) from None
-    except (jwt.PyJWTError, ValueError, RecursionError):  # it reads the header again, and what is in it
-        raise TokenRefused("malformed", kid) from None
-    try:
-        claims = msgspec.json.decode(payload, type=_Claims)
+        claims = msgspec.convert(
+            _TOKENS.decode(token, key, issuer=issuer, audience=audience, leeway=LEEWAY_S), _Claims
+        )
+    except jwt.PyJWTError as error:
+        raise TokenRefused(_REASONS.get(type(error), "malformed"), kid) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise TokenRefused("claims", kid) from None
-    if claims.iss != issuer:
-        raise TokenRefused("issuer", kid)
-    if audience not in ([claims.aud] if isinstance(claims.aud, str) else claims.aud):
-        raise TokenRefused("audience", kid)
-    if max(claims.nbf or 0, claims.iat or 0) > now_s + LEEWAY_S:
-        raise TokenRefused("not_yet_valid", kid)
     named = claims.provider_id
     providers = frozenset([named] if isinstance(named, str) else named or ())
-    caller = Caller(providers, frozenset(claims.scope.split()), claims.sub, claims.exp)
-    verified = Verified(caller, kid)
-    if not verified.holds(now_s):
-        raise TokenRefused("expired", kid)
-    return verified
+    return Caller(providers, frozenset(claims.scope.split()), claims.sub, claims.exp, kid)

@@ -68,11 +68,15 @@ class EmbeddedFile:
     `run` does work in that thread; everything else is for work that runs there.
     """
 
-    def __init__(self, path: Path, schema: str = "") -> None:
-        """schema: more tables and indexes of a new file, as SQL statements with ; between them."""
+    def __init__(self, path: Path, schema: str = "", busy_ms: int = BUSY_MS) -> None:
+        """schema: more tables and indexes of a new file, as SQL statements with ; between them.
+
+        busy_ms: how long to wait for another process that writes.
+        """
         self.path = path
         #: It is never made anew while it is used.
         self.made_anew = 0
+        self._busy_ms = busy_ms
         self._schema = f"{_SCHEMA};{schema}" if schema else _SCHEMA
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
@@ -170,7 +174,7 @@ class EmbeddedFile:
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         self._db = db
         self._opened = self._found()
-        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._make_once(partitions)
         if self._pragma("application_id") != APPLICATION_ID:
@@ -270,7 +274,7 @@ class EmbeddedFile:
                 raise
             return False
         finally:
-            db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
         return True
 
     def _pragma(self, name: str) -> int:

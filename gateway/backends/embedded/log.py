@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway.backends.embedded.file import EmbeddedFile
+from gateway.backends.embedded.file import BUSY_MS, EmbeddedFile
 from gateway.backends.embedded.records import (
     INSERT_INBOUND,
     INSERT_OUTBOUND,
@@ -62,12 +62,14 @@ class EmbeddedLog:
         now: Callable[[], int],
         tables: ReadTables | None = None,
         window: int = WINDOW,
+        read_bytes: int = READ_BYTES,
     ) -> None:
         self.file = file
         self._tables = tables
         self._clock = clock
         self._wall = now
         self.window = window
+        self.read_bytes = read_bytes
         #: Whether time stands still in it until somebody moves it.
         self.sandbox = False
         #: Set when this process has appended something.
@@ -258,15 +260,19 @@ async def open_embedded(
     sandbox: int | None = None,
     tables: ReadTables | None = None,
     window: int = WINDOW,
+    read_bytes: int = READ_BYTES,
+    busy_ms: int = BUSY_MS,
 ) -> EmbeddedLog:
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
     will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
     begins at this instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
-    many records of all topics one read goes past at the most. Raises LogError where the file can't be used.
+    many records of all topics one read goes past at the most. read_bytes: how large what it takes of one
+    topic may be, but for the last record. busy_ms: how long to wait for another process that writes. Raises
+    LogError where the file can't be used.
     """
-    file = EmbeddedFile(path, "" if tables is None else tables.schema)
+    file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms)
     try:
         if own:
             file.take_lock()
@@ -282,7 +288,7 @@ async def open_embedded(
     except BaseException:
         await file.close()
         raise
-    log = EmbeddedLog(file, clock, now, tables, window)
+    log = EmbeddedLog(file, clock, now, tables, window, read_bytes)
     log.sandbox = sandbox is not None or found is not None
     return log
 
@@ -353,10 +359,10 @@ class EmbeddedClaim:
                     records.append(record)
                     found += 1
                     size += len(record.value or b"")
-                    if size >= READ_BYTES:
+                    if size >= self._log.read_bytes:
                         break
                 rows.close()
-                if found < most and size < READ_BYTES:
+                if found < most and size < self._log.read_bytes:
                     self._next[topic] = upto
                 elif found:
                     self._next[topic] = records[-1].offset + 1

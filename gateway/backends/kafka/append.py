@@ -3,18 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import Iterable
-from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from gateway.backends.kafka.brokers import Brokers
-from gateway.backends.kafka.producer import Sending, abandon, is_alive, start_producer
+from gateway.backends.kafka.producer import abandon, is_alive, start_producer
+from gateway.backends.kafka.transaction import Sending, transaction
 from gateway.engine.log import Draft, LogBusy, LogError
-
-#: A producer that has not been used for so long is replaced. Brokers end connections after ten minutes in
-#: which nothing came, and forget who a producer was after days.
-IDLE_S: Final = 300.0
 
 
 class KafkaAppend:
@@ -22,11 +18,14 @@ class KafkaAppend:
 
     longest_s: how long putting some records may take. So long, and until the brokers look for such
     transactions the next time, whoever is killed meanwhile hides what comes after them on their partitions.
+    idle_s: a producer that has not been used for so long is replaced. Brokers end connections after ten
+    minutes in which nothing came, and forget who a producer was after days.
     """
 
-    def __init__(self, brokers: Brokers, longest_s: float) -> None:
+    def __init__(self, brokers: Brokers, longest_s: float, idle_s: float = 300.0) -> None:
         self._brokers = brokers
         self._longest_s = longest_s
+        self._idle_s = idle_s
         self._producer: AIOKafkaProducer | None = None
         self._used_s = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -34,10 +33,7 @@ class KafkaAppend:
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics in one transaction, and return how many.
 
-        1. Begin, with a producer that nothing is known against.
-        2. Send, and await every batch: the commit succeeds although one has failed.
-        3. Commit.
-        Whatever goes wrong, the producer is let go, with a transaction that may be open.
+        Whatever goes wrong, the producer is let go, with the transaction that may be open.
         Raises LogError for a draft with a timestamp where brokers date what arrives, LogBusy where brokers
         go away meanwhile.
         """
@@ -45,8 +41,8 @@ class KafkaAppend:
             try:
                 dated = await self._brokers.keeps_time()
                 producer = await self._ready()
-                async with asyncio.timeout(self._longest_s):
-                    count = await self._put(producer, drafts, dated)
+                async with transaction(producer, deadline_s=self._longest_s) as sending:
+                    count = await self._add(sending, drafts, dated)
             except BaseException as error:
                 await self.close()
                 if isinstance(error, KafkaError | TimeoutError):
@@ -65,8 +61,8 @@ class KafkaAppend:
             await abandon(producer)
 
     async def _ready(self) -> AIOKafkaProducer:
-        idle_s = asyncio.get_running_loop().time() - self._used_s
-        if self._producer is not None and (idle_s > IDLE_S or not is_alive(self._producer)):
+        idle = asyncio.get_running_loop().time() > self._used_s + self._idle_s
+        if self._producer is not None and (idle or not is_alive(self._producer)):
             await self.close()
         if self._producer is None:
             name = f"{self._brokers.group}-append-{uuid.uuid4().hex}"
@@ -75,10 +71,8 @@ class KafkaAppend:
             )
         return self._producer
 
-    async def _put(self, producer: AIOKafkaProducer, drafts: Iterable[Draft], dated: bool) -> int:
+    async def _add(self, sending: Sending, drafts: Iterable[Draft], dated: bool) -> int:
         brokers = self._brokers
-        await producer.begin_transaction()
-        sending = Sending(producer)
         count = 0
         for draft in drafts:
             if draft.timestamp is not None and not dated:
@@ -90,6 +84,4 @@ class KafkaAppend:
             topic, place = brokers.named(draft.topic), await brokers.place_of(draft, 0)
             await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
             count += 1
-        await sending.delivered()
-        await producer.commit_transaction()
         return count

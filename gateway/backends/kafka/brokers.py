@@ -6,14 +6,12 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.producer import REQUEST_MS, stop
 from gateway.backends.kafka.topics import STATE_TOPIC, TIMESTAMP_TYPE, TOGETHER, Topic, administering, found
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogError, Record
 from gateway.engine.partitioner import partition_for
 
-#: A question that gets no answer for so long has failed.
-ANSWER_S: Final = 10.0
 #: How long a fetch waits at the brokers where there is nothing.
 FETCH_WAIT_MS: Final = 250
 FETCH_BYTES: Final = 1024 * 1024
@@ -22,7 +20,7 @@ FETCH_BYTES: Final = 1024 * 1024
 class Brokers:
     """The topics of a log under their prefix. Connects when something is first asked of it."""
 
-    def __init__(self, connection: Connection, prefix: str) -> None:
+    def __init__(self, connection: BrokerConnection, prefix: str) -> None:
         self.connection = connection
         self.prefix = prefix
         #: The consumer group; transactional ids begin with it.
@@ -105,12 +103,18 @@ class Brokers:
             max_partition_fetch_bytes=fetch,
         )
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self.connection.answer_s):
                 await consumer.start()
         except BaseException:
             await stop(consumer)
             raise
         return consumer
+
+    async def begins(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """The offsets of the first records that the consumer's partitions still have."""
+        async with asyncio.timeout(self.connection.answer_s):
+            begins: dict[TopicPartition, int] = await consumer.beginning_offsets(list(consumer.assignment()))
+        return begins
 
     async def ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The ends of partitions, what is in transactions that are still open included.
@@ -120,7 +124,7 @@ class Brokers:
         async with self._connecting:
             if self._watching is None:
                 self._watching = await self._consumer("read_uncommitted")
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(self.connection.answer_s):
             ends: dict[TopicPartition, int] = await self._watching.end_offsets(list(places))
         return ends
 

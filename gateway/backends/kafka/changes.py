@@ -10,7 +10,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from gateway.backends.kafka.brokers import ANSWER_S, Brokers, as_records
+from gateway.backends.kafka.brokers import Brokers, as_records
 from gateway.backends.kafka.claim import ORDER
 from gateway.backends.kafka.producer import BATCH_BYTES, stop
 from gateway.backends.kafka.topics import STATE_TOPIC
@@ -23,18 +23,17 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 AT_ONCE: Final = 50
 #: How much is fetched ahead, in bytes before they are unpacked, of all partitions.
 AHEAD_BYTES: Final = 32 * 1024 * 1024
-#: How often it is asked whether all partitions can be read. Otherwise brokers that are away would look like
-#: brokers that have nothing.
-ASK_AGAIN_S: Final = 10.0
 
 _Ends = Mapping[TopicPartition, int]
 
 
 async def open_changes(
-    brokers: Brokers, topics: Iterable[str], positions: Mapping[str, int]
+    brokers: Brokers, topics: Iterable[str], positions: Mapping[str, int], *, ask_again_s: float
 ) -> "KafkaChanges":
     """A reader of these topics and of states, from these positions on, or else from the beginning.
 
+    ask_again_s: how often it asks whether all partitions can be read. Otherwise brokers that are away would
+    look like brokers that have nothing.
     Raises LogBusy where the brokers can't be asked, PositionsGone.
     """
     try:
@@ -45,7 +44,7 @@ async def open_changes(
         ]
         consumer = await brokers.reader(places, fetch=min(BATCH_BYTES, AHEAD_BYTES // len(places)))
         try:
-            changes = KafkaChanges(brokers, consumer, places)
+            changes = KafkaChanges(brokers, consumer, places, ask_again_s)
             await changes.seek(positions)
         except BaseException:
             await stop(consumer)
@@ -59,13 +58,18 @@ class KafkaChanges:
     """Reads what is committed. It is closed when anything has been raised. Made by `open_changes`."""
 
     def __init__(
-        self, brokers: Brokers, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+        self,
+        brokers: Brokers,
+        consumer: AIOKafkaConsumer,
+        places: Sequence[TopicPartition],
+        ask_again_s: float,
     ) -> None:
         self._brokers = brokers
         self._consumer = consumer
+        self._ask_again_s = ask_again_s
         self._topics = {place: place.topic.removeprefix(brokers.prefix) for place in places}
         self._names = {place: f"{topic}/{place.partition}" for place, topic in self._topics.items()}
-        #: The ends when they were last asked for. What a fetch tells of them is newer.
+        #: The ends when they were last asked for. What a fetch says of them is newer.
         self._ends: _Ends = {}
         self._asked_s = 0.0
 
@@ -74,9 +78,7 @@ class KafkaChanges:
 
         It has been deleted for its age, or compacted away. Raises PositionsGone for what lies beyond an end.
         """
-        places = list(self._topics)
-        async with asyncio.timeout(ANSWER_S):
-            first = await self._consumer.beginning_offsets(places)
+        first = await self._brokers.begins(self._consumer)
         await self._ask()
         for place, name in self._names.items():
             begin = max(positions.get(name, 0), first[place])
@@ -91,7 +93,7 @@ class KafkaChanges:
         states: dict[str, bytes | None] = {}
         taken = size = 0
         try:
-            if asyncio.get_running_loop().time() > self._asked_s + ASK_AGAIN_S:
+            if asyncio.get_running_loop().time() > self._asked_s + self._ask_again_s:
                 await self._ask()
             while taken < MOST and size < MOST_BYTES:
                 timeout_ms = 0 if taken else int(wait_s * 1000)
@@ -119,9 +121,9 @@ class KafkaChanges:
         await stop(self._consumer)
 
     def _end(self, place: TopicPartition) -> int:
-        """Each fetch tells the end of what it asks for, so there is no need to ask for it."""
-        told = self._consumer.highwater(place)
-        return self._ends[place] if told is None else max(told, self._ends[place])
+        """Each fetch brings the end of what it asks for, so there is no need to ask for it."""
+        fetched = self._consumer.highwater(place)
+        return self._ends[place] if fetched is None else max(fetched, self._ends[place])
 
     async def _ask(self) -> None:
         self._ends = await self._brokers.ends(list(self._topics))

@@ -8,9 +8,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 from msgspec import Struct, msgpack
 
-from gateway.backends.kafka.brokers import ANSWER_S, Brokers, as_records
-from gateway.backends.kafka.producer import Sending, discard, stop
+from gateway.backends.kafka.brokers import Brokers, as_records
+from gateway.backends.kafka.producer import discard, stop
 from gateway.backends.kafka.topics import STATE_TOPIC
+from gateway.backends.kafka.transaction import transaction
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, LogError, Lost, Record, Restored
 
@@ -19,8 +20,6 @@ PROGRESS: Final = b"progress"
 #: Before the po_number, in the key of a purchase order's state.
 ORDER: Final = b"po/"
 
-#: A commit that has taken so long is an unknown outcome.
-COMMIT_S: Final = 20.0
 #: A restore that comes no further for so long has failed.
 RESTORE_STALLED_S: Final = 30.0
 #: How many states are taken in before other tasks have their turn.
@@ -50,15 +49,18 @@ class KafkaClaim:
         partitions: int,
         producer: AIOKafkaProducer,
         quiet_at: Callable[[int], int],
+        commit_s: float,
         released: Callable[["KafkaClaim"], None],
     ) -> None:
         """Made by the log, of which it is partition number `partition` of `partitions`.
 
         quiet_at: up to when everything has arrived that lies below ends which are asked for after the call;
-        it is given the newest timestamp that was read. released: told when the claim has been let go.
+        it is given the newest timestamp that was read. commit_s: how long a commit may
+        take. released: called when the claim is let go.
         """
         self._brokers = brokers
         self._quiet_at = quiet_at
+        self._commit_s = commit_s
         self._released = released
         self.partition = partition
         self._partitions = partitions
@@ -100,8 +102,7 @@ class KafkaClaim:
 
     async def _open(self, consumer: AIOKafkaConsumer, positions: Mapping[str, int]) -> dict[str, int]:
         """Set the consumer to where the next records to decide are, and say where that is."""
-        async with asyncio.timeout(ANSWER_S):
-            first = await consumer.beginning_offsets(list(self._topics))
+        first = await self._brokers.begins(consumer)
         last = await self._brokers.ends(list(self._topics))
         begins: dict[str, int] = {}
         for topic, place in self._places.items():
@@ -159,23 +160,20 @@ class KafkaClaim:
         return records
 
     async def commit(self, step: Commit) -> None:
-        """One transaction, under one deadline.
+        """One transaction: the outputs, the states, and last how far the partition is decided.
 
-        Before it, the records are made. 1. Begin. 2. Send the outputs and the states, and last how far it is
-        decided. 3. Note the positions with the group, only so that tools which show lag have something to
-        show. 4. Await every batch: the commit succeeds although one has failed. 5. Commit.
+        The positions are noted with the group too, only so that tools which show lag have something to show.
         After an exception nothing is known. The claim is dropped, and the next one, which ends the
         transaction, restores what took effect.
         """
         if self._fenced:
             raise self._lost()
-        producer, brokers, me = self._producer, self._brokers, self.partition
-        state = brokers.named(STATE_TOPIC)
-        records = step.records()
+        brokers, me, state = self._brokers, self.partition, self._brokers.named(STATE_TOPIC)
+        records = step.records()  # made outside of the transaction, which then is open for a shorter time
+        progress = Progress(self._partitions, step.decided_to, dict(step.positions))
+        offsets = {self._places[topic]: offset for topic, offset in step.positions.items()}
         try:
-            async with asyncio.timeout(COMMIT_S):
-                await producer.begin_transaction()
-                sending = Sending(producer)
+            async with transaction(self._producer, deadline_s=self._commit_s) as sending:
                 for draft in records:
                     topic = brokers.named(draft.topic)
                     stamp = step.decided_to if draft.timestamp is None else draft.timestamp
@@ -183,12 +181,8 @@ class KafkaClaim:
                     await sending.add(topic, place, draft.key, draft.value, draft.headers, stamp)
                 for po_number, packed in step.states.items():
                     await sending.add(state, me, ORDER + po_number.encode(), packed)
-                progress = Progress(self._partitions, step.decided_to, dict(step.positions))
                 await sending.add(state, me, PROGRESS, _pack(progress))
-                offsets = {self._places[topic]: offset for topic, offset in step.positions.items()}
-                await producer.send_offsets_to_transaction(offsets, brokers.group)
-                await sending.delivered()
-                await producer.commit_transaction()
+                await self._producer.send_offsets_to_transaction(offsets, brokers.group)
         except ProducerFenced:
             self._fenced = True
             raise self._lost() from None

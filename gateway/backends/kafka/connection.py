@@ -1,4 +1,4 @@
-"""How the brokers are reached: their addresses, encryption, and who this is."""
+"""How the brokers are reached: their addresses, encryption, who this is, and how long they are waited for."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -44,18 +44,22 @@ class ConnectionArguments(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class BrokerConnection:
     """A way to the brokers. It holds no connection open: each client makes its own.
 
     servers: "host:port" of some of the brokers, an IPv6 address in brackets; they name the others.
     tls: what to encrypt with; None: nothing is encrypted.
     login: who this is; None: nobody in particular, or whom the certificate names.
+    answer_s: how long a broker has to answer a request. start_s: how long starting a producer may take, which
+    waits for a predecessor's transaction to be ended.
     """
 
     servers: tuple[str, ...]
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     login: PasswordLogin | TokenLogin | None = None
     client_id: str = CLIENT_ID
+    answer_s: float = 10.0
+    start_s: float = 30.0
 
     @property
     def security_protocol(self) -> str:

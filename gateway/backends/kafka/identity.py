@@ -1,4 +1,4 @@
-"""What tells one log on Kafka from another: the cluster, and the id that a topic gets when it is made.
+"""What sets one log on Kafka apart from another: the cluster, and the id that a topic gets when it is made.
 
 aiokafka asks for metadata in versions that have no topic ids yet, so the request is described here.
 Source: Kafka protocol, Metadata request and response, version 12.
@@ -45,7 +45,7 @@ async def identity(brokers: Brokers) -> str:
     found = answer.to_object()
     (topic,) = found["topics"]
     if topic["error_code"] or topic["topic_id"] == _NO_ID:
-        raise LogBusy(f"the brokers don't tell the id of the topic {name} at the moment; try again")
+        raise LogBusy(f"the brokers don't give the id of the topic {name} at the moment; try again")
     return f"{found['cluster_id']}/{name}/{topic['topic_id']}"
 
 

@@ -14,8 +14,9 @@ from msgspec import msgpack
 
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import RESTORE_STALLED_S, read_state
-from gateway.backends.kafka.producer import Sending, abandon, start_producer, stop
+from gateway.backends.kafka.producer import abandon, start_producer, stop
 from gateway.backends.kafka.topics import STATE_TOPIC
+from gateway.backends.kafka.transaction import transaction
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy
 
@@ -57,8 +58,7 @@ class KafkaLetters:
         1. Start the producer. It ends the transaction of whoever handled letters before, and from here on
         nobody else's is committed without this one being fenced. Only then
         2. read the marks, once: what is added to them is known here.
-        3. Send records and marks, and await every batch: the commit succeeds although one has failed.
-        4. Commit.
+        3. Commit records and marks in one transaction.
         After an exception nothing is known but by starting again. Raises LogBusy where somebody else has
         begun to handle letters, or the brokers don't answer.
         """
@@ -98,9 +98,7 @@ class KafkaLetters:
             stamp = await self._newest() if await brokers.keeps_time() else None
         state = brokers.named(STATE_TOPIC)
         marks = {name: Handled("REPLAYED" if draft else "DISCARDED", at) for name, draft in letters.items()}
-        async with asyncio.timeout(HANDLE_S):
-            await producer.begin_transaction()
-            sending = Sending(producer)
+        async with transaction(producer, deadline_s=HANDLE_S) as sending:
             for name, draft in letters.items():
                 if draft:
                     place = await brokers.place_of(draft, 0)
@@ -109,8 +107,6 @@ class KafkaLetters:
                         brokers.named(draft.topic), place, draft.key, draft.value, draft.headers, when
                     )
                 await sending.add(state, MARKS, LETTER + name.encode(), _pack(marks[name]))
-            await sending.delivered()
-            await producer.commit_transaction()
         self._known |= marks
 
     async def _newest(self) -> int | None:
@@ -124,7 +120,7 @@ class KafkaLetters:
         consumer = await brokers.reader(places)
         newest = NEVER
         try:
-            first, ends = await consumer.beginning_offsets(places), await brokers.ends(places)
+            first, ends = await brokers.begins(consumer), await brokers.ends(places)
             consumer.pause(*places)
             for place in places:
                 consumer.resume(place)

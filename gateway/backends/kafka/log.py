@@ -12,10 +12,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
-from gateway.backends.kafka.brokers import ANSWER_S, FETCH_WAIT_MS, Brokers, as_records
+from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers, as_records
 from gateway.backends.kafka.changes import KafkaChanges, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.identity import identity
 from gateway.backends.kafka.letters import KafkaLetters
 from gateway.backends.kafka.membership import Membership
@@ -33,26 +33,32 @@ class KafkaLog:
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. grace_s: by how
     much the clocks of hosts may differ. session_timeout_s: after so long without a heartbeat a process is
-    taken for dead. append_s: how long appending some records may take; so long, or a little longer, a process
-    that is killed in the middle of it hides what comes after them.
+    taken for dead. commit_s: how long a step's commit may take. append_s: how long appending
+    some records may take; so long, or a little longer, a process that is killed in the middle of it hides
+    what comes after them. ask_again_s: brokers that send nothing for so long are asked whether they still
+    answer.
     """
 
     shared = True
 
     def __init__(
         self,
-        connection: Connection,
+        connection: BrokerConnection,
         *,
         prefix: str = "",
         clock: Literal["wall", "log"] = "wall",
         grace_s: float = 60.0,
         session_timeout_s: float = 10.0,
+        commit_s: float = 20.0,
         append_s: float = 60.0,
+        ask_again_s: float = 10.0,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.brokers = Brokers(connection, prefix)
         self._clock = clock
         self._grace_ms = round(grace_s * 1000)
+        self._commit_s = commit_s
+        self._ask_again_s = ask_again_s
         self._now = now
         named = self.brokers.named(INBOUND_TOPICS[0])
         self._membership = Membership(connection, self.brokers.group, named, session_timeout_s)
@@ -86,7 +92,13 @@ class KafkaLog:
         except (KafkaConnectionError, TimeoutError):
             raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}") from None
         claim = KafkaClaim(
-            brokers, partition, partitions, producer, self._quiet_at, released=self._claims.discard
+            brokers,
+            partition,
+            partitions,
+            producer,
+            self._quiet_at,
+            self._commit_s,
+            released=self._claims.discard,
         )
         self._claims.add(claim)
         return claim
@@ -113,7 +125,7 @@ class KafkaLog:
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
         """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
-        return await open_changes(self.brokers, topics, positions)
+        return await open_changes(self.brokers, topics, positions, ask_again_s=self._ask_again_s)
 
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed, in order within a partition.
@@ -147,7 +159,7 @@ class KafkaLog:
                     return
                 if taken:
                     heard_s = clock()
-                elif not wait and clock() > heard_s + ANSWER_S:
+                elif not wait and clock() > heard_s + self._ask_again_s:
                     # A transaction may still be open, and hide what was asked for; or the brokers are away.
                     await brokers.ends(places)
                     heard_s = clock()

@@ -11,14 +11,14 @@ from typing import Final
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.producer import stop
 from gateway.engine.log import Assignment
 
 #: How often errors of the group are asked for.
 ASK_MS: Final = 1_000
-#: How often a sign of life is sent. The answer tells of a rebalance, and that waits for all members: so long
-#: does a partition wait that was left in good order, whatever the session timeout is.
+#: How often a sign of life is sent. The answer announces a rebalance, and that waits for all members: so
+#: long does a partition wait that was left in good order, whatever the session timeout is.
 HEARTBEAT_S: Final = 1.0
 AGAIN_S: Final = 1.0
 
@@ -30,7 +30,9 @@ class Membership(ConsumerRebalanceListener):
     one of them fences this process out of it.
     """
 
-    def __init__(self, connection: Connection, group: str, topic: str, session_timeout_s: float) -> None:
+    def __init__(
+        self, connection: BrokerConnection, group: str, topic: str, session_timeout_s: float
+    ) -> None:
         self._connection = connection
         self._group = group
         self._topic = topic
@@ -39,7 +41,7 @@ class Membership(ConsumerRebalanceListener):
         self._changed = asyncio.Event()
         self._belonging: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
-        self._say = structlog.get_logger("gateway.engine")
+        self._logger = structlog.get_logger("gateway.engine")
 
     async def assigned(self, after: int) -> Assignment:
         """The newest assignment, as soon as there is one of a later generation than `after`."""
@@ -81,10 +83,10 @@ class Membership(ConsumerRebalanceListener):
             try:
                 await consumer.start()
                 while True:
-                    # What the group's coordination raises is told here and nowhere else.
+                    # What the group's coordination raises is raised here and nowhere else.
                     await consumer.getmany(timeout_ms=ASK_MS)
             except Exception as error:  # noqa: BLE001 - the group is joined again, whatever it was
-                self._say.warning("group.left", error=type(error).__name__, again_in_s=AGAIN_S)
+                self._logger.warning("group.left", error=type(error).__name__, again_in_s=AGAIN_S)
             finally:
                 await stop(consumer)
             await asyncio.sleep(AGAIN_S)

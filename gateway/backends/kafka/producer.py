@@ -1,4 +1,4 @@
-"""Transactions: a producer that is started under a deadline, filled by batches, and let go without trust."""
+"""A transactional producer: started under a deadline, and let go without trust."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,16 +6,12 @@ from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, KafkaConnectionError
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.errors import KafkaConnectionError
 
-from gateway.backends.kafka.connection import Connection
-from gateway.engine.log import Headers
+from gateway.backends.kafka.connection import BrokerConnection
 
 #: How long one request may take before the client gives it up.
 REQUEST_MS: Final = 10_000
-#: How long starting a producer may take: it waits for a predecessor's transaction to be ended.
-START_S: Final = 30.0
 #: How long a producer may take to end in good order before its tasks are cancelled.
 STOP_S: Final = 2.0
 #: A batch is closed when it is as large as this, in bytes before compression; a single record may be larger.
@@ -25,11 +21,11 @@ LARGEST_REQUEST: Final = 64 * 1024 * 1024
 
 
 async def start_producer(
-    connection: Connection, transactional_id: str, *, transaction_s: float
+    connection: BrokerConnection, transactional_id: str, *, transaction_s: float
 ) -> AIOKafkaProducer:
     """A producer whose predecessors under the same id are fenced out, their open transactions ended.
 
-    Raises TimeoutError where that is not done within START_S.
+    Raises TimeoutError where that is not done in the connection's `start_s`.
     """
     producer = AIOKafkaProducer(
         **connection.arguments(),
@@ -43,7 +39,7 @@ async def start_producer(
     )
     try:
         # It retries CONCURRENT_TRANSACTIONS and a coordinator that is away for ever.
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(connection.start_s):
             await producer.start()
     except AssertionError:
         # A broker that has just come back may name no brokers, for which aiokafka is not ready.
@@ -57,7 +53,7 @@ async def start_producer(
 
 def is_alive(producer: AIOKafkaProducer) -> bool:
     """Whether it still sends: its task ends with the first thing that it can't get over."""
-    sending = producer._sender.sender_task  # noqa: SLF001 - aiokafka has no other way to tell
+    sending = producer._sender.sender_task  # noqa: SLF001 - aiokafka has no other way to know
     return sending is not None and not sending.done()
 
 
@@ -75,25 +71,25 @@ async def abandon(producer: AIOKafkaProducer) -> None:
 async def discard(producer: AIOKafkaProducer) -> None:
     """Let a producer go, whatever state it is in. Never raises."""
     await stop(producer)
-    _hear_out(producer)
+    _retrieve_all(producer)
 
 
-def _hear_out(producer: AIOKafkaProducer) -> None:
-    """Ask what became of the transaction, and of each batch that was not sent.
+def _retrieve_all(producer: AIOKafkaProducer) -> None:
+    """Retrieve what became of the transaction, and of each batch that was not sent.
 
-    When a producer is fenced, aiokafka says so to futures of its own, and asyncio complains of those that
-    nobody has asked.
+    When a producer is fenced, aiokafka sets that on futures of its own, and asyncio complains of exceptions
+    that were never retrieved.
     """
     transaction = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
     unsent = producer._message_accumulator._batches  # noqa: SLF001
     waiting = [batch._drain_waiter for batches in unsent.values() for batch in batches]  # noqa: SLF001
     for future in (transaction, *waiting):
         if future is not None:
-            _hear(future)
+            retrieve(future)
 
 
-def _hear(future: asyncio.Future[object]) -> None:
-    """Ask what became of it, where it is known."""
+def retrieve(future: asyncio.Future[object]) -> None:
+    """Retrieve its exception, where it has one, so that asyncio does not complain of it."""
     if future.done() and not future.cancelled():
         future.exception()
 
@@ -124,54 +120,3 @@ async def _within(seconds: float, ending: Coroutine[None, None, None]) -> bool:
     task.cancel()
     (raised,) = await asyncio.gather(task, return_exceptions=True)
     return bool(done) and raised is None
-
-
-class Sending:
-    """What one transaction sends. Batches, because sending record by record takes four times as long."""
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self._producer = producer
-        self._open: dict[tuple[str, int], BatchBuilder] = {}
-        self._sent: list[asyncio.Future[object]] = []
-
-    async def add(
-        self,
-        topic: str,
-        partition: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers = (),
-        timestamp: int | None = None,
-    ) -> None:
-        """Send a record with the next batch of its partition. timestamp: None is now."""
-        place = topic, partition
-        batch = self._open.get(place)
-        if batch is not None:
-            if batch.append(timestamp=timestamp, key=key, value=value, headers=[*headers]) is not None:
-                return
-            await self._send(place, batch)  # it is full
-        batch = self._open[place] = self._producer.create_batch()
-        batch.append(timestamp=timestamp, key=key, value=value, headers=[*headers])
-
-    async def delivered(self) -> None:
-        """Send what is not sent yet, and wait for everything. Raises what went wrong with any of it.
-
-        To be awaited before the commit: commit_transaction() succeeds although a batch has failed.
-        """
-        for place, batch in self._open.items():
-            await self._send(place, batch)
-        self._open.clear()
-        await asyncio.gather(*self._sent)
-
-    async def _send(self, place: tuple[str, int], batch: BatchBuilder) -> None:
-        topic, partition = place
-        batch.close()
-        try:
-            sent = await self._producer.send_batch(batch, topic, partition=partition)
-        except IllegalOperation:
-            # The transaction has ended meanwhile, by what went wrong with an earlier batch: raise that.
-            await asyncio.gather(*self._sent)
-            raise
-        # A commit that ends before it waits for all of them has failed, and says so itself.
-        sent.add_done_callback(_hear)
-        self._sent.append(sent)

@@ -18,12 +18,10 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from gateway.backends.kafka.connection import Connection, PasswordLogin, TokenLogin
+from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin
 from gateway.backends.kafka.token import NoToken
 from gateway.engine.log import LogBusy, LogError
 
-#: How long a broker has to answer.
-ANSWER_S: Final = 10.0
 #: How long a connection may take to end in good order.
 CLOSE_S: Final = 1.0
 
@@ -34,7 +32,7 @@ _REFUSED_TOKEN: Final = (
 )
 
 
-async def reach(connection: Connection) -> None:
+async def reach(connection: BrokerConnection) -> None:
     """Connect once to one of the brokers, and to one of those that it names.
 
     Raises LogError where they are reached and don't take what is shown to them, LogBusy where none answers
@@ -46,18 +44,18 @@ async def reach(connection: Connection) -> None:
         if failure is None:
             return
         failures.append(failure)
-    # A broker that says no tells more than one that says nothing.
+    # A refusal is worth more to the reader than silence.
     raise min(failures, key=lambda failure: isinstance(failure, LogBusy))
 
 
-async def _try(connection: Connection, server: str) -> LogError | None:
+async def _try(connection: BrokerConnection, server: str) -> LogError | None:
     """What is wrong with a server; None: nothing."""
     try:
         conn = await _connect(connection, server)
     except (KafkaError, OSError, ValueError) as error:
         return _why(connection, server, error)
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(connection.answer_s):
             named = (await conn.send(MetadataRequest([]))).brokers
     except (KafkaError, OSError) as error:
         return _why(connection, server, error)
@@ -69,7 +67,7 @@ async def _try(connection: Connection, server: str) -> LogError | None:
     return await _try_named(connection, server, [_address(host, port) for _, host, port, *_ in named])
 
 
-async def _try_named(connection: Connection, server: str, named: list[str]) -> LogError | None:
+async def _try_named(connection: BrokerConnection, server: str, named: list[str]) -> LogError | None:
     """Clients go to the addresses that brokers name, so one of those must be reached too."""
     if not named or server in named:
         return None
@@ -90,14 +88,14 @@ async def _try_named(connection: Connection, server: str, named: list[str]) -> L
     )
 
 
-async def _connect(connection: Connection, server: str) -> AIOKafkaConnection:
+async def _connect(connection: BrokerConnection, server: str) -> AIOKafkaConnection:
     ((host, port, _),) = collect_hosts([server])
     arguments = connection.arguments()
     conn = AIOKafkaConnection(
         host,
         port,
         client_id=arguments["client_id"],
-        request_timeout_ms=int(ANSWER_S * 1000),
+        request_timeout_ms=int(connection.answer_s * 1000),
         security_protocol=arguments["security_protocol"],
         ssl_context=arguments["ssl_context"],
         sasl_mechanism=arguments["sasl_mechanism"],
@@ -106,7 +104,7 @@ async def _connect(connection: Connection, server: str) -> AIOKafkaConnection:
         sasl_oauth_token_provider=arguments["sasl_oauth_token_provider"],
     )
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(connection.answer_s):
             await conn.connect()
     except (KafkaError, TimeoutError):
         await _close(conn)
@@ -120,7 +118,7 @@ async def _close(conn: AIOKafkaConnection) -> None:
         await asyncio.wait({closing}, timeout=CLOSE_S)
 
 
-def _why(connection: Connection, server: str, error: Exception) -> LogError:
+def _why(connection: BrokerConnection, server: str, error: Exception) -> LogError:
     """Why no connection was made."""
     match error:
         case NoToken():
@@ -166,7 +164,7 @@ def _why(connection: Connection, server: str, error: Exception) -> LogError:
     return LogError(f"the broker {server} can't be used ({type(error).__name__}); see what it logs")
 
 
-def _why_closed(connection: Connection, server: str, error: Exception) -> LogError:
+def _why_closed(connection: BrokerConnection, server: str, error: Exception) -> LogError:
     """Why a connection was made and ended before an answer came."""
     cause = error.__cause__
     if isinstance(cause, ssl.SSLError):

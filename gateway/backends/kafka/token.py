@@ -19,7 +19,6 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
 
 LARGEST_ANSWER: Final = 65536
-TIMEOUT_S: Final = 10.0
 #: A token is replaced when this part of its life is over.
 RENEWED_AFTER: Final = 0.8
 #: How long nothing is asked of an endpoint after a failure: doubled each time, up to the second number.
@@ -80,7 +79,7 @@ class _Refusal(msgspec.Struct):
 class ClientCredentials(AbstractTokenProvider):
     """Tokens from an endpoint, each kept for most of its life and shared by all connections.
 
-    now_s: a clock that doesn't go back, in seconds.
+    timeout_s: how long the endpoint has to answer. now_s: a clock that doesn't go back, in seconds.
     """
 
     def __init__(
@@ -90,12 +89,14 @@ class ClientCredentials(AbstractTokenProvider):
         client_secret: str,
         scope: str | None = None,
         *,
+        timeout_s: float = 10.0,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
         login = f"{quote_plus(client_id)}:{quote_plus(client_secret)}".encode()
         self._headers = {"Authorization": f"Basic {b64encode(login).decode()}", "Accept": "application/json"}
         self._form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._now_s = now_s
         self._one_at_a_time = asyncio.Lock()
         self._token = ""
@@ -131,7 +132,7 @@ class ClientCredentials(AbstractTokenProvider):
     async def _ask(self) -> _Answer:
         try:
             async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+                aiohttp.ClientSession(timeout=self._timeout) as session,
                 # A redirection would send the secret to wherever it leads.
                 session.post(
                     self._url, data=self._form, headers=self._headers, allow_redirects=False

@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from gateway.backends.kafka.connection import Connection
-from gateway.backends.kafka.reach import ANSWER_S, reach
+from gateway.backends.kafka.connection import BrokerConnection
+from gateway.backends.kafka.reach import reach
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, LogBusy, LogError
 from gateway.rules.events import OUTBOUND
 
@@ -27,7 +27,7 @@ TOPICS: Final = (*TOGETHER, *OUTBOUND, DELIVERY_PLANS, DEAD_LETTERS_TOPIC)
 _DAY_MS: Final = 24 * 3600 * 1000
 #: Longer than any outage should last: what is deleted before it was decided is lost.
 INBOUND_DAYS: Final = 30
-#: As long as a referral is remembered, so that its whole history can be told.
+#: As long as a referral is remembered, so that its whole history can be read.
 OUTBOUND_DAYS: Final = 400
 FOREVER: Final = "-1"
 DELETED_EARLY: Final = "messages could be deleted before they are decided"
@@ -146,10 +146,11 @@ class Topic:
 
 
 @asynccontextmanager
-async def administering(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
+async def administering(connection: BrokerConnection) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for topics. Raises LogError or LogBusy where the brokers can't be used."""
     await reach(connection)
-    client = AIOKafkaAdminClient(**connection.arguments(), request_timeout_ms=int(ANSWER_S * 1000))
+    request_ms = int(connection.answer_s * 1000)
+    client = AIOKafkaAdminClient(**connection.arguments(), request_timeout_ms=request_ms)
     try:
         await client.start()
         yield client
@@ -189,7 +190,7 @@ async def _settings(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
         name = resource["resource_name"]
         if code := resource["error_code"]:
             raise LogError(
-                f"the brokers don't tell how the topic {name} is set ({for_code(code).__name__}); let this "
+                f"the brokers don't show how the topic {name} is set ({for_code(code).__name__}); let this "
                 "user describe topics and their configurations"
             )
         described[name] = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.topics import (
     TIMESTAMP_TYPE,
     TOGETHER,
@@ -42,7 +42,7 @@ class Difference:
 
 
 async def differences(
-    connection: Connection, prefix: str, *, timestamps: Timestamps | None, partitions: int | None = None
+    connection: BrokerConnection, prefix: str, *, timestamps: Timestamps | None, partitions: int | None = None
 ) -> list[Difference]:
     """All that differs; what breaks something first. Empty: all is well.
 
@@ -137,7 +137,7 @@ def _replicas(there: Mapping[str, Topic]) -> Iterable[Difference]:
 
 
 def _together(differences: Iterable[Difference]) -> Iterable[Difference]:
-    """The same about several topics is told once."""
+    """What differs in the same way about several topics, as one difference."""
     topics: dict[tuple[str, str, str, bool], list[str]] = {}
     for one in differences:
         topics.setdefault((one.what, one.why, one.mend, one.breaks), []).extend(one.topics)

@@ -1,7 +1,6 @@
 """Making the topics that are not there yet. What is there is left as it is."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_topic import NewTopic
@@ -13,7 +12,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from gateway.backends.kafka.connection import Connection
+from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.topics import (
     DEAD_LETTERS_TOPIC,
     TOGETHER,
@@ -28,8 +27,6 @@ from gateway.backends.kafka.topics import (
 )
 from gateway.engine.log import LogError
 
-READY_S: Final = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Created:
@@ -41,19 +38,21 @@ class Created:
 
 
 async def create(
-    connection: Connection,
+    connection: BrokerConnection,
     prefix: str,
     *,
     partitions: int | None,
     default_partitions: int,
     replication: int | None,
     timestamps: Timestamps,
+    ready_s: float = 30.0,
 ) -> Created:
     """Make what is missing.
 
     1. All but the dead letters. partitions: None: as many as those have that are there, or else the default.
        replication: None: as the brokers have it.
     2. Then the dead letters, which must hold the largest record that the others take.
+    ready_s: how long the brokers may take until each part can be used.
     Raises LogError, before anything is made, where the partition counts would differ.
     """
     async with administering(connection) as client:
@@ -73,7 +72,7 @@ async def create(
                 count,
                 replication,
             )
-            await until_there(client, {prefix + topic for topic in part}, READY_S)
+            await until_there(client, {prefix + topic for topic in part}, ready_s)
     return Created(
         tuple(prefix + topic for topic in missing), tuple(topic.name for topic in there.values()), count
     )

@@ -3,12 +3,11 @@
 The codes of refused messages and tokens are taken from where they are refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.api.security import KEYS_AGAIN_S, ROLE_SAYS, TOKEN_SAYS
-from gateway.rules.decide import CHECKS, UNKNOWN_DETAIL, UNKNOWN_REFERRAL
-from gateway.rules.messages import INBOUND, PRAP_ID
+from gateway.rules.messages import PRAP_ID
 
 #: Without an identity provider's keys no token can be told to be good, which is not the caller's fault.
 _NO_KEYS: Final = "TOKEN_KEYS_UNAVAILABLE"
@@ -74,12 +73,3 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "TRY_AGAIN": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
     },
 }
-
-
-def refusals(topics: Iterable[str]) -> dict[str, str]:
-    """By code, what a refused message of these topics is told."""
-    found = {UNKNOWN_REFERRAL: UNKNOWN_DETAIL}
-    for topic in topics:
-        for record in INBOUND[topic]:
-            found |= {check.code: check.detail or "" for check in CHECKS[record] if check.code}
-    return dict(sorted(found.items()))

@@ -1,4 +1,4 @@
-"""The HTTP API as an OpenAPI 3.1 document, made from what is read, answered and refused.
+"""The HTTP API as an OpenAPI 3.1 document, put together from the operations that stand beside their handlers.
 
 Source: OpenAPI Specification 3.1.1.
 """
@@ -8,21 +8,57 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
-from gateway.api import views
+from gateway.api import health, instructions, plans, records, referrals, sessions, uploads, views
+from gateway.api.answering import APPLIED, PREFER
+from gateway.api.desk import ETAG, IF_NONE_MATCH
+from gateway.api.operation import JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
 from gateway.api.uploads import CSV
-from gateway.contracts.openapi import parameters
-from gateway.contracts.openapi.codes import CODES, refusals
+from gateway.api.v1 import OPENAPI
+from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
-from gateway.contracts.openapi.operation import JSON, TEXT, Answer, Operation
-from gateway.contracts.openapi.operations import OF_PROVIDERS
-from gateway.contracts.openapi.other_operations import OF_OPERATORS, OF_SANDBOXES
-from gateway.contracts.openapi.parameters import Object
 from gateway.contracts.openapi.records import components, sandbox_components
 from gateway.rules.messages import INBOUND
+from gateway.sandbox import routes as sandboxes
 from gateway.system.version import gateway_version
 
 FILE: Final = "openapi.json"
 PROBLEM: Final = "application/problem+json"
+
+GET_OPENAPI: Final = Operation(
+    id="getOpenApi",
+    method="GET",
+    path=OPENAPI,
+    tag="document",
+    summary="This document",
+    parameters=(IF_NONE_MATCH,),
+    answers={
+        200: Answer("OpenAPI 3.1.", {JSON: {"type": "object"}}, ETAG),
+        304: Answer("It is still what you have.", None, ETAG),
+    },
+)
+_OF_ALL: Final = (
+    referrals.LIST_REFERRALS,
+    referrals.GET_REFERRAL,
+    records.POST_RECORD,
+    records.GET_MESSAGE,
+    uploads.POST_UPLOAD,
+    uploads.GET_TEMPLATE,
+    instructions.LIST_INSTRUCTIONS,
+    sessions.GET_SESSION,
+    plans.PUT_PLAN,
+    plans.GET_PLAN,
+    GET_OPENAPI,
+    health.GET_LIVENESS,
+    health.GET_READINESS,
+    health.GET_METRICS,
+)
+_OF_SANDBOXES: Final = (
+    sandboxes.GET_SANDBOX,
+    sandboxes.GET_CLOCK,
+    sandboxes.MOVE_CLOCK,
+    sandboxes.POST_MESSAGE,
+    sandboxes.GET_MESSAGE,
+)
 
 _DESCRIPTION: Final = """\
 Jobcentre Plus refers participants to a provider; the provider tells what happens to them, and learns what to
@@ -42,11 +78,15 @@ _TAGS: Final = {
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
 }
+_RETRY_AFTER: Final = {
+    "Retry-After": header("After how many seconds to try again.", schema={"type": "integer", "minimum": 1})
+}
 _PROBLEM_HEADERS: Final[Mapping[int, Object]] = {
-    401: parameters.CHALLENGE,
-    403: parameters.CHALLENGE_OR_NONE,
-    429: parameters.RETRY_AFTER,
-    503: parameters.RETRY_AFTER,
+    401: {"WWW-Authenticate": header("Bearer, and what is wrong with the token (RFC 6750).")},
+    # Not where it is the request that names a provider of somebody else.
+    403: {"WWW-Authenticate": header("Bearer, where the token lacks a right (RFC 6750).", always=False)},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
 }
 _ABOUT: Final = {
     400: "Something in the request is wrong.",
@@ -67,7 +107,7 @@ _ABOUT: Final = {
 
 def operations(*, sandbox: bool) -> tuple[Operation, ...]:
     """All that can be asked of a gateway. sandbox: of one that is a sandbox."""
-    return (*OF_PROVIDERS, *OF_OPERATORS, *(OF_SANDBOXES if sandbox else ()))
+    return (*_OF_ALL, *(_OF_SANDBOXES if sandbox else ()))
 
 
 def document(*, sandbox: bool) -> Object:
@@ -132,7 +172,7 @@ def _operation(operation: Operation, shown: list[Example]) -> Object:
     if operation.about:
         found["description"] = operation.about
     if operation.parameters:
-        found["parameters"] = [*operation.parameters]
+        found["parameters"] = [_parameter(each) for each in operation.parameters]
     if operation.takes:
         found["requestBody"] = {"required": True, "content": _takes(operation, shown)}
     statuses = {status: _answer(operation, status, each, shown) for status, each in operation.answers.items()}
@@ -141,6 +181,22 @@ def _operation(operation: Operation, shown: list[Example]) -> Object:
     }
     found["responses"] = {str(status): statuses[status] for status in sorted(statuses)}
     found["security"] = [{"token": []}] if operation.secured else []
+    return found
+
+
+def _parameter(parameter: Parameter) -> Object:
+    found: Object = {
+        "name": parameter.name,
+        "in": parameter.where,
+        "description": parameter.about,
+        "schema": parameter.schema,
+    }
+    if parameter.where == "query":
+        found["allowEmptyValue"] = True  # which is as if it was left out
+    if parameter.required:
+        found["required"] = True
+    if parameter.example is not None:
+        found["example"] = parameter.example
     return found
 
 
@@ -179,10 +235,10 @@ def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: l
     }
     found: Object = {"description": _ABOUT[status]}
     headers = _PROBLEM_HEADERS.get(status, {})
-    if status == 422 and parameters.PREFER in operation.parameters:
-        headers = parameters.APPLIED
-    elif status == 422 and operation.files:
-        headers = parameters.DISPOSITION_OR_NONE
+    if status == 422 and PREFER in operation.parameters:
+        headers = APPLIED
+    elif status == 422 and operation.files:  # a file only where one was asked for
+        headers = {"Content-Disposition": header("The file's name.", always=False)}
     if headers:
         found["headers"] = headers
     found["content"] = {PROBLEM: {"schema": schema} | values(shown, status, PROBLEM)}

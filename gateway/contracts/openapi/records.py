@@ -1,15 +1,14 @@
 """Records as JSON Schema, made from the Avro schemas by which they are read and written."""
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.api.desk import LONGEST_ID
+from gateway.api.operation import Object
 from gateway.api.plans import LONGEST_TEXT
 from gateway.rules.events import OUTBOUND, DeliveryPlan
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from schemas.catalogue import SCHEMAS, Schema
 from schemas.ranges import range_of
-
-Object = dict[str, Any]
 
 #: What a body leaves out, since the path, a header and the token say it.
 _FROM_ELSEWHERE: Final = frozenset({"message_id", "po_number", "provider_id"})

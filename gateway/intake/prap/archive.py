@@ -15,6 +15,8 @@ from struct import error as StructError  # noqa: N812 - it is a class
 from typing import IO, Final, NamedTuple, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipExtFile, ZipFile, ZipInfo
 
+from gateway.system.errors import UsageError
+
 MIB: Final = 1024 * 1024
 LARGEST_ARCHIVE: Final = 64 * MIB
 #: Of the part of the zip that lists its files, and so of what is read before they can be counted.
@@ -41,7 +43,7 @@ _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.()+-]{0,99}")
 
 
-class InvalidDownload(Exception):
+class InvalidDownload(UsageError):
     """The file is no PRaP download, or may not be read; the message says why and what to do."""
 
 
@@ -118,7 +120,7 @@ def _check(files: list[ZipInfo]) -> None:
 
 
 def _problem(file: ZipInfo) -> str | None:
-    """Why a file may not be read. Its name is not told: until it has been checked it may be anything."""
+    """Why a file may not be read. Its name is not shown: until it has been checked it may be anything."""
     name = file.orig_filename
     if any(mark in name for mark in "/\\:") or name.startswith("."):
         return "has a path for a name; zip the CSV files themselves, without folders"

@@ -7,14 +7,14 @@ from typing import IO, Final, NamedTuple
 
 from msgspec import msgpack
 
-from gateway.intake.csv_rows import Row
+from gateway.intake.csv_rows import CsvRow
 from gateway.intake.prap.archive import CsvFile, InvalidDownload, read_archive
 from gateway.intake.prap.purchase_order import (
     COLUMNS,
     INFORMATION_SESSION,
     REQUIRED,
     WORK_PROGRAMME,
-    Unreadable,
+    UnreadableRow,
     read_purchase_order,
     shown_po_number,
 )
@@ -83,7 +83,7 @@ def read_download(
             yield _read(file, columns, row, seen, today, policies)
 
 
-def _columns(file: CsvFile, header: Row | None) -> list[str]:
+def _columns(file: CsvFile, header: CsvRow | None) -> list[str]:
     """The columns in the file's order. Raises InvalidDownload where they are not those of a download."""
     cells = [] if header is None else header.cells
     columns = ["_".join(cell.replace("_", " ").split()).lower() for cell in cells]
@@ -102,7 +102,7 @@ def _columns(file: CsvFile, header: Row | None) -> list[str]:
 
 
 def _read(
-    file: CsvFile, columns: list[str], row: Row, seen: dict[str, _Place], today: int, policies: Policies
+    file: CsvFile, columns: list[str], row: CsvRow, seen: dict[str, _Place], today: int, policies: Policies
 ) -> Referral | BadRow | PassedOver:
     where = columns.index("po_number")
     po_number = row.cells[where].strip() if where < len(row.cells) else ""
@@ -122,7 +122,7 @@ def _read(
         return bad([f"po_type is not one of its values; expected {types}"], aligned=False)
     try:
         referral = read_purchase_order(cells, today, policies)
-    except Unreadable as error:
+    except UnreadableRow as error:
         return bad(error.problems)
     content = sha256(msgpack.encode(referral)).digest()
     first = seen.setdefault(referral.message_id, _Place(file.name, row.line, content))

@@ -81,7 +81,7 @@ _SHOWN: Final = re.compile(
 _SHOWN_ANYWHERE: Final = re.compile(r"PO[-/]?[0-9]{3,15}")
 
 
-class Unreadable(Exception):
+class UnreadableRow(Exception):
     """A row can't be read; problems: a sentence each, which names the column and nothing of its content."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -102,7 +102,7 @@ def read_purchase_order(cells: Mapping[str, str], today: int, policies: Policies
     """The referral of a row of type Information Session.
 
     cells: by column; one that the file doesn't have is absent. today: the London day, in days since 1970.
-    Raises Unreadable, with all that is wrong.
+    Raises UnreadableRow, with all that is wrong.
     """
     row = _Row(cells)
     referred_on = row.day("referred_on", required=True)
@@ -132,7 +132,7 @@ def read_purchase_order(cells: Mapping[str, str], today: int, policies: Policies
                 "referred_on", f"is over {limit} days ago, and such a referral is forgotten; leave it out"
             )
     if row.problems:
-        raise Unreadable(row.problems)
+        raise UnreadableRow(row.problems)
     if value["special_customer_record"]:
         value["participant"] = {}  # it is refused, and what nobody keeps needs not be sent
     value["message_id"] = f"{PRAP_ID}{value['po_number']}-{value['po_revision']}"

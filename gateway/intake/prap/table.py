@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from gateway.intake import csv_rows
-from gateway.intake.csv_rows import InvalidCsv, Row
+from gateway.intake.csv_rows import CsvRow, InvalidCsv
 from gateway.intake.prap.archive import CsvFile, InvalidDownload
 
 
-def read_rows(file: CsvFile) -> Iterator[Row]:
+def read_rows(file: CsvFile) -> Iterator[CsvRow]:
     """The rows of a file, the one with the columns' names first. Raises InvalidDownload, also after rows."""
     try:
         yield from csv_rows.read_rows(file.lines)

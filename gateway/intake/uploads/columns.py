@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from gateway.intake.uploads.cells import Reader, likeness, reader_of
-from gateway.intake.uploads.draft import RECORDS
+from gateway.intake.uploads.uploaded_record import RECORDS
 from schemas.catalogue import SCHEMAS
 
 #: Every row needs these, whatever record it is.

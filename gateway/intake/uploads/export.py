@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from io import StringIO
 
 from gateway.intake.uploads.cells import FORMULA
-from gateway.intake.uploads.draft import Mistake
+from gateway.intake.uploads.uploaded_record import Mistake
 
 
 def neutral(cell: str) -> str:

@@ -10,7 +10,7 @@ from msgspec.json import decode
 
 from gateway.intake.csv_rows import LONGEST_ROW
 from gateway.intake.lines import why_no_json
-from gateway.intake.uploads.draft import NO_PROVIDER_ID, RECORDS, Draft, Mistake
+from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, Mistake, UploadedRecord
 from schemas.json import InvalidJson, parse_as
 from schemas.json_objects import twice
 
@@ -18,7 +18,7 @@ from schemas.json_objects import twice
 LONGEST_LINE: Final = LONGEST_ROW
 
 
-def read_json_lines(body: bytes) -> Iterator[Draft | Mistake]:
+def read_json_lines(body: bytes) -> Iterator[UploadedRecord | Mistake]:
     """The lines in their order; blank ones are passed over. A mistake alone: the line can't be a record."""
     if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         yield Mistake(1, "", "is UTF-16; save the file as UTF-8")
@@ -32,7 +32,7 @@ def read_json_lines(body: bytes) -> Iterator[Draft | Mistake]:
             yield _read(number, text)
 
 
-def _read(number: int, text: bytes) -> Draft | Mistake:
+def _read(number: int, text: bytes) -> UploadedRecord | Mistake:
     try:
         value = decode(text)
         if twice(text, value):
@@ -57,7 +57,8 @@ def _read(number: int, text: bytes) -> Draft | Mistake:
             Mistake(number, "type", f"is no type of record; expected one of {', '.join(RECORDS)}")
         )
     message_id, po_number = (_text(value.get(field)) for field in ("message_id", "po_number"))
-    return Draft(number, message_id, po_number, record, tuple(mistakes), _text(value.get("provider_id")))
+    provider_id = _text(value.get("provider_id"))
+    return UploadedRecord(number, message_id, po_number, record, tuple(mistakes), provider_id)
 
 
 def _text(value: object) -> str | None:

@@ -6,16 +6,16 @@ from typing import Final
 
 from msgspec import convert
 
-from gateway.intake.csv_rows import InvalidCsv, Row, read_rows
+from gateway.intake.csv_rows import CsvRow, InvalidCsv, read_rows
 from gateway.intake.uploads.cells import BadCell, bare, likeness
 from gateway.intake.uploads.columns import COLUMN_LIKE, COLUMNS_OF, NEEDED, RECORD_LIKE
-from gateway.intake.uploads.draft import NO_PROVIDER_ID, RECORDS, Draft, Mistake
+from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, Mistake, UploadedRecord
 from gateway.rules.messages import SessionRecord
 
 _EMPTY: Final = "is empty; fill it in"
 
 
-def read_table(body: bytes) -> Iterator[Draft | Mistake]:
+def read_table(body: bytes) -> Iterator[UploadedRecord | Mistake]:
     """The rows in their order. A mistake alone is of the row of names, or of CSV that goes wrong there."""
     rows = read_rows(BytesIO(body), separators=",;")
     try:
@@ -32,7 +32,7 @@ def read_table(body: bytes) -> Iterator[Draft | Mistake]:
         yield Mistake(error.line, "", error.problem)
 
 
-def _columns(header: Row) -> tuple[str, ...] | list[Mistake]:
+def _columns(header: CsvRow) -> tuple[str, ...] | list[Mistake]:
     """The columns in the file's order, or what is wrong with their names."""
     names = [bare(cell) for cell in header.cells]
     while names and not names[-1]:  # spreadsheets save some that were emptied
@@ -69,15 +69,16 @@ def _letters(number: int) -> str:
     return letters
 
 
-def _read(row: Row, columns: tuple[str, ...]) -> Draft:
+def _read(row: CsvRow, columns: tuple[str, ...]) -> UploadedRecord:
     if any(cell.strip() for cell in row.cells[len(columns) :]):
         problem = "has more cells than the first row has names; put a cell with a comma in quotation marks"
-        return Draft(row.line, None, None, None, (Mistake(row.line, "", problem),))
+        return UploadedRecord(row.line, None, None, None, (Mistake(row.line, "", problem),))
     # A row may be shorter: spreadsheets leave out empty cells at the end.
     cells = zip(columns, map(bare, row.cells), strict=False)
     filled = {column: cell for column, cell in cells if cell}
     record, mistakes = _record(row.line, filled)
-    return Draft(row.line, filled.get("message_id"), filled.get("po_number"), record, tuple(mistakes))
+    message_id, po_number = filled.get("message_id"), filled.get("po_number")
+    return UploadedRecord(row.line, message_id, po_number, record, tuple(mistakes))
 
 
 def _record(line: int, filled: Mapping[str, str]) -> tuple[SessionRecord | None, list[Mistake]]:

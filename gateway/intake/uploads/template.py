@@ -1,70 +1,48 @@
-"""A file to begin with: all columns, and a row of each record. Read back, it has no mistakes."""
+"""A file to begin with: all columns, and an example of each record. Read back, it has no mistakes."""
 
+import re
+from datetime import date, datetime
 from typing import Final
 
 from gateway.intake.uploads.columns import COLUMNS
 from gateway.intake.uploads.export import csv_bytes
+from gateway.intake.uploads.uploaded_record import RECORDS
+from gateway.rules.calendar import LONDON
+from schemas.catalogue import SCHEMAS, Schema
 
-_SESSION: Final = {"po_number": "PO1001", "session_id": "S-7"}
-_ROWS: Final[tuple[dict[str, str], ...]] = (
-    {"type": "Referral accepted", "po_number": "PO1001", "accepted_at": "15/03/2016 09:55"},
-    {
-        "type": "Referral rejected",
-        "po_number": "PO1002",
-        "reason": "Referred twice",
-        "rejected_at": "15/03/2016 10:00",
-    },
-    _SESSION
-    | {
-        "type": "Session booked",
-        "session_name": "Information session",
-        "starts_at": "22/03/2016 10:00",
-        "duration_minutes": "60",
-        "location": "Leeds",
-        "format": "One to one",
-        "notified_at": "15/03/2016 09:58",
-    },
-    _SESSION
-    | {
-        "type": "Session changed",
-        "starts_at": "23/03/2016 10:00",
-        "duration_minutes": "60",
-        "location": "Leeds",
-        "notified_at": "16/03/2016 09:30",
-    },
-    {
-        "type": "Session cancelled",
-        "po_number": "PO1003",
-        "session_id": "S-8",
-        "reason": "The trainer is ill",
-        "cancelled_at": "17/03/2016 10:00",
-    },
-    _SESSION | {"type": "Notification confirmed", "notified_at": "16/03/2016 10:04"},
-    _SESSION | {"type": "Cannot attend", "reason": "A hospital appointment", "given_at": "17/03/2016 09:30"},
-    {"type": "Group objection", "po_number": "PO1003", "raised_at": "17/03/2016 10:05"},
-    _SESSION
-    | {
-        "type": "Attendance recorded",
-        "outcome": "Did not attend",
-        "reason_given": "The bus did not come",
-        "recorded_at": "23/03/2016 11:10",
-    },
-    _SESSION
-    | {
-        "type": "Attendance corrected",
-        "outcome": "Attended",
-        "explanation": "The wrong line of the register",
-        "recorded_at": "24/03/2016 11:00",
-    },
-    {
-        "type": "Attachment registered",
-        "po_number": "PO1001",
-        "attached_on": "29/03/2016",
-        "attached_to": "Work Programme referral",
-    },
-    _SESSION
-    | {"type": "Expense reimbursed", "kind": "Travel", "amount_pence": "£4.50", "paid_on": "29/03/2016"},
-)
+_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
+
+
+def _in_words(name: str) -> str:
+    return _WORDS.sub(" ", name).capitalize()
+
+
+def _cell(field: str, schema: object, value: object) -> str:
+    """A value of JSON as somebody in Britain writes it into a spreadsheet."""
+    match schema:
+        case ["null", branch]:
+            return _cell(field, branch, value)
+        case {"logicalType": "date"}:
+            return f"{date.fromisoformat(str(value)):%d/%m/%Y}"
+        case {"logicalType": "timestamp-millis"}:
+            return f"{datetime.fromisoformat(str(value)).astimezone(LONDON):%d/%m/%Y %H:%M}"
+        case {"type": "enum"}:
+            return _in_words(str(value))
+    if isinstance(value, int) and field.endswith("_pence"):
+        return f"£{value / 100:.2f}"
+    return str(value)
+
+
+def example_row(record: str, schema: Schema) -> dict[str, str]:
+    """The example of a record's schema, by column. Raises LookupError where it has none."""
+    if "example" not in schema:
+        raise LookupError(f'{record}: no example; give schemas/{record}.avsc an "example"')
+    types = {field["name"]: field["type"] for field in schema["fields"]}
+    example = {name: _cell(name, types[name], value) for name, value in schema["example"].items()}
+    return {"type": _in_words(record)} | example
+
+
+_ROWS: Final = tuple(example_row(record, SCHEMAS[record]) for record in RECORDS)
 
 
 def template_csv() -> bytes:

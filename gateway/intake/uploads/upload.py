@@ -7,9 +7,9 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.intake.uploads.draft import Draft, Mistake
 from gateway.intake.uploads.json_lines import read_json_lines
 from gateway.intake.uploads.table import read_table
+from gateway.intake.uploads.uploaded_record import Mistake, UploadedRecord
 from gateway.rules.messages import LONGEST_MESSAGE_ID, PRAP_ID, SessionRecord, is_message_id
 
 Kind = Literal["csv", "jsonl"]
@@ -49,8 +49,8 @@ def read_upload(
 
     provider_of: from a po_number, whatever text that is, to the provider of its referral; None where there is
     no referral, or one of a provider for whom the caller may not speak. It is asked once a po_number.
-    names_provider: is told what stands as a record's provider_id, which is a mistake. Raises only what these
-    raise.
+    names_provider: called with what stands as a record's provider_id, which is a mistake. Raises only what
+    these raise.
     """
     records: list[Uploaded] = []
     mistakes: list[Mistake] = []
@@ -102,7 +102,7 @@ def _judged(
 
 
 def _judge(
-    draft: Draft, first_line: dict[str, int], provider_of: Callable[[str], str | None]
+    draft: UploadedRecord, first_line: dict[str, int], provider_of: Callable[[str], str | None]
 ) -> Iterator[Uploaded | Mistake]:
     """A record, or each thing that is wrong with it. first_line: of each message_id so far."""
     mistakes = list(draft.mistakes)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.engine.crew import Crew
 from gateway.engine.log import Draft
+from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
-from gateway.replay.replay import replay, to_line
+from gateway.replay.decisions import replay
+from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.sample import programme
 from producers.read_back import OUTBOUND_TOPICS, read_event
@@ -25,7 +26,7 @@ CAUSE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 async def decide_all(log: EmbeddedLog) -> None:
     """Decide what is in the log, and what is due by the end."""
-    await Crew(log, policy.shipped(), WIRING, until=END).run(asyncio.Event())
+    await Workers(log, policy.shipped(), WIRING, until=END).run(asyncio.Event())
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 12])

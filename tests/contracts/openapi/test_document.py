@@ -15,13 +15,14 @@ import pytest
 from aiohttp import web
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
+from gateway.api.operation import Operation
 from gateway.api.security import RoleReason, TokenReason
 from gateway.contracts.openapi import document, operations
 from gateway.contracts.openapi.codes import CODES
-from gateway.contracts.openapi.operation import Operation
 from gateway.processes import serving
-from gateway.processes.plan import plan_of
+from gateway.processes.plan import Plan
 from gateway.reading.tables import LogTables
+from gateway.rules.policy import shipped
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings.settings import Settings
 from tests.ports import free_port
@@ -83,7 +84,7 @@ def test_operations_and_their_parameters_have_names_of_their_own() -> None:
     assert len({each.id for each in listed}) == len(listed)
     assert len({(each.method, each.path) for each in listed}) == len(listed)
     for each in listed:
-        in_path = {part["name"] for part in each.parameters if part["in"] == "path"}
+        in_path = {part.name for part in each.parameters if part.where == "path"}
         assert in_path == set(re.findall(r"\{(\w+)\}", each.path))
 
 
@@ -91,7 +92,7 @@ def test_a_link_leads_to_an_operation_and_a_parameter_of_it() -> None:
     by_id = {each.id: each for each in operations(sandbox=True)}
     for each in by_id.values():
         for other, parameter, _ in each.links.values():
-            assert parameter in {part["name"] for part in by_id[other].parameters}
+            assert parameter in {part.name for part in by_id[other].parameters}
 
 
 def test_only_a_sandbox_has_a_sandbox_in_it() -> None:
@@ -164,7 +165,7 @@ async def test_it_has_every_route_and_no_other(tmp_path: Path, monkeypatch: pyte
     settings = Settings(log_url=f"sqlite:///{tmp_path / 'g.db'}", http_port=free_port())
     log = await open_sandbox(settings.log_path(), 1, LogTables())
     try:
-        async with serving.served(plan_of(settings, sandbox=True), log, asyncio.Event()):
+        async with serving.served(Plan(settings, shipped(), sandbox=True), log, asyncio.Event()):
             pass
     finally:
         await log.close()
@@ -189,7 +190,7 @@ def test_its_parameters_of_the_query_are_those_that_are_read(operation: Operatio
     problem = json.loads(answered.body)
     assert problem["code"] == "UNKNOWN_PARAMETER"
     named = problem["detail"].partition("it takes ")[2].rstrip(".").split(", ")
-    assert set(named) - {"none"} == {part["name"] for part in operation.parameters if part["in"] == "query"}
+    assert set(named) - {"none"} == {part.name for part in operation.parameters if part.where == "query"}
 
 
 def test_it_is_served_to_anybody_compressed_and_once(here: Sandbox) -> None:

@@ -158,7 +158,7 @@ def test_a_file_is_unpacked_line_by_line() -> None:
 
 
 def test_a_file_in_a_zip_is_never_longer_than_the_zip_says() -> None:
-    """A size that is too small hides nothing: what is beyond is not read, and the checksum tells."""
+    """A size that is too small hides nothing: what is beyond is not read, and the checksum shows it."""
     lying = changed(zip_of({"orders.csv": GOOD + b"\n" * 5 * limits.MIB}), 24, "<I", 1000, local=22)
     with pytest.raises(InvalidDownload, match="damaged"):
         read(lying)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.csv_rows import Row
+from gateway.intake.csv_rows import CsvRow
 from gateway.intake.prap.archive import CsvFile, InvalidDownload
 from gateway.intake.prap.table import read_rows
 
 
-def lines(content: bytes) -> list[Row]:
+def lines(content: bytes) -> list[CsvRow]:
     """As rows(), with lines that end in LF only, as they come from a zip."""
     return list(read_rows(CsvFile("orders.csv", iter(io.BytesIO(content)))))
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from gateway.intake.uploads.columns import COLUMNS
-from gateway.intake.uploads.draft import RECORDS, Mistake
 from gateway.intake.uploads.export import csv_bytes
 from gateway.intake.uploads.upload import Kind, Mistakes, Uploaded, read_upload
+from gateway.intake.uploads.uploaded_record import RECORDS, Mistake
 from gateway.rules.calendar import LONDON, date_of, day_of
 from gateway.rules.messages import SessionRecord
 from schemas.catalogue import SCHEMAS

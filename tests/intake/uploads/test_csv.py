@@ -5,8 +5,8 @@ import codecs
 import pytest
 
 from gateway.intake.uploads.columns import COLUMNS_OF
-from gateway.intake.uploads.draft import RECORDS, Mistake
 from gateway.intake.uploads.upload import Mistakes, read_upload
+from gateway.intake.uploads.uploaded_record import RECORDS, Mistake
 from gateway.rules.messages import ExpenseReimbursed, SessionBooked
 from tests.intake.uploads.files import accepted, booked, csv_of, mistakes, ours, people_say, records, with_ids
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.intake.uploads.cells import bare
-from gateway.intake.uploads.draft import Mistake
 from gateway.intake.uploads.export import csv_bytes, mistakes_csv, neutral
+from gateway.intake.uploads.uploaded_record import Mistake
 
 FORMULAS = [
     "=1+1",

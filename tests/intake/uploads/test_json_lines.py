@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.intake.uploads.draft import RECORDS, Mistake
+from gateway.intake.uploads.uploaded_record import RECORDS, Mistake
 from tests.intake.uploads.files import lines_of, mistakes, records
 
 GOOD: dict[str, Any] = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.intake.uploads.draft import Mistake
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MOST_LINES, MOST_MISTAKES, MOST_RECORDS, Kind
+from gateway.intake.uploads.uploaded_record import Mistake
 from tests.intake.uploads.files import accepted, csv_of, lines_of, mistakes, records, with_ids
 
 

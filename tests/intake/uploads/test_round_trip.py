@@ -10,9 +10,9 @@ from msgspec import json
 from msgspec.structs import replace
 
 from gateway.intake.uploads.columns import COLUMNS
-from gateway.intake.uploads.draft import RECORDS, Mistake
 from gateway.intake.uploads.template import template_csv
 from gateway.intake.uploads.upload import Kind, Mistakes, Uploaded, read_upload
+from gateway.intake.uploads.uploaded_record import RECORDS, Mistake
 from gateway.rules.messages import SessionRecord
 from tests.intake.uploads.files import (
     ANY_RECORDS,

@@ -35,7 +35,7 @@ class _Due(Struct, frozen=True, gc=False, array_like=True):
 _due: Final = msgpack.Decoder(_Due).decode
 
 
-class Caseload:
+class PurchaseOrders:
     """The states of one partition's purchase orders, and a heap of what falls due.
 
     Those decided last are at hand as objects, all others are packed. The heap may hold entries that a later

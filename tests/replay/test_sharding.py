@@ -1,4 +1,4 @@
-"""A replay in lanes: the same bytes as alone, the same errors, and no process that stays behind."""
+"""A replay by several processes: the same bytes as by one, the same errors, and no process left behind."""
 
 import json
 import multiprocessing
@@ -7,21 +7,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
-from gateway.intake.lines import InvalidLine, Line
-from gateway.replay import lanes
-from gateway.replay.command import to_write
-from gateway.replay.lanes import in_lanes, lanes_for
-from gateway.replay.replay import BEHIND_ALL_DUE, EndsBeforeInput, LaneEnded, Place
+from gateway.intake.lines import Line, read_lines
+from gateway.replay.decisions import BEHIND_ALL_DUE, Place
+from gateway.replay.printing import to_output
+from gateway.replay.sharding import PART_BYTES, Work, sharded, shards_for
 from gateway.rules.policy import shipped
 from gateway.sample import programme as sampled
+from gateway.system.errors import UserError
 from schemas.json import parse_instant
 from tests.cli.running import clean_environment, json_lines, referral
 from tests.oracle.programmes import programme
@@ -30,17 +30,35 @@ from tests.patience import PATIENCE_S, eventually
 #: Behind the 400 days after which the last referral of the sample is forgotten.
 LATE = parse_instant("2019-01-01T00:00:00Z")
 #: The command on three processes, however many processors there are.
-IN_LANES = (
-    "import gateway.replay.lanes as l; l.lanes_for = lambda _: 3; from gateway.cli.main import main; main()"
-)
+SHARDED = """
+import gateway.replay.sharding
+from gateway.cli.main import main
+gateway.replay.sharding.shards_for = lambda _: 3
+main()
+"""
 
 
-def replayed(lines: Iterable[bytes], count: int, until: int | None = None) -> tuple[bytes, str | None]:
-    """What a replay on so many processes prints, and the error with which it ends."""
+def outputs(lines: Iterable[bytes], work: Work, shards: int, part_bytes: int = PART_BYTES) -> Iterator[bytes]:
+    """What comes of a file with these lines."""
+    with TemporaryFile() as file:
+        file.writelines(lines)
+        file.seek(0)
+        with closing(sharded(file, work, shards, lambda _: None, part_bytes)) as decided:
+            yield from decided
+
+
+def replayed(
+    lines: Iterable[bytes], shards: int, until: int | None = None, part_bytes: int = PART_BYTES
+) -> tuple[bytes, str | None]:
+    """What a replay by so many processes prints, and the error with which it ends."""
+    work = partial(to_output, policies=shipped(), until=until)
     printed: list[bytes] = []
     try:
-        printed.extend(in_lanes(lines, partial(to_write, policies=shipped(), until=until), count))
-    except (InvalidLine, EndsBeforeInput) as error:
+        if shards > 1:
+            printed.extend(outputs(lines, work, shards, part_bytes))
+        else:
+            printed.extend(output for _, output in work(read_lines(lines)))
+    except UserError as error:
         return b"".join(printed), f"{type(error).__name__}: {error}"
     return b"".join(printed), None
 
@@ -49,21 +67,13 @@ def sample(referrals: int) -> list[bytes]:
     return b"".join(sampled(referrals, 3)).splitlines(keepends=True)
 
 
-@pytest.fixture
-def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks so small that a short programme has many."""
-    monkeypatch.setattr(lanes, "LINES", 5)
-
-
 @pytest.mark.parametrize("until", [None, LATE])
 @pytest.mark.parametrize("count", [2, 3, 8])
-def test_any_number_of_lanes_prints_what_one_prints(count: int, until: int | None) -> None:
+def test_any_number_of_processes_prints_what_one_prints(count: int, until: int | None) -> None:
     lines = sample(1_500)
-    assert len(lines) > 2 * lanes.LINES
     assert replayed(lines, count, until) == replayed(lines, 1, until)
 
 
-@pytest.mark.usefixtures("few_at_once")
 @pytest.mark.parametrize("seed", range(40))
 def test_so_do_programmes_of_many_deadlines_at_one_instant(seed: int) -> None:
     """All days are near each other, so deadlines of different purchase orders fall due together."""
@@ -71,10 +81,10 @@ def test_so_do_programmes_of_many_deadlines_at_one_instant(seed: int) -> None:
     assert len(lines) > 10
     alone = replayed(lines, 1, LATE)
     assert alone[0]
-    assert replayed(lines, 3, LATE) == alone
+    assert replayed(lines, 3, LATE, part_bytes=1) == alone
 
 
-def test_what_is_due_between_two_lines_of_another_lane_comes_between_them() -> None:
+def test_what_falls_due_between_two_lines_of_another_shard_comes_between_them() -> None:
     """At the very places at which a single process decides it: ticks move the time of all."""
     referrals = [referral(po_number=f"PO{number}") for number in range(40)]
     ticks = [{"at": f"2016-0{month}-20T00:00:00Z", "tick": True} for month in (4, 5, 6)]
@@ -82,10 +92,8 @@ def test_what_is_due_between_two_lines_of_another_lane_comes_between_them() -> N
     late = [referral(at, f"PO9{number}", referred_on="2016-06-19") for number in range(40)]
     lines = json_lines([*referrals, *ticks, *late]).splitlines(keepends=True)
     alone = replayed(lines, 1)
-    for size in (1, 2, 7, 60):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(lanes, "LINES", size)
-            assert replayed(lines, 4) == alone
+    for part_bytes in (1, 1_000, 10_000):
+        assert replayed(lines, 4, part_bytes=part_bytes) == alone
 
 
 WRONG = {
@@ -116,8 +124,7 @@ def test_a_wrong_line_ends_it_where_one_process_would_end(wrong: bytes, place: i
     assert printed
 
 
-@pytest.mark.usefixtures("few_at_once")
-def test_of_two_wrong_lines_of_different_lanes_the_first_is_told() -> None:
+def test_of_two_wrong_lines_of_different_shards_the_first_is_reported() -> None:
     good = [referral(po_number=f"PO{number}") for number in range(40)]
     wrong = [referral(po_number=f"PO{number}", po_revision="one") for number in range(40, 60)]
     lines = json_lines([*good, *wrong]).splitlines(keepends=True)
@@ -125,16 +132,15 @@ def test_of_two_wrong_lines_of_different_lanes_the_first_is_told() -> None:
         assert replayed(lines, count) == replayed(lines, 1)
 
 
-def test_time_that_would_go_back_at_the_end_is_told_when_all_has_been_printed() -> None:
+def test_an_end_before_the_last_line_is_reported_when_all_has_been_printed() -> None:
     lines = sample(1_000)
     printed, error = replayed(lines, 3, parse_instant("2000-01-01T00:00:00Z"))
     assert error is not None
-    assert error.startswith("EndsBeforeInput: --until is before the last line")
+    assert error.startswith("UsageError: --until is before the last line")
     assert printed == replayed(lines, 1)[0]
 
 
-@pytest.mark.usefixtures("few_at_once")
-def test_a_line_that_has_to_be_looked_into_is_decided_by_the_lane_of_its_purchase_order() -> None:
+def test_a_line_that_has_to_be_looked_into_is_decided_in_the_shard_of_its_purchase_order() -> None:
     """Of a name that comes twice the last one counts; at a glance such a line can't be understood."""
     lines = []
     for number in range(30):
@@ -147,27 +153,37 @@ def test_a_line_that_has_to_be_looked_into_is_decided_by_the_lane_of_its_purchas
     assert (printed, error) == replayed(lines, 1)
 
 
-def test_it_is_shared_out_where_it_is_a_large_file_and_there_are_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes, "_processors", lambda: 4)
+def test_several_processes_decide_a_large_file_where_there_are_processors(tmp_path: Path) -> None:
     file = tmp_path / "lines"
     for size, expected in ((0, 1), (1024 * 1024 - 1, 1), (1024 * 1024, 4)):
         file.write_bytes(b" " * size)
         with file.open("rb") as stream:
-            assert lanes_for(stream) == expected
+            assert shards_for(stream, processors=4) == expected
     with file.open("rb") as stream:
-        monkeypatch.setattr(lanes, "_processors", lambda: 64)
-        assert lanes_for(stream) == 8
-        monkeypatch.setattr(lanes, "_processors", lambda: 1)
-        assert lanes_for(stream) == 1
+        assert shards_for(stream, processors=64) == 8
+        assert shards_for(stream, processors=1) == 1
 
 
-def test_what_comes_from_another_program_is_decided_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_processors", lambda: 4)
+def test_what_comes_from_another_program_is_decided_as_it_comes() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb"):
-        assert lanes_for(stream) == 1
+        assert shards_for(stream, processors=4) == 1
+
+
+def test_a_file_is_read_from_its_position_to_the_end_it_had_at_the_beginning(tmp_path: Path) -> None:
+    """Whatever is written to it meanwhile, and although another file takes its name."""
+    file = tmp_path / "lines"
+    lines = sample(300)
+    file.write_bytes(b"not a message\n" + b"".join(lines))
+    work = partial(to_output, policies=shipped(), until=None)
+    with file.open("rb") as stream, file.open("ab") as growing:
+        stream.readline()
+        with closing(sharded(stream, work, 2, lambda _: None)) as decided:
+            first = next(decided)
+            growing.write(b"{\n")
+            growing.flush()
+            file.unlink()
+            assert b"".join([first, *decided]) == replayed(lines, 1)[0]
 
 
 class Odd(Exception):
@@ -183,7 +199,7 @@ def fails(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
 
 def test_what_nobody_expects_is_raised_here_and_says_where_it_was() -> None:
     with pytest.raises(Odd, match="a bug") as raised:
-        list(in_lanes(sample(1_500), fails, 2))
+        list(outputs(sample(1_500), fails, 2))
     (note,) = raised.value.__notes__
     assert "in fails" in note
 
@@ -195,9 +211,9 @@ def dies(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
         yield (line.number, BEHIND_ALL_DUE), b"x"
 
 
-def test_a_process_that_is_killed_ends_the_replay_with_a_sentence() -> None:
-    with pytest.raises(LaneEnded, match="was stopped; see to memory, and try again"):
-        list(in_lanes(sample(1_500), dies, 2))
+def test_a_process_that_is_killed_ends_the_replay_with_an_error_message() -> None:
+    with pytest.raises(UserError, match="died; check its memory and try again"):
+        list(outputs(sample(1_500), dies, 2))
 
 
 def pours(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
@@ -206,57 +222,26 @@ def pours(lines: Iterator[Line]) -> Iterator[tuple[Place, bytes]]:
 
 
 def sleeps(pid: int) -> bool:
-    """Whether a process waits: here, until somebody takes what it sends."""
+    """Whether a process waits: here, for its reader."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
-def test_so_does_one_that_is_killed_while_it_hands_over_what_it_has() -> None:
-    """Such as one that takes too much memory while nobody reads what is printed."""
-    printed = in_lanes(sample(1_500), pours, 2)
+def test_so_does_one_that_is_killed_while_it_sends() -> None:
+    """A full pipe holds a process up, so that it has no more than a part waiting."""
+    printed = outputs(sample(1_500), pours, 2)
     assert next(printed)
-    for lane in multiprocessing.active_children():
-        assert lane.pid is not None
-        eventually(partial(sleeps, lane.pid))
-        os.kill(lane.pid, signal.SIGKILL)
-    with pytest.raises(LaneEnded, match="was stopped"):
+    for process in multiprocessing.active_children():
+        assert process.pid is not None
+        eventually(partial(sleeps, process.pid))
+        os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(UserError, match="died"):
         list(printed)
 
 
-def test_no_lane_is_far_ahead_of_the_others(few_at_once: None) -> None:
-    """Else one that has nothing to say would make its parent keep all lines for the others."""
-    taken = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal taken
-        for number in range(2_000):
-            taken += 1
-            second = f"{number // 60:02}:{number % 60:02}"
-            yield json_lines([referral(f"2016-03-14T09:{second}Z", message_id=f"M{number}")])
-
-    work = partial(to_write, policies=shipped(), until=None)
-    ahead = [taken - number for number, _ in enumerate(in_lanes(lines(), work, 3))]
-    assert len(ahead) >= 2_000
-    # What a lane has understood and not decided yet, and three blocks.
-    assert max(ahead) <= 256 + 4 * lanes.LINES
-
-
-@pytest.mark.usefixtures("few_at_once")
-def test_what_falls_due_at_once_is_handed_over_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_falls_due_at_once_is_sent_in_parts() -> None:
     referrals = json_lines(referral(po_number=f"PO{number}") for number in range(300))
     lines = [*referrals.splitlines(keepends=True), b'{"at":"2016-06-20T00:00:00Z","tick":true}\n']
-    alone = replayed(lines, 1, LATE)
-    largest = 0
-    receive = Connection.recv
-
-    def received(self: Any) -> Any:
-        nonlocal largest
-        part = receive(self)
-        largest = max(largest, len(getattr(part, "written", ())))  # lanes receive, too: lines
-        return part
-
-    monkeypatch.setattr(Connection, "recv", received)
-    assert replayed(lines, 2, LATE) == alone
-    assert largest == lanes.LINES
+    assert replayed(lines, 2, LATE, part_bytes=100) == replayed(lines, 1, LATE)
 
 
 @pytest.fixture
@@ -265,7 +250,7 @@ def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     file = tmp_path / "sample.jsonl"
     file.write_bytes(b"".join(sample(1_500)))
     process = subprocess.Popen(
-        [sys.executable, "-c", IN_LANES, "replay", str(file)],
+        [sys.executable, "-c", SHARDED, "replay", str(file)],
         cwd=tmp_path,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
@@ -292,26 +277,26 @@ def at_work_of(process: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid, state in states if int(pid) != process.pid and not state.startswith("Z")]
 
 
-#: It is told to stop in the moment in which it forks a lane.
-TOLD_WHILE_FORKING = """
+#: It gets a signal at the moment at which it forks.
+SIGNAL_WHILE_FORKING = """
 import os
 from multiprocessing import context
 fork = context.ForkProcess.start
 def start(process):
-    os.kill(os.getpid(), int(os.environ["TOLD"]))
+    os.kill(os.getpid(), int(os.environ["SIGNAL"]))
     fork(process)
 context.ForkProcess.start = start
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_stop_while_it_begins_it_does(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_while_it_forks_stops_it(number: signal.Signals, tmp_path: Path) -> None:
     file = tmp_path / "sample.jsonl"
     file.write_bytes(b"".join(sample(300)))
     ended = subprocess.run(
-        [sys.executable, "-c", TOLD_WHILE_FORKING + IN_LANES, "replay", str(file)],
+        [sys.executable, "-c", SIGNAL_WHILE_FORKING + SHARDED, "replay", str(file)],
         cwd=tmp_path,
-        env=clean_environment() | {"TOLD": str(int(number))},
+        env=clean_environment() | {"SIGNAL": str(int(number))},
         capture_output=True,
         timeout=PATIENCE_S,
         check=False,
@@ -320,7 +305,7 @@ def test_told_to_stop_while_it_begins_it_does(number: signal.Signals, tmp_path: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_stop_it_ends_with_all_its_processes_and_says_nothing(
+def test_a_signal_stops_it_with_all_its_processes_and_without_a_word(
     at_work: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     """A terminal sends SIGINT to all of them, and systemd SIGTERM."""

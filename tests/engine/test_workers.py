@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.engine import crew as crew_module
-from gateway.engine.crew import Crew
 from gateway.engine.log import Assignment, Lost
+from gateway.engine.workers import Workers
 from tests.engine.plain_wiring import PLAIN
 from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
@@ -42,24 +41,26 @@ class Assigning(SimulatedLog):
         return await super().claim(partition)
 
 
-async def until_owned(crew: Crew, *partitions: int) -> None:
+async def until_owned(workers: Workers, *partitions: int) -> None:
     """Wait until these, and no others, are worked on."""
-    await in_the_end(lambda: _owned(crew, {*partitions}))
+    await in_the_end(lambda: _owned(workers, {*partitions}))
 
 
-def _owned(crew: Crew, partitions: set[int]) -> bool:
-    return crew.workers.keys() == partitions and not any(worker.trouble for worker in crew.workers.values())
+def _owned(workers: Workers, partitions: set[int]) -> bool:
+    return workers.by_partition.keys() == partitions and not any(
+        worker.trouble for worker in workers.by_partition.values()
+    )
 
 
 async def test_what_stays_assigned_is_not_claimed_again() -> None:
     """What is lost is let go, and what is won is claimed."""
     log, stop = Assigning(4), asyncio.Event()
-    crew = Crew(log, POLICIES, PLAIN)
-    running = asyncio.create_task(crew.run(stop))
+    workers = Workers(log, POLICIES, PLAIN)
+    running = asyncio.create_task(workers.run(stop))
     await log.assign(0, 1, 2)
-    await until_owned(crew, 0, 1, 2)
+    await until_owned(workers, 0, 1, 2)
     await log.assign(1, 2, 3)
-    await until_owned(crew, 1, 2, 3)
+    await until_owned(workers, 1, 2, 3)
     assert sorted(log.claims) == [0, 1, 2, 3]
     stop.set()
     await running
@@ -67,14 +68,14 @@ async def test_what_stays_assigned_is_not_claimed_again() -> None:
 
 async def test_a_partition_that_goes_and_comes_back_is_claimed_again() -> None:
     log, stop = Assigning(2), asyncio.Event()
-    crew = Crew(log, POLICIES, PLAIN)
-    running = asyncio.create_task(crew.run(stop))
+    workers = Workers(log, POLICIES, PLAIN)
+    running = asyncio.create_task(workers.run(stop))
     await log.assign(0)
-    await until_owned(crew, 0)
+    await until_owned(workers, 0)
     await log.assign()
-    await until_owned(crew)
+    await until_owned(workers)
     await log.assign(0)
-    await until_owned(crew, 0)
+    await until_owned(workers, 0)
     assert log.claims == [0, 0]
     stop.set()
     await running
@@ -83,31 +84,30 @@ async def test_a_partition_that_goes_and_comes_back_is_claimed_again() -> None:
 async def test_who_was_fenced_out_claims_again_when_it_is_assigned_anew() -> None:
     """And leaves it to the other one until then."""
     log, stop = Assigning(1), asyncio.Event()
-    crew = Crew(log, POLICIES, PLAIN)
-    running = asyncio.create_task(crew.run(stop))
+    workers = Workers(log, POLICIES, PLAIN)
+    running = asyncio.create_task(workers.run(stop))
     await log.assign(0)
-    await until_owned(crew, 0)
+    await until_owned(workers, 0)
     log.ground.kept[0].epoch += 1
-    await until_owned(crew)
+    await until_owned(workers)
     assert log.claims == [0]
     await log.assign(0)
-    await until_owned(crew, 0)
+    await until_owned(workers, 0)
     assert log.claims == [0, 0]
     stop.set()
     await running
 
 
-async def test_who_was_fenced_out_and_stays_assigned_claims_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_was_fenced_out_and_stays_assigned_claims_again() -> None:
     """Else nobody would work on it: whoever fenced it out may have died before the group knew it."""
-    monkeypatch.setattr(crew_module, "CLAIM_AGAIN_S", 0.0)
     log, stop = Assigning(1), asyncio.Event()
-    crew = Crew(log, POLICIES, PLAIN)
-    running = asyncio.create_task(crew.run(stop))
+    workers = Workers(log, POLICIES, PLAIN, claim_again_s=0)
+    running = asyncio.create_task(workers.run(stop))
     await log.assign(0)
-    await until_owned(crew, 0)
+    await until_owned(workers, 0)
     log.ground.kept[0].epoch += 1
     await in_the_end(lambda: log.claims == [0, 0])
-    await until_owned(crew, 0)
+    await until_owned(workers, 0)
     stop.set()
     await running
 
@@ -115,9 +115,9 @@ async def test_who_was_fenced_out_and_stays_assigned_claims_again(monkeypatch: p
 async def test_on_a_log_of_one_process_a_lost_partition_ends_it() -> None:
     """Somebody has opened the file in a way that it must not be opened."""
     log = SimulatedLog(Ground(1))
-    crew = Crew(log, POLICIES, PLAIN)
-    running = asyncio.create_task(crew.run(asyncio.Event()))
-    await until_owned(crew, 0)
+    workers = Workers(log, POLICIES, PLAIN)
+    running = asyncio.create_task(workers.run(asyncio.Event()))
+    await until_owned(workers, 0)
     log.ground.kept[0].epoch += 1
     with pytest.raises(Lost):
         await running

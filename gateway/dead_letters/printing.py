@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.dead_letters.letters import Choice, Letter, fails_again, letters
+from gateway.dead_letters.handling import Choice, DeadLetterEntry, dead_letters, fails_again
 from gateway.engine.log import Log
-from gateway.rules.words import instant, printable
+from gateway.rules.calendar import instant_text
+from gateway.rules.words import printable
 from schemas.catalogue import RECORDS
 from schemas.codec import Unreadable, decode
 from schemas.json import format_instant, render
@@ -22,7 +23,7 @@ MOST_ROWS: Final = 500
 _DONE: Final = {"REPLAYED": "replayed", "DISCARDED": "discarded"}
 
 
-def line(letter: Letter) -> dict[str, Any]:
+def line(letter: DeadLetterEntry) -> dict[str, Any]:
     """What is known of a letter, without what it holds, as it is printed for programs."""
     dead, handled = letter.dead, letter.handled
     return {
@@ -43,28 +44,28 @@ def line(letter: Letter) -> dict[str, Any]:
     }
 
 
-def shown(letter: Letter, *, value: bool) -> dict[str, Any]:
+def shown(letter: DeadLetterEntry, *, value: bool) -> dict[str, Any]:
     """A letter by itself: its line, why it would fail again, and with `value` what it holds."""
-    told = line(letter) | {"would_fail_again": fails_again(letter.dead)}
+    facts = line(letter) | {"would_fail_again": fails_again(letter.dead)}
     if value:
         held = render(letter.dead)
-        told |= {name: held[name] for name in ("key", "value", "headers")}
-        told["record"] = _record(letter)
-    return told
+        facts |= {name: held[name] for name in ("key", "value", "headers")}
+        facts["record"] = _record(letter)
+    return facts
 
 
-async def print_letters(log: Log, choice: Choice, *, everything: bool, as_json: bool) -> None:
+async def print_dead_letters(log: Log, choice: Choice, *, everything: bool, as_json: bool) -> None:
     """The letters of a choice that wait, or with `everything` those that were handled as well.
 
     A table on a terminal, JSON lines elsewhere and with `as_json`. Raises LogError.
     """
-    found = (one async for one in letters(log, choice) if everything or not one.handled)
+    found = (one async for one in dead_letters(log, choice) if everything or not one.handled)
     if not sys.stdout.isatty() or as_json:
         async for one in found:
             sys.stdout.buffer.write(json.encode(line(one)) + b"\n")
         sys.stdout.buffer.flush()
         return
-    rows: deque[Letter] = deque(maxlen=MOST_ROWS)
+    rows: deque[DeadLetterEntry] = deque(maxlen=MOST_ROWS)
     count = 0
     async for one in found:
         rows.append(one)
@@ -77,14 +78,14 @@ async def print_letters(log: Log, choice: Choice, *, everything: bool, as_json: 
     for column in ("letter", "came (London)", "code", "what became of it"):
         table.add_column(column, overflow="fold")
     for one in rows:
-        came = instant(one.dead.decided_at)
+        came = instant_text(one.dead.decided_at)
         table.add_row(Text(printable(one.dead.event_id)), came, one.dead.code, Text(became(one)))
     console.print(table)
     if count > len(rows):
         console.print(f"These are the last {len(rows):,} of {count:,}; --json prints all.")
 
 
-def print_letter(letter: Letter, *, value: bool, as_json: bool) -> None:
+def print_dead_letter(letter: DeadLetterEntry, *, value: bool, as_json: bool) -> None:
     """One letter: for people on a terminal, a JSON line elsewhere and with `as_json`.
 
     value: with what it holds, which may be about a person.
@@ -96,7 +97,7 @@ def print_letter(letter: Letter, *, value: bool, as_json: bool) -> None:
     why = fails_again(dead)
     facts = {
         "letter": dead.event_id,
-        "came": f"{instant(dead.decided_at)} (London)",
+        "came": f"{instant_text(dead.decided_at)} (London)",
         "from": f"{dead.source_topic}, partition {dead.source_partition}, offset {dead.source_offset}",
         "code": f"{dead.code}: {dead.detail}",
         "now": "this version can read it" if why is None else f"would fail again: {why}",
@@ -116,14 +117,14 @@ def print_letter(letter: Letter, *, value: bool, as_json: bool) -> None:
         console.print(head, soft_wrap=True)
 
 
-def became(letter: Letter) -> str:
+def became(letter: DeadLetterEntry) -> str:
     """Where a letter comes from, where it was put back before, and what was done with it."""
     said = []
     if letter.came_from:
         origin, then = letter.came_from
-        said.append(f"failed again: came from {printable(origin)}, replayed {instant(then.at)}")
+        said.append(f"failed again: came from {printable(origin)}, replayed {instant_text(then.at)}")
     if letter.handled:
-        said.append(f"{_DONE[letter.handled.done]} {instant(letter.handled.at)}")
+        said.append(f"{_DONE[letter.handled.done]} {instant_text(letter.handled.at)}")
     else:
         said.append("waits")
     if letter.failed_again:
@@ -131,7 +132,7 @@ def became(letter: Letter) -> str:
     return "; ".join(said)
 
 
-def _record(letter: Letter) -> dict[str, Any] | None:
+def _record(letter: DeadLetterEntry) -> dict[str, Any] | None:
     """The record that a letter holds, where it holds one, whether it belongs on its topic or not."""
     record = decode(letter.dead.value, RECORDS, largest=None)
     if isinstance(record, Unreadable):

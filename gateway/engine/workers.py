@@ -15,14 +15,14 @@ from gateway.rules.policy import Policies
 #: Who was fenced out of a partition that it still believes to be assigned claims it again after this time,
 #: unless a new assignment comes first: a live member learns of one within two heartbeats.
 CLAIM_AGAIN_S: Final = 6.0
-#: How long a worker that was told to stop may take to finish its step.
+#: How long a worker that is to stop may take to finish its step.
 FINISH_S: Final = 4.0
 
 
-class Crew:
+class Workers:
     """Keeps a worker at each assigned partition.
 
-    until: see Worker. With it the crew ends when all its partitions are decided. observer: called with what
+    until: see Worker. With it, they end when all their partitions are decided. observer: called with what
     happens.
     """
 
@@ -47,7 +47,7 @@ class Crew:
         self._claim_again_s = claim_again_s
         self._finish_s = finish_s
         #: The workers at work, by partition number.
-        self.workers: dict[int, Worker] = {}
+        self.by_partition: dict[int, Worker] = {}
         #: What is waited for before partitions can be assigned.
         self.waiting_for = "no partitions have been assigned to it yet"
         #: The partition numbers assigned; None: not known yet.
@@ -65,26 +65,26 @@ class Crew:
     @property
     def decided(self) -> int:
         """How many messages and deadlines were decided and committed here."""
-        return self._decided + sum(worker.decided for worker in self.workers.values())
+        return self._decided + sum(worker.decided for worker in self.by_partition.values())
 
     async def until_at_rest(self) -> None:
         """Wait until all that is assigned has been decided and committed, for the first time."""
         await self._took_on.wait()
-        for worker in [*self.workers.values()]:
+        for worker in [*self.by_partition.values()]:
             await worker.until_idle(NEVER)
 
     def trouble(self, partition: int) -> str | None:
         """Why nothing is decided on an assigned partition at the moment; None: it is, or all is decided."""
         if partition in self._finished:
             return None
-        worker = self.workers.get(partition)
+        worker = self.by_partition.get(partition)
         if worker is None:
             return "another process has claimed it; it is claimed again soon, where it stays assigned here"
         return worker.trouble
 
     def standing(self, partition: int) -> Standing | None:
         """How a partition stood when it was last read; None: not known, because it is not owned."""
-        worker = self.workers.get(partition)
+        worker = self.by_partition.get(partition)
         return worker.standing if worker else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -96,12 +96,12 @@ class Crew:
         Raises what a worker can't go on with; a partition lost to another process is not such a thing, where
         the log is shared.
         """
-        told = asyncio.create_task(stop.wait())
+        stopping = asyncio.create_task(stop.wait())
         hearing: asyncio.Task[Assignment] = asyncio.create_task(self._log.assigned(0))
         try:
-            while not told.done() and not self._all_finished():
+            while not stopping.done() and not self._all_finished():
                 await asyncio.wait(
-                    {told, hearing, *self._tasks.values()},
+                    {stopping, hearing, *self._tasks.values()},
                     timeout=1 if self._lost_at else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
@@ -115,7 +115,7 @@ class Crew:
                 self._let_go()
                 self._take_on()
         finally:
-            told.cancel()
+            stopping.cancel()
             hearing.cancel()
             for ending in self._stops.values():
                 ending.set()
@@ -123,7 +123,7 @@ class Crew:
                 _, late = await asyncio.wait(self._tasks.values(), timeout=self._finish_s)
                 for task in late:
                     task.cancel()  # a log that is away never lets it finish its step
-            await asyncio.gather(told, hearing, *self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(stopping, hearing, *self._tasks.values(), return_exceptions=True)
         self._collect()
 
     def _collect(self) -> None:
@@ -132,7 +132,7 @@ class Crew:
             if not task.done():
                 continue
             del self._tasks[partition]
-            worker = self.workers.pop(partition)
+            worker = self.by_partition.pop(partition)
             self._decided += worker.decided
             if worker.moved:
                 # What was put on another partition may have come after that one's end.
@@ -172,7 +172,7 @@ class Crew:
                 observer=self._observer,
                 step=self._step,
             )
-            self.workers[partition] = worker
+            self.by_partition[partition] = worker
             self._stops[partition] = asyncio.Event()
             self._tasks[partition] = asyncio.create_task(worker.run(self._stops[partition]))
         self._took_on.set()

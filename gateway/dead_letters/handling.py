@@ -9,6 +9,7 @@ from msgspec import Struct
 from consumers import READERS, columns_of
 from gateway.engine.log import NO_COLUMNS, Draft, Handled, Log, Record
 from gateway.rules.events import DeadLetter
+from gateway.system.errors import UsageError
 from producers.read_back import DEAD_LETTERS, read_event
 from schemas.codec import Unreadable
 
@@ -17,10 +18,6 @@ REPLAYED_FROM: Final = "gateway_replayed_from"
 #: So many letters, or bytes of their values, are handled in one transaction at the most.
 AT_ONCE: Final = 100
 AT_ONCE_BYTES: Final = 8 * 1024 * 1024
-
-
-class UnknownLetter(ValueError):
-    """No dead letter on the log has this id; the message says what to do."""
 
 
 class Choice(Struct, frozen=True):
@@ -42,7 +39,7 @@ class Choice(Struct, frozen=True):
         )
 
 
-class Letter(Struct, frozen=True):
+class DeadLetterEntry(Struct, frozen=True):
     """A dead letter, and what became of it.
 
     handled: what was done with it; None: it waits. came_from: the letter that was put back and became this
@@ -67,7 +64,7 @@ class PutBack(Struct, frozen=True):
     left: Mapping[str, str]
 
 
-async def letters(log: Log, choice: Choice) -> AsyncIterator[Letter]:
+async def dead_letters(log: Log, choice: Choice) -> AsyncIterator[DeadLetterEntry]:
     """The letters of a choice, in the order in which the log gives them. Raises LogError.
 
     The log is read twice, so that no letter is kept in memory: only what was done with those handled.
@@ -81,13 +78,13 @@ async def letters(log: Log, choice: Choice) -> AsyncIterator[Letter]:
     async for dead in _read(log):
         if choice.takes(dead):
             name = dead.event_id
-            yield Letter(dead, handled.get(name), _origin(dead, handled), again.get(name))
+            yield DeadLetterEntry(dead, handled.get(name), _origin(dead, handled), again.get(name))
 
 
-async def letter(log: Log, event_id: str) -> Letter:
-    """One letter. Raises UnknownLetter or LogError."""
+async def dead_letter(log: Log, event_id: str) -> DeadLetterEntry:
+    """One letter. Raises UsageError or LogError."""
     found = None
-    async for one in letters(log, Choice(frozenset({event_id}))):
+    async for one in dead_letters(log, Choice(frozenset({event_id}))):
         found = one
     if found is None:
         raise _unknown(event_id, (await log.handled()).get(event_id))
@@ -97,7 +94,7 @@ async def letter(log: Log, event_id: str) -> Letter:
 async def choose(log: Log, choice: Choice) -> dict[str, Handled | None]:
     """The ids of the letters of a choice, with what was done with them.
 
-    Of letters that are not named, only those that wait. Raises UnknownLetter, where one that is named is not
+    Of letters that are not named, only those that wait. Raises UsageError, where one that is named is not
     on the log, or LogError.
     """
     handled = await log.handled()
@@ -110,7 +107,14 @@ async def choose(log: Log, choice: Choice) -> dict[str, Handled | None]:
     return found
 
 
-async def put_back(log: Log, ids: Collection[str], *, anyway: bool) -> PutBack:
+async def put_back(
+    log: Log,
+    ids: Collection[str],
+    *,
+    anyway: bool,
+    at_once: int = AT_ONCE,
+    at_once_bytes: int = AT_ONCE_BYTES,
+) -> PutBack:
     """Put the letters' records back on their topics: bytes, key and headers, and REPLAYED_FROM beside.
 
     Only those that this version of the gateway can read, but `anyway` all of them. One that was handled
@@ -130,7 +134,7 @@ async def put_back(log: Log, ids: Collection[str], *, anyway: bool) -> PutBack:
             failing[dead.event_id] = why
         batch[dead.event_id] = _draft(dead)
         size += len(dead.value or b"")
-        if len(batch) >= AT_ONCE or size >= AT_ONCE_BYTES:
+        if len(batch) >= at_once or size >= at_once_bytes:
             done |= await _handle(log, batch)
             batch, size = {}, 0
     done |= await _handle(log, batch)
@@ -164,12 +168,12 @@ def fails_again(dead: DeadLetter) -> str | None:
 async def _handle(log: Log, batch: Mapping[str, Draft | None]) -> frozenset[str]:
     """Handle letters in one transaction; returns those that were not handled before."""
     done = await log.handle(batch) if batch else frozenset()
-    say = structlog.get_logger("gateway")
+    logger = structlog.get_logger("gateway")
     for name, draft in batch.items():
         if name in done and draft:
-            say.info("dead_letter.replayed", letter=name, topic=draft.topic)
+            logger.info("dead_letter.replayed", letter=name, topic=draft.topic)
         elif name in done:
-            say.info("dead_letter.discarded", letter=name)
+            logger.info("dead_letter.discarded", letter=name)
     return done
 
 
@@ -193,13 +197,13 @@ def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Hand
     return (named, mark) if mark and mark.done == "REPLAYED" else None
 
 
-def _unknown(event_id: str, mark: Handled | None) -> UnknownLetter:
+def _unknown(event_id: str, mark: Handled | None) -> UsageError:
     name = event_id if event_id.isprintable() else "of this id"
     if mark is not None:
-        return UnknownLetter(
+        return UsageError(
             f"the dead letter {name} was {mark.done.lower()}, and is no longer on the log, which keeps "
             "letters for a time only; there is nothing left to do"
         )
-    return UnknownLetter(
+    return UsageError(
         f"there is no dead letter {name} on the log, or no longer; see `gateway dead-letters list --all`"
     )

@@ -25,7 +25,7 @@ class Mistake(Struct, frozen=True, gc=False):
     problem: str
 
 
-class Draft(NamedTuple):
+class UploadedRecord(NamedTuple):
     """A row or a line. message_id, po_number: None where there is none; then mistakes say so.
 
     record: without mistakes there is one, whose provider_id is empty yet. provider_id: what is said of that

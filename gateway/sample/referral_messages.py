@@ -26,7 +26,7 @@ class Posted(Struct, frozen=True):
     value: dict[str, Any]
 
 
-class Letters:
+class ReferralMessages:
     """The messages of one referral, in the order in which they were written.
 
     `identity` is 128 random bits, of which the message ids are made.

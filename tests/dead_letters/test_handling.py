@@ -1,4 +1,4 @@
-"""Dead letters are put back as they came, once, and it is told which of them failed again."""
+"""Dead letters are put back as they came, once, and it is known which of them failed again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -8,14 +8,15 @@ from unittest.mock import patch
 import pytest
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
-from gateway.dead_letters import letters
-from gateway.dead_letters.letters import REPLAYED_FROM, Choice, Letter, UnknownLetter
-from gateway.engine.crew import Crew
+from gateway.dead_letters import handling
+from gateway.dead_letters.handling import REPLAYED_FROM, Choice, DeadLetterEntry
 from gateway.engine.log import INBOUND_TOPICS, Draft, Headers, Record
+from gateway.engine.workers import Workers
 from gateway.intake.lines import read_lines
 from gateway.processes.wiring import WIRING
 from gateway.rules import policy
 from gateway.rules.events import Outcome
+from gateway.system.errors import UsageError
 from producers import dead_letters
 from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.codec import Unreadable, UnreadableCode, encode
@@ -58,7 +59,7 @@ async def sent(
 
 async def decide_all(log: EmbeddedLog) -> None:
     """All that has arrived is decided."""
-    await Crew(log, policy.shipped(), WIRING, until=NINE).run(asyncio.Event())
+    await Workers(log, policy.shipped(), WIRING, until=NINE).run(asyncio.Event())
 
 
 async def died_earlier(log: EmbeddedLog, code: UnreadableCode, value: bytes = GOOD) -> str:
@@ -69,19 +70,21 @@ async def died_earlier(log: EmbeddedLog, code: UnreadableCode, value: bytes = GO
     return f"{REFERRALS}-0-700"
 
 
-async def found(log: EmbeddedLog, choice: Choice = ANY) -> list[Letter]:
+async def found(log: EmbeddedLog, choice: Choice = ANY) -> list[DeadLetterEntry]:
     """The letters of a choice."""
-    return [letter async for letter in letters.letters(log, choice)]
+    return [letter async for letter in handling.dead_letters(log, choice)]
 
 
 async def ids(log: EmbeddedLog, choice: Choice = ANY) -> list[str]:
     """The ids of the letters that wait."""
-    return list(await letters.choose(log, choice))
+    return list(await handling.choose(log, choice))
 
 
-async def put_back(log: EmbeddedLog, names: Sequence[str], *, anyway: bool = False) -> tuple[int, list[str]]:
+async def put_back(
+    log: EmbeddedLog, names: Sequence[str], *, anyway: bool = False, **sizes: int
+) -> tuple[int, list[str]]:
     """Put letters back; how many were, and which were left."""
-    result = await letters.put_back(log, names, anyway=anyway)
+    result = await handling.put_back(log, names, anyway=anyway, **sizes)
     return result.done, list(result.left)
 
 
@@ -104,24 +107,24 @@ async def test_a_letter_is_put_back_once(log: EmbeddedLog) -> None:
     name = await died_earlier(log, "FAILED")
     assert await put_back(log, [name]) == (1, [])
     assert await put_back(log, [name]) == (0, [])
-    assert await letters.discard(log, [name]) == 0
+    assert await handling.discard(log, [name]) == 0
     assert len(await followed(log, [REFERRALS])) == 1
 
 
 async def test_a_letter_that_was_discarded_is_not_put_back(log: EmbeddedLog) -> None:
     name = await died_earlier(log, "FAILED")
-    assert await letters.discard(log, [name]) == 1
+    assert await handling.discard(log, [name]) == 1
     assert await put_back(log, [name], anyway=True) == (0, [])
     assert await followed(log, [REFERRALS]) == []
 
 
 async def test_what_would_fail_again_stays_unless_it_is_wanted(log: EmbeddedLog) -> None:
-    """It is read as the gateway would read it; that its reason is told is all that happens."""
+    """It is read as the gateway would read it; that its reason is shown is all that happens."""
     await sent(log, BROKEN, None)
     await sent(log, GOOD, key=b"PO2")
     await sent(log, GOOD + b"x" * 1024 * 1024)
     names = await ids(log)
-    result = await letters.put_back(log, names, anyway=False)
+    result = await handling.put_back(log, names, anyway=False)
     assert result.done == 0
     assert [*result.left.values()] == [
         "The body ends before its record does.",
@@ -161,7 +164,7 @@ async def test_who_sends_the_header_of_a_letter_that_was_not_put_back_is_not_bel
     """Also where that letter was discarded."""
     await sent(log, BROKEN)
     await sent(log, BROKEN, headers=((REPLAYED_FROM, named),))
-    await letters.discard(log, ["prap.referrals-0-1"])
+    await handling.discard(log, ["prap.referrals-0-1"])
     assert [(letter.came_from, letter.failed_again) for letter in await found(log)] == [(None, None)] * 2
 
 
@@ -181,22 +184,22 @@ async def test_letters_are_chosen_by_id_code_and_topic(log: EmbeddedLog) -> None
 async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log: EmbeddedLog) -> None:
     await sent(log, BROKEN, BROKEN)
     one, two = await ids(log)
-    await letters.discard(log, [one])
+    await handling.discard(log, [one])
     assert await ids(log) == [two]
-    chosen = await letters.choose(log, Choice(frozenset({one, two})))
+    chosen = await handling.choose(log, Choice(frozenset({one, two})))
     assert [mark and mark.done for mark in chosen.values()] == ["DISCARDED", None]
 
 
-async def test_a_letter_that_is_not_there_is_told_before_anything_is_done(log: EmbeddedLog) -> None:
+async def test_a_letter_that_is_not_there_is_reported_before_anything_is_done(log: EmbeddedLog) -> None:
     """Be it that it never was, or that the log no longer has it."""
     await sent(log, BROKEN)
-    with pytest.raises(UnknownLetter, match=r"no dead letter nope on the log"):
-        await letters.choose(log, Choice(frozenset({"nope", *await ids(log)})))
-    with pytest.raises(UnknownLetter, match=r"no dead letter of this id on the log"):
-        await letters.letter(log, "\x1b[2J")
+    with pytest.raises(UsageError, match=r"no dead letter nope on the log"):
+        await handling.choose(log, Choice(frozenset({"nope", *await ids(log)})))
+    with pytest.raises(UsageError, match=r"no dead letter of this id on the log"):
+        await handling.dead_letter(log, "\x1b[2J")
     await log.handle({"gone": None})
-    for look in (letters.letter(log, "gone"), letters.choose(log, Choice(frozenset({"gone"})))):
-        with pytest.raises(UnknownLetter, match="gone was discarded, and is no longer on the log"):
+    for look in (handling.dead_letter(log, "gone"), handling.choose(log, Choice(frozenset({"gone"})))):
+        with pytest.raises(UsageError, match="gone was discarded, and is no longer on the log"):
             await look
 
 
@@ -213,8 +216,8 @@ async def test_what_fails_again_meanwhile_is_not_put_back_again(log: EmbeddedLog
         await decide_all(log)
         return done
 
-    with patch.object(log, "handle", handle_and_decide), patch.object(letters, "AT_ONCE", 2):
-        assert await put_back(log, waiting, anyway=True) == (5, [])
+    with patch.object(log, "handle", handle_and_decide):
+        assert await put_back(log, waiting, anyway=True, at_once=2) == (5, [])
     assert handled == [2, 2, 1]
     assert len(await ids(log)) == 5
     assert len(await found(log)) == 10
@@ -231,8 +234,8 @@ async def test_large_letters_are_put_back_a_few_at_a_time(log: EmbeddedLog) -> N
         taken.append(len(batch))
         return await handle(batch)
 
-    with patch.object(log, "handle", count), patch.object(letters, "AT_ONCE_BYTES", 2_500):
-        assert await put_back(log, await ids(log), anyway=True) == (7, [])
+    with patch.object(log, "handle", count):
+        assert await put_back(log, await ids(log), anyway=True, at_once_bytes=2_500) == (7, [])
     assert taken == [3, 3, 1]
     assert [record.value for record in await followed(log, [REFERRALS])] == values * 2
 
