@@ -36,7 +36,7 @@ def test_live_referrals(benchmark: BenchmarkFixture, commands: Commands, say: Ca
     )
 
 
-def test_a_file_in_lanes(benchmark: BenchmarkFixture, commands: Commands) -> None:
+def test_a_file_in_shards(benchmark: BenchmarkFixture, commands: Commands) -> None:
     """Live referrals in a file, which processes share, and then a tick at which something is due on all."""
     file = commands.folder / "live.jsonl"
     with file.open("wb") as lines:

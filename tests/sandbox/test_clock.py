@@ -25,7 +25,7 @@ async def impatient(made: Sandbox, settled_s: float) -> AsyncIterator[Client]:
     model, posting, port = OwnLog(made.log.file, 1), Posting(made.log), free_port()
     view = View(model.source)
     desk = Desk(view, model, posting, Idempotency(view, model, posting), read_only=False)
-    app = application(routes.Sandbox(made.log, made.crew, desk, settled_s=settled_s).routes())
+    app = application(routes.Sandbox(made.log, made.workers, desk, settled_s=settled_s).routes())
     async with serving(app, "127.0.0.1", port), ClientSession(f"http://127.0.0.1:{port}") as session:
         yield Client(session, "")
     view.close()

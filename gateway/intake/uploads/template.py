@@ -14,7 +14,7 @@ _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 
 
 def _in_words(name: str) -> str:
-    return _WORDS.sub(" ", name).capitalize()
+    return _WORDS.sub(" ", name).capitalize().replace("Work programme", "Work Programme")
 
 
 def _cell(field: str, schema: object, value: object) -> str:
