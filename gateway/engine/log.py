@@ -127,12 +127,8 @@ class Restored(Struct, frozen=True, gc=False):
     decided_to: int | None
 
 
-class Earlier(Struct, frozen=True, gc=False):
-    """What can't be asked for any more: what was decided on a purchase order before a referral of that number
-    began, or was forgotten.
-
-    at: when that was, UTC milliseconds. outputs: after how many outputs of the step.
-    """
+class Forgotten(Struct, frozen=True, gc=False):
+    """That a referral was forgotten, at an instant (UTC milliseconds), after so many outputs of the step."""
 
     at: int
     outputs: int
@@ -144,8 +140,7 @@ class Commit(Struct, frozen=True, gc=False):
     outputs: what goes out, in order. draft: what makes records of events; None: there are none among them.
     states: packed states by po_number; None: the state is forgotten.
     listings: by po_number, of those of these states that have a referral; empty where the log isn't asked.
-    earlier: by po_number, of a referral that began or was forgotten in this step, what belongs to an earlier
-    life.
+    forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
     """
@@ -156,7 +151,7 @@ class Commit(Struct, frozen=True, gc=False):
     decided_to: int
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
-    earlier: Mapping[str, "Earlier"] = {}
+    forgotten: Mapping[str, "Forgotten"] = {}
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""

@@ -15,7 +15,7 @@ from gateway.engine.log import (
     Commit,
     Draft,
     Drafting,
-    Earlier,
+    Forgotten,
     Headers,
     Listing,
     Output,
@@ -24,9 +24,8 @@ from gateway.engine.log import (
 )
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import PurchaseOrders, pack
-from gateway.rules.decide import Decision
-from gateway.rules.events import Outcome, PrapAction
-from gateway.rules.messages import Message, Referral
+from gateway.rules.events import Outcome
+from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
 
@@ -107,13 +106,13 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "earlier", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "forgotten", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
         self.to_log: list[Callable[[], None]] = []
         self.touched: dict[str, None] = {}
-        self.earlier: dict[str, Earlier] = {}
+        self.forgotten: dict[str, Forgotten] = {}
         self.decided = 0
         self.moved = 0
         self.bytes = 0
@@ -222,7 +221,7 @@ class Deciding:
             raise
         positions = dict(inbox.positions)
         commit = Commit(
-            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.earlier
+            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.forgotten
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -267,7 +266,7 @@ class Deciding:
         alone = self._caution.alone > 0
         out: Sequence[Output]
         log: Callable[[], None] | None
-        po_number, astray, begins, forgets = None, False, False, False
+        po_number, astray, forgets = None, False, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
             astray = self._partitions > 1 and self._is_astray(record)
@@ -289,7 +288,6 @@ class Deciding:
                     pack(decision.order)  # what raises here would raise where the step is made a commit
                 log = partial(self._log_outcomes, others) if others else None
                 po_number = message.po_number
-                begins = type(message) is Referral and _begins(decision)
                 forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
             if not alone:
@@ -297,15 +295,13 @@ class Deciding:
                 return False
             out = [self._wiring.failed(record)]
             log = partial(self._log_failure, record, type(error).__name__)
-        if begins and po_number is not None:
-            step.earlier[po_number] = Earlier(at, len(step.out))
         step.out += out
         if log is not None:
             step.to_log.append(log)
         if po_number is not None:
             step.touched[po_number] = None
             if forgets:
-                step.earlier[po_number] = Earlier(at, len(step.out))
+                step.forgotten[po_number] = Forgotten(at, len(step.out))
         step.decided += 1
         step.moved += astray
         step.bytes += len(record.value or b"")
@@ -338,7 +334,7 @@ class Deciding:
         step.out += out
         step.touched[po_number] = None
         if forgets:
-            step.earlier[po_number] = Earlier(self._decided_to, len(step.out))
+            step.forgotten[po_number] = Forgotten(self._decided_to, len(step.out))
         step.decided += 1
         if out:
             step.to_log.append(partial(self._log_deadline, po_number, len(out)))
@@ -368,12 +364,6 @@ class Deciding:
                 self._say.info("message.refused", code=outcome.code, **facts)
             else:
                 self._say.debug("message.decided", status=outcome.status, **facts)
-
-
-def _begins(decision: Decision) -> bool:
-    """Whether a referral begins with a decision: it is acknowledged on PRaP first of all."""
-    first = decision.effects[0][0] if decision.effects else None
-    return isinstance(first, PrapAction) and first.action == "ACKNOWLEDGE"
 
 
 def _moved(record: Record) -> Draft:

@@ -13,7 +13,15 @@ from gateway.engine.purchase_orders import unpack
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.model import News
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist
-from gateway.rules.events import OUTBOUND, Event, Instruction, Outcome, PrapAction, place_in_time
+from gateway.rules.events import (
+    OUTBOUND,
+    Event,
+    Instruction,
+    Outcome,
+    PrapAction,
+    begins_referral,
+    place_in_time,
+)
 from gateway.rules.messages import PROVIDERS_TOPIC, ProviderRecord
 from gateway.system.sql_rows import put_rows
 from producers import prap_actions, trace_id_of, traceparent_of
@@ -166,7 +174,7 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
         place = (timestamp, 0) if event is None else place_in_time(event)
         if place < begins:
             found.append((place, event, (topic, partition, offset, *names)))
-    began = max((place for place, event, _ in found if _begins(event)), default=None)
+    began = max((place for place, event, _ in found if begins_referral(event)), default=None)
     if began is None:
         return
     held = (place for place, event, _ in found if isinstance(event, Outcome) and event.status == "HELD")
@@ -184,11 +192,6 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
                 " AND timestamp < ?",
                 (po_number, provider_id, message_id, end[0]),
             )
-
-
-def _begins(event: Event | None) -> bool:
-    """Whether a referral begins with it: the first thing that comes of one is an action in PRaP."""
-    return isinstance(event, PrapAction) and event.action == "ACKNOWLEDGE"
 
 
 def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], partitions: int) -> None:

@@ -12,7 +12,7 @@ from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
-from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, place_in_time
+from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from producers.read_back import read_event, read_plan
@@ -119,10 +119,22 @@ class View:
         return [each for each in known if each is not None]
 
     def history(self, po_number: str) -> list[Event]:
-        """The events of a purchase order, in order of decision."""
+        """The events of a purchase order, in order of decision; from where its referral begins, where it has
+        one: what was refused before is no part of that.
+        """
         rows = self._db.execute("SELECT topic, value FROM outbound WHERE po_number = ?", (po_number,))
-        events = [event for row in rows if (event := _read(*row)) is not None]
-        return sorted(events, key=place_in_time)
+        events = sorted((event for row in rows if (event := _read(*row)) is not None), key=place_in_time)
+        begins = (place for place, event in enumerate(events) if begins_referral(event))
+        return events[max(begins, default=0) :]
+
+    def outcomes(self, po_number: str, message_id: str) -> list[Outcome]:
+        """All that came of messages with an id about a purchase order, in order of decision."""
+        rows = self._db.execute(
+            f"SELECT value FROM outbound WHERE po_number = ? AND topic = '{OUTCOMES}' AND message_id = ?",
+            (po_number, message_id),
+        )
+        found = [cast(Outcome, event) for (value,) in rows if (event := _read(OUTCOMES, value)) is not None]
+        return sorted(found, key=place_in_time)
 
     def keyed(self, provider_id: str, message_id: str) -> Keyed | None:
         """What a provider sent first under an id: a record, or a delivery plan."""

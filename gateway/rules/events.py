@@ -255,3 +255,8 @@ def place_in_time(event: Event | DeadLetter) -> tuple[int, int]:
     """What to sort the events of one purchase order by: its events are counted within an instant."""
     place = event.event_id.rpartition("-")[2]
     return event.decided_at, int(place) if place.isdecimal() else 0
+
+
+def begins_referral(event: Event | DeadLetter | None) -> bool:
+    """Whether a referral begins with an event: the first that comes of one."""
+    return isinstance(event, PrapAction) and event.action == "ACKNOWLEDGE"

@@ -120,12 +120,7 @@ class Messages:
 
     def _told(self, message: Message | Sent) -> list[Outcome]:
         """All that the outcomes of a purchase order say of an id, in order of decision."""
-        history = self._desk.view.history(message.po_number)
-        return [
-            event
-            for event in history
-            if isinstance(event, Outcome) and event.message_id == message.message_id
-        ]
+        return self._desk.view.outcomes(message.po_number, message.message_id)
 
 
 def _not_now() -> Problem:

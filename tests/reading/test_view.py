@@ -165,8 +165,19 @@ async def test_a_message_is_held_first_and_then_has_its_final_outcome(asked: Ask
     assert found[1] is not None
     assert found[1].status == "APPLIED"
     assert view.outcome("PO1", "PRV01", "m1") == found[1] == view.outcome_of_anybody("m1")
-    outcomes = [each for each in view.history("PO1") if isinstance(each, Outcome)]
-    assert [each.status for each in outcomes if each.message_id == "m1"] == ["HELD", "APPLIED", "DUPLICATE"]
+    assert [each.status for each in view.outcomes("PO1", "m1")] == ["HELD", "APPLIED", "DUPLICATE"]
+
+
+async def test_a_first_referral_that_was_refused_is_no_part_of_the_history_of_the_next(asked: Asked) -> None:
+    """Nor is what was held for it before."""
+    wrong = referral("2016-03-14T09:10:00Z", claimant_group=None, message_id="m0")
+    await asked.decide([accepted("2016-03-14T09:00:00Z", message_id="m1"), wrong])
+    before = (await asked.view()).history("PO1")
+    assert [each.status for each in before if isinstance(each, Outcome)] == ["HELD", "REFUSED"]
+    await asked.decide([referral(MORNING)])
+    history = (await asked.view()).history("PO1")
+    assert [type(each).__name__ for each in history[:3]] == ["PrapAction", "Instruction", "Outcome"]
+    assert {each.decided_at for each in history} == {history[0].decided_at}
 
 
 async def test_the_first_message_with_an_id_counts(asked: Asked) -> None:

@@ -22,7 +22,7 @@ class ReadTables(Protocol):
         """Make unfindable what was decided on a purchase order at lower offsets, and the messages it was
         about.
 
-        at: when that life ended, or the next began, UTC milliseconds.
+        at: when it was forgotten, UTC milliseconds: what arrived before was decided before.
         """
 
 
@@ -55,13 +55,13 @@ def write_step(
     forget = f"DELETE FROM state WHERE partition = {partition} AND po_number IN (VALUES {{}})"
     with file.transaction() as db:
         check_owner(file, partition, epoch)
-        first = file.end("outbound") if step.earlier else 0
+        first = file.end("outbound") if step.forgotten else 0
         put_rows(db, INSERT_OUTBOUND, outputs)
         put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
         if tables is not None:
-            for po_number, each in step.earlier.items():
+            for po_number, each in step.forgotten.items():
                 tables.forget(db, po_number, each.at, first + each.outputs)
             tables.put(db, partition, step.listings)
         db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, partition))

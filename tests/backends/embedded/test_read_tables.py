@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.backends.embedded.log import EmbeddedLog
-from gateway.engine.log import Commit, Draft, Earlier, Listing
+from gateway.engine.log import Commit, Draft, Forgotten, Listing
 from gateway.reading.tables import LogTables
 from tests.backends.embedded.opening import opened
 from tests.log.reading import OUT, owned
@@ -31,7 +31,7 @@ NEXT = Commit(
     {},
     2,
     listings={"PO2": replace(LISTED, sessions=(("S2", 16_881),))},
-    earlier={"PO1": Earlier(2, 1)},
+    forgotten={"PO1": Forgotten(2, 1)},
 )
 
 
