@@ -292,7 +292,7 @@ def process(folder: Path, **settings: str) -> Iterator[Process]:
 
 async def records_of(path: Path, *topics: str) -> list[Record]:
     """What is on topics of a log that nobody decides on at the moment, or somebody does."""
-    log = await open_embedded(path)
+    log = await open_embedded(path, tables=LogTables())
     try:
         return [record async for record in log.follow(topics, from_start=True, wait=False)]
     finally:

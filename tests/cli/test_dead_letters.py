@@ -18,6 +18,7 @@ from gateway.dead_letters import printing as letters_shown
 from gateway.dead_letters.handling import REPLAYED_FROM
 from gateway.engine.log import Record
 from gateway.intake.lines import read_lines
+from gateway.reading.tables import LogTables
 from producers import dead_letters
 from schemas.codec import Unreadable, UnreadableCode, encode
 from schemas.json import parse_instant
@@ -46,7 +47,7 @@ def died(folder: Path, code: UnreadableCode, *values: bytes, key: bytes = b"PO1"
     """Dead letters of an earlier version are on the log: prap.referrals-0-101 and so on."""
 
     async def put() -> None:
-        log = await open_embedded(folder / "gateway.db")
+        log = await open_embedded(folder / "gateway.db", tables=LogTables())
         try:
             claim, restored = await owned(log)
             why = Unreadable(code, "So it was.")
@@ -65,7 +66,7 @@ def came_back(folder: Path) -> Counter[str]:
     """How often each letter was put back."""
 
     async def read() -> list[Record]:
-        log = await open_embedded(folder / "gateway.db")
+        log = await open_embedded(folder / "gateway.db", tables=LogTables())
         try:
             return await followed(log, [REFERRALS])
         finally:

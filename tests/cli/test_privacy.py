@@ -20,6 +20,7 @@ from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import Draft
 from gateway.engine.purchase_orders import PurchaseOrders, unpack
 from gateway.intake.lines import read_lines
+from gateway.reading.tables import LogTables
 from gateway.rules.decide import Decision
 from gateway.rules.messages import Participant
 from schemas.codec import encode
@@ -88,7 +89,7 @@ def poison(at: int) -> Iterator[Draft]:
 
 
 async def put(path: Path, drafts: list[Draft]) -> None:
-    log = await open_embedded(path)
+    log = await open_embedded(path, tables=LogTables())
     try:
         await log.append(drafts)
     finally:

@@ -18,7 +18,7 @@ COPIED = ("gateway", "schemas", "consumers", "producers", "tests", "docs")
 
 EXPLAIN = """
 import json
-from gateway import rulebook
+from gateway.contracts import rules_page as rulebook
 from gateway.contracts.openapi.records import components
 from gateway.intake.lines import read_lines
 from gateway.replay.decisions import replay
