@@ -21,19 +21,6 @@ class Terminated(SystemExit):
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
-    """Hold signals back while a process is forked.
-
-    Until that one minds them in its own way, it would do with them what this one does.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
     """An event that is set on SIGTERM, on SIGINT and when the lifeline ends; then the process has LET_GO_S.
 
