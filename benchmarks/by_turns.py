@@ -55,7 +55,8 @@ def main() -> None:
                 print(
                     f"{name}: served {len(messages) / each.served_s:,.0f}/s, "
                     f"{each.cpu_s / len(messages) * 1e6:.0f} us of processor a message, "
-                    f"{each.memory_mib:.0f} MiB, ready in {each.ready_s:.2f} s, feed and run --until {len(messages) / each.offline_s:,.0f}/s"
+                    f"{each.memory_mib:.0f} MiB, ready in {each.ready_s:.2f} s, "
+                    f"feed and run --until {len(messages) / each.offline_s:,.0f}/s"
                 )
             print("new/old: " + ", ".join(f"{ratio:.2f}" for ratio in ratios[-1]), flush=True)
         print("medians: " + ", ".join(f"{median(column):.2f}" for column in zip(*ratios, strict=True)))
