@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api import instructions
-from gateway.api.instructions import MOST_OPEN
+from gateway.api.instructions import LONGEST_WAIT_S, MOST_OPEN
 from gateway.reading.model import ReadModel
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
@@ -209,13 +209,12 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
 
 async def test_a_long_poll_ends_when_the_gateway_is_told_to_stop(
-    tmp_path: Path, waits: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, waits: asyncio.Event
 ) -> None:
-    monkeypatch.setattr(instructions, "LONGEST_WAIT_S", 10 * PATIENCE_S)
-    async with asyncio.timeout(PATIENCE_S), sandbox(tmp_path / "gateway.db") as served:
+    async with asyncio.timeout(LONGEST_WAIT_S - 5), sandbox(tmp_path / "gateway.db") as served:
         provider = served.client()
         _, cursor = await pages(provider)
-        polling = asyncio.create_task(provider.get(f"/v1/instructions?wait={5 * PATIENCE_S}&after={cursor}"))
+        polling = asyncio.create_task(provider.get(f"/v1/instructions?wait={LONGEST_WAIT_S}&after={cursor}"))
         await waits.wait()
         served.stop.set()
         assert (await polling).json == {"instructions": [], "next": cursor}
