@@ -83,12 +83,15 @@ async def gateway(
     prepare: Callable[[EmbeddedLog], None] = lambda _: None,
     step: StepSize = StepSize(),  # noqa: B008 - it is frozen
     model: ReadModel | None = None,
+    claim_again_s: float = 6,
 ) -> AsyncIterator[Gateway]:
     """Serve, and decide meanwhile. prepare: what is done to the log beforehand."""
     log = await open_embedded(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
     metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
-    workers = Workers(log, shipped(), WIRING, until=until, observer=metrics, step=step)
+    workers = Workers(
+        log, shipped(), WIRING, until=until, observer=metrics, step=step, claim_again_s=claim_again_s
+    )
     now = wall_clock if until is None else None
     app = application(health.routes(workers, metrics, stop, now, model), metrics.gate)
     working = asyncio.create_task(workers.run(stop))

@@ -10,7 +10,6 @@ import pytest
 
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedClaim, EmbeddedLog
-from gateway.engine import workers
 from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
 from gateway.settings.settings import InvalidSettings
 from gateway.system.errors import UserError
@@ -169,8 +168,7 @@ async def test_not_ready_where_another_process_has_taken_a_partition(
 
     monkeypatch.setattr(EmbeddedClaim, "read", read)
     monkeypatch.setattr(EmbeddedLog, "shared", True)
-    monkeypatch.setattr(workers, "CLAIM_AGAIN_S", 3_600)
-    async with gateway(path) as served:
+    async with gateway(path, claim_again_s=3_600) as served:
         await served.until(is_ready)
         lost[0] = True
         answer = await served.until(says("partition 0: another process has claimed it"))
