@@ -78,7 +78,9 @@ def serve(checkout: Path, programme: Path, folder: Path, offline_s: float) -> Fi
     last = [line["value"] for line in lines if line["topic"] == "provider.session-records"][-1]
     port = free_port()
     began_s = time.perf_counter()
-    gateway = subprocess.Popen([command(checkout), "run"], cwd=folder, env=environment(port))
+    gateway = subprocess.Popen(
+        [command(checkout), "run", "--clock", "log"], cwd=folder, env=environment(port)
+    )
     try:
         ask_until_it_answers(f"http://127.0.0.1:{port}/readyz", {})
         ready_s = time.perf_counter() - began_s
@@ -87,7 +89,7 @@ def serve(checkout: Path, programme: Path, folder: Path, offline_s: float) -> Fi
         )
         began_s = time.perf_counter()
         feeding = subprocess.Popen(
-            [command(checkout), "feed", str(programme)],
+            [command(checkout), "feed", str(programme), "--keep-time"],
             cwd=folder,
             env=environment(port),
             stderr=subprocess.DEVNULL,
@@ -95,7 +97,7 @@ def serve(checkout: Path, programme: Path, folder: Path, offline_s: float) -> Fi
         url = f"http://127.0.0.1:{port}/v1/messages/{last['message_id']}"
         while True:
             outcome = ask_until_it_answers(url, {"Authorization": f"Bearer {token}"})
-            if outcome["status"] not in {"PENDING", "HELD"}:
+            if outcome["status"] != "PENDING":
                 break
             time.sleep(0.05)
         served_s = time.perf_counter() - began_s
