@@ -11,9 +11,10 @@ ARGS ?=
 # releases. Wheels only: building one would fetch build tools that no lock names.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 # uv installs in a tenth of the time, but reads none of pip's settings: where pip has one of these, pip installs.
+# Like pip, uv trusts whom the system trusts.
 PIP_SETTINGS := (index-url|extra-index-url|no-index|proxy|trusted-host|client-cert|keyring-provider)
 # One lock serves every supported Python and platform. It holds no address of an index.
-COMPILE := $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --universal --python-version 3.11 \
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
@@ -53,7 +54,7 @@ $(VENV)/.locked: requirements-dev.lock $(VENV)/.created
 	@if $(BIN)/python -m pip config list | grep -Eq '[.]$(PIP_SETTINGS)='; then \
 		echo 'pip is set to an index of its own, so pip installs the packages, which takes longer.'; \
 	else \
-		$(BIN)/uv pip install --no-config --exact $(LOCKED) -r requirements-dev.lock && exit; \
+		UV_HTTP_RETRIES=1 $(BIN)/uv pip install --no-config --system-certs --exact $(LOCKED) -r requirements-dev.lock && exit; \
 		echo 'uv could not install the packages: pip tries, which takes longer.'; \
 	fi; \
 	$(BIN)/python -m pip install $(LOCKED) -r requirements-dev.lock
