@@ -41,7 +41,7 @@ def lines() -> list[Json]:
 async def both(
     bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> AsyncIterator[list[tuple[Gateway, Client]]]:
-    """Two processes that share the partitions, and a provider who asks them."""
+    """Two processes that share the partitions and know all referrals, and a provider who asks them."""
     keys = tmp_path / "keys.json"
     keys.write_bytes(usual_keys())
     identity = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwks_file": str(keys)}
@@ -63,8 +63,12 @@ async def both(
             session = await stack.enter_async_context(ClientSession(f"http://127.0.0.1:{port}"))
             found.append((gateway, Client(session, token_for("PRV01"))))
         eventually(lambda: share([gateway for gateway, _ in found], PARTITIONS))
-        for _, client in found:
-            await until_ready(client.session)
+        everything = sorted(line["value"]["po_number"] for line in lines())
+        async with asyncio.timeout(PATIENCE_S):
+            for _, client in found:
+                await until_ready(client.session)
+                while await referrals(client) != everything:
+                    await client.get("/v1/instructions?wait=1")
         yield found
         for gateway, _ in found:
             gateway.tell_to_stop()
@@ -81,11 +85,6 @@ async def referrals(client: Client) -> list[str]:
 
 async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[Gateway, Client]]) -> None:
     (_, one), (_, other) = both
-    everything = sorted(line["value"]["po_number"] for line in lines())
-    async with asyncio.timeout(PATIENCE_S):
-        for client in (one, other):
-            while await referrals(client) != everything:
-                await client.get("/v1/instructions?wait=1")
     # What is posted to either is decided, wherever its partition is, and both see what came of it.
     for number in range(REFERRALS):
         answer = await one.record(f"PO{number}", f"a{number}", ACCEPTED)
