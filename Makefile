@@ -54,7 +54,7 @@ $(VENV)/.locked: requirements-dev.lock $(VENV)/.created
 	@if $(BIN)/python -m pip config list | grep -Eq '[.]$(PIP_SETTINGS)='; then \
 		echo 'pip is set to an index of its own, so pip installs the packages, which takes longer.'; \
 	else \
-		UV_HTTP_RETRIES=1 $(BIN)/uv pip install --no-config --system-certs --exact $(LOCKED) -r requirements-dev.lock && exit; \
+		UV_HTTP_RETRIES=1 $(BIN)/uv pip install --no-config --system-certs --exact --compile-bytecode $(LOCKED) -r requirements-dev.lock && exit; \
 		echo 'uv could not install the packages: pip tries, which takes longer.'; \
 	fi; \
 	$(BIN)/python -m pip install $(LOCKED) -r requirements-dev.lock
