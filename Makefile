@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api docs simulate lock wheel clean
+.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ bench-kafka: setup ## measure on a broker what benchmarks/kafka.md tells, which 
 
 bench-api: setup ## measure on a gateway what benchmarks/api.md tells, which takes two minutes
 	$(BIN)/python -m benchmarks.api_load --seconds 8 $(ARGS)
+
+bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
+	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)
 
 docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("old", type=Path, help="a checkout where `make setup` was run")
     parser.add_argument("new", type=Path, help="another one")
     parser.add_argument("--referrals", type=int, default=5_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         programme = Path(folder) / "programme.jsonl"
