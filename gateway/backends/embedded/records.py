@@ -50,20 +50,7 @@ def inbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, .
 
 def outbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     """The values of INSERT_OUTBOUND."""
-    columns = draft.columns
-    return (
-        draft.topic,
-        partition,
-        timestamp,
-        draft.key,
-        draft.value,
-        _packed(draft.headers),
-        columns.po_number,
-        columns.provider_id,
-        columns.message_id,
-        columns.status,
-        columns.trace_id,
-    )
+    return *inbound_row(draft, partition, timestamp), draft.columns.status, draft.columns.trace_id
 
 
 def _packed(headers: Headers) -> bytes:
