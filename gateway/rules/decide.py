@@ -48,6 +48,7 @@ ROWS: Final = by_record(
         attendance.CORRECTED,
         attachments.REGISTERED,
         attendance.REIMBURSED,
+        sessions.NOT_POSSIBLE,
     )
 )
 
