@@ -338,7 +338,8 @@ def next_due(referral: ReferralState) -> tuple[int, int]:
                 instant = SESSION_ENDED.at(session)
                 if instant <= due_at:
                     due_at, place = instant, HELD_OR_END
-            if OUTCOME_LATE.holds(referral, session):
+            waits = session.outcome is None or session.failure_waits
+            if waits and OUTCOME_LATE.holds(referral, session):
                 instant = OUTCOME_LATE.at(session)
                 if instant < due_at or (instant == due_at and place > OUTCOME):
                     due_at, place = instant, OUTCOME

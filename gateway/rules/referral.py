@@ -222,6 +222,11 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
         return self.participant is None
 
     @property
+    def interpreter_needed(self) -> bool:
+        """The participant is known to need one."""
+        return self.participant is not None and self.participant.interpreter_needed
+
+    @property
     def mandate_in_force(self) -> bool:
         """Annotated mandatory at first, and the mandate has not ended."""
         return self.ground is not None and self.mandate_ended_at is None

@@ -59,21 +59,24 @@ def _advise(
 ) -> None:
     """What P3 and P4 have to say. attended: some session was. dropped: what was said beforehand."""
     referral, on = case.referral, session.on
-    interpreted = referral.participant is not None and referral.participant.interpreter_needed
-    found: tuple[tuple[Advisory, bool], ...] = (
-        ("CANNOT_ATTEND_DROPPED", dropped),
-        ("REFERRAL_CANCELLED", referral.status == "CANCELLED"),
-        ("ALREADY_ATTENDED", attended),
-        ("SESSION_AFTER_15_DAYS", on > referral.session_by()),
-        ("SESSION_AFTER_21_DAYS", on > referral.wp11_by()),
-        (
-            "LONGER_THAN_AN_HOUR",
-            session.duration_minutes > referral.limits.session_minutes and not interpreted,
-        ),
-        ("PARTICIPANT_NOT_NOTIFIED", referral.mandatory(session) and not referral.told(session)),
-        ("CHECK_FACILITIES", session.format == "GROUP" and referral.restriction == "ADDITIONAL_NEEDS"),
-    )
-    case.advisories = tuple(advisory for advisory, applies in found if applies)
+    found: list[Advisory] = []
+    if dropped:
+        found.append("CANNOT_ATTEND_DROPPED")
+    if referral.status == "CANCELLED":
+        found.append("REFERRAL_CANCELLED")
+    if attended:
+        found.append("ALREADY_ATTENDED")
+    if on > referral.session_by():
+        found.append("SESSION_AFTER_15_DAYS")
+    if on > referral.wp11_by():
+        found.append("SESSION_AFTER_21_DAYS")
+    if session.duration_minutes > referral.limits.session_minutes and not referral.interpreter_needed:
+        found.append("LONGER_THAN_AN_HOUR")
+    if referral.mandatory(session) and not referral.told(session):
+        found.append("PARTICIPANT_NOT_NOTIFIED")
+    if session.format == "GROUP" and referral.restriction == "ADDITIONAL_NEEDS":
+        found.append("CHECK_FACILITIES")
+    case.advisories = tuple(found)
 
 
 def _offer_one_to_one(case: Case[SessionBooked]) -> None:
