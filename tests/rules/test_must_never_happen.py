@@ -89,8 +89,10 @@ Breaks = Callable[[pytest.MonkeyPatch], None]
 
 def attach_anybody(patch: pytest.MonkeyPatch) -> None:
     """Without NO_WP11."""
-    checks = decide.CHECKS[AttachmentRegistered]
-    patch.setitem(decide.CHECKS, AttachmentRegistered, tuple(c for c in checks if c.code != "NO_WP11"))
+    tests = decide._TESTS[AttachmentRegistered]
+    patch.setitem(
+        decide._TESTS, AttachmentRegistered, tuple(each for each in tests if each[1].code != "NO_WP11")
+    )
 
 
 def withdraw_silently(patch: pytest.MonkeyPatch) -> None:
@@ -105,7 +107,7 @@ def remember_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def cancel_nothing(patch: pytest.MonkeyPatch) -> None:
     """P9 and U4 leave the sessions as they are: what comes later is for a session that was cancelled."""
-    patch.setattr(sessions, "cancel_group_sessions", lambda case: None)
+    patch.setattr(sessions, "change_sessions_ahead", lambda case, unsuitable: None)
 
 
 def count_from_one(patch: pytest.MonkeyPatch) -> None:
@@ -363,6 +365,7 @@ def raised(journey: Journey, **changes: Any) -> SanctionNotification:
         "jobcentre_id": "JCP-LEEDS",
         "status": "RAISED",
         "failure_type": "FAILURE_TO_PARTICIPATE_OR_COMPLY",
+        "failure": "DID_NOT_ATTEND",
         "session_id": "S1",
         "session_name": session.session_name,
         "session_starts_at": session.starts_at,
@@ -403,7 +406,7 @@ def test_the_checker_sees_a_notification_that_must_not_be() -> None:
     """3, each of its four."""
     mandatory = booked(mandatory=True)
     assert judged(mandatory, raised(mandatory)) == []
-    assert judged(booked(), raised(mandatory)) == ["3: a notification for a voluntary participant"]
+    assert judged(booked(), raised(mandatory)) == ["3: a notification for a session that is not mandatory"]
     early = raised(mandatory, decided_at=instant(START) - 1)
     assert judged(mandatory, early) == ["3: a notification before the session's start"]
     other = raised(mandatory, requirement_notified_at=instant("2016-03-01 10:00"))
