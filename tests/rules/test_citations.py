@@ -48,10 +48,12 @@ REFERRAL: list[Refusal] = [
     ("R8", "", None),
     ("R9", "STALE_REVISION", None),
     ("R2", "NOT_AN_INFORMATION_SESSION", "WP19 ¶2"),
+    ("R15", "PROGRAMME_ENDED", "WP19 (title page)"),
     ("G4", "DATED_IN_FUTURE", None),
     ("R3", "INVALID_NINO", None),
     ("R4", "CLAIMANT_GROUP_MISSING", "WP19 Annex A"),
     ("R5", "GROUP_CANNOT_BE_MANDATED", "WP19 Annex A"),
+    ("R16", "MANDATION_DOES_NOT_FIT", "WP19 ¶16"),
     ("R6", "UC_MANDATION_NOT_JUSTIFIED", "UCGS What are group sessions"),
     ("R7", "NO_JOBSEEKERS_DIRECTION", "JSAGIS ¶11-12"),
     ("R10", "REFERRAL_CLOSED", None),
@@ -66,15 +68,16 @@ RECORDS: dict[str, tuple[str | None, list[Refusal]]] = {
         [
             ("W1", "DOES_NOT_WANT_TO_JOIN", "WP19 ¶11"),
             ("W2", "INTERVIEW_BEFORE_REFERRAL", None),
+            ("W9", "ISSUED_BEFORE_INTERVIEW", "WP19 ¶5"),
             ("W3", "INTERVIEW_AFTER_21_DAYS", "WP19 ¶12"),
-            ("W4", "SUPPORT_GROUP_APPEAL_PENDING", "WRAG"),
             ("W5", "WP11_ALREADY_RECEIVED", None),
             ("W6", "REFERRAL_CANCELLED", "WP19 ¶9"),
             ("W7", "REFERRAL_CLOSED", None),
+            ("W4", "SUPPORT_GROUP_APPEAL_PENDING", "WRAG"),
         ],
     ),
     "AlternativeSessionRequested": (MANDATORY_ABSENT, [("U1", "REFERRAL_CLOSED", None)]),
-    "SupportGroupAppealChanged": (None, [("U1", "REFERRAL_CLOSED", None)]),
+    "SupportGroupAppealChanged": ("WRAG", [("U1", "REFERRAL_CLOSED", None)]),
     "GroupSessionRestrictionChanged": (SUITABLE, [("U1", "REFERRAL_CLOSED", None)]),
     "ReferralAccepted": (
         "WP19 ¶3",
@@ -107,13 +110,18 @@ RECORDS: dict[str, tuple[str | None, list[Refusal]]] = {
             ("P4", "UNKNOWN_SESSION", REQUIREMENT),
             ("P4", "SESSION_NOT_OPEN", REQUIREMENT),
             ("P4", "SESSION_ALREADY_STARTED", REQUIREMENT),
+            ("P4", "ANOTHER_SESSION_BOOKED", REQUIREMENT),
             ("P4", "SESSION_BEFORE_REFERRAL", REQUIREMENT),
             ("P4", "INVALID_DURATION", REQUIREMENT),
         ],
     ),
     "SessionCancelled": (
         REQUIREMENT,
-        [("P5", "UNKNOWN_SESSION", REQUIREMENT), ("P5", "SESSION_NOT_OPEN", REQUIREMENT)],
+        [
+            ("P5", "UNKNOWN_SESSION", REQUIREMENT),
+            ("P5", "SESSION_NOT_OPEN", REQUIREMENT),
+            ("P5", "SESSION_ALREADY_STARTED", BEFOREHAND),
+        ],
     ),
     "NotificationConfirmed": (
         REQUIREMENT,
@@ -121,6 +129,7 @@ RECORDS: dict[str, tuple[str | None, list[Refusal]]] = {
             ("P6", "UNKNOWN_SESSION", REQUIREMENT),
             ("P6", "SESSION_CANCELLED", REQUIREMENT),
             ("P6", "NOTIFIED_TOO_LATE", REQUIREMENT),
+            ("P6", "NOTIFIED_BEFORE_REFERRAL", REQUIREMENT),
         ],
     ),
     "CannotAttend": (
@@ -157,6 +166,7 @@ RECORDS: dict[str, tuple[str | None, list[Refusal]]] = {
             ("P11", "ATTACHED_TO_INFORMATION_SESSION", "WP19 ¶14"),
             ("P11", "ALREADY_ATTACHED", "WP19 ¶11"),
             ("P11", "NO_WP11", "WP19 ¶11"),
+            ("P11", "NO_WP11", "WP19 ¶11"),
             ("P11", "ATTACHED_BEFORE_WP11", "WP19 ¶11"),
         ],
     ),
@@ -166,6 +176,13 @@ RECORDS: dict[str, tuple[str | None, list[Refusal]]] = {
             ("P12", "UNKNOWN_SESSION", "WP19 ¶30"),
             ("P12", "INVALID_AMOUNT", "WP19 ¶30"),
             ("P12", "NO_ATTENDANCE_TO_REIMBURSE", "WP19 ¶30"),
+        ],
+    ),
+    "AlternativeSessionNotPossible": (
+        MANDATORY_ABSENT,
+        [
+            ("P13", "REFERRAL_CLOSED", MANDATORY_ABSENT),
+            ("P13", "NO_ALTERNATIVE_REQUESTED", MANDATORY_ABSENT),
         ],
     ),
 }
@@ -184,7 +201,7 @@ def test_every_record_has_its_row() -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_checks_of_a_record_are_those_of_the_rulebook_in_its_order(name: str) -> None:
-    """R1 to R12, W1 to W8, U1 to U4, P1 to P12."""
+    """R1 to R16, W1 to W9, U1 to U4, P1 to P13."""
     row = ROWS[RECORD_NAMED[name]]
     rule, checks = RECORDS[name]
     assert row.rule == rule
@@ -200,13 +217,14 @@ def test_the_checks_that_all_records_share_are_in_order() -> None:
 
 
 def test_the_deadlines_cite_their_sources() -> None:
-    """F2 that of P7; T1 to T4 their own; T5 tells nothing."""
+    """F2 that of P7; T1 to T4 and T6 their own; T5 tells nothing."""
     assert {deadline.row: deadline.rule for deadline in DEADLINES} == {
         "F2": BEFOREHAND,
         "T1": "WP19 ¶3",
         "T2": "WP19 ¶2",
         "T3": "WP19 ¶12",
         "T4": "WP19 ¶12",
+        "T6": MANDATORY_ABSENT,
         "T5": "",
     }
 
