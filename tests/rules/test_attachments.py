@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from gateway.rules.events import Breach, Instruction, Notice, PrapAction
 from tests.rules.journey import Journey, attached, booked, cancelled, day, joining, referred, rejected
 
-
 BACKED_OUT = ["notice INCORRECT_ATTACHMENT", "prap BACK_OUT_ATTACHMENT", "instruction BACK_OUT_ATTACHMENT"]
 
 
@@ -91,7 +90,10 @@ def test_an_attachment_after_day_28_is_late_but_made() -> None:
     """T4: a breach never changes what happens to the referral."""
     journey = joining()
     journey.tick("2016-04-12 00:00")
-    assert journey.attach("2016-04-13 10:00", attached_on="2016-04-12").words == ["notice ATTACHED", "APPLIED"]
+    assert journey.attach("2016-04-13 10:00", attached_on="2016-04-12").words == [
+        "notice ATTACHED",
+        "APPLIED",
+    ]
     assert journey.state.status == "ATTACHED"
     assert journey.state.attachment_late == "RAISED"
 

@@ -127,7 +127,7 @@ def test_an_outcome_may_be_recorded_before_the_end() -> None:
     ("starts", "requirement"), [("2016-04-04 23:59:59.999", "MANDATORY"), ("2016-04-05 00:00", "VOLUNTARY")]
 )
 def test_who_comes_after_the_21_days_has_attended_and_no_longer_has_to(starts: str, requirement: str) -> None:
-    """P8, WP19 ¶7, ¶27: 'They may also choose to attend ... at a later date'; cancelled from 00:00, 5 April."""
+    """P8, WP19 ¶7, ¶27: 'They may also choose to attend ... at a later date'; cancelled from 5 April."""
     came = booked(starts=starts, mandatory=True).record("ATTENDED", "2016-04-06 10:00")
     assert came.words == ["attendance ATTENDED", "APPLIED"]
     assert came.one(AttendanceEvent).requirement == requirement
