@@ -28,8 +28,9 @@ _REASONS: Final = (
     "Went to the wrong address",
     "",
 )
+_NO_OTHER: Final = ("All sessions are full", "No session before the limit", "No trainer in this town")
 _EXPLANATIONS: Final = ("Entered on the wrong line", "Signed the register after it was copied", "Came late")
-_SHARE_NEVER_RECORDED: Final = 0.015
+_SHARE_FORGOTTEN: Final = 0.025
 _SHARE_CORRECTED: Final = 0.016
 _SHARE_REIMBURSED: Final = 0.55
 _SHARE_REIMBURSED_AGAIN: Final = 0.15
@@ -49,9 +50,12 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
     result = "DID_NOT_ATTEND" if stays_away else _OUTCOMES[life.mandatory].pick(draw)
     at = session.register(draw)
     attended = result == "ATTENDED"
-    if draw() < _SHARE_NEVER_RECORDED:
-        life.attended_at = starts_at if attended else 0
-        return 0
+    if draw() < _SHARE_FORGOTTEN:
+        # Most are recorded when the gateway asks for them, two working days later.
+        if draw() < 0.4:
+            life.attended_at = starts_at if attended else 0
+            return 0
+        at = in_office_hours(at + int((4 + draw() * 4) * DAY))
     record_attendance(life, "AttendanceRecorded", at, session_id, result)
     if not notified_at and life.mandatory and not attended and draw() < 0.7:
         _confirm(life, session_id, starts_at, at)
@@ -67,7 +71,11 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
         return 0
     if draw() < (0.4 if life.mandatory else 0.1):
         at = _ask_for_another(life, at)
-    return at if draw() < (0.75 if life.mandatory else 0.5) else 0
+    if draw() < (0.75 if life.mandatory else 0.5):
+        return at
+    if result == "DID_NOT_ATTEND" and draw() < 0.1:
+        _decline(life, at)
+    return 0
 
 
 def record_attendance(life: Life, record: str, at: int, session_id: str, result: str) -> None:
@@ -100,6 +108,14 @@ def _ask_for_another(life: Life, at: int) -> int:
         requested_at=moment(asked_at),
     )
     return asked_at
+
+
+def _decline(life: Life, at: int) -> None:
+    """The provider has no other session, and says so."""
+    told_at = in_office_hours(at + int((1 + life.draw() * 24) * HOUR))
+    if told_at < life.limit_at:
+        why = one_of(_NO_OTHER, life.draw)
+        life.messages.record(told_at, "AlternativeSessionNotPossible", reason=why, told_at=moment(told_at))
 
 
 def _reimburse(life: Life, at: int, session_id: str) -> None:
