@@ -94,10 +94,10 @@ BECAUSE_WORDS: Final = in_words(
 NOTICE_WORDS: Final = in_words(
     NoticeKind,
     {
-        "NEW_REFERRAL_NEEDED": "a new Work Programme referral is needed, the interview was",
+        "NEW_REFERRAL_NEEDED": "a new Work Programme referral is needed after the interview",
         "ATTACHED": "attached to the Work Programme",
         "INCORRECT_ATTACHMENT": "an attachment that must be backed out was made",
-        "ALTERNATIVE_NOT_POSSIBLE": "no other session can be arranged, as the provider said",
+        "ALTERNATIVE_NOT_POSSIBLE": "no other session can be arranged, said the provider",
         "OTHER": LATER,
     },
 )

@@ -13,6 +13,7 @@ from gateway.rules.guidance import (
     ACCEPTANCE,
     ANNEX_A,
     ANNOTATION,
+    APPEAL,
     BECAME_MANDATORY,
     CANNOT_ATTEND,
     DIRECTION,
@@ -22,6 +23,7 @@ from gateway.rules.guidance import (
     REFERRED,
     SPECIAL_CUSTOMER,
     SUITABLE,
+    TIME_LIMITS,
     UC_MANDATION,
 )
 from gateway.rules.messages import Referral, ReferralAccepted, ReferralRejected
@@ -393,7 +395,7 @@ REVISED: Final = Applied(
     "restriction as in U4.\nWhere the mandate ends, no session that starts from `at` on is mandatory: "
     "session event CHANGED for each open one, and Instruction MANDATE_ENDED",
     REFERRED,
-    (CANNOT_ATTEND, SUITABLE),
+    (CANNOT_ATTEND, APPEAL, TIME_LIMITS, SUITABLE),
 )
 OPENED: Final = Applied(
     "R14",

@@ -5,7 +5,7 @@ from typing import Any, Final
 from gateway.rules.calendar import add_working_days, london_day
 from gateway.rules.case import Case, Row, closed
 from gateway.rules.deadlines import ATTACHMENT_LATE
-from gateway.rules.guidance import APPEAL, MANDATORY_ABSENCE, SUITABLE
+from gateway.rules.guidance import APPEAL, MANDATORY_ABSENCE, SUITABLE, TIME_LIMITS
 from gateway.rules.messages import (
     AlternativeSessionRequested,
     GroupSessionRestrictionChanged,
@@ -92,6 +92,7 @@ APPEAL_CHANGED: Final = Row(
     "due D+{attach_within_days}, or {accept_within_working_days} working days after the date of `at` where "
     "that is later",
     APPEAL,
+    cites=(TIME_LIMITS,),
     says=lambda message: (
         "the participant appeals for the Support Group"
         if message.pending

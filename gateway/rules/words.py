@@ -61,7 +61,7 @@ def went(event: Event | DeadLetter) -> str:
             what = f"{SESSION_WORDS[event.change]}{because}, {event.requirement.lower()}"
             return f"Jobcentre: {what}, {instant_text(event.starts_at)}, session {event.session_id}"
         case Notice():
-            return f"Jobcentre: {NOTICE_WORDS[event.notice]}, {day_text(event.on)}"
+            return f"Jobcentre: {NOTICE_WORDS[event.notice]} on {day_text(event.on)}"
         case AttendanceEvent():
             corrected = "corrected: " if event.supersedes is not None else ""
             return f"Jobcentre: {corrected}{ATTENDANCE_WORDS[event.outcome]}, session {event.session_id}"

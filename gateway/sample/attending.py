@@ -47,6 +47,8 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
     notified_at: when the participant was notified, or 0. stays_away: they have said that they cannot come.
     """
     draw, session_id = life.draw, session.session_id
+    # A few who said so come after all.
+    stays_away = stays_away and draw() < 0.94
     result = "DID_NOT_ATTEND" if stays_away else _OUTCOMES[life.mandatory].pick(draw)
     at = session.register(draw)
     attended = result == "ATTENDED"
@@ -55,8 +57,10 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
         if draw() < 0.4:
             life.attended_at = starts_at if attended else 0
             return 0
-        at = in_office_hours(at + int((4 + draw() * 4) * DAY))
-    record_attendance(life, "AttendanceRecorded", at, session_id, result)
+        noted_at, at = at, in_office_hours(at + int((4 + draw() * 4) * DAY))
+        record_attendance(life, "AttendanceRecorded", at, session_id, result, one_of((noted_at, at), draw))
+    else:
+        record_attendance(life, "AttendanceRecorded", at, session_id, result)
     if not notified_at and life.mandatory and not attended and draw() < 0.7:
         _confirm(life, session_id, starts_at, at)
     if draw() < _SHARE_CORRECTED:
@@ -78,14 +82,16 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
     return 0
 
 
-def record_attendance(life: Life, record: str, at: int, session_id: str, result: str) -> None:
-    """AttendanceRecorded or AttendanceCorrected."""
+def record_attendance(
+    life: Life, record: str, at: int, session_id: str, result: str, noted_at: int = 0
+) -> None:
+    """AttendanceRecorded or AttendanceCorrected; noted_at: when it was written down, 0: when sent."""
     fields: dict[str, Any] = {"session_id": session_id, "outcome": result}
     if result != "ATTENDED" and life.draw() < 0.5:
         fields["reason_given"] = reason(life)
     if record == "AttendanceCorrected":
         fields["explanation"] = one_of(_EXPLANATIONS, life.draw)
-    life.messages.record(at, record, **fields, recorded_at=moment(at))
+    life.messages.record(at, record, **fields, recorded_at=moment(noted_at or at))
 
 
 def _confirm(life: Life, session_id: str, starts_at: int, recorded_at: int) -> None:

@@ -115,11 +115,12 @@ def amend(life: Life) -> None:
         if not life.mandatory and life.order.get("claimant_group") in MANDATABLE:
             change = {"action_plan_annotation": MANDATORY}
         messages.referral(at, {**life.order, "po_revision": 9, **change})
-    elif fate < 0.062 and life.mandatory:
-        _end_mandate(life, at)
-    elif fate < 0.0628:
+    elif fate < 0.072:
+        if life.mandatory:
+            _end_mandate(life, at)
+    elif fate < 0.0728:
         messages.referral(at, {**life.order, "po_revision": 9, "special_customer_record": True})
-    elif fate < 0.071:
+    elif fate < 0.081:
         messages.update(at, "SupportGroupAppealChanged", pending=True, changed_on=iso(date_of(at)))
         life.appealing = True
     if life.appealing and draw() < 0.35:
