@@ -32,7 +32,7 @@ _TOPICS: Final = {
     "jobcentre.wp11": "WP11 forms: the participant joins the Work Programme.",
     "jobcentre.updates": "What the Jobcentre changes about a referral, or asks for.",
     "provider.session-records": "What providers do and record.",
-    "jobcentre.sessions": "Sessions booked, changed and cancelled, for the Jobcentre's diary and the Workplan.",
+    "jobcentre.sessions": "Sessions booked, changed and cancelled, for the Jobcentre's diary.",
     "jobcentre.attendance": "Who came, for the Jobcentre.",
     "jobcentre.cancellations": "Referrals that ended without a start.",
     "jobcentre.sanction-notifications": "Failures of mandatory participants, for a decision maker.",
