@@ -6,7 +6,6 @@ import re
 import signal
 import sys
 import traceback
-from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -70,11 +69,10 @@ def _attempt(arguments: list[str], debug: bool) -> int:
     except Terminated:
         return TERMINATED
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
-        with suppress(OSError):
-            if debug:
-                traceback.print_exc()
-            elif sentence := _sentence(error):
-                print(f"gateway: {sentence}", file=sys.stderr)
+        if debug:
+            telemetry.print_last(traceback.format_exc().rstrip())
+        elif sentence := _sentence(error):
+            telemetry.print_last(f"gateway: {sentence}")
         return _exit_status(error)
     return 0
 
