@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import structlog
 from aiohttp import web
 
 from gateway.api import health
-from gateway.api.callers import authenticator
+from gateway.api.callers import authenticator, has_identity_provider
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
@@ -24,6 +25,7 @@ from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
 from gateway.sandbox.routes import Sandbox
+from gateway.settings.settings import is_this_machine
 from gateway.system.clock import wall_clock
 from gateway.system.version import gateway_version
 
@@ -60,10 +62,25 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             if plan.sandbox and isinstance(log, EmbeddedLog):
                 routes += Sandbox(log, workers, api.desk).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
+        _warn_where_exposed(plan)
         app = application(routes, *gates)
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
         await until_the_end.enter_async_context(http)
         yield workers
+
+
+def _warn_where_exposed(plan: Plan) -> None:
+    """Log what others can reach that is meant for this machine."""
+    settings = plan.settings
+    if is_this_machine(settings.http_host) or settings.on_kafka:
+        return
+    if plan.sandbox:
+        what = "a sandbox, which takes messages and moves its clock without a token"
+    elif not has_identity_provider(settings):
+        what = "an API whose tokens are signed with the development key"
+    else:
+        return
+    structlog.get_logger("gateway").warning("http.exposed", host=settings.http_host, what=what)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from msgspec import msgpack
 
 from gateway.engine.log import LogError
 from gateway.reading.tables import SCHEMA
+from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
@@ -61,6 +62,8 @@ class CopyFile:
         self._most_untidy = most_untidy
         #: See Source.
         self.made_anew = 0
+        if why := exposed(path, BESIDE_SQLITE):
+            raise LogError(f"the projection {why}, or delete it: it is made anew")
         self._lock = _locked(path)
         try:
             db = _open(path, most_untidy)

@@ -75,6 +75,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise. `url` is "
         "where, on this machine; `sandbox`, in one, where all that is ready-made in it is shown.",
     ),
+    "http.exposed": LogEvent(
+        "warning",
+        ("host", "what"),
+        "GATEWAY_HTTP_HOST lets other machines reach what is for trials on one: `what`. The container image "
+        "sets it to 0.0.0.0: publish the port on 127.0.0.1, or name an identity provider.",
+    ),
     "http.full": LogEvent(
         "warning",
         ("connections",),

@@ -58,6 +58,40 @@ def test_it_serves_on_its_port_until_it_is_stopped(tmp_path: Path) -> None:
     assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.stopped"]
 
 
+@pytest.mark.parametrize(
+    ("host", "option", "settings", "exposed"),
+    [
+        ("0.0.0.0", [], {}, ["an API whose tokens are signed with the development key"]),
+        ("::", [], {}, ["an API whose tokens are signed with the development key"]),
+        (
+            "0.0.0.0",
+            ["--sandbox"],
+            {},
+            ["a sandbox, which takes messages and moves its clock without a token"],
+        ),
+        ("127.0.0.1", [], {}, []),
+        ("localhost", ["--sandbox"], {}, []),
+        (
+            "0.0.0.0",
+            [],
+            {
+                "GATEWAY_JWT_ISSUER": "https://issuer.example",
+                "GATEWAY_JWT_AUDIENCE": "gateway",
+                "GATEWAY_JWKS_URL": "http://127.0.0.1:1/jwks.json",
+            },
+            [],
+        ),
+    ],
+)
+def test_what_is_for_trials_and_can_be_reached_by_others_is_warned_of(
+    host: str, option: list[str], settings: dict[str, str], exposed: list[str], tmp_path: Path
+) -> None:
+    environment = on(free_port()) | {"GATEWAY_HTTP_HOST": host} | settings
+    with started("run", *option, cwd=tmp_path, environment=environment) as run:
+        warned = [line for line in read_until(run, "http.started") if line["event"] == "http.exposed"]
+    assert [(line["host"], line["what"]) for line in warned] == [(host, what) for what in exposed]
+
+
 def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):

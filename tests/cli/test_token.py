@@ -138,6 +138,8 @@ def test_a_key_that_cannot_be_used_is_reported(gateway: Gateway) -> None:
     assert gateway("token", "--provider", "PRV01").status == 0
     KEY.chmod(0o604)
     assert "run chmod 600 on it" in gateway("token", "--provider", "PRV01").sentence
+    KEY.chmod(0o602)
+    assert "can be written by every user" in gateway("token", "--provider", "PRV01").sentence
     KEY.unlink()
     KEY.mkdir()
     ended = gateway("token", "--provider", "PRV01")

@@ -313,3 +313,14 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "projection")
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     db.close()
+
+
+@pytest.mark.parametrize("end", ["", "-wal", ".lock"])
+def test_a_projection_that_others_can_write_is_refused(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "projection"
+    CopyFile(path).close()
+    beside = tmp_path / f"projection{end}"
+    beside.touch()
+    beside.chmod(0o606)
+    with pytest.raises(LogError, match="can be written by every user of this machine; run chmod o-w on it"):
+        CopyFile(path)

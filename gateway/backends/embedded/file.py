@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.engine.log import LogBusy, LogError
+from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 T = TypeVar("T")
 
@@ -167,6 +168,8 @@ class EmbeddedFile:
             raise LogError(f"there is no folder {self.path.parent} for the log; make it first")
         if not 1 <= partitions <= MOST_PARTITIONS:
             raise LogError(f"a log has 1 to {MOST_PARTITIONS} partitions; {partitions} can't be")
+        if why := exposed(self.path, BESIDE_SQLITE):
+            raise LogError(f"the log {why}")
         with suppress(OSError):  # what is wrong with the file, SQLite says below
             # It holds personal data: nobody else may read it. SQLite gives the files beside it the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
