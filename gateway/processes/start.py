@@ -54,7 +54,10 @@ async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
     if plan.sandbox:
         from gateway.sandbox.beginning import open_sandbox
 
-        return await open_sandbox(plan.settings.log_path(), plan.settings.partition_count, LogTables())
+        settings = plan.settings
+        return await open_sandbox(
+            settings.log_path(), settings.partition_count, LogTables(), must_exist=settings.log_must_exist
+        )
     return await open_log(plan.settings, clock=plan.clock, own=True)
 
 

@@ -58,6 +58,14 @@ class Settings(ApiSettings, KafkaSettings):
             "Kafka."
         ),
     ] = "sqlite:///./gateway.db"
+    log_must_exist: Annotated[
+        bool,
+        Field(
+            description="true: an embedded log that is missing is refused; `topics create` makes one. "
+            "Set it for service, so that no new log is made where a volume is not mounted. On Kafka topics "
+            "must always exist."
+        ),
+    ] = False
     partitions: Annotated[
         int | None,
         Field(
@@ -220,6 +228,7 @@ def _default(name: str) -> str:
 
 #: The defaults that depend on something.
 _DEFAULTS: Final = {
+    "log_must_exist": "false",
     "partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka",
     "projection": "gateway.projection in this folder",
 }
@@ -228,6 +237,7 @@ _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
     **api_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
+    "log_must_exist": "is neither true nor false; expected one of them",
     "partitions": "is not a number of partitions; expected 1 to 1000",
     "projection": "is not the name of a file; expected that of one which may be made",
     "policy": "is not the name of a file; expected that of a policy file",

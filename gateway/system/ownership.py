@@ -18,10 +18,7 @@ def exposed(path: Path, beside: Iterable[str] = ()) -> str | None:
     everything anyway; a group that this user is in is for whoever made it to judge (Kubernetes' fsGroup).
     """
     # What is beside a file is beside the file itself, whatever link it was named by.
-    try:
-        real = path.resolve()
-    except (OSError, RuntimeError):  # links that lead in a circle
-        return None
+    real = Path(os.path.realpath(path))
     for each in (real, *(real.with_name(real.name + end) for end in beside)):
         if why := _why(each):
             return f"{path if each == real else each} {why}"

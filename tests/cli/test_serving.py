@@ -174,3 +174,31 @@ def test_workers_need_a_port_each(gateway: Gateway, monkeypatch: pytest.MonkeyPa
     refused = gateway("run", "--workers", "2")
     assert refused.status == 2
     assert refused.sentence.startswith("GATEWAY_HTTP_PORT with --workers 2 needs the ports up to 65536")
+
+
+def test_a_log_that_is_gone_is_not_started_as_an_empty_one(tmp_path: Path) -> None:
+    """In an empty folder it is made; after that, only on purpose."""
+    with started("run", cwd=tmp_path) as run:
+        read_until(run, "partition.claimed")
+        run.send_signal(signal.SIGTERM)
+        assert ended(run)[0] == 0
+    (tmp_path / "gateway.db").rename(tmp_path / "elsewhere.db")
+    gone = spawn("run", cwd=tmp_path)
+    assert gone.status == 1
+    assert "make a new log on purpose with `gateway topics create`" in gone.sentence
+    assert "gateway.db.lock is there" in spawn("feed", "-", cwd=tmp_path).sentence
+    made = spawn("topics", "create", cwd=tmp_path)
+    assert (made.status, made.out) == (0, b"the log gateway.db has 1 partition\n")
+    with started("run", cwd=tmp_path) as run:
+        read_until(run, "partition.claimed")
+
+
+def test_a_log_that_must_exist_is_made_by_topics_create_alone(tmp_path: Path) -> None:
+    must = {"GATEWAY_LOG_MUST_EXIST": "true"}
+    for command in (["run"], ["run", "--sandbox"], ["feed", "-"]):
+        refused = spawn(*command, cwd=tmp_path, environment=must | on(free_port()))
+        assert refused.status == 1
+        assert "GATEWAY_LOG_MUST_EXIST is set" in refused.sentence
+    assert spawn("topics", "create", cwd=tmp_path, environment=must).status == 0
+    with started("run", cwd=tmp_path, environment=must) as run:
+        read_until(run, "partition.claimed")

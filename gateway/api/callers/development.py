@@ -72,8 +72,6 @@ def development_key(path: Path) -> EllipticCurvePrivateKey:
 
 def _make(path: Path) -> None:
     """Write a new key beside the place, and put it there whole, unless another process was quicker."""
-    if not path.parent.is_dir():
-        raise InvalidSettings(f"there is no folder {path.parent} for the log and its key; make it first")
     key = generate_private_key(SECP256R1())
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # with mode 0600

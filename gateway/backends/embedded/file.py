@@ -28,6 +28,8 @@ MOST_PARTITIONS: Final = 1_000
 #: Of a new file. States are written all over their table: with SQLite's 4 KiB a large step takes half as long
 #: again to write, and one of a single message about as long.
 PAGE_BYTES: Final = 16_384
+#: What lies beside a log that has been used: SQLite's files, the lock, the development key.
+_BESIDE: Final = ("-wal", "-shm", ".lock", ".key")
 #: How much is written beside the file before it is copied into it.
 CHECKPOINT_BYTES: Final = 64 * 1024 * 1024
 
@@ -157,6 +159,25 @@ class EmbeddedFile:
         with self.transaction() as db:
             db.execute("UPDATE sandbox SET now = max(now, ?)", (now,))
             return int(db.execute("SELECT now FROM sandbox").fetchone()[0])
+
+    def refuse_gone(self, *, must_exist: bool, left_behind: bool) -> None:
+        """Raises LogError where there is no log and must be one or, with `left_behind`, was one.
+
+        An empty one in its place would be ready, and every deadline lost in silence.
+        """
+        with suppress(OSError):
+            if self.path.stat().st_size:
+                return
+        real = Path(os.path.realpath(self.path))
+        names = {path.with_name(path.name + end) for path in (self.path, real) for end in _BESIDE}
+        left = next((name for name in sorted(names) if left_behind and os.access(name, os.F_OK)), None)
+        if left is None and not must_exist:
+            return
+        why = "GATEWAY_LOG_MUST_EXIST is set" if left is None else f"{left} is there"
+        raise LogError(
+            f"there is no log {self.path} any more, or it is empty, but {why}; see that its disk is mounted "
+            "and put it back, or make a new log on purpose with `gateway topics create`"
+        )
 
     def keep_time(self) -> None:
         """Remember that records with timestamps of their own were put in it; part of a transaction."""

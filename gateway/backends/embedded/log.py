@@ -257,6 +257,8 @@ async def open_embedded(
     clock: Literal["wall", "log"] = "wall",
     now: Callable[[], int] = wall_clock,
     own: bool = False,
+    must_exist: bool = False,
+    anew: bool = False,
     sandbox: int | None = None,
     tables: ReadTables | None = None,
     window: int = WINDOW,
@@ -266,17 +268,22 @@ async def open_embedded(
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
-    will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
-    begins at this instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
+    will claim partitions, and another one that wants to is refused. must_exist: make none. anew: make one
+    even where other files say that there was one. sandbox: it is to be a sandbox, which begins at this
+    instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
     many records of all topics one read goes past at the most. read_bytes: how large what it takes of one
     topic may be, but for the last record. busy_ms: how long to wait for another process that writes. Raises
     LogError where the file can't be used.
     """
     file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms)
     try:
+        if not anew:
+            # In a sandbox nothing is lost that was real: whoever wants a new one deletes its file.
+            file.refuse_gone(must_exist=must_exist, left_behind=sandbox is None)
+        # Before the lock, so that there is no lock without a log.
+        await file.run(lambda: file.connect(partitions))
         if own:
             file.take_lock()
-        await file.run(lambda: file.connect(partitions))
         found = await file.run(lambda: file.sandbox_now)
         if sandbox is not None and found is None:
             await file.run(lambda: file.make_sandbox(sandbox))
