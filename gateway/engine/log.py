@@ -143,6 +143,7 @@ class Commit(Struct, frozen=True, gc=False):
     forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
+    erases: whether a state loses personal data with it, which must then leave the disk.
     """
 
     outputs: Sequence[Output]
@@ -152,6 +153,7 @@ class Commit(Struct, frozen=True, gc=False):
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
     forgotten: Mapping[str, "Forgotten"] = {}
+    erases: bool = False
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""

@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -32,6 +33,10 @@ PAGE_BYTES: Final = 16_384
 _BESIDE: Final = ("-wal", "-shm", ".lock", ".key")
 #: How much is written beside the file before it is copied into it.
 CHECKPOINT_BYTES: Final = 64 * 1024 * 1024
+#: How long what was erased may stay beside the file where there is no rest.
+ERASED_WITHIN_S: Final = 10.0
+#: How long to wait before truncating what is beside the file again, where somebody read it.
+_AGAIN_S: Final = 1.0
 
 _SCHEMA: Final = """
 CREATE TABLE inbound (
@@ -71,11 +76,19 @@ class EmbeddedFile:
     `run` does work in that thread; everything else is for work that runs there.
     """
 
-    def __init__(self, path: Path, schema: str = "", busy_ms: int = BUSY_MS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str = "",
+        busy_ms: int = BUSY_MS,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """schema: more tables and indexes of a new file, as SQL statements with ; between them.
 
-        busy_ms: how long to wait for another process that writes.
+        busy_ms: how long to wait for another process that writes. now_s: a clock that doesn't go back, in
+        seconds.
         """
+        self._now_s = now_s
         self.path = path
         #: It is never made anew while it is used.
         self.made_anew = 0
@@ -84,6 +97,9 @@ class EmbeddedFile:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
+        #: When to overwrite what was erased, at rest and in any case, by the clock; None: nothing was erased.
+        #: At first it is unknown whether a process that was killed left something.
+        self._overwrite_s: tuple[float, float] | None = (0.0, 0.0)
         #: Which file it is, whatever is found under its name later; None: not opened yet.
         self._opened: tuple[int, int] | None = None
 
@@ -213,6 +229,8 @@ class EmbeddedFile:
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        # Whatever SQLite was built with: what is deleted is overwritten.
+        db.execute("PRAGMA secure_delete = ON")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // self._pragma('page_size')}")
         db.execute("PRAGMA cache_size = -65536")
@@ -245,6 +263,29 @@ class EmbeddedFile:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+    def note_erased(self) -> None:
+        """Remember that a state lost personal data: the pages from before are still beside the file."""
+        if self._overwrite_s is None:
+            now_s = self._now_s()
+            self._overwrite_s = now_s, now_s + ERASED_WITHIN_S
+
+    def overwrite_erased(self, *, at_rest: bool) -> None:
+        """Copy what is beside the file into it, and truncate that, where something was erased.
+
+        Where somebody reads it, or the disk fails, it is tried again.
+        """
+        now_s = self._now_s()
+        if self._overwrite_s is None or now_s < self._overwrite_s[0 if at_rest else 1]:
+            return
+        db = self.db
+        db.execute("PRAGMA busy_timeout = 0")
+        done = False
+        with suppress(sqlite3.Error):
+            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            done = not busy
+        db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+        self._overwrite_s = None if done else (now_s + _AGAIN_S, now_s + _AGAIN_S)
 
     def view(self) -> sqlite3.Connection:
         """Another connection, which only reads, beside whoever writes, in whatever thread."""

@@ -375,6 +375,7 @@ class EmbeddedClaim:
                     self._next[topic] = records[-1].offset + 1
         # Of all partitions: how many are of this one, the file would have to be read to say.
         unread = end - min(self._next.values())
+        self._file.overwrite_erased(at_rest=not records and upto == end)
         ends = dict.fromkeys(INBOUND_TOPICS, upto)
         return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread)
 
