@@ -12,6 +12,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.projection import projection_app
@@ -148,6 +149,7 @@ app = typer.Typer(
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
 app.add_typer(projection_app, name="projection")
+app.add_typer(clock_app, name="clock")
 
 
 def _print_version(wanted: bool) -> None:

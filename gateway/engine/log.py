@@ -306,6 +306,15 @@ class Log(Protocol):
     async def handled(self) -> Mapping[str, Handled]:
         """What was done with the dead letters that were handled, by event_id."""
 
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided, on any partition; None: nothing was."""
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that somebody has looked at a clock which says this, and that it is right. Raises LogError."""
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last, UTC milliseconds; None: none was."""
+
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""
 

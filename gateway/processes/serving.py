@@ -16,6 +16,7 @@ from gateway.api.server import application, serving
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
 from gateway.engine.workers import Workers
@@ -31,14 +32,16 @@ from gateway.system.version import gateway_version
 
 
 @asynccontextmanager
-async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
+async def served(
+    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, clock: ClockWatch | None = None
+) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    Raises UserError.
+    clock: what watches the wall clock; None: time is another's. Raises UserError.
     """
     metrics = Metrics(gateway_version())
     refusals = Refusals(metrics.refused)
-    now = wall_clock if plan.clock == "wall" and not plan.sandbox else None
+    now = wall_clock if plan.by_wall_clock else None
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
@@ -49,13 +52,19 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             if isinstance(model, OwnLog):
                 observers.append(model)
         workers = Workers(
-            log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            observer=Observers(observers),
+            step=plan.step,
+            clock=clock,
         )
-        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model)]
+        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model, clock)]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
-            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log")
+            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log", clock=clock)
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)

@@ -156,6 +156,19 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "log.away": LogEvent(
         "warning", ("error", "again_in_s"), "The brokers can't be used yet; they are waited for."
     ),
+    "clock.leapt": LogEvent(
+        "error",
+        ("why", "by_s"),
+        "Nothing is decided or taken by the clock of this machine any more: `why`, by so many seconds. See "
+        "to it, then run `gateway clock accept`.",
+    ),
+    "clock.accepted": LogEvent("warning", (), "Somebody accepted the clock as it is; deciding goes on."),
+    "clock.behind": LogEvent(
+        "warning",
+        ("by_s",),
+        "The clock is so far behind what was decided last. Until it has caught up, what comes is decided at "
+        "that instant, and no deadline falls due.",
+    ),
     "group.left": LogEvent(
         "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
     ),

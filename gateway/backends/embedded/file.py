@@ -176,6 +176,21 @@ class EmbeddedFile:
             db.execute("UPDATE sandbox SET now = max(now, ?)", (now,))
             return int(db.execute("SELECT now FROM sandbox").fetchone()[0])
 
+    @property
+    def clock_accepted(self) -> int | None:
+        """The time that was accepted last; see Log."""
+        if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone() is None:
+            return None
+        return int(self.db.execute("SELECT accepted FROM clock").fetchone()[0])
+
+    def accept_clock(self, at: int) -> None:
+        """Keep the time that was accepted, in a table that most logs never need."""
+        with self.transaction() as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, accepted INTEGER NOT NULL) STRICT"
+            )
+            db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?)", (at,))
+
     def refuse_gone(self, *, must_exist: bool, left_behind: bool) -> None:
         """Raises LogError where there is no log and must be one or, with `left_behind`, was one.
 

@@ -225,6 +225,20 @@ class EmbeddedLog:
         """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
         await self.file.run(partial(write_step, self.file, self._tables, partition, epoch, step))
 
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided."""
+        sql = "SELECT max(decided_to) FROM ownership"
+        found: int | None = await self.file.run(lambda: self.file.db.execute(sql).fetchone()[0])
+        return found
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that a clock which says this is right."""
+        await self.file.run(partial(self.file.accept_clock, at))
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last."""
+        return await self.file.run(lambda: self.file.clock_accepted)
+
     async def keeps_time(self) -> bool:
         """Whether records were put in it with timestamps of their own."""
         return await self.file.run(lambda: self.file.keeps_time)
