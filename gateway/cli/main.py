@@ -181,11 +181,19 @@ app.command()(explain)
 def sample(
     referrals: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many referrals.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same programme.")] = 0,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="A date, or today: it ends on the day before, so that, fed with --keep-time, it can "
+            "be run by the wall clock.  Default: one of 2016.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Print JSON lines of a believable programme, for replay and feed."""
-    from gateway.sample import programme
+    from gateway.sample import ends_on, programme
 
-    for line in programme(referrals, seed):
+    for line in programme(referrals, seed, None if until is None else ends_on(until)):
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
 

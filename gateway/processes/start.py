@@ -17,6 +17,7 @@ from gateway.processes.plan import Plan
 from gateway.processes.wiring import WIRING
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system.clock import wall_clock
 from gateway.system.stopping import told_to_stop
 from gateway.system.version import gateway_version
 
@@ -117,12 +118,7 @@ async def _is_fit(
             if wrong := settings.other_than(partitions):
                 raise InvalidSettings(wrong)
             if plan.by_wall_clock and await log.keeps_time():
-                why = (
-                    "the topics keep the time that a message is put with (CreateTime)"
-                    if settings.on_kafka
-                    else "the log was fed with --keep-time"
-                )
-                raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
+                await _refuse_other_time(log, settings)
             if clock is not None:
                 await clock.start()
         except LogBusy as error:
@@ -137,6 +133,20 @@ async def _is_fit(
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False
+
+
+async def _refuse_other_time(log: EmbeddedLog | SharedLog, settings: Settings) -> None:
+    """Raises InvalidSettings where the log's own time is not that of the wall clock.
+
+    An embedded log that was fed with messages up to now goes on by the wall clock from there.
+    """
+    why = "the topics keep the time that a message is put with (CreateTime)"
+    if isinstance(log, EmbeddedLog):
+        old = wall_clock() - await log.file.run(log.newest)
+        if 0 <= old <= settings.clock_gap_days * DAY_MS:
+            return
+        why = "the log was fed with --keep-time"
+    raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
 
 
 async def _refuse_what_breaks(settings: Settings) -> None:

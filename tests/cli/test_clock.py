@@ -163,3 +163,21 @@ def test_told_to_stop_while_it_waits_for_its_clock_it_ends(machine: Machine) -> 
 
 def test_there_is_no_clock_to_accept_without_a_log(tmp_path: Path) -> None:
     assert "there is no log gateway.db yet" in spawn("clock", "accept", cwd=tmp_path).sentence
+
+
+def test_a_sample_of_today_runs_by_the_wall_clock(machine: Machine) -> None:
+    """Fed with the time of its messages; one of 2016 does not."""
+    sample = machine.command("sample", "--referrals", "40", "--until", "today").stdout
+    assert machine.command("feed", "--keep-time", "-", stdin=sample).returncode == 0
+    with machine.running():
+        eventually(machine.ready)
+        eventually(lambda: len(machine.outcomes()) >= sample.count(b"\n"))
+
+
+@pytest.mark.parametrize("at", ["2016-03-14T09:00:00Z", "2199-01-01T09:00:00Z"])
+def test_a_log_with_another_time_does_not(at: str, machine: Machine) -> None:
+    line = json_lines([referral(at, referred_on=at[:10])])
+    assert machine.command("feed", "--keep-time", "-", stdin=line).returncode == 0
+    refused = machine.command("run")
+    assert refused.returncode == 2
+    assert b"the log was fed with --keep-time, so its time is not the wall clock's" in refused.stderr
