@@ -29,7 +29,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     provider_id: str
     status: Status
     accepted: bool
-    requirement: Requirement
+    requirement: Annotated[
+        Requirement, Meta(description="MANDATORY: a mandate is in force. Each session says for itself.")
+    ]
     referred_on: Day
     benefit: Benefit
     contract_package_area: str
@@ -69,6 +71,7 @@ class SessionView(Struct, frozen=True, kw_only=True):
     duration_minutes: int
     location: str
     format: SessionFormat
+    requirement: Annotated[Requirement, Meta(description="Whether this session is mandatory.")]
     notified_at: Annotated[Instant | None, Meta(description="When the participant was told of it.")]
     cancelled: bool
     cannot_attend: Annotated[
@@ -80,6 +83,9 @@ class SessionView(Struct, frozen=True, kw_only=True):
     failure: Annotated[
         Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None,
         Meta(description="Whether a failure waits for NotificationConfirmed, or was notified."),
+    ]
+    outcome_by: Annotated[
+        Day | None, Meta(description="The last day to record its outcome; null: it is not mandatory.")
     ]
 
 
@@ -124,7 +130,9 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     provider_id: str
     status: Status
     accepted: bool
-    requirement: Requirement
+    requirement: Annotated[
+        Requirement, Meta(description="MANDATORY: a mandate is in force. Each session says for itself.")
+    ]
     referred_on: Day
     benefit: Benefit
     claimant_group: ClaimantGroup | None
@@ -174,6 +182,10 @@ class InstructionView(Struct, frozen=True, kw_only=True):
     instruction: InstructionKind
     session_id: str | None
     due_on: Day | None
+    participation: Annotated[
+        Requirement | None,
+        Meta(description="UNDERTAKE_ATTACHMENT, ESA: what taking part in the Work Programme will be."),
+    ]
     decided_at: Instant
     rule: str
     guidance: str | None
