@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
 from tests.oracle.rulebook import (
     CAN_BE_MANDATED,
+    DASHES,
     DEFAULT_POLICIES,
     JSA_PURPOSES,
     LONDON,
     MANDATORY,
     UC_PURPOSES,
     VOLUNTARY,
+    WRAG_GROUPS,
     bank_holidays,
     format_instant,
     london_date,
@@ -91,14 +93,27 @@ BAD_NINOS = [
 ]
 BAD_ANNOTATIONS = [
     "",
-    "Work Programme Information Session",
-    "Work Programme Information Session-mandatory",
-    "Work Programme Information Session-Mandatory ",
-    " Work Programme Information Session-Voluntary",
-    "Work Programme Information Session–Voluntary",
+    "-",
+    "Mandatory",
     "Work Programme",
+    "Work Programme Information Session",
+    "Work Programme Information Session-",
+    "Work Programme Information Session Mandatory",
+    "Work Programme Information Session--Mandatory",
+    "Work Programme Information-Session-Mandatory",
+    "Work Programme Information Session-Mandatory-Voluntary",
+    "Work Programme Information Session-Mandatory.",
+    "WorkProgramme Information Session-Mandatory",
+    "Work Programme İnformation Session-Mandatory",
+    "Work Programme Information Session\u2212Mandatory",
+    "Work Programme Information Session\u00adMandatory",
+    "Work Programme Information Session\uff0dVoluntary",
+    "Work Programme Information Session\u2016Voluntary",
+    "Work Programme Information Session\u200b-Voluntary",
+    "\ufeffWork Programme Information Session-Voluntary",
 ]
-DURATIONS = [60, 60, 60, 60, 60, 45, 1, 59, 61, 90, 1440]
+WHITE_SPACE = " \t\n\r\v\f\x1c\x1f\x85\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000"
+DURATIONS = [60, 60, 60, 60, 60, 45, 1, 59, 61, 90, 1440, 2880]
 BAD_DURATIONS = [0, 0, -1, -2147483648]
 
 TOPICS = {
@@ -173,8 +188,12 @@ class Story:
         self.provider = rng.choice(PROVIDERS)
         self.benefit = rng.choice(["ESA", "ESA", "UC", "JSA"])
         self.mandatory = rng.random() < 0.65
+        self.said: Json = {}
+        self.mandate_ended = False
+        self.wrag = rng.random() < 0.5
         self.sessions: list[tuple[str, datetime, datetime]] = []
         self.ends: list[datetime] = []
+        self.owed: list[datetime] = []
         self.restricted = False
         self.revisions: list[tuple[datetime, Json, int]] = []
         self.said_at_the_end: list[Json] = []
@@ -189,6 +208,11 @@ class Story:
         """A message id new to this story; the same ids occur in other stories too, now and then."""
         self.messages += 1
         return f"m{self.messages}" if self.chance(0.05) else f"{self.po}-m{self.messages}"
+
+    def outcome_owed(self, booked_at: datetime, end: datetime) -> datetime:
+        """The instant of T6 of a session."""
+        last = max(london_date(booked_at), london_date(end))
+        return passes_at(working_days_after(last, self.limits["outcome_within_working_days"]))
 
     def deadline(self, which: str) -> datetime:
         """The instant of T2 to T5."""
@@ -236,10 +260,10 @@ class Story:
     def referral(self, at: datetime) -> Json:
         """The value of a good Referral, with fields that have a default left out now and then."""
         rng = self.rng
-        recorded = self.day0 - timedelta(days=rng.randint(0, 3))
+        mandatory = self.mandatory and not (self.mandate_ended and self.chance(0.7))
         value: Json = {
             "po_revision": self.revision,
-            "action_plan_annotation": MANDATORY if self.mandatory else VOLUNTARY,
+            "action_plan_annotation": typed(rng, MANDATORY if mandatory else VOLUNTARY),
             "referred_on": self.day0,
             "provider_id": self.provider,
             "contract_package_area": "CPA07",
@@ -248,36 +272,24 @@ class Story:
             "participant": {},
         }
         if self.benefit == "ESA":
-            value["claimant_group"] = rng.choice(
-                CAN_BE_MANDATED if self.mandatory else CAN_BE_MANDATED + OTHER_GROUPS
-            )
-        elif self.chance(0.1):
+            groups = CAN_BE_MANDATED if mandatory else CAN_BE_MANDATED + OTHER_GROUPS
+            if self.wrag:
+                groups = [group for group in groups if group in WRAG_GROUPS]
+            value["claimant_group"] = rng.choice(groups)
+        elif self.chance(0.15):
             value["claimant_group"] = rng.choice([None, "ESA_C_WRAG"])
-        if self.mandatory and self.benefit == "UC":
-            value["mandation"] = {
-                "basis": "UC_WORKPLAN",
-                "purpose": rng.choice(UC_PURPOSES),
-                "tangible_outcome": True,
-                "recorded_on": recorded,
-            }
-        if self.mandatory and self.benefit == "JSA":
-            value["mandation"] = {
-                "basis": "JOBSEEKERS_DIRECTION",
-                "purpose": rng.choice(JSA_PURPOSES),
-                "recorded_on": recorded,
-            }
-        if self.benefit == "ESA" and self.chance(0.2):
-            value["mandation"] = rng.choice(
-                [None, {"basis": "WORK_RELATED_ACTIVITY", "recorded_on": recorded}]
-            )
+        if mandatory and self.benefit != "ESA":
+            fit_to_be_mandatory(rng, value, self.day0)
+        if self.benefit == "ESA" and self.chance(0.4):
+            value["mandation"] = self.wra_mandation()
         if self.chance(0.5):
             value["participant"] = {"nino": rng.choice(GOOD_NINOS), "forename": "Sam", "surname": "Example"}
-        if self.chance(0.1):
+        if self.chance(0.15):
             value["participant"] = {
                 "nino": None,
                 "date_of_birth": rng.choice([date(1970, 1, 1), date(2999, 1, 1), date(1969, 12, 31)]),
                 "address": ["12 Example Street", "Leeds"],
-                "interpreter_needed": True,
+                "interpreter_needed": self.chance(0.8),
             }
         if self.chance(0.1):
             value["group_session_restriction"] = rng.choice([None, *RESTRICTIONS])
@@ -288,36 +300,45 @@ class Story:
             value["special_customer_record"] = False
         return value
 
-    def spoil(self, value: Json, at: datetime) -> Json:
-        """A Referral that one of R2 to R7, G4 refuses (often; some of these changes do no harm)."""
+    def wra_mandation(self) -> Json | None:
+        """What may stand beside an ESA referral annotated mandatory, which needs none."""
+        mandation: Json = {
+            "basis": "WORK_RELATED_ACTIVITY",
+            "recorded_on": self.day0 - timedelta(days=self.rng.randint(0, 3)),
+        }
+        if self.chance(0.3):
+            mandation["purpose"] = self.rng.choice([None, "CHECK_COMPLIANCE", "IMPROVE_PROSPECTS"])
+        return None if self.chance(0.15) else mandation
+
+    def wrongly_mandated(self) -> Json:
+        """What makes a Referral one that R5, R16, R6 or R7 refuses."""
         rng = self.rng
-        recorded = self.day0
         changes: list[Json] = [
+            {"benefit": "ESA", "claimant_group": rng.choice(OTHER_GROUPS)},
+            {
+                "benefit": "ESA",
+                "claimant_group": rng.choice(CAN_BE_MANDATED),
+                "mandation": {
+                    "basis": rng.choice(["UC_WORKPLAN", "JOBSEEKERS_DIRECTION"]),
+                    "recorded_on": self.day0,
+                },
+            },
+            {"benefit": "UC", "mandation": rng.choice(bad_mandations(self.day0))},
+            {"benefit": "JSA", "mandation": rng.choice(bad_mandations(self.day0))},
+        ]
+        return {"action_plan_annotation": typed(rng, MANDATORY), **rng.choice(changes)}
+
+    def spoil(self, value: Json, at: datetime) -> Json:
+        """A Referral that one of R2 to R7, R16, G4 refuses (often; some of these changes do no harm)."""
+        rng = self.rng
+        changes: list[Json] = [
+            {"action_plan_annotation": rng.choice(BAD_ANNOTATIONS)},
             {"action_plan_annotation": rng.choice(BAD_ANNOTATIONS)},
             *[{"participant": {"nino": nino}} for nino in rng.sample(BAD_NINOS, 6)],
             {"referred_on": london_date(at) + timedelta(days=1)},
             {"mandation": {"basis": "UC_WORKPLAN", "recorded_on": london_date(at) + timedelta(days=1)}},
             {"benefit": "ESA", "claimant_group": None},
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": "ESA",
-                "claimant_group": rng.choice(OTHER_GROUPS),
-            },
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": "ESA",
-                "claimant_group": rng.choice(OTHER_GROUPS),
-            },
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": rng.choice(["UC", "JSA"]),
-                "mandation": rng.choice(bad_mandations(recorded)),
-            },
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": rng.choice(["UC", "JSA"]),
-                "mandation": rng.choice(bad_mandations(recorded)),
-            },
+            *[self.wrongly_mandated() for _ in range(4)],
         ]
         value = {**value, **rng.choice(changes)}
         if self.chance(0.2):
@@ -336,6 +357,7 @@ class Story:
             self.send(before, "Referral", bad, message_id if self.chance(0.6) else None)
         if self.chance(0.03):
             good = self.spoil(good, at)
+        self.said = good
         self.send(at, "Referral", good, message_id)
 
     def revise(self, at: datetime) -> None:
@@ -350,25 +372,29 @@ class Story:
             value["support_group_appeal_pending"] = first[-1].get("support_group_appeal_pending", False)
         step = rng.choice([1, 1, 1, 1, 1, 1, 2, 0, -1])
         choice = rng.random()
-        if choice < 0.25:
+        if choice < 0.16:
             value["group_session_restriction"] = rng.choice([None, *RESTRICTIONS])
-        elif choice < 0.35:
+        elif choice < 0.28:
             value["support_group_appeal_pending"] = self.chance(0.6)
-        elif choice < 0.45:
-            value["action_plan_annotation"] = VOLUNTARY if self.mandatory else MANDATORY
+        elif choice < 0.40:
+            value["action_plan_annotation"] = typed(rng, VOLUNTARY if self.mandatory else MANDATORY)
+            self.mandate_ended = True
             if not self.mandatory:
                 fit_to_be_mandatory(rng, value, self.day0)
-        elif choice < 0.52:
+        elif choice < 0.46:
             value["referred_on"] = self.day0 + timedelta(days=rng.choice([-1, 1, -7]))
-        elif choice < 0.58:
+        elif choice < 0.52:
             value["provider_id"] = rng.choice(PROVIDERS)
-        elif choice < 0.64:
+        elif choice < 0.62:
             value["benefit"] = rng.choice(["ESA", "UC", "JSA"])
             value["claimant_group"] = "ESA_C_WRAG"
+            value.pop("mandation", None)
             fit_to_be_mandatory(rng, value, self.day0)
-        elif choice < 0.74:
+        elif choice < 0.70:
+            value = {**value, **self.wrongly_mandated()}
+        elif choice < 0.76:
             value = self.spoil(value, at)
-        elif choice < 0.80:
+        elif choice < 0.83:
             value["special_customer_record"] = True
         line = self.send(at, "Referral", value)
         self.revisions.append((at, line["value"], step))
@@ -378,6 +404,33 @@ class Story:
             second = self.send(later, "Referral", again, line["value"]["message_id"])
             self.revisions.append((later, second["value"], rng.choice([0, 1])))
 
+    def end_mandate(self, at: datetime) -> None:
+        """A revision after which nobody is mandated any more: voluntary, or refused for its annotation."""
+        rng = self.rng
+        self.mandate_ended = True
+        right = self.chance(0.5)
+        if right:
+            changes: Json = {"action_plan_annotation": typed(rng, VOLUNTARY)}
+            if self.chance(0.3):
+                changes |= {"benefit": rng.choice(["UC", "JSA"])}
+            if self.chance(0.3):
+                changes |= {"benefit": "ESA", "claimant_group": rng.choice(CAN_BE_MANDATED + OTHER_GROUPS)}
+        else:
+            changes = self.wrongly_mandated()
+            if self.chance(0.15):
+                changes |= rng.choice([{"provider_id": "PRV03"}, {"referred_on": self.day0 - DAY}])
+        self.same_again(at, changes, remember=right)
+        if self.chance(0.3):
+            later = at + rng.choice([MS, HOUR, DAY])
+            self.same_again(later, {"action_plan_annotation": MANDATORY}, remember=False)
+
+    def special(self, at: datetime) -> None:
+        """A revision that makes it a special customer's record; more may be said of it later."""
+        self.same_again(at, {"special_customer_record": True}, remember=False)
+        if self.chance(0.4):
+            later = at + self.rng.choice([MS, HOUR, DAY])
+            self.same_again(later, {"special_customer_record": self.chance(0.3)}, remember=False)
+
     def number_revisions(self) -> None:
         """Give the revisions their numbers in the order in which they arrive."""
         revision = self.revision
@@ -386,14 +439,16 @@ class Story:
             revision = max(revision, revision + step)
         self.revision = revision
 
-    def same_again(self, at: datetime, changes: Json | None = None) -> None:
-        """A higher revision that says what the last one said, but for these changes."""
-        said = [line["value"] for _, line in self.lines if line["type"] == "Referral"]
-        value = {**(said[-1] if said else self.referral(at)), **(changes or {})}
-        for name in ("message_id", "po_number"):
-            value.pop(name, None)
+    def same_again(self, at: datetime, changes: Json | None = None, *, remember: bool = True) -> None:
+        """A higher revision that says what the last one said, but for these changes.
+
+        `remember`: the next one says what this one says.
+        """
+        value = {**(self.said or self.referral(at)), **(changes or {})}
         line = self.send(at, "Referral", value)
         self.revisions.append((at, line["value"], 1))
+        if remember:
+            self.said = value
 
     def another_revision(self, at: datetime) -> None:
         """A higher revision that only changes the restriction."""
@@ -421,7 +476,7 @@ class Story:
         if choice < 0.32:
             return london(self.day0 + timedelta(days=rng.choice(edge_days)), rng.choice([0, 9, 14, 23]))
         if choice < 0.33:
-            return parse_instant(rng.choice(["9999-12-31T22:30:00Z", "2099-06-01T10:00:00Z"]))
+            return parse_instant(rng.choice(["2999-12-31T22:30:00Z", "2099-06-01T10:00:00Z"]))
         days = max(0, (london_date(earliest) - self.day0).days)
         last = max(days + 1, limits["session_within_days"])
         return london(
@@ -429,14 +484,20 @@ class Story:
         )
 
     def book(
-        self, at: datetime, starts_at: datetime, session_format: str | None = None
+        self,
+        at: datetime,
+        starts_at: datetime,
+        session_format: str | None = None,
+        session_id: str | None = None,
+        minutes: int | None = None,
     ) -> tuple[str, datetime, datetime]:
         """SessionBooked. Gives the session's id, start and end."""
         rng = self.rng
-        session_id = f"S{len(self.sessions) + 1}"
-        if self.sessions and self.chance(0.04):
-            session_id = rng.choice(self.sessions)[0]
-        minutes = rng.choice(DURATIONS)
+        if session_id is None:
+            session_id = f"S{len(self.sessions) + 1}"
+            if self.sessions and self.chance(0.06):
+                session_id = rng.choice(self.sessions)[0]
+        minutes = minutes or rng.choice(DURATIONS)
         if self.chance(0.005):
             minutes = 2147483647
         value: Json = {
@@ -451,6 +512,8 @@ class Story:
             value["format"] = session_format
         if self.chance(0.75):
             value["notified_at"] = self.fact(at, starts_at)
+            if self.chance(0.06):
+                value["notified_at"] = min(at, near(rng, midnight(self.day0)))
         elif self.chance(0.5):
             value["notified_at"] = None
         if self.chance(0.08):
@@ -467,6 +530,8 @@ class Story:
         session = (session_id, starts_at, end_of(starts_at, minutes))
         self.sessions.append(session)
         self.ends.append(session[2])
+        if session[2].year < 2050:
+            self.owed.append(self.outcome_owed(at, session[2]))
         return session
 
     def cannot_attend(self, session: tuple[str, datetime, datetime], earliest: datetime) -> datetime:
@@ -516,6 +581,8 @@ class Story:
         self.send(at, "SessionChanged", value)
         changed = (session_id, new_start, end_of(new_start, minutes))
         self.ends.append(changed[2])
+        if changed[2].year < 2050:
+            self.owed.append(self.outcome_owed(at, changed[2]))
         return changed
 
     def confirm(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
@@ -524,19 +591,42 @@ class Story:
         told = min(at, starts_at - self.rng.choice([MS, HOUR, 2 * DAY]))
         if self.chance(0.15):
             told = self.fact(at, starts_at)
+        if self.chance(0.08):
+            told = min(at, near(self.rng, midnight(self.day0)))
         self.send(at, "NotificationConfirmed", {"session_id": session_id, "notified_at": told})
 
-    def cancel_session(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
-        """SessionCancelled."""
-        value = {"session_id": session[0], "reason": self.rng.choice(REASONS), "cancelled_at": self.fact(at)}
+    def cancel_session(
+        self,
+        session: tuple[str, datetime, datetime],
+        at: datetime,
+        cause: str | None = None,
+        done_at: datetime | None = None,
+    ) -> None:
+        """SessionCancelled; `cause` left out now and then."""
+        rng = self.rng
+        cause = cause or rng.choice(["PROVIDER", "PARTICIPANT"])
+        value = {
+            "session_id": session[0],
+            "reason": rng.choice(REASONS),
+            "cancelled_at": done_at or self.fact(at),
+        }
+        if cause == "PARTICIPANT" or self.chance(0.5):
+            value["cause"] = cause
         self.send(at, "SessionCancelled", value)
 
-    def outcome(self, session: tuple[str, datetime, datetime], at: datetime, kind: str) -> None:
+    def outcome(
+        self,
+        session: tuple[str, datetime, datetime],
+        at: datetime,
+        kind: str,
+        outcome: str | None = None,
+        recorded_at: datetime | None = None,
+    ) -> None:
         """AttendanceRecorded or AttendanceCorrected."""
         rng = self.rng
         value: Json = {
             "session_id": session[0],
-            "outcome": rng.choice([*OUTCOMES, "ATTENDED"]),
+            "outcome": outcome or rng.choice([*OUTCOMES, "ATTENDED", "DID_NOT_ATTEND"]),
             "recorded_at": self.fact(at),
         }
         if kind == "AttendanceRecorded":
@@ -546,6 +636,8 @@ class Story:
                 value["recorded_at"] = min(at, near(rng, session[1]))
         else:
             value["explanation"] = "entered against the wrong person"
+        if recorded_at is not None:
+            value["recorded_at"] = recorded_at
         if self.chance(0.5):
             value["reason_given"] = rng.choice([None, *REASONS])
         self.send(at, kind, value)
@@ -571,10 +663,17 @@ class Story:
         session = self.book(booked_at, starts_at)
         if far:
             return booked_at + HOUR
-        if self.chance(0.04):
+        choice = rng.random()
+        if choice < 0.05:
             return self.another_beside(session, booked_at)
-        if self.chance(0.06):
+        if choice < 0.11:
             return self.told_afterwards(session, booked_at)
+        if choice < 0.21:
+            return self.called_off_by_the_participant(session, booked_at)
+        if choice < 0.27:
+            return self.outcome_missing(session, booked_at)
+        if choice < 0.30:
+            return self.mandate_ends_at_its_start(session, booked_at)
         if self.chance(0.12):
             at = near(rng, starts_at) if self.chance(0.25) else somewhen(rng, booked_at, starts_at)
             if self.chance(0.3):
@@ -591,13 +690,26 @@ class Story:
                 self.cancel_session(session, max(said_at, near(rng, end)))
         if self.chance(0.12):
             self.confirm(session, somewhen(rng, booked_at, starts_at))
-        if self.chance(0.06):
-            self.cancel_session(session, around(rng, booked_at, starts_at, end))
+        if self.chance(0.12):
+            cancelled_at = around(rng, booked_at, starts_at, end)
+            self.cancel_session(session, cancelled_at)
+            if self.chance(0.5):
+                session = self.book_again(session, cancelled_at + rng.choice([MS, HOUR]))
+                starts_at, end = session[1], session[2]
+                if end.year > 2050:
+                    return cancelled_at + DAY
+        if self.mandatory and self.chance(0.06):
+            self.end_mandate(around(rng, booked_at, starts_at, end))
+        if self.chance(0.03):
+            self.special(around(rng, booked_at, starts_at, end))
         if self.chance(0.04):
             self.restriction(around(rng, booked_at, starts_at, end))
         if self.chance(0.04):
             self.objection(around(rng, booked_at, starts_at, end))
+        owed_at = self.outcome_owed(booked_at, end)
         told_at = rng.choice([near(rng, starts_at), near(rng, end), end, end + HOUR, end + HOUR, end + DAY])
+        if self.chance(0.1):
+            told_at = near(rng, owed_at)
         if end > starts_at + 30 * DAY:
             told_at = starts_at + HOUR
         if self.chance(0.9):
@@ -624,7 +736,120 @@ class Story:
             self.cancel_session(session, somewhen(rng, told_at, last + DAY))
         if none_told and self.chance(0.5):
             self.cancel_session(session, last)
+        if self.chance(0.15):
+            self.not_possible(somewhen(rng, told_at, last + DAY))
         return somewhen(rng, told_at, last) if self.chance(0.92) else booked_at + MINUTE
+
+    def book_again(
+        self, session: tuple[str, datetime, datetime], at: datetime
+    ) -> tuple[str, datetime, datetime]:
+        """The id of a session, which may be cancelled, is booked again; at the same time, or another."""
+        starts_at = max(session[1], at) + self.rng.choice([timedelta(0), HOUR, DAY])
+        if self.chance(0.2):
+            starts_at = session[1]
+        return self.book(at, starts_at, session_id=session[0])
+
+    def called_off_by_the_participant(
+        self, session: tuple[str, datetime, datetime], booked_at: datetime
+    ) -> datetime:
+        """What was said beforehand stands, or nothing was said; then all that may come of it."""
+        rng = self.rng
+        session_id, starts_at, end = session
+        if end > starts_at + 30 * DAY:
+            return starts_at + HOUR
+        said_at = max(booked_at, starts_at - rng.choice([MS, HOUR, DAY, 2 * DAY]))
+        if self.chance(0.85):
+            value = {
+                "session_id": session_id,
+                "reason": rng.choice(REASONS),
+                "given_at": min(said_at, starts_at - MS),
+            }
+            self.send(said_at, "CannotAttend", value)
+        owed_at = self.outcome_owed(booked_at, end)
+        at = rng.choice(
+            [
+                said_at,
+                said_at,
+                somewhen(rng, said_at, starts_at),
+                near(rng, starts_at),
+                near(rng, end),
+                end + HOUR,
+            ]
+        )
+        at = max(at, said_at)
+        self.cancel_session(session, at, "PARTICIPANT" if self.chance(0.9) else "PROVIDER")
+        if self.chance(0.3):
+            self.book(at + MS, max(at, starts_at) + rng.choice([HOUR, DAY]))
+        acts: list[Callable[[datetime], Any]] = [
+            lambda when: self.confirm(session, when),
+            lambda when: self.confirm(session, when),
+            lambda when: self.outcome(session, when, "AttendanceRecorded", "ATTENDED"),
+            lambda when: self.outcome(session, when, "AttendanceRecorded", "ATTENDED"),
+            lambda when: self.outcome(session, when, "AttendanceRecorded"),
+            lambda when: self.outcome(session, when, "AttendanceCorrected"),
+            lambda when: self.cancel_session(session, when, "PROVIDER"),
+            lambda when: self.cancel_session(session, when, "PROVIDER", min(when, near(rng, owed_at))),
+            lambda when: self.cancel_session(session, when, "PARTICIPANT"),
+            lambda when: self.book_again(session, when),
+            lambda when: self.book_again(session, when),
+            lambda when: self.expense(session, when),
+            lambda when: self.cannot_attend(session, when),
+            self.end_mandate,
+            self.special,
+        ]
+        times = [
+            somewhen(rng, at, end),
+            near(rng, starts_at),
+            near(rng, end),
+            near(rng, owed_at),
+            owed_at + DAY,
+            end + HOUR,
+        ]
+        chosen = sorted(max(at + MS, rng.choice(times)) for _ in range(rng.randint(1, 5)))
+        for when in chosen:
+            rng.choice(acts)(when)
+        return chosen[-1]
+
+    def outcome_missing(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
+        """Nobody says what came of a session until the limit is on the point of passing, or has passed."""
+        rng = self.rng
+        end = session[2]
+        if end > session[1] + 30 * DAY:
+            return session[1] + HOUR
+        owed_at = self.outcome_owed(booked_at, end)
+        if self.chance(0.3):
+            self.cannot_attend(session, booked_at)
+        if self.chance(0.3):
+            self.outcome(session, end + HOUR, "AttendanceRecorded", rng.choice(OUTCOMES[1:]))
+        if self.chance(0.1):
+            self.special(near(rng, owed_at) - rng.choice([timedelta(0), HOUR]))
+        at = near(rng, owed_at) if self.chance(0.4) else owed_at + rng.choice([MS, HOUR, DAY, 3 * DAY])
+        done_at = min(at, near(rng, owed_at) - rng.choice([timedelta(0), HOUR, DAY]))
+        if self.chance(0.55):
+            self.outcome(session, at, "AttendanceRecorded", None, max(done_at, session[1]))
+        else:
+            self.cancel_session(session, at, None, done_at)
+            if self.chance(0.5):
+                self.book_again(session, at + MS)
+        at += rng.choice([MS, HOUR, DAY])
+        rng.choice([self.confirm, self.cancel_session, self.expense])(session, at)
+        return at
+
+    def mandate_ends_at_its_start(
+        self, session: tuple[str, datetime, datetime], booked_at: datetime
+    ) -> datetime:
+        """The mandate ends, or the referral becomes special, at the start of a session, or hard by it."""
+        rng = self.rng
+        starts_at = max(session[1], booked_at)
+        if self.chance(0.3):
+            self.cannot_attend(session, booked_at)
+        if self.chance(0.6):
+            self.outcome(session, starts_at, "AttendanceRecorded", "DID_NOT_ATTEND", starts_at)
+        rng.choice([self.end_mandate, self.end_mandate, self.special])(near(rng, starts_at))
+        at = starts_at + rng.choice([MS, HOUR, DAY])
+        rng.choice([self.confirm, self.confirm, self.cancel_session, self.expense])(session, at)
+        self.outcome(session, at + HOUR, rng.choice(["AttendanceRecorded", "AttendanceCorrected"]))
+        return at + 2 * HOUR
 
     def told_afterwards(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
         """The participant cannot come and does not; when they were told comes out later, or never."""
@@ -737,6 +962,121 @@ class Story:
         value = {"jobcentre_id": self.rng.choice(JOBCENTRES), "requested_at": self.fact(at)}
         self.send(at, "AlternativeSessionRequested", value)
 
+    def not_possible(self, at: datetime) -> None:
+        """AlternativeSessionNotPossible, after it was asked for or not."""
+        if self.chance(0.5):
+            self.alternative(at - self.rng.choice([timedelta(0), MS, HOUR]))
+        value = {"reason": self.rng.choice(REASONS), "told_at": self.fact(at, midnight(london_date(at)))}
+        self.send(at, "AlternativeSessionNotPossible", value)
+        if self.chance(0.2):
+            self.send(at + HOUR, "AlternativeSessionNotPossible", value | {"told_at": at})
+
+    def hold(self, at: datetime) -> None:
+        """An appeal holds the attachment, and is decided: early, on the last days, or late; then attached."""
+        rng = self.rng
+        limit = self.deadline("attach_within_days")
+        for _ in range(rng.choice([1, 1, 1, 2])):
+            at = max(at, rng.choice([at, at, near(rng, limit), limit + HOUR]))
+            if self.chance(0.3):
+                changes: list[Json] = [
+                    {"support_group_appeal_pending": True},
+                    {"benefit": "ESA", "claimant_group": rng.choice(WRAG_GROUPS)},
+                ]
+                self.same_again(at, rng.choice(changes))
+            else:
+                changed_on = london_date(at)
+                self.send(at, "SupportGroupAppealChanged", {"pending": True, "changed_on": changed_on})
+            at += rng.choice([MS, HOUR, DAY])
+            if self.chance(0.2):
+                self.attach(at)
+            if self.chance(0.15):
+                self.special(at)
+            if self.chance(0.15):
+                return
+            last_days = limit - rng.choice([timedelta(0), HOUR, DAY, 2 * DAY, 3 * DAY])
+            at = max(
+                at,
+                rng.choice([somewhen(rng, at, limit), near(rng, last_days), near(rng, limit), limit + DAY]),
+            )
+            if self.chance(0.35):
+                changes = [
+                    {"support_group_appeal_pending": False},
+                    {"benefit": rng.choice(["UC", "JSA"])},
+                    {"benefit": "ESA", "claimant_group": "ESA_C_SUPPORT_GROUP"},
+                ]
+                change = rng.choice(changes)
+                if "support_group_appeal_pending" not in change:
+                    change = {"action_plan_annotation": VOLUNTARY, **change}
+                self.same_again(at, change)
+            else:
+                changed_on = london_date(at)
+                self.send(at, "SupportGroupAppealChanged", {"pending": False, "changed_on": changed_on})
+            days = self.limits["accept_within_working_days"]
+            limit = max(limit, passes_at(working_days_after(london_date(at), days)))
+            self.owed.append(limit)
+        if self.chance(0.7):
+            at = max(at, rng.choice([near(rng, limit), limit + HOUR, limit + 2 * DAY]))
+            last = london_date(limit - DAY)
+            value = {
+                "attached_on": min(london_date(at), rng.choice([last, last + DAY, last - DAY])),
+                "attached_to": "WORK_PROGRAMME_REFERRAL",
+            }
+            self.send(at, "AttachmentRegistered", value)
+
+    def after_all(self, instant: datetime) -> None:
+        """After the referral was cancelled (at `instant`) somebody still comes; perhaps a WP11 does, too."""
+        rng = self.rng
+        at = instant + rng.choice([timedelta(0), MS, HOUR, DAY, 3 * DAY])
+        start = rng.choice(
+            [instant - HOUR, instant - MS, instant, at + HOUR, at + DAY, self.start_of_session(at)]
+        )
+        session = self.book(at, start)
+        if session[2].year > 2050:
+            return
+        if self.chance(0.3):
+            self.cannot_attend(session, at)
+        if self.chance(0.35):
+            changed = self.change(session, at + MS)
+            session = changed if changed[2].year < 2050 else session
+        if self.chance(0.3):
+            back = {
+                "session_id": session[0],
+                "starts_at": instant - rng.choice([MS, timedelta(0), HOUR]),
+                "duration_minutes": 60,
+                "location": "Room 3",
+            }
+            if self.chance(0.4):
+                back["notified_at"] = instant - DAY
+            self.send(at + 2 * MS, "SessionChanged", back)
+        if self.chance(0.2):
+            self.cancel_session(session, max(at + HOUR, near(rng, session[1])))
+        told_at = max(at + HOUR, session[2])
+        if self.chance(0.8):
+            self.outcome(session, told_at, "AttendanceRecorded")
+        if self.chance(0.3):
+            self.outcome(session, told_at + HOUR, "AttendanceCorrected")
+        if self.chance(0.4):
+            self.expense(session, told_at + HOUR)
+        if self.chance(0.3):
+            self.book(told_at + DAY, told_at + 2 * DAY)
+        if self.chance(0.5):
+            self.late_wp11(at)
+
+    def late_wp11(self, at: datetime) -> None:
+        """A WP11 of an interview after the limit, or one that comes after the cancellation; mostly twice."""
+        rng = self.rng
+        last = self.day0 + timedelta(days=self.limits["wp11_within_days"])
+        for _ in range(rng.choice([1, 2, 2, 3])):
+            interview = min(london_date(at), rng.choice([last, last, last + DAY, last + 3 * DAY]))
+            value = {
+                "jobcentre_id": rng.choice(JOBCENTRES),
+                "interview_on": interview,
+                "wants_to_join": self.chance(0.95),
+                "issued_on": interview,
+            }
+            self.send(at, "Wp11", value)
+            at += rng.choice([MS, HOUR, DAY])
+
     def accept(self, at: datetime, by: date | None = None) -> None:
         """ReferralAccepted; `by` the due date where its edge is aimed at."""
         accepted_at = self.fact(at)
@@ -757,11 +1097,14 @@ class Story:
         if self.chance(0.15):
             edges = [self.day0 - DAY, self.day0, last, last + DAY]
             interview = min(today, rng.choice(edges)) if self.chance(0.7) else rng.choice(edges)
+        issued_on = today if self.chance(0.6) else interview
+        if self.chance(0.05):
+            issued_on = interview - DAY
         value = {
             "jobcentre_id": rng.choice(JOBCENTRES),
             "interview_on": interview,
             "wants_to_join": self.chance(0.94),
-            "issued_on": today if self.chance(0.6) else interview,
+            "issued_on": issued_on,
         }
         return self.send(at, "Wp11", value)
 
@@ -778,6 +1121,13 @@ class Story:
             "attached_to": "INFORMATION_SESSION_REFERRAL" if self.chance(0.12) else "WORK_PROGRAMME_REFERRAL",
         }
         self.send(at, "AttachmentRegistered", value)
+        while self.chance(0.2):
+            at += rng.choice([timedelta(0), MS, HOUR])
+            value = {
+                **value,
+                "attached_to": rng.choice(["INFORMATION_SESSION_REFERRAL", value["attached_to"]]),
+            }
+            self.send(at, "AttachmentRegistered", value)
 
     def about_a_session(self, at: datetime) -> None:
         """Any record about one of the sessions booked, or about one that nobody knows."""
@@ -789,7 +1139,9 @@ class Story:
         session = rng.choice(sessions)
         acts: list[Callable[[], None]] = [
             lambda: self.cancel_session(session, at),
+            lambda: self.cancel_session(session, at),
             lambda: self.confirm(session, at),
+            lambda: self.book_again(session, at),
             lambda: self.outcome(session, at, "AttendanceRecorded"),
             lambda: self.outcome(session, at, "AttendanceCorrected"),
             lambda: self.expense(session, at),
@@ -841,8 +1193,11 @@ class Story:
             (1.6, self.revise),
             (0.45, self.restriction),
             (0.3, self.objection),
-            (0.6, self.appeal),
+            (0.7, self.appeal),
             (0.6, self.alternative),
+            (0.5, self.not_possible),
+            (0.25, self.end_mandate),
+            (0.12, self.special),
             (0.4, self.accept),
             (0.35, self.reject),
             (0.5, self.wp11),
@@ -861,7 +1216,7 @@ class Story:
         for _, starts_at, end in self.sessions:
             if end.year < 2050:
                 edges += [starts_at, end]
-        return self.rng.choice(edges)
+        return self.rng.choice(edges + self.owed)
 
     def tell(self) -> None:
         """The life of this referral, from its first record to its last."""
@@ -911,15 +1266,24 @@ class Story:
         if self.chance(0.08):
             self.straddle(self.deadline("wp11_within_days"))
 
-        # WP11 and attachment.
-        if self.chance(0.78):
+        # WP11 and attachment; or none in time, and what comes after the cancellation.
+        if self.chance(0.28):
+            if self.chance(0.5):
+                self.late_wp11(
+                    self.deadline("wp11_within_days") + rng.choice([-HOUR, timedelta(0), DAY, 9 * DAY])
+                )
+            if self.chance(0.7):
+                self.after_all(self.deadline("wp11_within_days"))
+        elif self.chance(0.95):
             window_end = self.deadline("wp11_within_days")
             from_then = after if after < window_end and self.chance(0.75) else now
             at = near(rng, window_end) if self.chance(0.2) else somewhen(rng, from_then, window_end)
             wp11 = self.wp11(at)
             if self.chance(0.1):
                 self.wp11(at + rng.choice([MS, DAY]))
-            if self.chance(0.85):
+            if self.chance(0.45 if self.benefit == "ESA" and self.wrag else 0.1):
+                self.hold(at + rng.choice([MS, HOUR, DAY, 3 * DAY]))
+            elif self.chance(0.85):
                 limit = self.deadline("attach_within_days")
                 later = rng.choice(
                     [near(rng, limit), limit + DAY, somewhen(rng, at, limit), somewhen(rng, at, limit)]
@@ -980,6 +1344,41 @@ class Story:
 
 
 # ---------------------------------------------------------------------------------- what stories use
+
+
+def typed(rng: random.Random, annotation: str) -> str:
+    """An annotation as people type it: R2 reads them all alike."""
+    if rng.random() < 0.6:
+        return annotation
+    text = rng.choice([str.lower, str.upper, str.swapcase, str.title, str])(annotation)
+    dash = rng.choice([*DASHES])
+    if rng.random() < 0.5:
+        blank = rng.choice([" ", "  ", rng.choice(WHITE_SPACE), rng.choice(WHITE_SPACE)])
+        text = rng.choice(
+            [
+                blank.join(text.split(" ")),
+                blank + text,
+                text + blank,
+                text.replace("-", blank + "-"),
+                text.replace("-", "-" + blank),
+                text.replace("-", blank + "-" + blank),
+            ]
+        )
+    if rng.random() < 0.1:
+        text = text.replace("k", "\u212a").replace("s", "\u017f", 1)
+    return text.replace("-", dash)
+
+
+def spelt(rng: random.Random, name: str, value: Any) -> Any:
+    """A timestamp in a record, now and then with another offset or finer than a millisecond."""
+    if isinstance(value, dict):
+        return {inner: spelt(rng, inner, item) for inner, item in value.items()}
+    if not (isinstance(value, str) and name.endswith("_at") and rng.random() < 0.1):
+        return value
+    offset = timezone(timedelta(minutes=rng.choice([0, 60, 60, -300, 330, -1, 839])))
+    text = parse_instant(value).astimezone(offset).isoformat(timespec="milliseconds")
+    digits = rng.choice(["", "", "9", "999", "000001"])
+    return f"{text[:-6]}{digits}{text[-6:]}"
 
 
 def written(value: Any) -> Any:
@@ -1083,7 +1482,7 @@ def programme(seed: int, referrals: int = 8, policies: Sequence[Json] | None = N
         at_the_end += story.said_at_the_end
         edges += [story.deadline("session_within_days"), story.deadline("wp11_within_days")]
         edges += [story.deadline("attach_within_days"), story.deadline("forget_after_days")]
-        edges += [end for end in story.ends if end.year < 2050]
+        edges += [*[end for end in story.ends if end.year < 2050], *story.owed]
     order = rng.random()
     keyed = [(at, rng.random() if order < 0.3 else 0.0, place, line) for place, (at, line) in enumerate(told)]
     keyed.sort(key=lambda item: item[:3])
@@ -1138,7 +1537,8 @@ def as_line(rng: random.Random, at: datetime, line: Json) -> Json:
     """A line of replay's input; `type` is left out now and then where the topic has one record."""
     if line.get("tick"):
         return {"at": format_instant(at), "tick": True}
-    out = {"at": format_instant(at), "topic": line["topic"], "type": line["type"], "value": line["value"]}
+    value = spelt(rng, "", line["value"])
+    out = {"at": format_instant(at), "topic": line["topic"], "type": line["type"], "value": value}
     if line["type"] in ("Referral", "Wp11") and rng.random() < 0.3:
         del out["type"]
     return out
@@ -1172,6 +1572,7 @@ def random_policies(seed: int) -> list[Json]:
                 "wp11_within_days": wp11,
                 "attach_within_days": attach,
                 "accept_within_working_days": rng.randint(1, 5),
+                "outcome_within_working_days": rng.choice([1, 1, 2, 3, 5, 8]),
                 "hold_unmatched_days": rng.choice([1, 2, 7, 20, 40]),
                 "forget_after_days": attach + rng.choice([0, 1, 10, 40]),
                 "session_minutes": rng.choice([30, 45, 59, 60, 90]),
@@ -1180,6 +1581,9 @@ def random_policies(seed: int) -> list[Json]:
                 "clock_skew_s": rng.choice([1, 60, 300, 600]),
             }
         )
+        if rng.random() < 0.3:
+            last = base + timedelta(days=rng.choice([-1, 0, 1, 2, 3, 6, 12]))
+            policies[-1]["referrals_until"] = last.isoformat()
     return policies
 
 
