@@ -52,7 +52,7 @@ OTHER_GROUPS = [
     "ESA_C_EX_IB_SUPPORT_GROUP",
     "ESA_CREDITS_ONLY",
 ]
-RESTRICTIONS = ["SAFETY_MEASURES", "MAPPA", "ADDITIONAL_NEEDS", "OBJECTION"]
+RESTRICTIONS = ["SAFETY_MEASURES", "MAPPA", "ADDITIONAL_NEEDS", "ADDITIONAL_NEEDS", "OBJECTION"]
 OUTCOMES = ["ATTENDED", "DID_NOT_ATTEND", "DID_NOT_PARTICIPATE"]
 REASONS = ["", "job interview", "ill", "caring for a child, “no cover”", "Krankheit – für heute\n", " "]
 GOOD_NINOS = ["AB123456C", "AB123456 ", "ZY987654A", "JK000000D", "GG000001B", "NA555555 "]
@@ -411,9 +411,9 @@ class Story:
         right = self.chance(0.5)
         if right:
             changes: Json = {"action_plan_annotation": typed(rng, VOLUNTARY)}
-            if self.chance(0.3):
+            if self.chance(0.4):
                 changes |= {"benefit": rng.choice(["UC", "JSA"])}
-            if self.chance(0.3):
+            elif self.chance(0.4):
                 changes |= {"benefit": "ESA", "claimant_group": rng.choice(CAN_BE_MANDATED + OTHER_GROUPS)}
         else:
             changes = self.wrongly_mandated()
@@ -489,7 +489,7 @@ class Story:
         starts_at: datetime,
         session_format: str | None = None,
         session_id: str | None = None,
-        minutes: int | None = None,
+        told: bool | None = None,
     ) -> tuple[str, datetime, datetime]:
         """SessionBooked. Gives the session's id, start and end."""
         rng = self.rng
@@ -497,7 +497,7 @@ class Story:
             session_id = f"S{len(self.sessions) + 1}"
             if self.sessions and self.chance(0.06):
                 session_id = rng.choice(self.sessions)[0]
-        minutes = minutes or rng.choice(DURATIONS)
+        minutes = rng.choice(DURATIONS)
         if self.chance(0.005):
             minutes = 2147483647
         value: Json = {
@@ -510,7 +510,7 @@ class Story:
         }
         if session_format is not None:
             value["format"] = session_format
-        if self.chance(0.75):
+        if told or (told is None and self.chance(0.75)):
             value["notified_at"] = self.fact(at, starts_at)
             if self.chance(0.06):
                 value["notified_at"] = min(at, near(rng, midnight(self.day0)))
@@ -660,19 +660,20 @@ class Story:
         far = starts_at.year > 2050
         if self.chance(0.04) and not far:
             booked_at = near(rng, starts_at)
-        session = self.book(booked_at, starts_at)
+        choice = rng.random()
+        told = False if choice < 0.36 and self.chance(0.5) else None
+        session = self.book(booked_at, starts_at, told=told)
         if far:
             return booked_at + HOUR
-        choice = rng.random()
         if choice < 0.05:
             return self.another_beside(session, booked_at)
-        if choice < 0.11:
+        if choice < 0.12:
             return self.told_afterwards(session, booked_at)
-        if choice < 0.21:
+        if choice < 0.24:
             return self.called_off_by_the_participant(session, booked_at)
-        if choice < 0.27:
+        if choice < 0.32:
             return self.outcome_missing(session, booked_at)
-        if choice < 0.30:
+        if choice < 0.36:
             return self.mandate_ends_at_its_start(session, booked_at)
         if self.chance(0.12):
             at = near(rng, starts_at) if self.chance(0.25) else somewhen(rng, booked_at, starts_at)
@@ -681,6 +682,10 @@ class Story:
             session = self.change(session, at)
             if session[1].year > 2050:
                 return at + HOUR
+            if self.chance(0.25):
+                session = self.book_again(session, at + MS)
+                if session[1].year > 2050:
+                    return at + HOUR
         starts_at, end = session[1], session[2]
         if self.chance(0.28):
             said_at = self.cannot_attend(session, booked_at)
@@ -698,8 +703,8 @@ class Story:
                 starts_at, end = session[1], session[2]
                 if end.year > 2050:
                     return cancelled_at + DAY
-        if self.mandatory and self.chance(0.06):
-            self.end_mandate(around(rng, booked_at, starts_at, end))
+        if self.mandatory and self.chance(0.08):
+            self.end_mandate(rng.choice([around(rng, booked_at, starts_at, end), end - MS]))
         if self.chance(0.03):
             self.special(around(rng, booked_at, starts_at, end))
         if self.chance(0.04):
@@ -725,6 +730,8 @@ class Story:
                 last += rng.choice([MS, HOUR, DAY, DAY, 4 * DAY])
                 if self.chance(0.1):
                     last = max(last, near(rng, self.deadline("session_within_days")))
+                if self.chance(0.06):
+                    self.special(last - MS)
                 if self.chance(0.12):
                     self.same_again(last - MS, {"jobcentre_id": rng.choice(JOBCENTRES)})
                 self.outcome(session, last, "AttendanceCorrected")
@@ -749,33 +756,26 @@ class Story:
             starts_at = session[1]
         return self.book(at, starts_at, session_id=session[0])
 
+    def says_so(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
+        """CannotAttend, said before the start, whenever it arrives."""
+        given_at = min(at, session[1] - MS)
+        value = {"session_id": session[0], "reason": self.rng.choice(REASONS), "given_at": given_at}
+        self.send(at, "CannotAttend", value)
+
     def called_off_by_the_participant(
         self, session: tuple[str, datetime, datetime], booked_at: datetime
     ) -> datetime:
         """What was said beforehand stands, or nothing was said; then all that may come of it."""
         rng = self.rng
-        session_id, starts_at, end = session
+        _, starts_at, end = session
         if end > starts_at + 30 * DAY:
             return starts_at + HOUR
         said_at = max(booked_at, starts_at - rng.choice([MS, HOUR, DAY, 2 * DAY]))
         if self.chance(0.85):
-            value = {
-                "session_id": session_id,
-                "reason": rng.choice(REASONS),
-                "given_at": min(said_at, starts_at - MS),
-            }
-            self.send(said_at, "CannotAttend", value)
+            self.says_so(session, said_at)
         owed_at = self.outcome_owed(booked_at, end)
-        at = rng.choice(
-            [
-                said_at,
-                said_at,
-                somewhen(rng, said_at, starts_at),
-                near(rng, starts_at),
-                near(rng, end),
-                end + HOUR,
-            ]
-        )
+        late = [near(rng, starts_at), near(rng, end), end + HOUR]
+        at = said_at if self.chance(0.4) else rng.choice([somewhen(rng, said_at, starts_at), *late])
         at = max(at, said_at)
         self.cancel_session(session, at, "PARTICIPANT" if self.chance(0.9) else "PROVIDER")
         if self.chance(0.3):
@@ -793,18 +793,12 @@ class Story:
             lambda when: self.book_again(session, when),
             lambda when: self.book_again(session, when),
             lambda when: self.expense(session, when),
-            lambda when: self.cannot_attend(session, when),
+            lambda when: self.says_so(session, when),
             self.end_mandate,
             self.special,
         ]
-        times = [
-            somewhen(rng, at, end),
-            near(rng, starts_at),
-            near(rng, end),
-            near(rng, owed_at),
-            owed_at + DAY,
-            end + HOUR,
-        ]
+        times = [at, *[somewhen(rng, at, end) for _ in range(4)], near(rng, starts_at), near(rng, end)]
+        times += [near(rng, owed_at), owed_at + DAY, end + HOUR]
         chosen = sorted(max(at + MS, rng.choice(times)) for _ in range(rng.randint(1, 5)))
         for when in chosen:
             rng.choice(acts)(when)
@@ -825,7 +819,17 @@ class Story:
             self.special(near(rng, owed_at) - rng.choice([timedelta(0), HOUR]))
         at = near(rng, owed_at) if self.chance(0.4) else owed_at + rng.choice([MS, HOUR, DAY, 3 * DAY])
         done_at = min(at, near(rng, owed_at) - rng.choice([timedelta(0), HOUR, DAY]))
-        if self.chance(0.55):
+        if self.chance(0.3):
+            # Not told, called off late, and then set right in time by what the record says.
+            self.says_so(session, session[1] - HOUR)
+            at, in_time = max(at, owed_at), max(owed_at - rng.choice([MS, HOUR, DAY]), session[1])
+            self.cancel_session(session, at, "PARTICIPANT", rng.choice([at, at, in_time]))
+            at += rng.choice([MS, HOUR])
+            if self.chance(0.5):
+                self.cancel_session(session, at, "PROVIDER", in_time)
+            else:
+                self.outcome(session, at, "AttendanceRecorded", "ATTENDED", in_time)
+        elif self.chance(0.55):
             self.outcome(session, at, "AttendanceRecorded", None, max(done_at, session[1]))
         else:
             self.cancel_session(session, at, None, done_at)
@@ -845,7 +849,8 @@ class Story:
             self.cannot_attend(session, booked_at)
         if self.chance(0.6):
             self.outcome(session, starts_at, "AttendanceRecorded", "DID_NOT_ATTEND", starts_at)
-        rng.choice([self.end_mandate, self.end_mandate, self.special])(near(rng, starts_at))
+        ends_at = starts_at if self.chance(0.6) else near(rng, starts_at)
+        rng.choice([self.end_mandate, self.end_mandate, self.special])(ends_at)
         at = starts_at + rng.choice([MS, HOUR, DAY])
         rng.choice([self.confirm, self.confirm, self.cancel_session, self.expense])(session, at)
         self.outcome(session, at + HOUR, rng.choice(["AttendanceRecorded", "AttendanceCorrected"]))
@@ -854,11 +859,9 @@ class Story:
     def told_afterwards(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
         """The participant cannot come and does not; when they were told comes out later, or never."""
         rng = self.rng
-        session_id, starts_at, end = session
+        _, starts_at, end = session
         said_at = max(booked_at, starts_at - rng.choice([MS, HOUR, DAY]))
-        given_at = min(said_at, starts_at - MS)
-        value = {"session_id": session_id, "reason": rng.choice(REASONS), "given_at": given_at}
-        self.send(said_at, "CannotAttend", value)
+        self.says_so(session, said_at)
         if end > starts_at + 30 * DAY:
             return starts_at + HOUR
         at = max(end, said_at) + rng.choice([timedelta(0), MS, HOUR, DAY])
@@ -880,8 +883,7 @@ class Story:
         rng = self.rng
         starts_at = session[1]
         said_at = somewhen(rng, booked_at, starts_at)
-        value = {"session_id": session[0], "reason": "ill", "given_at": min(said_at, starts_at - MS)}
-        self.send(said_at, "CannotAttend", value)
+        self.says_so(session, said_at)
         second = self.book(said_at + MS, starts_at + rng.choice([timedelta(0), HOUR, DAY, -HOUR]))
         at = near(rng, min(starts_at, second[1])) - rng.choice([timedelta(0), MINUTE, 2 * HOUR])
         at = max(at, said_at + 2 * MS)
@@ -977,8 +979,10 @@ class Story:
         limit = self.deadline("attach_within_days")
         for _ in range(rng.choice([1, 1, 1, 2])):
             at = max(at, rng.choice([at, at, near(rng, limit), limit + HOUR]))
-            if self.chance(0.3):
+            by_revision = self.chance(0.4)
+            if by_revision:
                 changes: list[Json] = [
+                    {"support_group_appeal_pending": True},
                     {"support_group_appeal_pending": True},
                     {"benefit": "ESA", "claimant_group": rng.choice(WRAG_GROUPS)},
                 ]
@@ -999,15 +1003,16 @@ class Story:
                 rng.choice([somewhen(rng, at, limit), near(rng, last_days), near(rng, limit), limit + DAY]),
             )
             if self.chance(0.35):
-                changes = [
-                    {"support_group_appeal_pending": False},
-                    {"benefit": rng.choice(["UC", "JSA"])},
-                    {"benefit": "ESA", "claimant_group": "ESA_C_SUPPORT_GROUP"},
-                ]
-                change = rng.choice(changes)
-                if "support_group_appeal_pending" not in change:
-                    change = {"action_plan_annotation": VOLUNTARY, **change}
-                self.same_again(at, change)
+                if self.chance(0.6):
+                    if not by_revision:
+                        self.same_again(at, {"support_group_appeal_pending": True})
+                    self.same_again(at, {"support_group_appeal_pending": False})
+                else:
+                    other: list[Json] = [
+                        {"benefit": rng.choice(["UC", "JSA"])},
+                        {"benefit": "ESA", "claimant_group": "ESA_C_SUPPORT_GROUP"},
+                    ]
+                    self.same_again(at, {"action_plan_annotation": VOLUNTARY, **rng.choice(other)})
             else:
                 changed_on = london_date(at)
                 self.send(at, "SupportGroupAppealChanged", {"pending": False, "changed_on": changed_on})
@@ -1035,10 +1040,10 @@ class Story:
             return
         if self.chance(0.3):
             self.cannot_attend(session, at)
-        if self.chance(0.35):
+        if self.chance(0.25):
             changed = self.change(session, at + MS)
             session = changed if changed[2].year < 2050 else session
-        if self.chance(0.3):
+        if self.chance(0.4):
             back = {
                 "session_id": session[0],
                 "starts_at": instant - rng.choice([MS, timedelta(0), HOUR]),
@@ -1137,7 +1142,7 @@ class Story:
             start = at - rng.choice([HOUR, -HOUR])
             sessions = [(rng.choice(["S9", "S1", "S2"]), start, start + HOUR)]
         session = rng.choice(sessions)
-        acts: list[Callable[[], None]] = [
+        acts: list[Callable[[], Any]] = [
             lambda: self.cancel_session(session, at),
             lambda: self.cancel_session(session, at),
             lambda: self.confirm(session, at),
@@ -1350,7 +1355,7 @@ def typed(rng: random.Random, annotation: str) -> str:
     """An annotation as people type it: R2 reads them all alike."""
     if rng.random() < 0.6:
         return annotation
-    text = rng.choice([str.lower, str.upper, str.swapcase, str.title, str])(annotation)
+    text = rng.choice([annotation, annotation.lower(), annotation.upper(), annotation.swapcase()])
     dash = rng.choice([*DASHES])
     if rng.random() < 0.5:
         blank = rng.choice([" ", "  ", rng.choice(WHITE_SPACE), rng.choice(WHITE_SPACE)])
@@ -1377,8 +1382,8 @@ def spelt(rng: random.Random, name: str, value: Any) -> Any:
         return value
     offset = timezone(timedelta(minutes=rng.choice([0, 60, 60, -300, 330, -1, 839])))
     text = parse_instant(value).astimezone(offset).isoformat(timespec="milliseconds")
-    digits = rng.choice(["", "", "9", "999", "000001"])
-    return f"{text[:-6]}{digits}{text[-6:]}"
+    finer = rng.choice(["", "", "9", "999", "000001"])
+    return f"{text[:-6]}{finer}{text[-6:]}"
 
 
 def written(value: Any) -> Any:
