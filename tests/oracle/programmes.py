@@ -17,6 +17,7 @@ from tests.oracle.rulebook import (
     CAN_BE_MANDATED,
     DASHES,
     DEFAULT_POLICIES,
+    FAILURE_TYPES,
     JSA_PURPOSES,
     LONDON,
     MANDATORY,
@@ -189,6 +190,7 @@ class Story:
         self.benefit = rng.choice(["ESA", "ESA", "UC", "JSA"])
         self.mandatory = rng.random() < 0.65
         self.said: Json = {}
+        self.held_in_full = False
         self.mandate_ended = False
         self.wrag = rng.random() < 0.5
         self.sessions: list[tuple[str, datetime, datetime]] = []
@@ -398,6 +400,10 @@ class Story:
             value["special_customer_record"] = True
         line = self.send(at, "Referral", value)
         self.revisions.append((at, line["value"], step))
+        if step == 0 and self.chance(0.5):
+            self.revisions.append(
+                (at + MS, self.send(at + MS, "Referral", value, line["value"]["message_id"])["value"], 1)
+            )
         if value.get("special_customer_record") and self.chance(0.6):
             again = {**value, "special_customer_record": False}
             later = at + rng.choice([MS, HOUR, DAY])
@@ -578,6 +584,9 @@ class Story:
             value["notified_at"] = self.fact(at, new_start)
         elif self.chance(0.5):
             value["notified_at"] = None
+        if self.chance(0.08):
+            self.alternative(at - MS)
+            self.send(at + MS, "AlternativeSessionNotPossible", {"reason": "", "told_at": at})
         self.send(at, "SessionChanged", value)
         changed = (session_id, new_start, end_of(new_start, minutes))
         self.ends.append(changed[2])
@@ -721,6 +730,14 @@ class Story:
             told_at = max(told_at, booked_at + MS)
         last = max(told_at, booked_at)
         none_told = self.chance(0.1)
+        if self.mandatory and self.chance(0.06):
+            benefit = rng.choice([benefit for benefit in FAILURE_TYPES if benefit != self.benefit])
+            changes = {
+                "benefit": benefit,
+                "action_plan_annotation": VOLUNTARY,
+                "claimant_group": "ESA_C_WRAG",
+            }
+            self.same_again(max(told_at - MS, booked_at), changes)
         if not none_told:
             self.outcome(session, told_at, "AttendanceRecorded")
             if told_at < starts_at and self.chance(0.7):
@@ -762,6 +779,10 @@ class Story:
         value = {"session_id": session[0], "reason": self.rng.choice(REASONS), "given_at": given_at}
         self.send(at, "CannotAttend", value)
 
+    def came_after_all(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
+        """AttendanceRecorded: attended, though it may have been called off."""
+        self.outcome(session, at, "AttendanceRecorded", "ATTENDED")
+
     def called_off_by_the_participant(
         self, session: tuple[str, datetime, datetime], booked_at: datetime
     ) -> datetime:
@@ -777,14 +798,22 @@ class Story:
         late = [near(rng, starts_at), near(rng, end), end + HOUR]
         at = said_at if self.chance(0.4) else rng.choice([somewhen(rng, said_at, starts_at), *late])
         at = max(at, said_at)
+        if self.chance(0.1):
+            # What was owed is so no more, once the record is special.
+            self.cancel_session(session, at, "PARTICIPANT")
+            special_at = max(at, near(rng, end)) + HOUR
+            self.special(special_at)
+            acts_after = [self.book_again, self.confirm, self.cancel_session, self.came_after_all]
+            rng.choice(acts_after)(session, special_at + HOUR)
+            return special_at + 2 * HOUR
         self.cancel_session(session, at, "PARTICIPANT" if self.chance(0.9) else "PROVIDER")
         if self.chance(0.3):
             self.book(at + MS, max(at, starts_at) + rng.choice([HOUR, DAY]))
         acts: list[Callable[[datetime], Any]] = [
             lambda when: self.confirm(session, when),
             lambda when: self.confirm(session, when),
-            lambda when: self.outcome(session, when, "AttendanceRecorded", "ATTENDED"),
-            lambda when: self.outcome(session, when, "AttendanceRecorded", "ATTENDED"),
+            lambda when: self.came_after_all(session, when),
+            lambda when: self.came_after_all(session, when),
             lambda when: self.outcome(session, when, "AttendanceRecorded"),
             lambda when: self.outcome(session, when, "AttendanceCorrected"),
             lambda when: self.cancel_session(session, when, "PROVIDER"),
@@ -830,12 +859,16 @@ class Story:
             else:
                 self.outcome(session, at, "AttendanceRecorded", "ATTENDED", in_time)
         elif self.chance(0.55):
-            self.outcome(session, at, "AttendanceRecorded", None, max(done_at, session[1]))
+            recorded_at = at if self.chance(0.3) else max(done_at, session[1])
+            self.outcome(session, at, "AttendanceRecorded", None, recorded_at)
         else:
             self.cancel_session(session, at, None, done_at)
             if self.chance(0.5):
                 self.book_again(session, at + MS)
         at += rng.choice([MS, HOUR, DAY])
+        if self.chance(0.3):
+            in_time = max(owed_at - rng.choice([MS, HOUR, DAY]), session[1])
+            self.outcome(session, max(at, in_time), "AttendanceCorrected", None, in_time)
         rng.choice([self.confirm, self.cancel_session, self.expense])(session, at)
         return at
 
@@ -855,6 +888,42 @@ class Story:
         rng.choice([self.confirm, self.confirm, self.cancel_session, self.expense])(session, at)
         self.outcome(session, at + HOUR, rng.choice(["AttendanceRecorded", "AttendanceCorrected"]))
         return at + 2 * HOUR
+
+    def two_groups(self, earliest: datetime) -> datetime:
+        """Two group sessions are to come, one of them booked again; then something that cancels both."""
+        rng = self.rng
+        start = london(london_date(earliest) + timedelta(days=rng.randint(2, 4)), 10)
+        at = earliest
+        for place, session_id in enumerate("ABA" if self.chance(0.7) else "AB"):
+            session = self.book(at, start + rng.choice([timedelta(0), HOUR]), "GROUP", session_id)
+            if place == 0:
+                self.cancel_session(session, at + MS, "PROVIDER")
+            elif self.chance(0.85):
+                self.says_so(session, at + MS)
+            at += HOUR
+        session = self.book(at, start, "GROUP", "C")
+        at += HOUR
+        self.restricted = True
+        if self.chance(0.6):
+            changes: Json = {"group_session_restriction": rng.choice(["MAPPA", "SAFETY_MEASURES"])}
+            if self.chance(0.7):
+                changes |= {"action_plan_annotation": typed(rng, VOLUNTARY)}
+            self.same_again(at, changes)
+        else:
+            self.objection(at)
+        return at + HOUR
+
+    def forgotten_with_an_outcome_owed(self) -> None:
+        """A session that was over is booked so late that its outcome is owed when all is forgotten."""
+        rng = self.rng
+        forgotten_at = self.deadline("forget_after_days")
+        day = london_date(forgotten_at)
+        while self.outcome_owed(midnight(day), midnight(day)) > forgotten_at:
+            day -= DAY
+        at = near(rng, london(day, 9))
+        start = self.deadline("wp11_within_days") - rng.choice([MS, HOUR, timedelta(0)])
+        self.book(min(at, forgotten_at - MS), start, told=False)
+        self.owed.append(forgotten_at)
 
     def told_afterwards(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
         """The participant cannot come and does not; when they were told comes out later, or never."""
@@ -979,7 +1048,7 @@ class Story:
         limit = self.deadline("attach_within_days")
         for _ in range(rng.choice([1, 1, 1, 2])):
             at = max(at, rng.choice([at, at, near(rng, limit), limit + HOUR]))
-            by_revision = self.chance(0.4)
+            by_revision = not self.held_in_full and self.chance(0.4)
             if by_revision:
                 changes: list[Json] = [
                     {"support_group_appeal_pending": True},
@@ -1002,7 +1071,7 @@ class Story:
                 at,
                 rng.choice([somewhen(rng, at, limit), near(rng, last_days), near(rng, limit), limit + DAY]),
             )
-            if self.chance(0.35):
+            if not self.held_in_full and self.chance(0.35):
                 if self.chance(0.6):
                     if not by_revision:
                         self.same_again(at, {"support_group_appeal_pending": True})
@@ -1266,13 +1335,21 @@ class Story:
                 break
             after = self.session(after + rng.choice([MS, MINUTE, HOUR]))
 
+        if self.chance(0.04):
+            self.two_groups(somewhen(rng, now, now + 3 * DAY))
+        if self.chance(0.03):
+            self.forgotten_with_an_outcome_owed()
         if self.chance(0.1):
             self.dispute(somewhen(rng, now, self.deadline("wp11_within_days") - HOUR))
         if self.chance(0.08):
             self.straddle(self.deadline("wp11_within_days"))
 
         # WP11 and attachment; or none in time, and what comes after the cancellation.
-        if self.chance(0.28):
+        if self.held_in_full:
+            window_end = self.deadline("wp11_within_days")
+            self.wp11(window_end - rng.choice([HOUR, DAY]))
+            self.hold(window_end + rng.choice([-HOUR, HOUR, DAY]))
+        elif self.chance(0.28):
             if self.chance(0.5):
                 self.late_wp11(
                     self.deadline("wp11_within_days") + rng.choice([-HOUR, timedelta(0), DAY, 9 * DAY])
@@ -1283,6 +1360,10 @@ class Story:
             window_end = self.deadline("wp11_within_days")
             from_then = after if after < window_end and self.chance(0.75) else now
             at = near(rng, window_end) if self.chance(0.2) else somewhen(rng, from_then, window_end)
+            if self.benefit == "ESA" and self.chance(0.15):
+                group = {"benefit": "ESA", "claimant_group": rng.choice(OTHER_GROUPS)}
+                changes = {"action_plan_annotation": MANDATORY, **group}
+                self.same_again(at - HOUR, changes, remember=False)
             wp11 = self.wp11(at)
             if self.chance(0.1):
                 self.wp11(at + rng.choice([MS, DAY]))
@@ -1343,8 +1424,12 @@ class Story:
             return max(on_time, near(rng, self.deadline(which))), True
         if choice < 0.97:
             return max(on_time, near(rng, self.deadline("forget_after_days"))), True
-        if choice < 0.99:
+        if choice < 0.975:
             return max(on_time, self.deadline("forget_after_days") + rng.randint(1, 40) * DAY), True
+        if choice < 0.99:
+            self.held_in_full = self.wrag = True
+            self.benefit = "ESA"
+            return self.deadline("attach_within_days") + rng.randint(0, 6) * DAY, True
         return on_time + rng.randint(hold, 500) * DAY, True
 
 
