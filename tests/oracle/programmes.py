@@ -62,6 +62,11 @@ BAD_NINOS = [
     "AB123456",
     "AB123456E",
     "ab123456C",
+    "aB123456C",
+    "1B123456C",
+    "A1123456C",
+    "ABX23456C",
+    "AB12345XC",
     "AB 123456C",
     "AB123456C ",
     "AB123456C\n",
@@ -426,6 +431,16 @@ class Story:
             if self.chance(0.15):
                 changes |= rng.choice([{"provider_id": "PRV03"}, {"referred_on": self.day0 - DAY}])
         self.same_again(at, changes, remember=right)
+        if self.sessions and self.chance(0.2):
+            # Moved to a time at which the mandate was still in force.
+            moved = {
+                "session_id": self.sessions[-1][0],
+                "starts_at": at - rng.choice([MS, HOUR, timedelta(0)]),
+                "duration_minutes": 60,
+                "location": "Room 4",
+                "notified_at": at - DAY,
+            }
+            self.send(at + rng.choice([MS, HOUR]), "SessionChanged", moved)
         if self.chance(0.3):
             later = at + rng.choice([MS, HOUR, DAY])
             self.same_again(later, {"action_plan_annotation": MANDATORY}, remember=False)
@@ -573,6 +588,8 @@ class Story:
             new_start = self.start_of_session(at)
         if self.chance(0.08):
             new_start = midnight(self.day0) + rng.choice([timedelta(0), -MS, -MS, -HOUR, -DAY])
+        if self.chance(0.06):
+            new_start = at - rng.choice([MS, HOUR])
         minutes = rng.choice(BAD_DURATIONS) if self.chance(0.05) else rng.choice(DURATIONS)
         value: Json = {
             "session_id": session_id,
