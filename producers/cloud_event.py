@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.engine.log import Columns, Draft, Header, Headers
 from gateway.rules.events import DeadLetter, DeliveryPlan, Event
-from producers.trace import child_of, trace_id_of
+from producers.trace import child_of, headers_of_trace, trace_id_of
 from schemas.codec import encode
 from schemas.json import format_instant
 
@@ -73,6 +73,4 @@ def headers_of(
     )
     if subject is not None:
         headers += (("ce_subject", subject),)
-    if traceparent is not None:
-        headers += (("traceparent", child_of(traceparent, event_id)),)
-    return headers
+    return headers if traceparent is None else headers + headers_of_trace(child_of(traceparent, event_id))

@@ -28,6 +28,7 @@ from gateway.engine.log import Draft
 from gateway.reading.view import Owner, has_come_to
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
+from producers import headers_of_trace
 from schemas.json import InvalidJson, parse
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
@@ -189,5 +190,4 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
 
 def draft_of(record: SessionRecord, request: web.Request) -> Draft:
     """A provider's record for the log, with the trace that the request is part of."""
-    trace = trace_of(request)
-    return draft(record, () if trace is None else (("traceparent", trace.encode()),))
+    return draft(record, headers_of_trace(trace_of(request)))

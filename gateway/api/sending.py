@@ -89,7 +89,13 @@ def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_
 
 def trace_of(request: web.Request) -> str | None:
     """The trace context of a request; None: it has no valid one."""
-    given = request.headers.get("traceparent")
-    return (
-        None if given is None else traceparent_of((("traceparent", given.encode(errors="surrogateescape")),))
+    given = request.headers
+    if "traceparent" not in given:
+        return None
+    return traceparent_of(
+        tuple(
+            (name, value.encode(errors="surrogateescape"))
+            for name in ("traceparent", "tracestate")
+            for value in given.getall(name, ())
+        )
     )
