@@ -1,7 +1,6 @@
 """What the routes of /v1 share, and how they read a request."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache
@@ -9,10 +8,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.helpers import ETAG_ANY
 from msgspec import DecodeError, Struct, json
 
 from gateway.api.callers import Caller
 from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
+from gateway.api.headers import takes_gzip
 from gateway.api.idempotency import Idempotency
 from gateway.api.operation import TEXT, Parameter, header
 from gateway.api.posting import Posting
@@ -29,13 +30,13 @@ LARGEST_BODY: Final = 64 * 1024
 LONGEST_ID: Final = 100
 #: In characters; nobody's Content-Type is as long.
 LONGEST_CONTENT_TYPE: Final = 200
+#: What an answer in JSON depends on, beside who asks.
+VARY: Final = "Accept-Encoding"
 #: Smaller answers are not worth compressing.
 COMPRESSED_FROM: Final = 1_024
 #: How long a body may take to come: the longer, the more may come.
 BODY_S: Final = 10.0
 UPLOAD_S: Final = 60.0
-#: Compression that the caller takes: not with a weight of 0, which refuses it.
-_GZIP: Final = re.compile(r"(?:^|[,\s])gzip\s*(?:,|$|;(?!\s*q\s*=\s*0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
 _CHUNK: Final = 64 * 1024
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -108,22 +109,16 @@ def answer(
         status=status,
         body=encoded,
         content_type="application/json",
-        headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"} | (headers or {}),
+        headers={"Cache-Control": "no-store", "Vary": VARY} | (headers or {}),
     )
     if len(encoded) >= COMPRESSED_FROM and takes_gzip(request):
         response.enable_compression(web.ContentCoding.gzip)
     return response
 
 
-def takes_gzip(request: web.Request) -> bool:
-    """Whether the caller takes an answer that is compressed."""
-    return _GZIP.search(request.headers.get("Accept-Encoding", "")) is not None
-
-
-def has_already(request: web.Request, etag: str) -> bool:
+def has_already(request: web.Request, version: str) -> bool:
     """Whether the caller has this version of what it asks for (RFC 9110, 13.1.2)."""
-    given = request.headers.get("If-None-Match", "")[:1_000]
-    return given.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
+    return any(tag.value in {version, ETAG_ANY} for tag in request.if_none_match or ())
 
 
 def content_type_of(request: web.Request) -> tuple[str, str | None]:

@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 from msgspec import json
 
-from gateway.api.desk import PROVIDER, Desk, answer, caller_of, providers_of
+from gateway.api.desk import PROVIDER, VARY, Desk, answer, caller_of, providers_of
+from gateway.api.headers import best_of
 from gateway.api.operation import (
     CURSOR_SCHEMA,
     JSON,
@@ -94,7 +95,7 @@ class Instructions:
 
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
         providers = providers_of(request)
-        streams = request.method != "HEAD" and EVENT_STREAM in request.headers.get("Accept", "")
+        streams = request.method != "HEAD" and best_of(request, (JSON, EVENT_STREAM)) == EVENT_STREAM
         limit = LIMIT.number_of(request)
         wait_s = WAIT.number_of(request)
         place = self._place(request, streams)
@@ -115,6 +116,7 @@ class Instructions:
         return answer(
             request,
             InstructionList(instructions=[instruction(each) for each in found], next=format_cursor(last)),
+            headers={"Vary": f"Accept, {VARY}"},
         )
 
     def _place(self, request: web.Request, streams: bool) -> tuple[int, ...]:
@@ -122,7 +124,7 @@ class Instructions:
         partitions = self._desk.model.partitions or 1
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
-        if last is None:
+        if not last:
             last, field = AFTER.text_of(request), "after"
         if last is None:
             return beginning(partitions)
@@ -171,6 +173,7 @@ class Instructions:
         """Server-sent events until the caller goes, the token ends, or the gateway stops."""
         # Whoever takes nothing of it is let go by the connection, as with every answer.
         response = EventSourceResponse(sep="\n", ping_interval=ALIVE_S, send_timeout=None)
+        response.headers["Vary"] = "Accept"
         response.headers["Cache-Control"] = "no-store"  # the library's own would let caches keep it
         await response.prepare(request)
         try:

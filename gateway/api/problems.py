@@ -11,6 +11,8 @@ from msgspec import json
 
 #: The status of a request whose caller left before there was an answer; it is counted, and never sent.
 GONE: Final = 499
+#: The media type of problem details.
+PROBLEM: Final = "application/problem+json"
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing under this path; check it.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; use one of the header Allow.",
@@ -58,7 +60,7 @@ class Problem(Exception):
         return web.Response(
             status=self.status,
             body=json.encode(body | dict(self.more)),
-            content_type="application/problem+json",
+            content_type=PROBLEM,
             headers=self.headers,
         )
 

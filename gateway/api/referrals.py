@@ -9,7 +9,16 @@ from typing import Final, get_args
 from aiohttp import web
 from msgspec import MsgspecError, msgpack
 
-from gateway.api.desk import ETAG, IF_NONE_MATCH, PROVIDER, Desk, answer, has_already, providers_of
+from gateway.api.desk import (
+    ETAG,
+    IF_NONE_MATCH,
+    PROVIDER,
+    VARY,
+    Desk,
+    answer,
+    has_already,
+    providers_of,
+)
 from gateway.api.operation import (
     CURSOR_SCHEMA,
     TEXT,
@@ -95,9 +104,10 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         known = referral_of(request, desk)
         history = desk.view.history(known.po_number)
         version = f"{known.po_number} {known.order.events_at} {known.order.events} {len(history)}"
-        etag = f'"{sha256(version.encode()).hexdigest()[:20]}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache, private"}
-        if has_already(request, etag):
+        version = sha256(version.encode()).hexdigest()[:20]
+        # Weak: the bytes are others where they are compressed.
+        headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache, private", "Vary": VARY}
+        if has_already(request, version):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return answer(request, whole(known, history), headers=headers)
 

@@ -19,9 +19,10 @@ from gateway.api.desk import (
     providers_of,
     read_body,
 )
+from gateway.api.headers import best_of
 from gateway.api.idempotency import Message, Name
-from gateway.api.operation import TEXT, Answer, Operation, header
-from gateway.api.problems import Problem
+from gateway.api.operation import JSON, TEXT, Answer, Operation, header
+from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
 from gateway.api.records import MOST_RECORDS, draft_of
 from gateway.api.rendering import message_path, referral_path
@@ -250,7 +251,7 @@ def _taken(ready: Ready) -> TakenView:
 
 def _mistaken(request: web.Request, mistakes: tuple[Mistake, ...]) -> web.Response:
     """All that is wrong: problem details, or for people a CSV file."""
-    if CSV in request.headers.get("Accept", ""):
+    if best_of(request, (JSON, PROBLEM, CSV)) == CSV:
         return _file(mistakes_csv(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY, "mistakes.csv")
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -168,9 +168,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.token_refused": LogEvent(
         "warning",
-        ("reason", "path", "kid"),
-        "Somebody called the API without a token that is taken. `path` is the kind of path, `kid` the key "
-        "that the token names, where it is a known one.",
+        ("reason", "count", "path", "kid"),
+        "Somebody called the API without a token that is taken: `path` is the kind of path, `kid` the key "
+        "that the token names, where it is a known one. Said of the first for this reason, and then once a "
+        "minute of all that came meanwhile, with how many.",
     ),
     "security.forbidden": LogEvent(
         "warning",

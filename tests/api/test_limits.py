@@ -102,10 +102,22 @@ async def test_a_body_that_does_not_unpack_is_refused(tmp_path: Path) -> None:
         for coding, pack in (PACKED[how] for how in ("gzip", "deflate", "a bare deflate")):
             packed = pack(body)
             cut = [packed[:most] for most in range(len(packed))]
-            for wrong in (*cut, packed + b"{", packed + packed, packed + bytes(1)):
+            again = () if coding == "gzip" else (packed + packed,)
+            for wrong in (*cut, *again, packed + b"{", packed + bytes(1)):
                 unpacked = await post(provider, wrong, Content_Encoding=coding)
                 assert unpacked == (400, "UNREADABLE_BODY"), (coding, len(wrong))
         assert (await provider.record(MINE, "a")).status == 200
+
+
+async def test_a_gzip_body_may_have_several_members(provider: Client) -> None:
+    """As `cat a.gz b.gz` makes one."""
+    body = json.dumps(ACCEPTED).encode()
+    members = [gzip.compress(part) for part in (b"", body[:7], b"", body[7:], b"")]
+    assert await post(provider, b"".join(members), Content_Encoding="gzip") == (202, "PENDING")
+    for wrong in (b"".join(members)[:-1], b"".join((*members, members[0][:5])), members[0] * 1_500):
+        assert await post(provider, wrong, Content_Encoding="gzip") == (400, "UNREADABLE_BODY")
+    bomb = gzip.compress(b" " * (desk.LARGEST_BODY // 2)) * 3
+    assert await post(provider, bomb, Content_Encoding="gzip") == (413, "TOO_LARGE")
 
 
 async def test_an_upload_that_was_cut_between_two_records_is_refused(

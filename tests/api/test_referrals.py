@@ -150,7 +150,7 @@ async def test_the_etag_changes_when_something_changed_and_only_then(provider: C
     assert (changed.status, changed.json["status"]) == (200, "CANCELLED")
 
 
-@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', '{},W/"y"', "*"])
+@pytest.mark.parametrize("form", ["{}", '"x", {}', '{},W/"y"', "*"])
 async def test_a_version_that_is_known_is_not_sent_again(form: str, provider: Client) -> None:
     tag = await etag(provider)
     answer = await provider.get(f"/v1/referrals/{MINE}", If_None_Match=form.format(tag))
