@@ -15,13 +15,19 @@ from schemas.json import format_instant
 SOURCE: Final = "/work-programme/information-session-gateway"
 
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
-_SOURCE: Final = ("ce_source", SOURCE.encode())
+#: Their ids are made in another way than those of decisions, and could be the same.
+_PARTS: Final[dict[type, str]] = {DeadLetter: "/dead-letters", DeliveryPlan: "/delivery-plans"}
 _CONTENT_TYPE: Final = ("content-type", b"application/avro")
 
 
 @cache
 def _type(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
     return "ce_type", record.__name__.encode()
+
+
+@cache
+def _source(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
+    return "ce_source", f"{SOURCE}{_PARTS.get(record, '')}".encode()
 
 
 @lru_cache(maxsize=1_024)
@@ -66,7 +72,7 @@ def headers_of(
     headers: Headers = (
         _SPECVERSION,
         ("ce_id", event_id.encode()),
-        _SOURCE,
+        _source(record),
         _type(record),
         *(() if at is None else (_time(at),)),
         _CONTENT_TYPE,

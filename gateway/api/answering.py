@@ -7,11 +7,11 @@ from aiohttp import web
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from gateway.api.desk import answer
 from gateway.api.headers import preference
 from gateway.api.operation import TEXT, Answer, Parameter, header
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, guidance
+from gateway.api.responses import answer
 from gateway.api.views import MessageView
 from gateway.rules.events import Outcome
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import LONGEST_ID, Desk
 from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
+from gateway.api.requests import LONGEST_ID
 from gateway.api.security import forbidden
+from gateway.api.services import Services
 from gateway.rules.messages import PRAP_ID, is_message_id
 from producers import traceparent_of
 
@@ -22,8 +23,8 @@ _KEY_SCHEMA: Final[Object] = {
 KEY: Final = Parameter(
     "header",
     "Idempotency-Key",
-    "The record's id, chosen by you. Sent again with the same body, the answer is the same and nothing "
-    "happens twice; with another body it is refused.",
+    "The record's id, chosen by you, for all that you send, whichever provider it is for. Sent again with "
+    "the same body, the answer is the same and nothing happens twice; with another body it is refused.",
     _KEY_SCHEMA,
     required=True,
 )
@@ -34,9 +35,9 @@ PLAN_KEY: Final = Parameter(
 _KEY: Final = re.compile(r'("?)([^"]*)\1')
 
 
-def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
+def refuse_where_nothing_can_be_posted(services: Services) -> None:
     """Raises Problem."""
-    if desk.read_only:
+    if services.read_only:
         raise Problem(
             HTTPStatus.CONFLICT,
             "This gateway decides by the time of the messages on its log; put them there with `feed`.",

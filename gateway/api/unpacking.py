@@ -34,6 +34,11 @@ class Unpacking:
         self._size = self._packed_size = self._members = 0
         self._unpacker: zlib._Decompress | None = None
 
+    @property
+    def packed(self) -> bool:
+        """Whether it takes time to unpack it."""
+        return self._form is not None
+
     def take(self, part: bytes) -> None:
         """The next part. Raises Problem."""
         if self._form is not None:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from aiohttp import web
 
 from gateway.api import health
 from gateway.api.callers import authenticator
+from gateway.api.limits import DEFAULT, Limits
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
@@ -29,11 +31,14 @@ from gateway.system.version import gateway_version
 
 
 @asynccontextmanager
-async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
+async def served(
+    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, limits: Limits = DEFAULT
+) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
     Raises UserError.
     """
+    limits = replace(limits, an_address=plan.settings.connections_per_address)
     metrics = Metrics(gateway_version())
     refusals = Refusals(metrics.refused)
     now = wall_clock if plan.clock == "wall" and not plan.sandbox else None
@@ -53,15 +58,16 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
-            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log")
+            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log", limits=limits)
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, workers, api.desk).routes()
+                routes += Sandbox(log, workers, api.services).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
-        app = application(routes, *gates)
-        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
+        app = application(routes, *gates, limits=limits)
+        trusted = plan.settings.trusted_proxies
+        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
         yield workers
 

@@ -28,16 +28,21 @@ AWAY_AGAIN_S: Final = 2.0
 async def run(plan: Plan) -> int:
     """Decide what arrives until SIGTERM or SIGINT comes or, with `until`, until all is decided.
 
-    1. The log: who has its lock, or is assigned partitions, decides.
-    2. HTTP, where it is served: it says from the start why nothing is decided yet.
-    3. Whether the log can be decided on without losing anything.
-    4. The workers.
+    1. The port, where HTTP is served: if another program has it, no new log is left behind.
+    2. The log: who has its lock, or is assigned partitions, decides.
+    3. HTTP: it says from the start why nothing is decided yet.
+    4. Whether the log can be decided on without losing anything.
+    5. The workers.
 
     Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
+        if plan.http:
+            from gateway.api.server import refuse_taken
+
+            await refuse_taken(plan.settings.http_host, plan.http_port)
         log = await _open(plan)
         try:
             async with AsyncExitStack() as until_the_end:

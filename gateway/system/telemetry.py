@@ -76,6 +76,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "As many connections are open as may be, and more are closed at once; said once a minute at the "
         "most. See who opens them.",
     ),
+    "http.crowded": LogEvent(
+        "warning",
+        ("connections",),
+        "One address has as many connections open as one may, and more are closed at once; said once a "
+        "minute at the most. See who opens them; where it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
+    ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
     ),

@@ -16,7 +16,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 
 def request(header: str, *values: str) -> web.Request:
-    return make_mocked_request("GET", "/", [(header, value) for value in values])  # type: ignore[arg-type]
+    return make_mocked_request("GET", "/", [(header, value) for value in values])
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ async def test_a_list_says_nothing_of_people(provider: Client) -> None:
         ("OPTIONS", "/v1/instructions", "GET,HEAD"),
         ("TRACE", "/v1/referrals", "GET,HEAD"),
         ("PUT", "/v1/uploads", "POST"),
-        ("POST", "/v1/delivery-plan", "GET,HEAD,PUT"),
+        ("POST", "/v1/delivery-plans", "GET,HEAD"),
     ],
 )
 async def test_a_method_that_a_path_does_not_take_is_refused(
@@ -319,7 +319,7 @@ async def test_a_session_shows_who_was_booked_and_who_came(provider: Client) -> 
         ("/v1/instructions", "after=&wait=&limit=&provider_id="),
         ("/v1/instructions", "after=&wait=0"),
         ("/v1/sessions/S1", "provider_id="),
-        ("/v1/delivery-plan", "provider_id="),
+        ("/v1/delivery-plans", "provider_id="),
     ],
 )
 async def test_a_parameter_without_a_value_is_as_if_it_was_left_out(
