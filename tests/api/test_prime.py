@@ -42,9 +42,9 @@ async def test_it_sees_the_referrals_of_all_of_them(prime: Client) -> None:
 
 async def test_a_record_is_that_of_the_referrals_provider(prime: Client, served: Sandbox) -> None:
     assert (await prime.record("OF-PRV02", "a")).status == 200
-    assert (await prime.record("UC-MANDATORY", "a")).status == 200
+    assert (await prime.record("UC-MANDATORY", "b")).status == 200
     assert (await served.client("PRV02").get("/v1/messages/a")).json["po_number"] == "OF-PRV02"
-    assert (await served.client("PRV01").get("/v1/messages/a")).json["po_number"] == "UC-MANDATORY"
+    assert (await served.client("PRV01").get("/v1/messages/b")).json["po_number"] == "UC-MANDATORY"
     refused = await prime.record("OF-PRV03", "a")
     assert (refused.status, refused.code) == (404, "UNKNOWN_REFERRAL")
 
