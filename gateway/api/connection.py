@@ -75,9 +75,11 @@ class Room:
         peer: the address that it comes from. now_s: by the loop's clock.
         """
         if self._open["any"] >= self._limits.connections:
-            self._log("http.full", now_s, connections=self._open["any"])
+            if self._is_time("full", now_s):
+                structlog.get_logger("gateway").warning("http.full", connections=self._open["any"])
         elif self._crowds("any", peer, self._limits.an_address):
-            self._log("http.crowded", now_s, connections=self._limits.an_address)
+            if self._is_time("crowded", now_s):
+                structlog.get_logger("gateway").warning("http.crowded", connections=self._limits.an_address)
         else:
             return self._count("any", peer, 1)
         if self._open["health"] < self._limits.for_health and not self._crowds(
@@ -104,10 +106,12 @@ class Room:
             del self._of_address[key]
         return place
 
-    def _log(self, event: str, now_s: float, **fields: int) -> None:
-        if now_s >= self._logged_s.get(event, now_s):
-            self._logged_s[event] = now_s + LOGGED_APART_S
-            structlog.get_logger("gateway").warning(event, **fields)
+    def _is_time(self, what: str, now_s: float) -> bool:
+        """Whether to log it again."""
+        if now_s < self._logged_s.get(what, now_s):
+            return False
+        self._logged_s[what] = now_s + LOGGED_APART_S
+        return True
 
 
 def _address(peer: str) -> Address | None:

@@ -32,7 +32,7 @@ AWAY_AGAIN_S: Final = 2.0
 async def run(plan: Plan) -> int:
     """Decide what arrives until SIGTERM or SIGINT comes or, with `until`, until all is decided.
 
-    1. The port, where HTTP is served: if another program has it, no new log is left behind.
+    1. The port, where HTTP is to be served and the log is new: if another program has it, none is made.
     2. The log: who has its lock, or is assigned partitions, decides.
     3. HTTP: it says from the start why nothing is decided yet.
     4. Whether the log can be decided on without losing anything.
@@ -45,9 +45,10 @@ async def run(plan: Plan) -> int:
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
         if plan.http:
             gc.set_threshold(COLLECT_AFTER)
-            from gateway.api.server import refuse_taken
+            if not plan.on_kafka and not plan.settings.log_path().exists():
+                from gateway.api.server import refuse_taken
 
-            await refuse_taken(plan.settings.http_host, plan.http_port)
+                await refuse_taken(plan.settings.http_host, plan.http_port)
         log = await _open(plan)
         try:
             async with AsyncExitStack() as until_the_end:

@@ -1,8 +1,10 @@
 """Who opens connections and doesn't read what comes on them holds up nobody else."""
 
 import asyncio
+import gc
 import io
 import socket
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -12,9 +14,10 @@ from aiohttp import ClientSession, web
 
 from gateway.api.connection import Network, Room
 from gateway.api.limits import DEFAULT, Limits
+from gateway.api.requests import read_body
 from gateway.api.server import application, serving
 from tests.api.conftest import lines
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, in_the_end
 from tests.ports import free_port
 
 #: More than fits what the kernel keeps for a connection.
@@ -123,6 +126,28 @@ async def test_more_connections_than_there_is_room_for_are_closed_at_once(told: 
             await until_answered(port)
         for each in held:
             each.close()
+
+
+async def test_what_a_broken_connection_has_sent_is_freed_without_looking_for_cycles() -> None:
+    """Else a thousand of them would keep a thousand bodies until enough objects are there to look."""
+    begun: list[weakref.ref[web.Request]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        begun.append(weakref.ref(request))
+        return web.Response(body=await read_body(request, 2**20, PATIENCE_S))
+
+    port = free_port()
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(application([web.post("/", take)]), "127.0.0.1", port):
+            for number in range(5):
+                sent = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50_000
+                with await asyncio.to_thread(asked, port, sent):
+                    await in_the_end(lambda number=number: len(begun) > number)  # type: ignore[misc]
+            await in_the_end(lambda: not any(each() for each in begun))
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("limits", [Limits(connections=2), Limits(an_address=2)])

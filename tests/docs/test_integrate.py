@@ -15,11 +15,13 @@ import pytest
 
 from gateway.api import answering, instructions, referrals, requests
 from gateway.api.limits import DEFAULT
+from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from gateway.rules.events import InstructionKind
 from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
+from producers.delivery_plans import MOST_EARLIER
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S
@@ -111,7 +113,11 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| a body | {body}; an upload {upload} |",
         f"| {DEFAULT.body_s:.0f} s; an upload {DEFAULT.upload_s:.0f} s |",
         f"not beginning with `{PRAP_ID}`",
-        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions |",
+        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions; {MOST_SHOWN} of a referral's",
+        f"by default {default['connections_per_address']} |",
+        f"one for each of {DEFAULT.plans_of_provider} areas; the keys of an area's last {MOST_EARLIER} plans",
+        f"| uploads under way at once | {DEFAULT.uploads_of_caller} a caller |",
+        f"{DEFAULT.headers_s:.0f} s for them to arrive |",
         f"| {answering.LONGEST_WAIT_S} s; longer is taken for that |",
         f"| `wait` of a long poll | {instructions.LONGEST_WAIT_S} s |",
         f"| {instructions.MOST_OPEN} a caller |",
