@@ -113,7 +113,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| a body | {body}; an upload {upload} |",
         f"| {DEFAULT.body_s:.0f} s; an upload {DEFAULT.upload_s:.0f} s |",
         f"not beginning with `{PRAP_ID}`",
-        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions; {MOST_SHOWN} of a referral's",
+        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions; {MOST_SHOWN} of a",
         f"by default {default['connections_per_address']} |",
         f"one for each of {DEFAULT.plans_of_provider} areas; the keys of an area's last {MOST_EARLIER} plans",
         f"| uploads under way at once | {DEFAULT.uploads_of_caller} a caller |",
