@@ -11,6 +11,7 @@ from gateway.api.limits import DEFAULT, Limits
 from gateway.api.posting import Posting
 from gateway.api.requests import caller_of
 from gateway.api.slots import Turns
+from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
@@ -22,7 +23,8 @@ T = TypeVar("T")
 class Services:
     """What the routes work with.
 
-    read_only: the log's time is that of its records, so nothing can be posted.
+    read_only: the log's time is that of its records, so nothing can be posted. clock: what watches the wall
+    clock; None: time is not that.
     """
 
     asking: Asking
@@ -31,6 +33,7 @@ class Services:
     idempotency: Idempotency
     read_only: bool
     limits: Limits = DEFAULT
+    clock: ClockWatch | None = None
     turns: Turns = field(default_factory=Turns)
 
     async def ask(self, request: web.Request, question: Callable[[View], T]) -> T:

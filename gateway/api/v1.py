@@ -23,6 +23,7 @@ from gateway.api.records import Records
 from gateway.api.requests import CALLER
 from gateway.api.services import Services
 from gateway.api.uploads import Uploads
+from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
 
@@ -35,6 +36,7 @@ class Api:
 
     log: what is posted is put on it. model: what answers come from. stop: set when the gateway was told to
     stop. read_only: the log's time is that of its records, so nothing can be posted.
+    clock: what watches the wall clock, where time is that.
     """
 
     def __init__(
@@ -47,14 +49,14 @@ class Api:
         *,
         read_only: bool,
         limits: Limits = DEFAULT,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._posting = Posting(log)
         self._model = model
         self._authenticator = authenticator
         self._rate = rate
-        self.services = Services(
-            Asking(model.source), model, self._posting, Idempotency(model, self._posting), read_only, limits
-        )
+        asking, idempotency = Asking(model.source), Idempotency(model, self._posting)
+        self.services = Services(asking, model, self._posting, idempotency, read_only, limits, clock)
         self._uploads = Uploads(self.services, model.source, rate)
         self._instructions = Instructions(self.services, stop)
 

@@ -192,7 +192,7 @@ async def sandbox(
     given, stop = Settings(**settings), asyncio.Event()
     log = await open_sandbox(path, partitions, LogTables())
     try:
-        async with served(plan_of(given, sandbox=True), log, stop, limits) as workers:
+        async with served(plan_of(given, sandbox=True), log, stop, limits=limits) as workers:
             working = asyncio.create_task(workers.run(stop))
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:

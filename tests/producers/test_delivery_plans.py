@@ -44,7 +44,7 @@ def test_source_and_id_are_those_of_no_other_event() -> None:
     """Callers choose a plan's message_id; a dead letter's id is made of its place, not of its instant."""
     event = EXAMPLES["Outcome"]
     as_chosen = replace(PLAN, message_id=event.event_id)  # type: ignore[attr-defined]
-    letter = replace(EXAMPLES["DeadLetter"], event_id=event.event_id)  # type: ignore[type-var,attr-defined]
+    letter = replace(EXAMPLES["DeadLetter"], event_id=event.event_id)  # type: ignore[attr-defined]
     events = [draft(as_chosen), draft(as_chosen), draft_event(event, None)]  # type: ignore[arg-type]
     headers = [*(each.headers for each in events), cloud_event_headers(letter, None, None)]  # type: ignore[arg-type]
     named = {(dict(each)["ce_source"], dict(each)["ce_id"]) for each in headers}
