@@ -5,7 +5,7 @@ Instants are RFC 3339 in UTC, dates ISO 8601.
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.rules.events import InstructionKind, OutcomeStatus, Requirement
 from gateway.rules.messages import (
@@ -146,11 +146,16 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     ]
     wp11_issued_on: Day | None
     closed_at: Instant | None
-    sessions: list[SessionView]
+    sessions: Annotated[list[SessionView], Meta(description="The newest ones, in the order of booking.")]
+    sessions_left_out: Annotated[
+        int, Meta(description="How many before these are not shown; …/sessions has all, by pages.")
+    ]
     expenses: list[ExpenseView]
     deadlines: list[DeadlineView]
-    history: list[HistoryEntry]
-    history_left_out: Annotated[int, Meta(description="How many events before these are not shown.")]
+    history: Annotated[list[HistoryEntry], Meta(description="The newest events, in order of decision.")]
+    history_left_out: Annotated[
+        int, Meta(description="How many before these are not shown; …/history has all, by pages.")
+    ]
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
@@ -170,6 +175,15 @@ class MessageView(Struct, frozen=True, kw_only=True):
     decided_at: Instant | None = None
     self: Annotated[str, Meta(description="Where its outcome is.", examples=["/v1/messages/prv-1"])]
     referral: Annotated[str, Meta(description="Where the referral is.", examples=["/v1/referrals/PO1001"])]
+
+
+class MessagePage(MessageView, frozen=True, kw_only=True):
+    """A message, and what came of it; and of any other that came with its id elsewhere at the same moment."""
+
+    others: Annotated[
+        list[MessageView] | UnsetType,
+        Meta(description="Left out where there is none, as nearly always."),
+    ] = UNSET
 
 
 class InstructionView(Struct, frozen=True, kw_only=True):
@@ -198,6 +212,20 @@ class InstructionList(Struct, frozen=True, kw_only=True):
     next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
 
 
+class HistoryPage(Struct, frozen=True, kw_only=True):
+    """A page of what was decided on a referral."""
+
+    history: list[HistoryEntry]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
+
+
+class SessionPage(Struct, frozen=True, kw_only=True):
+    """A page of a referral's sessions."""
+
+    sessions: list[SessionView]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
+
+
 class BookingView(Struct, frozen=True, kw_only=True):
     """A participant's booking of a session."""
 
@@ -218,7 +246,7 @@ class SessionList(Struct, frozen=True, kw_only=True):
     invitations: Annotated[int, Meta(description="How many may be invited (GSG ¶32).")]
     advisories: list[Literal["MORE_THAN_THE_OPTIMUM", "MORE_THAN_MAY_BE_INVITED"]]
     bookings: list[BookingView]
-    bookings_left_out: Annotated[bool, Meta(description="Whether there are more than are shown.")]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 
 class TakenView(Struct, frozen=True, kw_only=True):
@@ -259,7 +287,7 @@ class DeliveryPlanView(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryPlanList(Struct, frozen=True, kw_only=True):
-    """The delivery plans in force, one for each provider that has sent one."""
+    """The delivery plans in force, one for each area of each provider that has sent one."""
 
     delivery_plans: list[DeliveryPlanView]
 

@@ -1,5 +1,6 @@
 """The purchase order: a referral as a work coach makes it, and what now and then is wrong with one."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.sample.clock import iso
@@ -21,7 +22,7 @@ VOLUNTARY: Final = "Work Programme Information Session-Voluntary"
 # WP19 ¶16: most are voluntary.
 _SHARE_MANDATORY: Final = {"ESA": 0.4, "UC": 0.35, "JSA": 0.3}
 #: How an annotation is typed by those who do not pick it from a list.
-_TYPED: Final = (
+_TYPED: Final[tuple[Callable[[str], str], ...]] = (
     lambda text: text.upper(),
     lambda text: text.replace("-", " - "),
     lambda text: text.replace("-", " \u2013 "),

@@ -158,7 +158,7 @@ class _Step:
 
     def _begins(self, referral: Message | None) -> None:
         if isinstance(referral, Referral):
-            mandatory = referral.action_plan_annotation.casefold().endswith("mandatory")
+            mandatory = referral.action_plan_annotation.strip().casefold().endswith("mandatory")
             self.life = Life(mandatory, referral.referred_on)
         else:
             self.wrong.append("6: an acknowledgement without a Referral that was applied")
