@@ -26,7 +26,6 @@ from random import Random
 from types import ModuleType
 from typing import Any, Final
 
-import hypothesis  # noqa: F401 - once, and not in each child
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
@@ -189,6 +188,9 @@ def main() -> None:
     parser.add_argument("--module", help="only of this module, such as sessions")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
+    unchanged = Mutant("calendar", 0, "", (RULES / "calendar.py").read_text("utf-8"))
+    if not survives(unchanged):
+        sys.exit("the tests fail without a change: run pytest tests/rules")
     draw = Random(given.seed)
     chosen = [each for each in mutants() if given.module in (None, each.module)]
     chosen = [each for each in chosen if draw.random() < given.share]
