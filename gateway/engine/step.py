@@ -25,7 +25,6 @@ from gateway.engine.log import (
 )
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import PurchaseOrders, pack
-from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
@@ -287,7 +286,7 @@ class Deciding:
         """
         alone = self._caution.alone > 0
         out: Sequence[Output]
-        log: Callable[[], None] | None
+        log: Callable[[], None] | None = None
         po_number, astray, forgets = None, False, False
         try:
             message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
@@ -297,18 +296,13 @@ class Deciding:
                 log = partial(self._log_move, record)
             elif isinstance(message, Draft):
                 out = [message]
-                log = partial(self._log_dead_letter, record)
             else:
                 trace = self._wiring.trace(record.headers) if record.headers else None
                 decision = self.purchase_orders.decide(message, at, trace)
                 out = decision.effects
-                others = [
-                    each for each, _ in decision.effects if type(each) is Outcome and each.status != "APPLIED"
-                ]
                 if alone:
                     out = [self._drafted(item) for item in out]
                     pack(decision.order)  # what raises here would raise where the step is made a commit
-                log = partial(self._log_outcomes, others) if others else None
                 po_number = message.po_number
                 forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
@@ -364,9 +358,6 @@ class Deciding:
     def _log_move(self, record: Record) -> None:
         self._say.info("message.moved", topic=record.topic, offset=record.offset)
 
-    def _log_dead_letter(self, record: Record) -> None:
-        self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
-
     def _log_failure(self, record: Record, error: str) -> None:
         # The text of an error may show what the message says, so only what kind it was is logged.
         self._say.error("message.failed", topic=record.topic, offset=record.offset, error=error)
@@ -376,16 +367,6 @@ class Deciding:
 
     def _log_deadline_failed(self, po_number: str, error: str) -> None:
         self._say.error("deadline.failed", po_number=po_number, error=error)
-
-    def _log_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
-            if outcome.code == "SPECIAL_CUSTOMER_RECORD":
-                self._say.warning("security.special_customer_record", **facts)
-            elif outcome.status == "REFUSED":
-                self._say.info("message.refused", code=outcome.code, **facts)
-            else:
-                self._say.debug("message.decided", status=outcome.status, **facts)
 
 
 def _moved(record: Record) -> Draft:

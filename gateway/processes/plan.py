@@ -1,11 +1,13 @@
 """What is to run: settled in one place before anything is opened."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from gateway.engine.step import SERVING, StepSize
 from gateway.rules.policy import Policies
 from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system.clock import wall_clock
 
 Clock = Literal["wall", "log"]
 
@@ -34,6 +36,11 @@ class Plan:
     def on_kafka(self) -> bool:
         """Whether the log is on Apache Kafka; else it is an embedded one."""
         return self.settings.on_kafka
+
+    @property
+    def now(self) -> Callable[[], int] | None:
+        """The wall clock, where that is the log's."""
+        return wall_clock if self.clock == "wall" and not self.sandbox else None
 
     @property
     def http_port(self) -> int:

@@ -24,23 +24,24 @@ from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
 from gateway.sandbox.routes import Sandbox
-from gateway.system.clock import wall_clock
 from gateway.system.version import gateway_version
 
 
 @asynccontextmanager
-async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
+async def served(
+    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, *others: Observer
+) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    Raises UserError.
+    others: who else observes what is decided. Raises UserError.
     """
     metrics = Metrics(gateway_version())
     refusals = Refusals(metrics.refused)
-    now = wall_clock if plan.clock == "wall" and not plan.sandbox else None
+    now = plan.now
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
-        observers: list[Observer] = [metrics]
+        observers: list[Observer] = [metrics, *others]
         if callers is not None:
             await until_the_end.enter_async_context(callers)
             model = await until_the_end.enter_async_context(_read_model(plan, log))

@@ -10,10 +10,13 @@ import structlog
 
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.log import LogBusy, SharedLog
+from gateway.engine.observer import Observers
 from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
+from gateway.processes.summary import Summary
 from gateway.processes.wiring import WIRING
+from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
 from gateway.system.stopping import told_to_stop
@@ -37,13 +40,15 @@ async def run(plan: Plan) -> int:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
+    summary = Summary()
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
         log = await _open(plan)
         try:
             async with AsyncExitStack() as until_the_end:
-                workers = await until_the_end.enter_async_context(_workers(plan, log, stop))
+                workers = await until_the_end.enter_async_context(_workers(plan, log, stop, summary))
                 if await _is_fit(plan, log, workers, stop):
-                    await workers.run(stop)
+                    async with summary.logged(workers, plan.now):
+                        await workers.run(stop)
             say.info("gateway.stopped", decided=workers.decided)
             return workers.decided
         finally:
@@ -59,15 +64,19 @@ async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
 
 
 @asynccontextmanager
-async def _workers(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
+async def _workers(
+    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, summary: Summary
+) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
+    events = EventLog(shown(plan.settings.log_level, plan.settings.log_events))
     if plan.http:
         from gateway.processes.serving import served
 
-        async with served(plan, log, stop) as workers:
+        async with served(plan, log, stop, events, summary) as workers:
             yield workers
     else:
-        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step)
+        observer = Observers((events, summary))
+        yield Workers(log, plan.policies, WIRING, until=plan.until, observer=observer, step=plan.step)
 
 
 async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, stop: asyncio.Event) -> bool:
