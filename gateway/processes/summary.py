@@ -61,8 +61,8 @@ class Summary(Observer):
         self._say.info(
             "gateway.summary",
             decided=self._decided,
-            refused=dict(sorted(self._refused.items())),
             dead_letters=self._dead_letters,
+            **({"refused": dict(sorted(self._refused.items()))} if self._refused else {}),
             **({"lag": sum(undecided)} if undecided else {}),
             **({"oldest_s": round(max(waited_s), 3)} if waited_s else {}),
         )

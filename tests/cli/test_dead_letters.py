@@ -220,7 +220,7 @@ def test_replay_puts_letters_back_once_and_says_what_it_did(gateway: Gateway, tm
     ended = gateway("dead-letters", "replay", one, two)
     assert (ended.status, ended.out) == (0, b"")
     assert ended.err.count('"event":"dead_letter.replayed"') == 2
-    assert f'"letter": "{two}"' in ended.err
+    assert f'"letter":"{two}"' in ended.err
     assert ended.err.endswith("\n2 dead letters put back\n")
     again = gateway("dead-letters", "replay", one, three)
     assert again.status == 0

@@ -186,7 +186,6 @@ def test_nothing_about_a_person_comes_out(
         "message.applied",
         "referral.cancelled",
         "sanction.raised",
-        "attachment.backed_out",
         "breach.cleared",
         "instruction.sent",
         "gateway.summary",
