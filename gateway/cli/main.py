@@ -15,6 +15,7 @@ import typer
 
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
+from gateway.cli.find import find_command, list_command
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.run import DEBUG, run, settings_help
@@ -175,6 +176,8 @@ app.command()(replay)
 app.command()(feed)
 app.command()(tail)
 app.command()(explain)
+app.command("find")(find_command)
+app.command("list")(list_command)
 
 
 @app.command()

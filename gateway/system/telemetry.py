@@ -131,8 +131,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("decided", "refused", "dead_letters", "lag", "oldest_s"),
         "Said once a minute, and at the end: how many messages and deadlines were decided since the last "
         "line, how many messages were refused, by code, and how many became dead letters; how many records "
-        "wait to be decided (`lag`), and how long the oldest of them has waited. What is not known is absent, "
-        "with `--clock log` the last.",
+        "wait to be decided (`lag`), and how long the oldest of them has waited. What is not known is "
+        "absent; with `--clock log`, the last.",
     ),
     "step.committed": LogEvent(
         "debug", ("partition", "decided", "records_out"), "A step was decided and has been committed."
