@@ -140,7 +140,9 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "referral.received": LogEvent("info", _DECIDED, "A referral was taken in, and is acknowledged on PRaP."),
     "referral.accepted": LogEvent("debug", _DECIDED, "The provider has accepted a referral."),
     "referral.rejected": LogEvent("info", _DECIDED, "The provider has rejected a referral."),
-    "referral.updated": LogEvent("info", _DECIDED, "A later revision of a referral was taken in."),
+    "referral.updated": LogEvent(
+        "info", (*_DECIDED, "kind", "session_id", "due_on"), "A later revision of a referral was taken in."
+    ),
     "referral.cancelled": LogEvent(
         "info",
         (*_DECIDED, "referred_on", "effective_on", "attended"),
@@ -153,7 +155,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "sanction.raised": LogEvent(
         "info",
-        (*_DECIDED, "kind", "session_id"),
+        (*_DECIDED, "kind", "session_id", "withdraws"),
         "A decision maker is notified of a mandatory session that was missed. `kind` is the type of failure.",
     ),
     "sanction.withdrawn": LogEvent(
@@ -179,10 +181,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "info", (*_DECIDED, "topic", "code"), "A message was refused; its outcome says so to its sender."
     ),
     "message.held": LogEvent(
-        "info", (*_DECIDED, "topic"), "A message waits for its referral, which has not come."
+        "info", (*_DECIDED, "topic", "code"), "A message waits for its referral, which has not come."
     ),
-    "message.applied": LogEvent("debug", (*_DECIDED, "topic"), "A message was applied."),
-    "message.duplicate": LogEvent("debug", (*_DECIDED, "topic"), "A message had come before."),
+    "message.applied": LogEvent("debug", (*_DECIDED, "topic", "code"), "A message was applied."),
+    "message.duplicate": LogEvent("debug", (*_DECIDED, "topic", "code"), "A message had come before."),
     "message.dead_lettered": LogEvent(
         "warning",
         ("letter", "code", "partition", "topic", "offset", "decided_at", "trace_id"),

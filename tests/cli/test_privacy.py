@@ -178,6 +178,13 @@ def test_nothing_about_a_person_comes_out(
         assert ended.status == 0, ended.err
     shown = [*sorted(raised)[:5], *sorted({line["key"] for line in replayed.lines})[::60], "PO-poison"]
     for_people += [gateway("explain", po_number) for po_number in shown]
+    monkeypatch.setenv("GATEWAY_LOG_EVENTS", "all")
+    for_people += [
+        gateway("tail", "--as-log", "--from-start", "--no-follow"),
+        gateway("list"),
+        gateway("list", "--refused"),
+    ]
+    assert all(ended.out for ended in for_people)
 
     for event in (
         "message.refused",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import Draft
@@ -27,6 +28,7 @@ from tests.schemas.examples import EXAMPLES
 
 Said = dict[str, Any]
 EVERYTHING = shown("debug", "all")
+TRACEPARENT = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 TO_THE_END: list[Json] = [*life(), {"at": "2016-04-10T00:00:00Z", "tick": True}]
 
 
@@ -66,8 +68,11 @@ def test_every_kind_of_event_has_a_log_event_or_none_on_purpose(event: type, kin
 @pytest.mark.parametrize("event", list(LINES), ids=lambda event: event.__name__)
 def test_a_line_says_only_what_is_listed(event: type) -> None:
     """The fields are not looked at again when it is logged."""
+    example = EXAMPLES[event.__name__]
+    each = [replace(example, **{LINES[of].by or "": kind}) for of, kind in kinds() if of is event]
     lines = LogLines(EVERYTHING)
-    lines.add(EXAMPLES[event.__name__], "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01", 0)  # type: ignore[arg-type]
+    for one in each or [example]:
+        lines.add(one, TRACEPARENT, 0)  # type: ignore[arg-type]
     for _, said in lines.take(rest=True):
         assert set(said) <= {"event", "timestamp", *LOG_EVENTS[said["event"]].fields}
 
@@ -126,7 +131,7 @@ def test_messages_of_a_programme_and_what_came_of_them_agree() -> None:
 
 
 def test_a_line_has_the_trace_of_the_message_that_led_to_it() -> None:
-    said = said_of(decided([referral()]), traceparent="00-" + "ab" * 16 + "-" + "cd" * 8 + "-01")
+    said = said_of(decided([referral()]), traceparent=TRACEPARENT)
     assert {line["trace_id"] for line in said} == {"ab" * 16}
 
 
