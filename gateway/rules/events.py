@@ -144,7 +144,7 @@ BREACH_WORDS: Final = in_words(
         "ACCEPTANCE_LATE": "not accepted in time",
         "SESSION_LATE": "no session attended in time",
         "ATTACHMENT_LATE": "not attached in time",
-        "OUTCOME_LATE": "what came of a session not recorded in time",
+        "OUTCOME_LATE": "no outcome recorded in time",
         "OTHER": LATER,
     },
 )
