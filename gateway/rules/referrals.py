@@ -116,7 +116,7 @@ def _become_special(case: Case[Referral]) -> None:
     known = case.known
     if known is None or known.special:
         return
-    sessions = tuple(replace(s, failure_waits=False) if s.failure_waits else s for s in known.sessions)
+    sessions = tuple(replace(session.without_words(), failure_waits=False) for session in known.sessions)
     case.update(participant=None, sessions=sessions)
     if not known.closed:
         case.instruct("HANDLE_CLERICALLY", SPECIAL_CUSTOMER)
@@ -161,9 +161,9 @@ SPECIAL: Final[Check[Referral]] = Check(
     "Participants with special customer record status are referred clerically, never through PRaP.",
     Also(
         "nothing of it is kept, not even its `message_id`; where the referral is known and not yet special, "
-        "its participant is erased and it is special from now on: no sanction notification is RAISED any "
-        "more, T6 raises nothing, a waiting failure is dropped; where it is not closed, Instruction "
-        "HANDLE_CLERICALLY",
+        "its participant is erased, and what was said of its sessions, and it is special from now on: no "
+        "sanction notification is RAISED any more, T6 raises nothing, a waiting failure is dropped; where it "
+        "is not closed, Instruction HANDLE_CLERICALLY",
         _become_special,
     ),
 )
