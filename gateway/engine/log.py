@@ -61,7 +61,10 @@ Headers = tuple[Header, ...]
 
 
 class Record(Struct, frozen=True, gc=False):
-    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970."""
+    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970.
+
+    unreadable: why the log can't read it, of which this is what it could; None: it can.
+    """
 
     topic: str
     partition: int
@@ -70,6 +73,7 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    unreadable: str | None = None
 
 
 class Draft(Struct, frozen=True, gc=False):

@@ -315,6 +315,7 @@ class Deciding:
         """
         return (
             record.key is not None
+            and record.unreadable is None  # moved, it would be only what could be read of it
             and not self.purchase_orders.knows(record.key)
             and partition_for(record.key, self._partitions) != self._partition
         )

@@ -1,15 +1,16 @@
 """The brokers of a log: what its topics are called and like, what reads them, and where they end."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.producer import REQUEST_MS, stop
+from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import STATE_TOPIC, TIMESTAMP_TYPE, TOGETHER, Topic, administering, found
-from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogError, Record
+from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogError
 from gateway.engine.partitioner import partition_for
 
 #: How long a fetch waits at the brokers where there is nothing.
@@ -83,14 +84,14 @@ class Brokers:
             return owned % count
         return partition_for(draft.key, count)
 
-    async def reader(self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
-        """A consumer of these partitions, of no group, that sees only what is committed.
+    async def reader(self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES) -> Reader:
+        """A reader of these partitions that sees only what is committed.
 
         fetch: how many bytes of one partition it asks for at a time.
         """
         consumer = await self._consumer("read_committed", fetch)
         consumer.assign(list(places))
-        return consumer
+        return Reader(consumer, self.prefix, fetch)
 
     async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
@@ -110,10 +111,11 @@ class Brokers:
             raise
         return consumer
 
-    async def begins(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """The offsets of the first records that the consumer's partitions still have."""
+    async def begins(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offsets of the first records that partitions still have."""
+        watching = await self._watch()
         async with asyncio.timeout(self.connection.answer_s):
-            begins: dict[TopicPartition, int] = await consumer.beginning_offsets(list(consumer.assignment()))
+            begins: dict[TopicPartition, int] = await watching.beginning_offsets(list(places))
         return begins
 
     async def ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -121,30 +123,18 @@ class Brokers:
 
         A reader that has come so far has seen them ended: nothing from before is hidden any more.
         """
+        watching = await self._watch()
+        async with asyncio.timeout(self.connection.answer_s):
+            ends: dict[TopicPartition, int] = await watching.end_offsets(list(places))
+        return ends
+
+    async def _watch(self) -> AIOKafkaConsumer:
         async with self._connecting:
             if self._watching is None:
                 self._watching = await self._consumer("read_uncommitted")
-        async with asyncio.timeout(self.connection.answer_s):
-            ends: dict[TopicPartition, int] = await self._watching.end_offsets(list(places))
-        return ends
+            return self._watching
 
     async def close(self) -> None:
         """Let go of them. Never raises."""
         if self._watching is not None:
             await stop(self._watching)
-
-
-def as_records(topic: str, found: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Record]:
-    """What aiokafka has read of a topic, whose name is the one without prefix."""
-    return [
-        Record(
-            topic,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
-        )
-        for record in found
-    ]

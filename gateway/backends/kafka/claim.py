@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 from msgspec import Struct, msgpack
 
-from gateway.backends.kafka.brokers import Brokers, as_records
-from gateway.backends.kafka.producer import discard, stop
+from gateway.backends.kafka.brokers import Brokers
+from gateway.backends.kafka.producer import discard
+from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.backends.kafka.transaction import transaction
 from gateway.engine.inbox import NEVER
@@ -65,7 +66,7 @@ class KafkaClaim:
         self.partition = partition
         self._partitions = partitions
         self._producer = producer
-        self._consumer: AIOKafkaConsumer | None = None
+        self._reader: Reader | None = None
         self._places = {topic: TopicPartition(brokers.named(topic), partition) for topic in INBOUND_TOPICS}
         self._topics = {place: topic for topic, place in self._places.items()}
         self._newest = NEVER
@@ -96,20 +97,20 @@ class KafkaClaim:
                 "so purchase orders would meet without their past; give the topics their old number again, "
                 "or start with topics under a new GATEWAY_TOPIC_PREFIX"
             )
-        self._consumer = await self._brokers.reader(list(self._topics))
-        positions = await self._open(self._consumer, {} if progress is None else progress.positions)
+        self._reader = await self._brokers.reader(list(self._topics))
+        positions = await self._open(self._reader, {} if progress is None else progress.positions)
         return Restored(states, positions, None if progress is None else progress.decided_to)
 
-    async def _open(self, consumer: AIOKafkaConsumer, positions: Mapping[str, int]) -> dict[str, int]:
-        """Set the consumer to where the next records to decide are, and say where that is."""
-        first = await self._brokers.begins(consumer)
+    async def _open(self, reader: Reader, positions: Mapping[str, int]) -> dict[str, int]:
+        """Set the reader to where the next records to decide are, and say where that is."""
+        first = await self._brokers.begins(list(self._topics))
         last = await self._brokers.ends(list(self._topics))
         begins: dict[str, int] = {}
         for topic, place in self._places.items():
             begins[topic] = positions.get(topic, first[place])
             if not first[place] <= begins[topic] <= last[place]:
                 raise self._gone(topic, begins[topic])
-            consumer.seek(place, begins[topic])
+            reader.seek(place, begins[topic])
         return begins
 
     def _gone(self, topic: str, offset: int) -> LogError:
@@ -126,20 +127,17 @@ class KafkaClaim:
         2. Then ask for the ends: what arrives from here on has a later timestamp than the records at hand,
            but for what the clocks of brokers differ by.
         """
-        consumer = self._consumer
-        if consumer is None:
+        reader = self._reader
+        if reader is None:
             raise RuntimeError("restore comes first")
         wanted = {self._places[topic]: most for topic, most in room.items() if most > 0}
         try:
-            records = await self._taken(consumer, wanted)
+            records = await _taken(reader, wanted)
             if not records and wait_s and wanted:
-                some = min(wanted.values())
-                found = await consumer.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=some)
-                records = [
-                    record for place in found for record in as_records(self._topics[place], found[place])
-                ]
+                found = await reader.take(*wanted, most=min(wanted.values()), wait_s=wait_s)
+                records = [record for some in found.values() for record in some]
                 left = {place: most - len(found.get(place, ())) for place, most in wanted.items()}
-                records += await self._taken(consumer, left)
+                records += await _taken(reader, left)
         except OffsetOutOfRangeError as error:
             place, offset = next(iter(error.args[0].items()))
             raise self._gone(self._topics[place], offset) from None
@@ -147,17 +145,8 @@ class KafkaClaim:
             self._newest = max(self._newest, record.timestamp)
         quiet_at = self._quiet_at(self._newest)
         ends = await self._brokers.ends(list(self._topics))
-        reached = {topic: await consumer.position(place) for topic, place in self._places.items()}
+        reached = {topic: await reader.position(place) for topic, place in self._places.items()}
         return Batch(records, reached, {self._topics[place]: end for place, end in ends.items()}, quiet_at)
-
-    async def _taken(self, consumer: AIOKafkaConsumer, room: Mapping[TopicPartition, int]) -> list[Record]:
-        """What has been fetched already."""
-        records: list[Record] = []
-        for place, most in room.items():
-            if most > 0:
-                found = await consumer.getmany(place, timeout_ms=0, max_records=most)
-                records += as_records(self._topics[place], found.get(place, ()))
-        return records
 
     async def commit(self, step: Commit) -> None:
         """One transaction: the outputs, the states, and last how far the partition is decided.
@@ -194,8 +183,17 @@ class KafkaClaim:
         """Let the producer and the consumer go. Never raises."""
         self._released(self)
         await discard(self._producer)
-        if self._consumer is not None:
-            await stop(self._consumer)
+        if self._reader is not None:
+            await self._reader.stop()
+
+
+async def _taken(reader: Reader, room: Mapping[TopicPartition, int]) -> list[Record]:
+    """What has been fetched already."""
+    records: list[Record] = []
+    for place, most in room.items():
+        if most > 0:
+            records += (await reader.take(place, most=most)).get(place, ())
+    return records
 
 
 async def read_state(brokers: Brokers, partition: int) -> AsyncIterator[tuple[bytes, bytes | None]]:
@@ -204,20 +202,25 @@ async def read_state(brokers: Brokers, partition: int) -> AsyncIterator[tuple[by
     To the end by position, not by records: the last ones may be markers, or have been compacted away.
     """
     place = TopicPartition(brokers.named(STATE_TOPIC), partition)
-    consumer = await brokers.reader([place], fetch=RESTORE_FETCH)
+    reader = await brokers.reader([place], fetch=RESTORE_FETCH)
     try:
         end = (await brokers.ends([place]))[place]
-        await consumer.seek_to_beginning(place)
+        await reader.seek_to_beginning(place)
         clock = asyncio.get_running_loop().time
         before, stalled_s = -1, clock()
-        while (position := await consumer.position(place)) < end:
+        while (position := await reader.position(place)) < end:
             if position > before:
                 before, stalled_s = position, clock()
             elif clock() > stalled_s + RESTORE_STALLED_S:
                 raise TimeoutError
-            found = await consumer.getmany(place, timeout_ms=1_000, max_records=RESTORE_AT_ONCE)
+            found = await reader.take(place, most=RESTORE_AT_ONCE, wait_s=1.0)
             for record in found.get(place, ()):
+                if record.unreadable is not None:
+                    raise LogError(
+                        f"record {record.offset} of partition {partition} of {place.topic} can't be read "
+                        f"({record.unreadable}), and decisions would be wrong without it; restore the topic"
+                    )
                 yield record.key or b"", record.value
             await asyncio.sleep(0)
     finally:
-        await stop(consumer)
+        await reader.stop()

@@ -12,14 +12,14 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
-from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers, as_records
+from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers
 from gateway.backends.kafka.changes import KafkaChanges, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.identity import identity
 from gateway.backends.kafka.letters import KafkaLetters
 from gateway.backends.kafka.membership import Membership
-from gateway.backends.kafka.producer import start_producer, stop
+from gateway.backends.kafka.producer import start_producer
 from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, Record
 from gateway.system.clock import wall_clock
 
@@ -139,23 +139,22 @@ class KafkaLog:
             for partition in range(await brokers.count(topic))
         ]
         clock = asyncio.get_running_loop().time
-        consumer = await brokers.reader(places)
+        reader = await brokers.reader(places)
         try:
             ends = await brokers.ends(places)
             for place in places:
                 if not from_start:
-                    consumer.seek(place, ends[place])
+                    reader.seek(place, ends[place])
             if from_start:
-                await consumer.seek_to_beginning(*places)
+                await reader.seek_to_beginning(*places)
             heard_s = clock()
             while True:
-                taken = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FOLLOW_AT_ONCE)
+                taken = await reader.take(most=FOLLOW_AT_ONCE, wait_s=FETCH_WAIT_MS / 1000)
                 for place, records in taken.items():
-                    topic = place.topic.removeprefix(brokers.prefix)
-                    for record in as_records(topic, records):
+                    for record in records:
                         if wait or record.offset < ends[place]:
                             yield record
-                if not wait and all([await consumer.position(place) >= ends[place] for place in places]):
+                if not wait and all([await reader.position(place) >= ends[place] for place in places]):
                     return
                 if taken:
                     heard_s = clock()
@@ -169,7 +168,7 @@ class KafkaLog:
                 "again"
             ) from error
         finally:
-            await stop(consumer)
+            await reader.stop()
 
     async def close(self) -> None:
         """Let the claims go, leave the group, and let the brokers go. Never raises.
