@@ -214,6 +214,10 @@ class LogBusy(LogError):
     """The log can't be used at the moment; what was tried may be tried again."""
 
 
+class TooLarge(LogError):
+    """Something that was to be put is larger than the log takes; nothing was put, nor would it ever be."""
+
+
 class PositionsGone(LogError):
     """There is nothing at these positions of the log, so whoever keeps a view of it has to begin anew."""
 
@@ -246,8 +250,8 @@ class Claim(Protocol):
         """Make the step durable, whole or not at all.
 
         An exception says nothing about whether it took effect: the claim must be dropped, and what
-        happened is what the next claim restores. Raises Lost where another owner is known to have come, and
-        CannotDraft.
+        happened is what the next claim restores. Raises Lost where another owner is known to have come,
+        CannotDraft and TooLarge.
         """
 
     async def release(self) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
+from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost, TooLarge
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
 from gateway.rules.policy import Policies
@@ -78,7 +78,7 @@ class Worker:
                 if await self._own(stop):
                     return
             except Exception as error:
-                if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy):
+                if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy | TooLarge):
                     raise
                 attempts = 1 if self.decided > decided else attempts + 1
                 if self._until is not None and attempts >= MOST_ATTEMPTS:
@@ -191,6 +191,10 @@ class Worker:
         except CannotDraft:
             if decided:  # which record it comes of is found out by deciding one by one
                 self._caution.alone = decided.decisions
+            raise
+        except TooLarge:
+            if decided:
+                self._caution.was_too_large(decided)
             raise
         except Exception:  # of reading or deciding, whatever it is, while a commit may be under way
             if committing:

@@ -153,6 +153,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("partition", "topic", "offset", "error"),
         "The rules raised on a record, twice; it went to gateway.dead-letters. This is a bug: report it.",
     ),
+    "message.too_large": LogEvent(
+        "warning",
+        ("partition", "topic", "offset"),
+        "What comes of a message, or its letter, is larger than the log takes: it went to "
+        "gateway.dead-letters, in the second case without its content.",
+    ),
     "deadline.fell_due": LogEvent(
         "debug", ("partition", "po_number", "events"), "A deadline of a referral has passed."
     ),

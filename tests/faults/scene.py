@@ -183,13 +183,13 @@ class Scene:
 
     async def limit(self, topic: str, size: int) -> None:
         """Let a topic take records of so many bytes at the most."""
+        await self.configure(topic, {"max.message.bytes": str(size)})
+
+    async def configure(self, topic: str, configs: Json) -> None:
+        """Set a topic's configuration to this."""
         # What is set replaces what was; and records of long ago are not to be deleted.
-        configs = {
-            "max.message.bytes": str(size),
-            "message.timestamp.type": "CreateTime",
-            "retention.ms": "-1",
-        }
-        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), configs)
+        dated = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
+        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), dated | configs)
         async with administering(self.direct) as client:
             await client.alter_configs([resource])
 

@@ -12,9 +12,9 @@ from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.producer import discard
 from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import STATE_TOPIC
-from gateway.backends.kafka.transaction import transaction
+from gateway.backends.kafka.transaction import TOO_LARGE, transaction
 from gateway.engine.inbox import NEVER
-from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, LogError, Lost, Record, Restored
+from gateway.engine.log import INBOUND_TOPICS, Batch, Commit, LogError, Lost, Record, Restored, TooLarge
 
 #: The key of the record that says how far a partition has been decided. No po_number is written like this.
 PROGRESS: Final = b"progress"
@@ -175,6 +175,8 @@ class KafkaClaim:
         except ProducerFenced:
             self._fenced = True
             raise self._lost() from None
+        except TOO_LARGE as error:
+            raise TooLarge("what comes of a message is larger than a topic takes") from error
 
     def _lost(self) -> Lost:
         return Lost(f"partition {self.partition} has another owner now")

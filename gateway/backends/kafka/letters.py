@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    RecordListTooLargeError,
+)
 from msgspec import msgpack
 
 from gateway.backends.kafka.brokers import Brokers
@@ -18,7 +23,7 @@ from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.backends.kafka.transaction import transaction
 from gateway.engine.inbox import NEVER
-from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy
+from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy, TooLarge
 
 #: Before the letter's event_id, in the key of its mark.
 LETTER: Final = b"letter/"
@@ -80,6 +85,11 @@ class KafkaLetters:
                         raise LogBusy(
                             "somebody else is handling dead letters; try again, to handle what they leave"
                         ) from None
+                    case MessageSizeTooLargeError() | RecordListTooLargeError():
+                        raise TooLarge(
+                            "a dead letter's record is larger than its topic takes now; raise "
+                            "max.message.bytes there, or discard the letter"
+                        ) from error
                     case KafkaError() | TimeoutError():
                         raise LogBusy(
                             f"the brokers failed ({type(error).__name__}); look at them, and try again"
