@@ -47,7 +47,13 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             if isinstance(model, OwnLog):
                 observers.append(model)
         workers = Workers(
-            log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            observer=Observers(observers),
+            step=plan.step,
+            of_several=plan.worker is not None,
         )
         routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model)]
         gates = [metrics.gate]

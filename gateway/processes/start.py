@@ -67,7 +67,14 @@ async def _workers(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event
         async with served(plan, log, stop) as workers:
             yield workers
     else:
-        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step)
+        yield Workers(
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            step=plan.step,
+            of_several=plan.worker is not None,
+        )
 
 
 async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, stop: asyncio.Event) -> bool:
@@ -95,11 +102,12 @@ async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, st
             if plan.until is not None:
                 raise
             workers.waiting_for = str(error)
-            say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
+            workers.away.began(plan, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
+        workers.away.ended(plan)
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False

@@ -57,7 +57,7 @@ async def test_records_that_nobody_can_decide_go_to_the_dead_letters_and_hold_no
 async def test_a_batch_that_the_broker_refuses_is_not_committed_around(
     bootstrap: str, topic_prefix: str
 ) -> None:
-    """One outbound topic takes nothing of long ago for a while: until it does, nothing of a step is seen anywhere."""
+    """One outbound topic takes nothing old for a while: until it does, nothing of a step is seen anywhere."""
     seed = random.randrange(10_000)
     print(f"seed {seed}")
     first, second = in_parts(sample(100, seed), 2)

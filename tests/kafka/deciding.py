@@ -30,10 +30,10 @@ async def make(bootstrap: str, prefix: str, *, partitions: int = 1, timestamps: 
 
 
 @asynccontextmanager
-async def deciding(log: KafkaLog) -> AsyncIterator[Workers]:
+async def deciding(log: KafkaLog, lost_again_s: float = 0.1) -> AsyncIterator[Workers]:
     """Decide what arrives on the log for as long as the block lasts."""
     stop = asyncio.Event()
-    workers = Workers(log, policy.shipped(), WIRING)
+    workers = Workers(log, policy.shipped(), WIRING, lost_again_s=lost_again_s)
     running = asyncio.create_task(workers.run(stop))
     try:
         yield workers

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import ORDER
+from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.producer import BATCH_BYTES
 from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import STATE_TOPIC
@@ -38,6 +39,7 @@ async def open_changes(
     Raises LogBusy where the brokers can't be asked, PositionsGone.
     """
     try:
+        await brokers.look()
         places = [
             TopicPartition(brokers.named(topic), partition)
             for topic in dict.fromkeys((*topics, STATE_TOPIC))
@@ -96,6 +98,7 @@ class KafkaChanges:
         try:
             if asyncio.get_running_loop().time() > self._asked_s + self._ask_again_s:
                 await self._ask()
+            await self._brokers.look()
             while taken < MOST and size < MOST_BYTES:
                 found = await self._reader.take(most=AT_ONCE, wait_s=0 if taken else wait_s)
                 if not found:
@@ -145,6 +148,8 @@ def _gone(name: str) -> PositionsGone:
 
 
 def _away(error: Exception) -> LogBusy:
+    if isinstance(error, TopicAuthorizationFailedError):
+        return failure(error, "READ")
     return LogBusy(
         f"the brokers failed ({type(error).__name__}) while changes were read; look at them, and go on from "
         "the last positions"

@@ -6,9 +6,10 @@ process whose producer with the transactional id of p was started last. A step i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, Literal
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
@@ -16,11 +17,12 @@ from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers
 from gateway.backends.kafka.changes import KafkaChanges, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
 from gateway.backends.kafka.connection import BrokerConnection
-from gateway.backends.kafka.identity import identity
+from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.letters import KafkaLetters
+from gateway.backends.kafka.losses import accept, losses_of
 from gateway.backends.kafka.membership import Membership
-from gateway.backends.kafka.producer import start_producer
-from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, Record
+from gateway.backends.kafka.producer import discard, start_producer
+from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, LogError, Loss, Record
 from gateway.system.clock import wall_clock
 
 #: How long a step's transaction may stay open when its producer has gone: so long it hides what comes after.
@@ -60,8 +62,14 @@ class KafkaLog:
         self._commit_s = commit_s
         self._ask_again_s = ask_again_s
         self._now = now
-        named = self.brokers.named(INBOUND_TOPICS[0])
-        self._membership = Membership(connection, self.brokers.group, named, session_timeout_s)
+        topic = INBOUND_TOPICS[0]
+        self._membership = Membership(
+            connection,
+            self.brokers.group,
+            self.brokers.named(topic),
+            session_timeout_s,
+            partial(self.brokers.sees, topic),
+        )
         self._claims: set[KafkaClaim] = set()
         self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
@@ -84,24 +92,52 @@ class KafkaLog:
         Raises LogBusy where no broker answers.
         """
         brokers = self.brokers
-        try:
-            partitions = await brokers.partitions()
-            producer = await start_producer(
-                brokers.connection, f"{brokers.group}-{partition}", transaction_s=STEP_TRANSACTION_S
-            )
-        except (KafkaConnectionError, TimeoutError):
-            raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}") from None
+        ids = dict(await brokers.look(anew=True))
+        producer = await self._owner(partition)
         claim = KafkaClaim(
             brokers,
             partition,
-            partitions,
+            await brokers.partitions(),
             producer,
+            ids,
             self._quiet_at,
             self._commit_s,
             released=self._claims.discard,
         )
         self._claims.add(claim)
         return claim
+
+    async def _owner(self, partition: int) -> AIOKafkaProducer:
+        """The producer of whoever owns a partition. Raises LogBusy."""
+        name = f"{self.brokers.group}-{partition}"
+        connection = self.brokers.connection
+        try:
+            return await start_producer(connection, name, transaction_s=STEP_TRANSACTION_S)
+        except (KafkaConnectionError, TimeoutError):
+            raise LogBusy(f"no broker answers at {', '.join(connection.servers)}") from None
+        except KafkaError as error:
+            raise failure(error, f"WRITE with the transactional id {name}") from error
+
+    async def accept_loss(self, partition: int, reason: str, by: str) -> Sequence[Loss]:
+        """Go on behind lost records. The owner of the partition, who can't, is fenced out.
+
+        1. See whether any are, so that an owner who is at work is left in peace.
+        2. Own the partition, and see again. 3. Commit the positions with what is accepted, all or nothing.
+        Whatever goes wrong, doing it again sees what took effect.
+        """
+        brokers = self.brokers
+        if not 0 <= partition < await brokers.partitions():
+            raise LogError(f"there is no partition {partition}; see /readyz for those that there are")
+        try:
+            if not await losses_of(brokers, partition):
+                return ()
+            producer = await self._owner(partition)
+            try:
+                return await accept(brokers, partition, producer, reason, by, self._now(), self._commit_s)
+            finally:
+                await discard(producer)
+        except (KafkaError, TimeoutError) as error:
+            raise failure(error, "WRITE") from error
 
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics in one transaction.
@@ -121,7 +157,7 @@ class KafkaLog:
 
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""
-        return await identity(self.brokers)
+        return await self.brokers.identity()
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
         """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
