@@ -14,6 +14,9 @@ from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics import administering
 from gateway.engine.log import Draft, RecordsLost
+from gateway.engine.workers import Workers
+from gateway.processes.wiring import WIRING
+from gateway.rules import policy
 from gateway.rules.messages import TOPIC_OF, Message
 from schemas.codec import encode
 from tests.cli.running import spawn
@@ -62,9 +65,7 @@ class Scene:
 @pytest.fixture
 async def scene(bootstrap: str, topic_prefix: str) -> AsyncIterator[Scene]:
     await make(bootstrap, topic_prefix, partitions=2)
-    before, log = (
-        KafkaLog(BrokerConnection((bootstrap,)), prefix=topic_prefix, grace_s=0) for _ in range(2)
-    )
+    before, log = (KafkaLog(BrokerConnection((bootstrap,)), prefix=topic_prefix, grace_s=0) for _ in range(2))
     scene = Scene(bootstrap, topic_prefix, log)
     await scene.put(referral(ON_0, "r1"), referral(ON_1, "r2"))
     async with deciding(before):
@@ -126,8 +127,8 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_beginning_when_that_i
         Draft(REFERRALS, ON_0.encode(), encode(referral(ON_0, f"n{number}"))) for number in range(5)
     )
     with pytest.raises(RecordsLost, match=r"prap.referrals was made anew"):
-        async with deciding(other):
-            await asyncio.sleep(PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await Workers(other, policy.shipped(), WIRING).run(asyncio.Event())
     for partition in range(2):
         assert await other.accept_loss(partition, "restored by hand", "ops")
     async with deciding(other):
@@ -147,8 +148,8 @@ async def test_where_all_is_lost_the_command_ends_with_1_and_goes_on_when_that_i
     *_, last = (json.loads(line) for line in err.splitlines())
     assert (last["event"], last["code"]) == ("gateway.failed", "RECORDS_LOST")
     assert "gateway partitions accept-loss" in last["what_to_do"]
-    for partition in ("0", "1"):
-        accept = ("partitions", "accept-loss", partition, "--reason", "a drill")
+    for number in ("0", "1"):
+        accept = ("partitions", "accept-loss", number, "--reason", "a drill")
         status, out, err = await asyncio.to_thread(scene.command, *accept, cwd=tmp_path)
         assert status == 0
         assert out == ["prap.referrals was decided up to offset 2, and offsets 2 to 3 were deleted"]
@@ -156,7 +157,7 @@ async def test_where_all_is_lost_the_command_ends_with_1_and_goes_on_when_that_i
         status, _, err = await asyncio.to_thread(scene.command, *accept, cwd=tmp_path)
         assert (status, err) == (
             2,
-            f"gateway: nothing is lost on partition {partition}, so there is nothing to accept\n",
+            f"gateway: nothing is lost on partition {number}, so there is nothing to accept\n",
         )
     await scene.put(referral(ON_0, "r3"))
     async with deciding(scene.log):

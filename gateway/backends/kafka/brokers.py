@@ -113,7 +113,7 @@ class Brokers:
             raise LogError("the brokers give topics no ids; Apache Kafka 4 is needed") from None
         except (KafkaError, TimeoutError) as error:
             raise failure(error, "DESCRIBE", name) from error
-        if name not in seen:
+        if name not in seen or seen[name].hidden:
             raise LogBusy(f"the brokers don't give the id of the topic {name} at the moment; try again")
         return f"{cluster}/{name}/{seen[name].id}"
 
@@ -140,7 +140,8 @@ class Brokers:
         """Whether a topic is there, as far as is known."""
         with suppress(LogBusy):
             await self.look()
-        return not self._seen or self.named(topic) in self._seen
+        seen = self._seen.get(self.named(topic))
+        return not self._seen or (seen is not None and not seen.hidden)
 
     async def _compare(self) -> None:
         for topic in TOPICS:
@@ -148,17 +149,16 @@ class Brokers:
             seen = self._seen.get(name)
             if seen is None:
                 raise LogBusy(
-                    f"the topic {name} was deleted, or this user may not see it any more; restore it, or "
-                    "allow that"
+                    f"the topic {name} was deleted; restore it, or make it with `gateway topics create`"
                 )
+            if seen.hidden or (topic in TOGETHER and not seen.readable):
+                raise failure(TopicAuthorizationFailedError(name), "READ" if topic in TOGETHER else "WRITE")
             if topic in TOGETHER and seen.partitions != (count := await self.count(topic)):
                 raise LogBusy(
                     f"the topic {name} had {count} partitions and has {seen.partitions} now, so messages "
                     "would miss their referral's past; give it its old number again, or begin anew with "
                     "another GATEWAY_TOPIC_PREFIX"
                 )
-            if topic in TOGETHER and not seen.readable:
-                raise failure(TopicAuthorizationFailedError(name), "READ")
         state = self._seen[self.named(STATE_TOPIC)].id
         self._state_id = self._state_id or state
         if state != self._state_id:

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
-from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers
+from gateway.backends.kafka.brokers import FETCH_WAIT_MS, LOOK_AGAIN_S, Brokers
 from gateway.backends.kafka.changes import KafkaChanges, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
 from gateway.backends.kafka.connection import BrokerConnection
@@ -38,7 +38,7 @@ class KafkaLog:
     taken for dead. commit_s: how long a step's commit may take. append_s: how long appending
     some records may take; so long, or a little longer, a process that is killed in the middle of it hides
     what comes after them. ask_again_s: brokers that send nothing for so long are asked whether they still
-    answer.
+    answer. look_again_s: how often the topics are looked at.
     """
 
     shared = True
@@ -54,9 +54,10 @@ class KafkaLog:
         commit_s: float = 20.0,
         append_s: float = 60.0,
         ask_again_s: float = 10.0,
+        look_again_s: float = LOOK_AGAIN_S,
         now: Callable[[], int] = wall_clock,
     ) -> None:
-        self.brokers = Brokers(connection, prefix)
+        self.brokers = Brokers(connection, prefix, look_again_s)
         self._clock = clock
         self._grace_ms = round(grace_s * 1000)
         self._commit_s = commit_s

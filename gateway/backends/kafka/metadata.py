@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -31,25 +32,29 @@ _READ: Final = 1 << 3
 
 
 class Seen(NamedTuple):
-    """A topic that is there and that this user may see. readable: and that it may read."""
+    """A topic that is there, or that this user may not see (`hidden`). readable: that it may read it."""
 
     id: str
     partitions: int
     readable: bool
+    hidden: bool
 
 
 async def look(client: AIOKafkaClient, topics: Sequence[str]) -> tuple[str, dict[str, Seen]]:
-    """The cluster's id, and those of the topics that can be seen. No topic is made by asking.
+    """The cluster's id, and those of the topics that are there or hidden. No topic is made by asking.
 
     Raises KafkaError, IncompatibleBrokerVersion or NotImplementedError (aiokafka's) from brokers too old.
     """
     answer = (await client.send(client.get_random_node(), _MetadataRequest(topics))).to_object()
     seen = {
         topic["name"]: Seen(
-            str(topic["topic_id"]), len(topic["partitions"]), bool(topic["authorized_operations"] & _READ)
+            str(topic["topic_id"]),
+            len(topic["partitions"]),
+            bool(topic["authorized_operations"] & _READ),
+            hidden=topic["error_code"] == TopicAuthorizationFailedError.errno,
         )
         for topic in answer["topics"]
-        if not topic["error_code"] and topic["topic_id"] != _NO_ID
+        if topic["error_code"] in {0, TopicAuthorizationFailedError.errno}
     }
     return answer["cluster_id"], seen
 
