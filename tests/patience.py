@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 #: In seconds. What has not happened by then has failed.
-PATIENCE_S: Final = 25
+PATIENCE_S: Final = 120
 
 
 def eventually(holds: Callable[[], object]) -> None:

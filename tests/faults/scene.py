@@ -216,7 +216,8 @@ class Scene:
         """A gateway that is started here must end with a sentence that says this."""
         process = await self.start(*TO_THE_END)
         assert await process.ended() in {1, 2}
-        assert all(words in " ".join(process.stray) for words in says), process.stray
+        (failed,) = process.heard("gateway.failed")
+        assert all(words in f"{failed['reason']}; {failed['what_to_do']}" for words in says), failed
 
     async def start(self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str) -> Process:
         """A gateway process. settings: such as session_timeout_s="6"."""
