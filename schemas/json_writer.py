@@ -77,4 +77,12 @@ def _renderer(schema: Schema) -> Callable[[Struct], dict[str, Any]]:
     return cast(Callable[[Struct], dict[str, Any]], eval(f"lambda record: {{{', '.join(parts)}}}", names))
 
 
-_RENDER: Final = {record: _renderer(schema) for record, schema in SCHEMA_OF.items()}
+class _Renderers(dict[type[Struct], Callable[[Struct], dict[str, Any]]]):
+    """What renders each kind of record, made when it is first asked for: a start shouldn't wait for it."""
+
+    def __missing__(self, record: type[Struct]) -> Callable[[Struct], dict[str, Any]]:
+        renderer = self[record] = _renderer(SCHEMA_OF[record])
+        return renderer
+
+
+_RENDER: Final = _Renderers()

@@ -1,5 +1,6 @@
 """The middle of read, decide, commit: what one step decides, all of it in memory."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -41,20 +42,22 @@ class StepSize:
     """When a step ends, and how much waits for the next ones.
 
     decisions: a step decides as many records and deadlines as there are, up to this. bytes: it ends early
-    when the records decided in it are larger than this, or, seconds: when deciding has taken so long; None:
-    however long that takes. waiting: how many records of one topic wait in memory at the most.
+    when the records decided in it are larger than this. waiting: how many records of one topic wait in memory
+    at the most. turn_s: after deciding for so long, others of this thread have their turn before it goes on;
+    None: they wait until it is decided.
     """
 
     decisions: int = 4_000
     bytes: int = 8 * 1024 * 1024
-    seconds: float | None = None
     waiting: int = 4_000
+    turn_s: float | None = None
     clock: Callable[[], float] = field(default=time.perf_counter)
 
 
-#: While callers are served by the process that decides: none of them waits for long until it is their turn.
-SERVING: Final = StepSize(seconds=0.02, waiting=1_000)
-#: How many decisions are taken between two looks at the clock.
+#: While callers are served by the process that decides: none of them waits long for the thread, and none who
+#: puts something on the log waits long until a step is written.
+SERVING: Final = StepSize(decisions=1_000, waiting=1_000, turn_s=0.01)
+#: How many records are read, or decisions taken, between two looks at the clock.
 _LOOK_EVERY: Final = 8
 
 
@@ -130,6 +133,23 @@ class _Step:
         self.bytes = 0
 
 
+class _Turn:
+    """How long this task has had its thread for itself."""
+
+    __slots__ = ("_began_s", "_size")
+
+    def __init__(self, size: StepSize) -> None:
+        self._size = size
+        self._began_s = 0.0 if size.turn_s is None else size.clock()
+
+    async def ends(self) -> None:
+        """Let others have theirs, where it has taken long enough."""
+        size = self._size
+        if size.turn_s is not None and size.clock() >= self._began_s + size.turn_s:
+            await asyncio.sleep(0)
+            self._began_s = size.clock()
+
+
 class Caution:
     """How carefully to decide. It outlives a claim: what failed in one is decided with caution in the next.
 
@@ -182,17 +202,19 @@ class Deciding:
         self._size = size
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
 
-    def add(self, batch: Batch) -> None:
+    async def add(self, batch: Batch) -> None:
         """Take in what a read found, and understand it."""
         self.inbox.add(batch)
-        read = self._wiring.read
-        for record in batch.records:
+        read, turn = self._wiring.read, _Turn(self._size)
+        for place, record in enumerate(batch.records):
+            if place % _LOOK_EVERY == 1:
+                await turn.ends()
             try:
                 self._understood[record.topic, record.offset] = read(record)
             except Exception:  # noqa: BLE001 - it is read again when its turn comes, and logged then
                 continue
 
-    def decide(self) -> Decided | None:
+    async def decide(self) -> Decided | None:
         """Decide the next step, record by record and deadline by deadline; None: there is nothing to decide.
 
         Where this raises, the claim is to be dropped: the states at hand are ahead of what can be committed.
@@ -202,11 +224,11 @@ class Deciding:
         waiting, oldest_at = inbox.waiting(), inbox.oldest_at()
         size = self._size
         limit = 1 if self._caution.alone else size.decisions
-        ends_s = None if size.seconds is None else size.clock() + size.seconds
+        turn = _Turn(size)
         record, quiet_until = inbox.first(), None
         while step.decided < limit and step.bytes < size.bytes:
-            if ends_s is not None and step.decided % _LOOK_EVERY == 1 and size.clock() >= ends_s:
-                break
+            if step.decided % _LOOK_EVERY == 1:
+                await turn.ends()
             # A clock that stepped back brings no time back: at never goes below what was decided.
             at = None if record is None else max(record.timestamp, self._decided_to)
             due_at = None if at is None else purchase_orders.due_by(at)

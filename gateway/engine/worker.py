@@ -196,10 +196,10 @@ class Worker:
                     committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
                 self._doing = "decide"
-                at_hand.add(batch)
+                await at_hand.add(batch)
                 self.standing = at_hand.standing(decided)
                 self.trouble = None
-                following = None if stop.is_set() else at_hand.decide()
+                following = None if stop.is_set() else await at_hand.decide()
                 if decided and committing:
                     self._doing = "commit"
                     await self._committed(committing)
