@@ -14,6 +14,7 @@ RUN = ("run", "--clock", "log", "--until", "2016-04-05T00:00:00Z")
 
 def failed(err: str) -> dict[str, str]:
     """The last line, when all are JSON."""
+    last: dict[str, str]
     *_, last = (json.loads(line) for line in err.splitlines())
     assert last["event"] == "gateway.failed"
     assert last["level"] == "error"

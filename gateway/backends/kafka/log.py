@@ -94,6 +94,8 @@ class KafkaLog:
         """
         brokers = self.brokers
         ids = dict(await brokers.look(anew=True))
+        if not ids:  # positions are kept with them
+            raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}")
         producer = await self._owner(partition)
         claim = KafkaClaim(
             brokers,

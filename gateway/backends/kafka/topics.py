@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
 from gateway.backends.kafka.connection import BrokerConnection
@@ -194,7 +194,9 @@ async def _settings(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
     described: dict[str, dict[str, str]] = {}
     for resource in (resource for answer in answers for resource in answer.to_object()["resources"]):
         name = resource["resource_name"]
-        if code := resource["error_code"]:
+        if (code := resource["error_code"]) == UnknownTopicOrPartitionError.errno:
+            raise LogBusy(f"a broker does not know the topic {name}, which others have; try again")
+        if code:
             raise LogError(
                 f"the brokers don't show how the topic {name} is set ({for_code(code).__name__}); let this "
                 "user describe topics and their configurations"
@@ -223,7 +225,7 @@ async def until_there(client: AIOKafkaAdminClient, names: set[str], within_s: fl
                     await asyncio.sleep(0.1)
             # Of whatever broker is asked, in whatever request.
             while True:
-                with suppress(LogError):
+                with suppress(LogBusy):
                     await _settings(client, sorted(names))
                     return
                 await asyncio.sleep(0.1)
