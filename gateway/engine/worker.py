@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from gateway.engine.away import Away, is_away
+from gateway.engine.clock_watch import ClockWatch, ClockWrong
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, LogFailed, Lost, TooLarge
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
@@ -24,7 +25,8 @@ class Worker:
 
     until: when all that is in the log has been decided, let fall due what is due by this instant, and end.
     wait_s: how long one read waits where there is nothing. pause: how to wait before another attempt.
-    observer: called with what happens. away: notes that the log is away.
+    observer: called with what happens. away: notes that the log is away. clock: what is decided by the wall
+    clock is committed only while that can be trusted; None: time is another's.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Worker:
         step: StepSize = StepSize(),  # noqa: B008 - it is frozen
         slow_commit_s: float = SLOW_COMMIT_S,
         away: Away | None = None,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._log = log
         self._partition = partition
@@ -53,6 +56,7 @@ class Worker:
         self._step = step
         self._slow_commit_s = slow_commit_s
         self._away = away or Away()
+        self._clock = clock
         self._caution = Caution()
         #: What of a claim is under way, for the log.
         self._doing = "claim"
@@ -90,6 +94,11 @@ class Worker:
             try:
                 if await self._own(stop):
                     return
+            except ClockWrong as error:
+                self.trouble = str(error)
+                self._observer.dropped()
+                if self._clock is not None:
+                    await self._clock.until_right(stop)
             except Exception as error:
                 if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy | TooLarge):
                     raise
@@ -192,6 +201,8 @@ class Worker:
                 self._doing = "read"
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
                 began_s = clock()
+                if self._clock is not None:
+                    self._clock.check(decided.commit.decided_to if decided else None)
                 if decided:
                     committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from gateway.engine.away import Away
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import Assignment, Log, Lost, RecordsLost
 from gateway.engine.observer import NOBODY, Observer
@@ -25,9 +26,9 @@ FINISH_S: Final = 4.0
 class Workers:
     """Keeps a worker at each assigned partition.
 
-    until: see Worker. With it, they end when all their partitions are decided. observer: called with what
-    happens. of_several: whether another one of this machine goes on with what this one leaves. lost_again_s:
-    how often a partition whose records are lost is looked at again.
+    until, clock: see Worker. With `until`, they end when all their partitions are decided. observer: called
+    with what happens. of_several: whether another one of this machine goes on with what this one leaves.
+    lost_again_s: how often a partition whose records are lost is looked at again.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Workers:
         finish_s: float = FINISH_S,
         lost_again_s: float = LOST_AGAIN_S,
         of_several: bool = False,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._log = log
         self._policies = policies
@@ -56,6 +58,7 @@ class Workers:
         self._of_several = of_several
         #: Notes that the log is away, for all of them.
         self.away = Away()
+        self._clock = clock
         #: The workers at work, by partition number.
         self.by_partition: dict[int, Worker] = {}
         #: What is waited for before partitions can be assigned.
@@ -209,6 +212,7 @@ class Workers:
                 observer=self._observer,
                 step=self._step,
                 away=self.away,
+                clock=self._clock,
             )
             self.by_partition[partition] = worker
             self._stops[partition] = asyncio.Event()

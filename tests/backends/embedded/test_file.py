@@ -176,3 +176,15 @@ async def test_what_is_larger_than_sqlite_takes_is_told_apart_from_a_log_that_ca
             await claim.commit(large)
         await claim.commit(step(restored.positions, draft("gateway.outcomes", b"2")))
         assert values(await followed(log, ["gateway.outcomes"])) == [b"2"]
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-journal", ".lock"])
+async def test_a_log_that_others_can_write_is_refused(path: Path, end: str) -> None:
+    """Whoever wrote to it, or to what SQLite reads with it, could change any decision."""
+    async with opened(path):
+        pass
+    beside = path.with_name(path.name + end)
+    beside.touch()
+    beside.chmod(0o606)
+    assert await refused(path, own=True) == await refused(path)
+    assert "can be written by every user of this machine; run chmod o-w on it" in await refused(path)
