@@ -9,14 +9,9 @@ from gateway.engine.log import LogBusy, LogFailed
 def failure(error: KafkaError | TimeoutError, operation: str, topic: str | None = None) -> LogBusy:
     """LogBusy where brokers are away or about to change, LogFailed where they refuse something.
 
-    operation: by Kafka's name for what users are allowed. topic: on which; None: the error says it, or it is
-    not known.
+    operation: by Kafka's name for what users are allowed. topic: on which, where the error doesn't say it.
     """
-    if topic is None and error.args:
-        named = error.args[0]
-        topic = named.topic if isinstance(named, TopicPartition) else None
-        if isinstance(error, TopicAuthorizationFailedError) and isinstance(named, str):
-            topic = named
+    topic = _topic_of(error) or topic
     cause = type(error).__name__
     doing = f"{operation} on {topic}" if topic else operation
     if isinstance(error, TimeoutError) or error.retriable:
@@ -34,3 +29,15 @@ def failure(error: KafkaError | TimeoutError, operation: str, topic: str | None 
         operation=operation,
         cause=cause,
     )
+
+
+def _topic_of(error: Exception) -> str | None:
+    """The topic that an error names. aiokafka puts it there in several ways."""
+    match error.args:
+        case (TopicPartition(topic, _), *_):
+            return str(topic)
+        case (str(topic),) if isinstance(error, TopicAuthorizationFailedError):
+            return topic
+        case (set(topics),) if isinstance(error, TopicAuthorizationFailedError):
+            return ", ".join(sorted(topics))
+    return None
