@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from aiohttp import web
 
 from gateway.api import health
 from gateway.api.callers import authenticator, has_identity_provider
+from gateway.api.limits import DEFAULT, Limits
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
@@ -33,12 +35,17 @@ from gateway.system.version import gateway_version
 
 @asynccontextmanager
 async def served(
-    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, clock: ClockWatch | None = None
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    stop: asyncio.Event,
+    clock: ClockWatch | None = None,
+    limits: Limits = DEFAULT,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
     clock: what watches the wall clock; None: time is another's. Raises UserError.
     """
+    limits = replace(limits, an_address=plan.settings.connections_per_address)
     metrics = Metrics(gateway_version())
     refusals = Refusals(metrics.refused)
     now = wall_clock if plan.by_wall_clock else None
@@ -65,16 +72,18 @@ async def served(
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
-            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log", clock=clock)
+            read_only = plan.clock == "log"
+            api = Api(log, model, callers, rate, stop, read_only=read_only, limits=limits, clock=clock)
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, workers, api.desk).routes()
+                routes += Sandbox(log, workers, api.services).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         _warn_where_exposed(plan)
-        app = application(routes, *gates)
-        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
+        app = application(routes, *gates, limits=limits)
+        trusted = plan.settings.trusted_proxies
+        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
         yield workers
 

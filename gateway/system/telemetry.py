@@ -102,6 +102,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "As many connections are open as may be, and more are closed at once; said once a minute at the "
         "most. See who opens them.",
     ),
+    "http.crowded": LogEvent(
+        "warning",
+        ("connections",),
+        "One address has as many connections open as one may, and more are closed at once; said once a "
+        "minute at the most. See who opens them; where it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
+    ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
     ),
@@ -231,9 +237,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.token_refused": LogEvent(
         "warning",
-        ("reason", "path", "kid"),
-        "Somebody called the API without a token that is taken. `path` is the kind of path, `kid` the key "
-        "that the token names, where it is a known one.",
+        ("reason", "count", "path", "kid"),
+        "Somebody called the API without a token that is taken: `path` is the kind of path, `kid` the key "
+        "that the token names, where it is a known one. Said of the first for this reason, and then once a "
+        "minute of all that came meanwhile, with how many.",
     ),
     "security.forbidden": LogEvent(
         "warning",

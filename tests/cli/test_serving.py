@@ -102,6 +102,7 @@ def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: P
         second = spawn("run", cwd=other, environment=on(port))
         assert second.status == 1
         assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.sentence
+        assert not [*other.glob("gateway.db*")], "no log is made that nobody uses"
         third = spawn("run", cwd=one, environment=on(port))
         assert third.sentence.startswith("another gateway runs on")
 

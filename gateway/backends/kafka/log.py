@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
 from gateway.backends.kafka.brokers import FETCH_WAIT_MS, LOOK_AGAIN_S, Brokers
-from gateway.backends.kafka.changes import KafkaChanges, open_changes
+from gateway.backends.kafka.changes import KafkaChanges, ends, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
 from gateway.backends.kafka.clock import KafkaClock
 from gateway.backends.kafka.connection import BrokerConnection
@@ -175,6 +175,10 @@ class KafkaLog:
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""
         return await self.brokers.identity()
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """High watermarks: also what is in open transactions lies below. Raises LogBusy."""
+        return await ends(self.brokers, topics)
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
         """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
