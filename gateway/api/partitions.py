@@ -12,8 +12,8 @@ class Partition:
 
     trouble: why nothing is decided on it at the moment; None: it is. undecided: how many records have
     arrived and are not decided, at the most. behind_s: how long the oldest of those that were read has been
-    there; None where time is not the wall clock's. purchase_orders: how many are kept. The last three are
-    None where the partition is not owned.
+    there; None where time is not the wall clock's. purchase_orders: how many are kept. These three are None
+    where the partition is not owned. lost: undecided records are lost, which nobody has accepted yet.
     """
 
     number: int
@@ -21,6 +21,7 @@ class Partition:
     undecided: int | None
     behind_s: float | None
     purchase_orders: int | None
+    lost: bool = False
 
 
 def partitions(workers: Workers, now: Callable[[], int] | None) -> list[Partition]:
@@ -32,7 +33,7 @@ def _partition(workers: Workers, number: int, now: Callable[[], int] | None) -> 
     standing = workers.standing(number)
     trouble = workers.trouble(number)
     if standing is None:
-        return Partition(number, trouble, None, None, None)
+        return Partition(number, trouble, None, None, None, workers.is_lost(number))
     behind_s = None
     if now is not None:
         behind_s = 0.0 if standing.oldest_at is None else max(now() - standing.oldest_at, 0) / 1_000

@@ -65,6 +65,7 @@ async def served(
             until=plan.until,
             observer=Observers(observers),
             step=plan.step,
+            of_several=plan.worker is not None,
             clock=clock,
         )
         routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model, clock)]
