@@ -18,8 +18,8 @@ def traceparent_of(headers: Headers) -> str | None:
     """The traceparent among a record's headers, the first of several; None: there is no valid one."""
     for name, value in headers:
         if name == "traceparent":
-            valid = len(value) == _LENGTH and _TRACEPARENT.fullmatch(value)
-            return value.decode("ascii") if valid else None
+            valid = value is not None and len(value) == _LENGTH and _TRACEPARENT.fullmatch(value)
+            return value.decode("ascii") if value is not None and valid else None
     return None
 
 

@@ -21,7 +21,7 @@ from gateway.api.security import forbidden
 from gateway.api.unpacking import Unpacking, unreadable
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
-from schemas.json_objects import twice
+from schemas.json_objects import decode_json, twice
 
 #: Larger bodies of anything but an upload are refused.
 LARGEST_BODY: Final = 64 * 1024
@@ -177,7 +177,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         )
     body = await read_body(request, LARGEST_BODY, BODY_S)
     try:
-        value = json.decode(body)
+        value = decode_json(body)
         has_twice = twice(body, value)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8.", code="NOT_JSON") from None

@@ -56,7 +56,8 @@ class Listing(Struct, frozen=True, gc=False):
     sessions: tuple[tuple[str, int], ...]
 
 
-Header = tuple[str, bytes]
+#: A name may come twice, and a value may be null.
+Header = tuple[str, bytes | None]
 Headers = tuple[Header, ...]
 
 

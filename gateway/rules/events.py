@@ -219,7 +219,7 @@ class DeadLetter(Struct, frozen=True, gc=False, kw_only=True):
     detail: str
     key: bytes | None = None
     value: bytes | None = None
-    headers: dict[str, bytes]
+    headers: dict[str, bytes | None]
     decided_at: int
 
 

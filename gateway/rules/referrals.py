@@ -19,6 +19,7 @@ from gateway.rules.guidance import (
     UC_MANDATION,
 )
 from gateway.rules.messages import ClaimantGroup, Referral, ReferralAccepted, ReferralRejected
+from gateway.rules.nino import NINO_STEM
 from gateway.rules.referral import ReferralState
 from gateway.rules.updates import end_group_sessions
 
@@ -31,7 +32,7 @@ CAN_BE_MANDATED: Final[frozenset[ClaimantGroup | None]] = frozenset(
 UC_PURPOSES: Final = frozenset({"CHECK_COMPLIANCE", "ASSIST_COMPLIANCE", "IMPOSE_REQUIREMENT"})
 JSA_PURPOSES: Final = frozenset({"ASSIST_TO_FIND_EMPLOYMENT", "IMPROVE_PROSPECTS"})
 
-_NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D ]")
+_NINO = re.compile(rf"{NINO_STEM}[A-D ]")
 
 
 def _malformed_nino(case: Case[Referral]) -> bool:

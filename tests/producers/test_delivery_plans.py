@@ -32,5 +32,6 @@ def test_a_plan_has_the_headers_of_a_cloud_event() -> None:
 def test_the_trace_of_the_request_goes_on() -> None:
     name, value = draft(PLAN, CAUSE).headers[-1]
     assert name == "traceparent"
+    assert value is not None
     assert value.startswith(CAUSE[:36].encode())
     assert value != CAUSE.encode()

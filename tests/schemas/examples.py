@@ -166,7 +166,7 @@ _ALL: tuple[Struct, ...] = (
         detail="The record has no value.",
         key=b"PO-1",
         value=b"\x00\xff",
-        headers={"a": b"\x01"},
+        headers={"a": b"\x01", "b": None},
         decided_at=AT,
     ),
     DeliveryPlan(

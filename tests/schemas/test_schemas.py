@@ -24,7 +24,7 @@ PUBLISHED = {
     "Breach": "0c d6 ee cf 09 98 66 80",
     "CancellationEvent": "0c 75 5f b3 78 f8 a5 99",
     "CannotAttend": "cf 85 58 6c d1 64 3e 3b",
-    "DeadLetter": "a8 14 51 e5 49 03 2b fb",
+    "DeadLetter": "a5 35 6e 6d 50 89 ff 5a",
     "DeliveryPlan": "29 a1 76 23 81 3a 89 08",
     "ExpenseReimbursed": "6a 23 50 ab ad 2b d4 79",
     "GroupObjection": "75 7d c4 e2 1b 12 fc ea",

@@ -144,7 +144,7 @@ def as_records(topic: str, found: Iterable["ConsumerRecord[bytes, bytes]"]) -> l
             record.timestamp,
             record.key,
             record.value,
-            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
+            tuple(record.headers),
         )
         for record in found
     ]
