@@ -86,10 +86,14 @@ def read_download(
 def _columns(file: CsvFile, header: CsvRow | None) -> list[str]:
     """The columns in the file's order. Raises InvalidDownload where they are not those of a download."""
     cells = [] if header is None else header.cells
+    while cells and not cells[-1].strip():  # spreadsheets save some that were emptied
+        cells.pop()
     columns = ["_".join(cell.replace("_", " ").split()).lower() for cell in cells]
     where = f"{file.name}: the row with the columns' names"
     if missing := [column for column in REQUIRED if column not in columns]:
-        raise InvalidDownload(f"{where} lacks {', '.join(missing)}; expected them first, with commas between")
+        raise InvalidDownload(
+            f"{where} lacks {', '.join(missing)}; expected them first, with commas or semicolons between"
+        )
     for cell, column in zip(cells, columns, strict=True):
         if column not in COLUMNS:
             # What doesn't look like a heading may be content that has slipped.
@@ -110,10 +114,11 @@ def _read(
     def bad(problems: Sequence[str], *, aligned: bool = True) -> BadRow:
         return BadRow(file.name, row.line, shown_po_number(po_number, aligned=aligned), tuple(problems))
 
-    if len(row.cells) != len(columns):
+    if any(cell.strip() for cell in row.cells[len(columns) :]):
         count = f"has {len(row.cells)} cells and the columns' names are {len(columns)}"
         return bad([f"{count}; put a cell that has a comma in quotation marks"], aligned=False)
-    cells = dict(zip(columns, row.cells, strict=True))
+    # A row may be shorter, and longer: spreadsheets leave out empty cells at the end, or save too many.
+    cells = dict.fromkeys(columns, "") | dict(zip(columns, row.cells, strict=False))
     po_type = cells["po_type"].strip()
     if po_type == WORK_PROGRAMME:
         return PassedOver(file.name, row.line)

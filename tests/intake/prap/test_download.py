@@ -50,9 +50,9 @@ def test_files_of_a_download_may_have_columns_of_their_own() -> None:
         ),
         (b"\n\n", "lacks po_number"),
         (HEADINGS.replace(b"PO Revision,", b"") + REST + b"\n", "lacks po_revision; expected them first"),
-        ((HEADINGS + REST).replace(b",", b";") + b"\n", "with commas between"),
+        ((HEADINGS + REST).replace(b",", b"\t") + b"\n", "with commas or semicolons between"),
         (HEADINGS + REST + b",Favourite Colour\n", "has the unknown column Favourite Colour; take it out"),
-        (HEADINGS + REST + b",\n", "has an unknown column; take it out, or correct its name"),
+        (HEADINGS + REST + b",,x y!\n", "has an unknown column; take it out, or correct its name"),
         (HEADINGS + REST + b",AB123456C@x\n", "has an unknown column;"),
         (HEADINGS + REST + b",Nino,NINO\n", "has nino twice; take one out"),
     ],
@@ -79,14 +79,25 @@ orders.csv, line 3, PO1002: benefit is not one of its values; expected ESA, UC, 
     ]
 
 
-def test_a_row_of_too_few_or_too_many_cells_is_bad() -> None:
-    content = csv_of(order("PO1001")) + b"PO1002,1,x\n" + b"PO1003" + b"," * 30 + b"\n" + b"Smith,Jo\n"
+def test_a_row_with_more_cells_than_there_are_columns_is_bad() -> None:
+    content = csv_of(order("PO1001")) + b"PO1003" + b"," * 30 + b"x\n"
     what = "cells and the columns' names are 10; put a cell that has a comma in quotation marks"
-    assert said(read(zip_of({"orders.csv": content})))[1:] == [
-        f"orders.csv, line 3, PO1002: has 3 {what}",
-        f"orders.csv, line 4, PO1003: has 31 {what}",
-        f"orders.csv, line 5: has 2 {what}",
-    ]
+    assert said(read(zip_of({"orders.csv": content})))[1:] == [f"orders.csv, line 3, PO1003: has 32 {what}"]
+
+
+def test_empty_cells_at_the_end_of_a_row_may_be_missing_or_too_many() -> None:
+    """As spreadsheets save them, in the row of names too."""
+    names, row = csv_of(order("PO1001")).splitlines()
+    other = csv_of(order("PO1002", claimant_group="")).splitlines()[1].rstrip(b",")
+    found = read(zip_of({"orders.csv": b"\n".join([names + b",,", row + b", ,", other, b"PO1003,1", b""])}))
+    assert said(found)[:2] == ["took PO1001 1", "took PO1002 1"]
+    assert "line 4, PO1003: po_type is not one of its values" in said(found)[2]
+
+
+def test_a_file_may_have_semicolons_between_its_cells() -> None:
+    """As Excel saves them in some countries."""
+    content = csv_of(order("PO1001")).replace(b",", b";")
+    assert said(read(zip_of({"orders.csv": content}))) == ["took PO1001 1"]
 
 
 def test_a_work_programme_referral_is_passed_over_whatever_is_in_it() -> None:
