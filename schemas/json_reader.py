@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable
+from math import isinf
 from typing import Any, Final, NoReturn, TypeVar
 
 from msgspec import Struct
@@ -70,11 +71,17 @@ def _fail(problem: str) -> NoReturn:
     raise InvalidJson("", problem) from None
 
 
+def _wrong_kind(value: object, problem: str) -> NoReturn:
+    if isinstance(value, float) and isinf(value):
+        _fail("is a number that is out of range, and should be none")
+    _fail(problem)
+
+
 def _read_text(value: object) -> str:
     if type(value) is str and value.isascii():
         return value
     if not isinstance(value, str):
-        _fail("is not text; expected a JSON string")
+        _wrong_kind(value, "is not text; expected a JSON string")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -97,14 +104,14 @@ def _text_reader(record: str, field: str) -> Reader:
 
 def _read_boolean(value: object) -> bool:
     if value is not True and value is not False:
-        _fail("is not a boolean; expected true or false")
+        _wrong_kind(value, "is not a boolean; expected true or false")
     return value
 
 
 def _day_reader(parse: Callable[[str], int]) -> Reader:
     def read_day(value: object) -> int:
         if type(value) is not str:
-            _fail("is not a date; expected YYYY-MM-DD, such as 2016-03-14")
+            _wrong_kind(value, "is not a date; expected YYYY-MM-DD, such as 2016-03-14")
         try:
             return parse(value)
         except NotADay as error:
@@ -116,7 +123,7 @@ def _day_reader(parse: Callable[[str], int]) -> Reader:
 def _instant_reader(parse: Callable[[str], int]) -> Reader:
     def read_instant(value: object) -> int:
         if type(value) is not str:
-            _fail("is not a timestamp; expected RFC 3339, such as 2016-04-04T23:00:00Z")
+            _wrong_kind(value, "is not a timestamp; expected RFC 3339, such as 2016-04-04T23:00:00Z")
         try:
             return parse(value)
         except NotAnInstant as error:
@@ -160,7 +167,7 @@ def _symbol_reader(symbols: Iterable[str]) -> Reader:
 def _list_reader(read_item: Reader, most: int | None) -> Reader:
     def read_list(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            _fail("is not a list; expected a JSON array")
+            _wrong_kind(value, "is not a list; expected a JSON array")
         if most is not None and len(value) > most:
             _fail(f"has too many items; expected at most {most}")
         items: list[Any] = []
@@ -177,7 +184,7 @@ def _list_reader(read_item: Reader, most: int | None) -> Reader:
 def _map_reader(read_value: Reader) -> Reader:
     def read_map(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
-            _fail("is not an object; expected a JSON object")
+            _wrong_kind(value, "is not an object; expected a JSON object")
         try:
             return {_read_text(key): read_value(item) for key, item in value.items()}
         except InvalidJson as error:
@@ -211,7 +218,7 @@ def _record_reader(record: type[Struct], schema: Schema) -> Reader:
 
     def read_record(value: object) -> Struct:
         if not isinstance(value, dict):
-            _fail("is not an object; expected a JSON object")
+            _wrong_kind(value, "is not an object; expected a JSON object")
         found = value.copy()
         present = len(fields)
         for name, plain, may_be_null, may_be_missing, read in fields:

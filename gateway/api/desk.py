@@ -12,7 +12,6 @@ from aiohttp import web
 from msgspec import DecodeError, Struct, json
 
 from gateway.api.callers import Caller
-from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
 from gateway.api.idempotency import Idempotency
 from gateway.api.operation import TEXT, Parameter, header
 from gateway.api.posting import Posting
@@ -22,11 +21,10 @@ from gateway.api.unpacking import Unpacking, unreadable
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
 from schemas.json_objects import decode_json, twice
+from schemas.limits import LONGEST_ID
 
 #: Larger bodies of anything but an upload are refused.
 LARGEST_BODY: Final = 64 * 1024
-#: Ids in paths and headers are no longer than this.
-LONGEST_ID: Final = 100
 #: In characters; nobody's Content-Type is as long.
 LONGEST_CONTENT_TYPE: Final = 200
 #: Smaller answers are not worth compressing.
@@ -44,7 +42,7 @@ PROVIDER: Final = Parameter(
     "query",
     "provider_id",
     "Where the token stands for several providers, the one that this is for; otherwise it is left out.",
-    TEXT | {"minLength": 1, "maxLength": LONGEST_PROVIDER_ID},
+    TEXT | {"minLength": 1, "maxLength": LONGEST_ID},
 )
 IF_NONE_MATCH: Final = Parameter(
     "header", "If-None-Match", "The ETag that you have: 304 where it is still the same.", TEXT

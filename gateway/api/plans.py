@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import LONGEST_ID, PROVIDER, Desk, answer, providers_of, read_object
+from gateway.api.desk import PROVIDER, Desk, answer, providers_of, read_object
 from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation
 from gateway.api.problems import Problem
@@ -27,7 +27,6 @@ from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
 
-LONGEST_TEXT: Final = 10_000
 #: How long an answer waits until the plan can be asked for.
 SHOWN_S: Final = 2.0
 
@@ -116,12 +115,6 @@ def _read(value: dict[str, Any], message_id: str, provider_id: str) -> DeliveryP
         raise _wrong("formats", "formats must name GROUP, ONE_TO_ONE, or each of them once.")
     if plan.group_size < 1:
         raise _wrong("group_size", "group_size must be at least 1.")
-    if not 1 <= len(plan.contract_package_area) <= LONGEST_ID:
-        raise _wrong(
-            "contract_package_area", f"contract_package_area must have 1 to {LONGEST_ID} characters."
-        )
-    if len(plan.timings) > LONGEST_TEXT:
-        raise _wrong("timings", f"timings is longer than {LONGEST_TEXT:,} characters; shorten it.")
     return plan
 
 

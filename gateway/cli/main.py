@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from errno import EBADF
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -23,6 +24,7 @@ from gateway.cli.topics import topics_app
 from gateway.system import telemetry
 from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
+from gateway.system.terminal import printable
 from gateway.system.version import gateway_version
 
 #: How many objects more there are when the garbage collector looks at them.
@@ -74,7 +76,7 @@ def _attempt(arguments: list[str], debug: bool) -> int:
             if debug:
                 traceback.print_exc()
             elif sentence := _sentence(error):
-                print(f"gateway: {sentence}", file=sys.stderr)
+                print(f"gateway: {printable(sentence)}", file=sys.stderr)
         return _exit_status(error)
     return 0
 
@@ -97,6 +99,8 @@ def _sentence(error: Exception) -> str:
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
+            if error.errno == EBADF and not where:
+                return "standard output is closed; open it, or redirect it to a file"
             return f"{where}{(error.strerror or type(error).__name__).lower()}; correct it and try again"
     return f"failed unexpectedly ({type(error).__name__}); run it with --debug and report what it says"
 
@@ -132,7 +136,8 @@ def _open_what_is_closed() -> None:
     Else the first file it opens, such as the log, would be taken for one of them.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        if null == 1:  # what a command prints there is lost, which has to show: it can't be written to
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
     os.close(null)
     sys.stdin = sys.stdin or open(0)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
@@ -201,4 +206,4 @@ def docs(
     from gateway.contracts.files import write_docs
 
     for path in write_docs(folder):
-        print(path)
+        print(printable(str(path)))

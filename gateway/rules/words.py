@@ -90,11 +90,6 @@ def by_time(event: Event | DeadLetter) -> str | None:
     return None
 
 
-def printable(text: str) -> str:
-    """An id that came from outside, with nothing in it that a terminal would act on."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
-
-
 def _words(code: str) -> str:
     return code.replace("_", " ").lower()
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
-from gateway.api.desk import LONGEST_ID, Desk, answer, read_object
+from gateway.api.desk import Desk, answer, read_object
 from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.operation import refusals as codes_of
 from gateway.api.problems import Problem
@@ -281,8 +281,6 @@ def _read(value: dict[str, Any]) -> Message:
     except InvalidJson as error:
         problem = error.within("value")
         raise _wrong(problem.field, f"{problem}.") from None
-    if not all(0 < len(each) <= LONGEST_ID for each in (message.message_id, message.po_number)):
-        raise _wrong("value", f"message_id and po_number must have 1 to {LONGEST_ID} characters.")
     return message
 
 

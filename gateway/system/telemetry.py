@@ -13,6 +13,8 @@ from typing import Final, TextIO, cast
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gateway.system.terminal import printable
+
 #: Ids come from outside; a longer one is cut in a log line.
 LONGEST_VALUE: Final = 200
 #: A library complains many times a second while the brokers are away: after the first time, so often is told.
@@ -234,7 +236,7 @@ def _short(value: object) -> object:
         return value
     if len(value) > LONGEST_VALUE:
         value = value[:LONGEST_VALUE] + "…"
-    return value if value.isprintable() else value.encode("unicode_escape").decode()
+    return printable(value)
 
 
 def _of_worker(worker: int, _: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:

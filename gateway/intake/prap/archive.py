@@ -148,6 +148,11 @@ def _problem(file: ZipInfo) -> str | None:
     return None
 
 
+def read_alone(stream: IO[bytes], name: str) -> CsvFile:
+    """A CSV file that came without a zip. Raises InvalidDownload, also while it is read."""
+    return CsvFile(name, lines_of(name, stream, count(1)))
+
+
 def _check_covered(stream: IO[bytes], archive: ZipFile, files: Sequence[ZipInfo]) -> None:
     """Raises InvalidDownload where there is something in the zip that its directory does not account for.
 
@@ -197,7 +202,7 @@ def _end_of(stream: IO[bytes], file: ZipInfo) -> int:
         file.orig_filename,
     ):
         raise BadZipFile
-    end = file.header_offset + _HEADER.size + name_length + extra_length + file.compress_size
+    end: int = file.header_offset + _HEADER.size + name_length + extra_length + file.compress_size
     facts = file.CRC, file.compress_size, file.file_size
     if not flags & _SIZES_FOLLOW:
         if (crc, packed, size) != facts:
@@ -210,7 +215,8 @@ def _end_of(stream: IO[bytes], file: ZipInfo) -> int:
         plain = struct.pack(form, *facts)
         for descriptor in (b"PK\7\10" + plain, plain):
             if behind.startswith(descriptor):
-                return end + len(descriptor)
+                end += len(descriptor)
+                return end
     raise BadZipFile
 
 

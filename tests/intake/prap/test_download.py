@@ -3,13 +3,15 @@
 import io
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
-from gateway.intake.prap import BadRow, InvalidDownload, PassedOver, is_download
+from gateway.intake.prap import BadRow, InvalidDownload, PassedOver, is_download, read_download
 from gateway.intake.prap.purchase_order import shown_po_number
 from gateway.rules.messages import Referral
-from tests.intake.prap.downloads import TODAY, csv_of, order, read, zip_of, zipped
+from gateway.rules.policy import shipped
+from tests.intake.prap.downloads import TODAY, buffered, csv_of, order, read, zip_of, zipped
 
 HEADINGS = b"PO Number,PO Revision,PO Type,Action Plan Annotation,Referred On,Provider ID,"
 REST = b"Contract Package Area,Jobcentre ID,Benefit"
@@ -154,7 +156,7 @@ def test_a_number_of_a_purchase_order_is_shown(number: str) -> None:
     "text",
     [
         *("AB123456C", "AB123456", "Smith", "SMITH", "1980-01-01", "01/02/1980", "07700900123", "j@x.org"),
-        *("LS1 1AA", "", "PO" + "1" * 80, "1 High Street", "\x1b[31m1"),
+        *("LS1 1AA", "", "PO" + "1" * 83, "1 High Street", "\x1b[31m1"),
     ],
 )
 def test_what_may_be_about_a_person_is_not(text: str) -> None:
@@ -177,21 +179,38 @@ def test_in_a_row_whose_cells_have_slipped_only_a_number_with_po_is_shown(text: 
         (b"{}", "PRAP.ZIP", True),
         (b'{"at": 1}\n', "prap.jsonl", False),
         (b"", "-", False),
+        (b"", "ORDERS.CSV", True),
+        (csv_of(order()), "-", True),
+        (
+            b"\xef\xbb\xbf" + csv_of(order()).replace(b"po_number", b'"PO Number"').replace(b",", b";"),
+            "-",
+            True,
+        ),
+        (b'{"at": 1, "po_number": 2}\n', "-", False),
+        (b"not JSON\n", "-", False),
     ],
 )
 def test_a_download_is_known_by_its_name_or_its_first_bytes(
     content: bytes, name: str, expected: bool
 ) -> None:
-    stream = io.BytesIO(content)
+    stream = buffered(content)
     assert is_download(stream, name) is expected
     assert stream.read() == content
 
 
-def test_what_can_not_be_read_twice_is_no_download() -> None:
+def test_a_zip_that_can_not_be_read_twice_is_no_download() -> None:
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
             return False
 
-    stream = Pipe(zipped(order()))
+    stream = io.BufferedReader(cast(io.RawIOBase, Pipe(zipped(order()))))
     assert not is_download(stream, "-")
-    assert stream.tell() == 0
+    assert stream.read() == zipped(order())
+
+
+def test_a_file_of_a_download_may_come_without_its_zip() -> None:
+    content = csv_of(order("PO1001"), order("PO1002", benefit="X"))
+    for name in ("orders.csv", "standard input"):
+        rows = list(read_download(buffered(content), name=name, today=TODAY, policies=shipped()))
+        assert said(rows)[0] == "took PO1001 1"
+        assert said(rows)[1].startswith(f"{name}, line 3, PO1002: benefit is not one of its values")
