@@ -203,7 +203,7 @@ def test_a_zip_that_can_not_be_read_twice_is_no_download() -> None:
         def seekable(self) -> bool:
             return False
 
-    stream = io.BufferedReader(cast(io.RawIOBase, Pipe(zipped(order()))))
+    stream = cast(io.BufferedReader, io.BufferedReader(cast(io.RawIOBase, Pipe(zipped(order())))))
     assert not is_download(stream, "-")
     assert stream.read() == zipped(order())
 
