@@ -75,6 +75,15 @@ class _Writer(Struct, frozen=True):
     well_formed: Pass
 
 
+class _Writers(dict[type[Struct], Write]):
+    """What writes each kind of record, made when it is first asked for: a start shouldn't wait for it."""
+
+    def __missing__(self, record: type[Struct]) -> Write:
+        schema = SCHEMAS[record.__name__]
+        write = self[record] = record_writer(schema, header_of(schema))
+        return write
+
+
 class Codec:
     """Encodes by the current schemas; decodes what was written by these, the earlier and the given ones."""
 
@@ -83,14 +92,13 @@ class Codec:
 
         Raises ValueError where one isn't the schema of a record that the gateway knows.
         """
-        self._write: dict[type[Struct], Write] = {}
+        self._write = _Writers()
         self._writers: dict[bytes, _Writer] = {}
         for name, schema in SCHEMAS.items():
             header, record = header_of(schema), RECORDS[name]
-            write = self._write[record] = record_writer(schema, header)
-            checks, listed = checks_of(schema), write if _has_blocks(schema) else None
+            listed = self._write[record] if _has_blocks(schema) else None
             self._writers[header] = _Writer(
-                name, record, keyed(schema), None, checks, listed, passing(schema)
+                name, record, keyed(schema), None, checks_of(schema), listed, passing(schema)
             )
         for schema in (*earlier_schemas(), *writers):
             self._writers.setdefault(header_of(schema), _earlier(schema))

@@ -31,7 +31,7 @@ def _write_bytes(value: bytes) -> str:
 
 
 def _map_writer(write: Writer) -> Writer:
-    return lambda value: {key: write(item) for key, item in value.items()}
+    return lambda value: {key: None if item is None else write(item) for key, item in value.items()}
 
 
 def _list_writer(write: Writer | None) -> Writer:
@@ -80,4 +80,12 @@ def _renderer(schema: Schema) -> Callable[[Struct], dict[str, Any]]:
     return cast(Callable[[Struct], dict[str, Any]], eval(f"lambda record: {{{', '.join(parts)}}}", names))
 
 
-_RENDER: Final = {record: _renderer(schema) for record, schema in SCHEMA_OF.items()}
+class _Renderers(dict[type[Struct], Callable[[Struct], dict[str, Any]]]):
+    """What renders each kind of record, made when it is first asked for: a start shouldn't wait for it."""
+
+    def __missing__(self, record: type[Struct]) -> Callable[[Struct], dict[str, Any]]:
+        renderer = self[record] = _renderer(SCHEMA_OF[record])
+        return renderer
+
+
+_RENDER: Final = _Renderers()

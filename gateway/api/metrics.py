@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import Draft, Output, topic_of
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
@@ -142,6 +143,20 @@ PROJECTION: Final = MetricOf(
     (),
     "Records on the log that answers of the API do not know of yet; absent where that is not known.",
 )
+CLOCK_LEAPT: Final = MetricOf(
+    "gateway_clock_leapt_seconds",
+    "gauge",
+    (),
+    "By how much this machine's clock has leapt since it was last right, against one that can't be set: "
+    "back, below 0. Absent with --clock log.",
+)
+CLOCK_AHEAD: Final = MetricOf(
+    "gateway_clock_ahead_seconds",
+    "gauge",
+    (),
+    "How far this machine's clock is ahead of the latest instant that was decided here: behind it, below 0. "
+    "Absent with --clock log, and until something was decided.",
+)
 BUILD: Final = MetricOf("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
 
 #: In the order of the table.
@@ -165,6 +180,8 @@ METRICS: Final = (
     REQUEST,
     OPEN,
     PROJECTION,
+    CLOCK_LEAPT,
+    CLOCK_AHEAD,
     BUILD,
 )
 
@@ -288,12 +305,17 @@ def _code(letter: Draft) -> str:
 class PartitionGauges(Collector):
     """How things stand when somebody asks. now: the wall clock, where that is the log's.
 
-    model: what fills the projection, where the API is served.
+    model: what fills the projection, where the API is served. clock: what watches the wall clock.
     """
 
     def __init__(
-        self, workers: Workers, now: Callable[[], int] | None, model: ReadModel | None = None
+        self,
+        workers: Workers,
+        now: Callable[[], int] | None,
+        model: ReadModel | None = None,
+        clock: ClockWatch | None = None,
     ) -> None:
+        self._clock = clock
         self._workers = workers
         self._now = now
         self._model = model
@@ -309,6 +331,10 @@ class PartitionGauges(Collector):
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)
         if self._model is not None and self._model.behind is not None:
             yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._model.behind)
+        if self._clock is not None:
+            yield GaugeMetricFamily(CLOCK_LEAPT.name, CLOCK_LEAPT.meaning, self._clock.leapt_s)
+            if (ahead_s := self._clock.ahead_s) is not None:
+                yield GaugeMetricFamily(CLOCK_AHEAD.name, CLOCK_AHEAD.meaning, ahead_s)
 
 
 def table() -> str:

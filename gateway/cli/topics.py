@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.on_log import Config, counted, on_log, read_settings, refuse_missing
 from gateway.engine.log import LogError
+from gateway.processes.logs import open_file
 from gateway.settings.settings import Settings
 from gateway.system.terminal import printable
 
@@ -34,7 +35,8 @@ def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
         return
     if timestamps is not None:
         print("gateway: --timestamps does nothing here: an embedded log takes both kinds", file=sys.stderr)
-    print(f"the log {_named(settings)} has {counted(_partitions(settings), 'partition')}")
+    partitions = asyncio.run(_made(settings))
+    print(f"the log {_named(settings)} has {counted(partitions, 'partition')}")
 
 
 @topics_app.command("check")
@@ -47,7 +49,7 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
         asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
         return
     refuse_missing(settings)
-    found = _partitions(settings)
+    found = on_log(settings, lambda log: log.partitions())
     if wrong := settings.other_than(found):
         raise LogError(wrong)
     print(f"the log {_named(settings)} is as the settings say: {counted(found, 'partition')}")
@@ -57,5 +59,10 @@ def _named(settings: Settings) -> str:
     return printable(settings.log_name)
 
 
-def _partitions(settings: Settings) -> int:
-    return on_log(settings, lambda log: log.partitions())
+async def _made(settings: Settings) -> int:
+    """Make the embedded log where it is not there; how many partitions it has."""
+    log = await open_file(settings, anew=True)
+    try:
+        return await log.partitions()
+    finally:
+        await log.close()

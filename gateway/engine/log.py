@@ -24,7 +24,7 @@ DELIVERY_PLANS = "jobcentre.delivery-plans"
 class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
-    status: of an outcome. trace_id: of the trace that its cause is part of.
+    status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
     """
 
     po_number: str | None = None
@@ -32,6 +32,7 @@ class Columns(Struct, frozen=True, gc=False):
     message_id: str | None = None
     status: str | None = None
     trace_id: str | None = None
+    caller: str | None = None
 
 
 NO_COLUMNS: Final = Columns()
@@ -41,7 +42,8 @@ class Listing(Struct, frozen=True, gc=False):
     """By what a purchase order with a referral can be asked for, as plain values.
 
     referred_on: days since 1970. changed_at, due_at: when something was decided last, and falls due next, UTC
-    milliseconds. messages: how many were decided. sessions: their ids, each with its day.
+    milliseconds. messages: how many were decided. sessions: the id of each, its day, whether it was
+    cancelled, and whether it was attended.
     """
 
     provider_id: str
@@ -50,10 +52,12 @@ class Listing(Struct, frozen=True, gc=False):
     referred_on: int
     status: str
     accepted: bool
+    mandatory: bool
+    benefit: str
     changed_at: int
     due_at: int
     messages: int
-    sessions: tuple[tuple[str, int], ...]
+    sessions: tuple[tuple[str, int, bool, bool], ...]
 
 
 #: A name may come twice, and a value may be null.
@@ -144,6 +148,7 @@ class Commit(Struct, frozen=True, gc=False):
     forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
+    erases: whether a state loses personal data with it, which must then leave the disk.
     """
 
     outputs: Sequence[Output]
@@ -153,6 +158,7 @@ class Commit(Struct, frozen=True, gc=False):
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
     forgotten: Mapping[str, "Forgotten"] = {}
+    erases: bool = False
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
@@ -289,7 +295,7 @@ class Log(Protocol):
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics, all or none, and return how many. Keys choose the partition.
 
-        The topics are the inbound ones and DELIVERY_PLANS.
+        The topics are the inbound ones and DELIVERY_PLANS, which is compacted: of a key the last one stays.
         """
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
@@ -305,6 +311,15 @@ class Log(Protocol):
     async def handled(self) -> Mapping[str, Handled]:
         """What was done with the dead letters that were handled, by event_id."""
 
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided, on any partition; None: nothing was."""
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that somebody has looked at a clock which says this, and that it is right. Raises LogError."""
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last, UTC milliseconds; None: none was."""
+
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""
 
@@ -317,6 +332,12 @@ class SharedLog(Log, Protocol):
 
     async def identity(self) -> str:
         """What distinguishes this log from all others, also from one that was made anew in its place."""
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Up to where these topics are filled at the moment, named as in the positions of Changes.
+
+        Raises LogBusy.
+        """
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> ChangeReader:
         """A reader of what is committed on these topics, and of states. positions: {}: from the beginning.

@@ -1,5 +1,6 @@
 """The middle of read, decide, commit: what one step decides, all of it in memory."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
 
+#: The refusal that erases what is known of a person.
+_ERASES: Final = "SPECIAL_CUSTOMER_RECORD"
 #: The header that says where a record that was moved had been put: topic/partition/offset.
 MOVED_FROM: Final = "gateway_moved_from"
 
@@ -38,20 +41,22 @@ class StepSize:
     """When a step ends, and how much waits for the next ones.
 
     decisions: a step decides as many records and deadlines as there are, up to this. bytes: it ends early
-    when the records decided in it are larger than this, or, seconds: when deciding has taken so long; None:
-    however long that takes. waiting: how many records of one topic wait in memory at the most.
+    when the records decided in it are larger than this. waiting: how many records of one topic wait in memory
+    at the most. turn_s: after deciding for so long, others of this thread have their turn before it goes on;
+    None: they wait until it is decided.
     """
 
     decisions: int = 4_000
     bytes: int = 8 * 1024 * 1024
-    seconds: float | None = None
     waiting: int = 4_000
+    turn_s: float | None = None
     clock: Callable[[], float] = field(default=time.perf_counter)
 
 
-#: While callers are served by the process that decides: none of them waits for long until it is their turn.
-SERVING: Final = StepSize(seconds=0.02, waiting=1_000)
-#: How many decisions are taken between two looks at the clock.
+#: While callers are served by the process that decides: none of them waits long for the thread, and none who
+#: puts something on the log waits long until a step is written.
+SERVING: Final = StepSize(decisions=1_000, waiting=1_000, turn_s=0.01)
+#: How many records are read, or decisions taken, between two looks at the clock.
 _LOOK_EVERY: Final = 8
 
 
@@ -106,7 +111,7 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "forgotten", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "erases", "forgotten", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
@@ -116,6 +121,24 @@ class _Step:
         self.decided = 0
         self.moved = 0
         self.bytes = 0
+        self.erases = False
+
+
+class _Turn:
+    """How long this task has had its thread for itself."""
+
+    __slots__ = ("_began_s", "_size")
+
+    def __init__(self, size: StepSize) -> None:
+        self._size = size
+        self._began_s = 0.0 if size.turn_s is None else size.clock()
+
+    async def ends(self) -> None:
+        """Let others have theirs, where it has taken long enough."""
+        size = self._size
+        if size.turn_s is not None and size.clock() >= self._began_s + size.turn_s:
+            await asyncio.sleep(0)
+            self._began_s = size.clock()
 
 
 class Caution:
@@ -161,17 +184,19 @@ class Deciding:
         self._size = size
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
 
-    def add(self, batch: Batch) -> None:
+    async def add(self, batch: Batch) -> None:
         """Take in what a read found, and understand it."""
         self.inbox.add(batch)
-        read = self._wiring.read
-        for record in batch.records:
+        read, turn = self._wiring.read, _Turn(self._size)
+        for place, record in enumerate(batch.records):
+            if place % _LOOK_EVERY == 1:
+                await turn.ends()
             try:
                 self._understood[record.topic, record.offset] = read(record)
             except Exception:  # noqa: BLE001 - it is read again when its turn comes, and logged then
                 continue
 
-    def decide(self) -> Decided | None:
+    async def decide(self) -> Decided | None:
         """Decide the next step, record by record and deadline by deadline; None: there is nothing to decide.
 
         Where this raises, the claim is to be dropped: the states at hand are ahead of what can be committed.
@@ -181,11 +206,11 @@ class Deciding:
         waiting, oldest_at = inbox.waiting(), inbox.oldest_at()
         size = self._size
         limit = 1 if self._caution.alone else size.decisions
-        ends_s = None if size.seconds is None else size.clock() + size.seconds
+        turn = _Turn(size)
         record, quiet_until = inbox.first(), None
         while step.decided < limit and step.bytes < size.bytes:
-            if ends_s is not None and step.decided % _LOOK_EVERY == 1 and size.clock() >= ends_s:
-                break
+            if step.decided % _LOOK_EVERY == 1:
+                await turn.ends()
             # A clock that stepped back brings no time back: at never goes below what was decided.
             at = None if record is None else max(record.timestamp, self._decided_to)
             due_at = None if at is None else purchase_orders.due_by(at)
@@ -221,7 +246,14 @@ class Deciding:
             raise
         positions = dict(inbox.positions)
         commit = Commit(
-            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.forgotten
+            step.out,
+            states,
+            positions,
+            self._decided_to,
+            self._wiring.draft,
+            listings,
+            step.forgotten,
+            step.erases or bool(step.forgotten),
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -286,7 +318,11 @@ class Deciding:
                 if alone:
                     out = [self._drafted(item) for item in out]
                     pack(decision.order)  # what raises here would raise where the step is made a commit
-                log = partial(self._log_outcomes, others) if others else None
+                if others:
+                    log = partial(self._log_outcomes, others)
+                    step.erases |= any(each.code == _ERASES for each in others)
+                else:
+                    log = None
                 po_number = message.po_number
                 forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
@@ -358,7 +394,7 @@ class Deciding:
     def _log_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
-            if outcome.code == "SPECIAL_CUSTOMER_RECORD":
+            if outcome.code == _ERASES:
                 self._say.warning("security.special_customer_record", **facts)
             elif outcome.status == "REFUSED":
                 self._say.info("message.refused", code=outcome.code, **facts)

@@ -1,7 +1,5 @@
 """A step: when it ends, and what its commit holds."""
 
-from itertools import count
-
 from msgspec.structs import replace as with_changes
 
 from gateway.engine.step import StepSize
@@ -48,31 +46,6 @@ async def test_a_step_ends_when_the_records_decided_in_it_are_large() -> None:
     assert all(len(step.outputs) <= 6 for step in seen.steps)
     assert len(seen.steps) >= 3
     assert len(outcomes(ground)) == 6
-
-
-async def test_a_step_ends_when_deciding_takes_so_long_and_the_next_goes_on_where_it_ended() -> None:
-    """So that callers of the same process get their turn. What comes out is as without that."""
-    hurried, unhurried = (Ground(1) for _ in range(2))
-    for ground in (hurried, unhurried):
-        for number in range(30):
-            ground.put(as_draft(referral(f"PO{number}", f"r{number}")), NINE)
-    looks = count()
-    log, seen = watched(hurried)
-    await worked(hurried, log=log, until=T1, size=StepSize(seconds=2, clock=lambda: next(looks)))
-    await worked(unhurried, until=T1)
-    # Each look takes a second here; they are eight decisions apart, and one is always decided.
-    assert [len(step.states) for step in seen.steps] == [9, 9, 9, 9, 9, 9, 6]
-    assert [each.value for each in hurried.outbound] == [each.value for each in unhurried.outbound]
-    assert hurried.kept[0].states == unhurried.kept[0].states
-
-
-async def test_a_step_that_may_take_no_time_at_all_still_decides_something() -> None:
-    ground = Ground(1, script((NINE, referral()), (NINE + 1, acceptance())))
-    ground.let_all_arrive()
-    log, seen = watched(ground)
-    await worked(ground, log=log, until=NINE + 1, size=StepSize(seconds=0, clock=lambda: 0))
-    assert len(seen.steps) == 2
-    assert [outcome[:2] for outcome in outcomes(ground)] == [("r1", "APPLIED"), ("a1", "APPLIED")]
 
 
 async def test_no_more_waits_in_memory_than_there_is_room_for() -> None:

@@ -37,11 +37,7 @@ async def open_changes(
     Raises LogBusy where the brokers can't be asked, PositionsGone.
     """
     try:
-        places = [
-            TopicPartition(brokers.named(topic), partition)
-            for topic in dict.fromkeys((*topics, STATE_TOPIC))
-            for partition in range(await brokers.count(topic))
-        ]
+        places = await _places(brokers, dict.fromkeys((*topics, STATE_TOPIC)))
         consumer = await brokers.reader(places, fetch=min(BATCH_BYTES, AHEAD_BYTES // len(places)))
         try:
             changes = KafkaChanges(brokers, consumer, places, ask_again_s)
@@ -52,6 +48,25 @@ async def open_changes(
     except (KafkaError, TimeoutError) as error:
         raise _away(error) from error
     return changes
+
+
+async def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, int]:
+    """The high watermark of each partition of these topics, by its place. Raises LogBusy."""
+    try:
+        found = await brokers.ends(await _places(brokers, topics))
+    except (KafkaError, TimeoutError) as error:
+        raise _away(error) from error
+    return {
+        f"{place.topic.removeprefix(brokers.prefix)}/{place.partition}": end for place, end in found.items()
+    }
+
+
+async def _places(brokers: Brokers, topics: Iterable[str]) -> list[TopicPartition]:
+    return [
+        TopicPartition(brokers.named(topic), partition)
+        for topic in topics
+        for partition in range(await brokers.count(topic))
+    ]
 
 
 class KafkaChanges:

@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
 from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers, as_records
-from gateway.backends.kafka.changes import KafkaChanges, open_changes
+from gateway.backends.kafka.changes import KafkaChanges, ends, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
+from gateway.backends.kafka.clock import KafkaClock
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.identity import identity
 from gateway.backends.kafka.letters import KafkaLetters
@@ -65,6 +66,7 @@ class KafkaLog:
         self._claims: set[KafkaClaim] = set()
         self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
+        self._clock_kept = KafkaClock(self.brokers)
 
     async def partitions(self) -> int:
         """How many partition numbers there are. Raises LogError where that is not one number, and LogBusy."""
@@ -119,9 +121,25 @@ class KafkaLog:
         """What was done with dead letters, by event_id."""
         return await self._letters.handled()
 
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided, on any partition. Raises LogBusy."""
+        return await self._clock_kept.decided_to()
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that a clock which says this is right. Raises LogBusy."""
+        await self._clock_kept.accept(at)
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last. Raises LogBusy."""
+        return await self._clock_kept.accepted()
+
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""
         return await identity(self.brokers)
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """High watermarks: also what is in open transactions lies below. Raises LogBusy."""
+        return await ends(self.brokers, topics)
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
         """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""

@@ -73,7 +73,10 @@ def needed(topic: str, timestamps: Timestamps, inbound_bytes: int | None = None)
             ),
         }
     if topic == DELIVERY_PLANS:
-        return {"cleanup.policy": Needed("compact", "a provider's last plan would be deleted with its age")}
+        return {
+            "cleanup.policy": Needed("compact", "a provider's last plan would be deleted with its age"),
+            "max.compaction.lag.ms": Needed(str(_DAY_MS), "plans that are replaced would stay for long"),
+        }
     delete = Needed("delete", "of the records with one key all but the last would be lost", breaks=True)
     if topic in INBOUND_TOPICS:
         return {"cleanup.policy": delete, **_inbound(timestamps)}

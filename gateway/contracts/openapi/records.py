@@ -39,7 +39,7 @@ _PLAN: Final[dict[str, Object]] = {
 def components() -> dict[str, Object]:
     """What a body may hold, by the name under which the document refers to it."""
     types = [record.__name__ for record in INBOUND[PROVIDERS_TOPIC]]
-    plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE)
+    plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE | {"contract_package_area"})
     for name, limits in _PLAN.items():
         plan["properties"][name] |= limits
     return {
