@@ -8,6 +8,7 @@ import structlog
 
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
 from gateway.engine.observer import NOBODY, Observer
+from gateway.engine.purchase_orders import PurchaseOrders
 from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
 from gateway.rules.policy import Policies
 
@@ -56,6 +57,7 @@ class Worker:
         self.trouble: str | None = "it is not claimed yet"
         #: How the partition stood when it was last read; None: not known, because it is not owned.
         self.standing: Standing | None = None
+        self._purchase_orders: PurchaseOrders | None = None
         #: Up to this instant everything has been decided and committed; None: not known. UTC milliseconds.
         self.idle_at: int | None = None
         self._came_to_rest = asyncio.Event()
@@ -88,6 +90,10 @@ class Worker:
                 self._observer.dropped()
                 self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
                 await self._pause_unless(stop, backoff_s)
+
+    def overdue(self, now: int) -> int:
+        """How many deadlines are due by now and not decided; see PurchaseOrders. UTC milliseconds."""
+        return 0 if self._purchase_orders is None else self._purchase_orders.overdue(now)
 
     async def until_idle(self, at: int) -> None:
         """Wait until everything up to an instant has been decided and committed."""
@@ -157,6 +163,7 @@ class Worker:
                 self._caution,
                 self._step,
             )
+            self._purchase_orders = at_hand.purchase_orders
             self._say.info("partition.claimed", purchase_orders=len(at_hand.purchase_orders))
             self._observer.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
@@ -198,7 +205,7 @@ class Worker:
                 await committing
             raise
         finally:
-            self.standing = self.idle_at = None
+            self.standing = self.idle_at = self._purchase_orders = None
             if committing:
                 await asyncio.gather(committing, return_exceptions=True)
             await claim.release()

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 
 from gateway.api import health
-from gateway.api.callers import authenticator
+from gateway.api.callers import Authenticator, authenticator
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
 from gateway.api.server import application, serving
+from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
@@ -34,9 +36,9 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
 
     Raises UserError.
     """
-    metrics = Metrics(gateway_version())
-    refusals = Refusals(metrics.refused)
     now = wall_clock if plan.clock == "wall" and not plan.sandbox else None
+    metrics = Metrics(gateway_version(), now)
+    refusals = Refusals(metrics.refused)
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
@@ -46,10 +48,11 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
+        around = await until_the_end.enter_async_context(_surroundings(plan, callers))
         workers = Workers(
             log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
         )
-        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model)]
+        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model, around)]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
@@ -61,9 +64,30 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
                 routes += Sandbox(log, workers, api.desk).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         app = application(routes, *gates)
+        metrics.expect(resource.canonical for resource in app.router.resources())
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
         await until_the_end.enter_async_context(http)
         yield workers
+
+
+@asynccontextmanager
+async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncIterator[Surroundings]:
+    """What the gateway needs beside its partitions; brokers are looked for as long as the block lasts."""
+    settings, keyring = plan.settings, None if callers is None else callers.keyring
+    if not plan.on_kafka:
+        yield Surroundings({"log": settings.log_path()}, keyring)
+        return
+    from gateway.backends.kafka.reach import reach
+    from gateway.settings.connecting import connection
+
+    files = {} if callers is None else {"projection": settings.projection_path(plan.worker)}
+    around = Surroundings(files, keyring)
+    looking = asyncio.create_task(around.look_for_brokers(partial(reach, connection(settings))))
+    try:
+        yield around
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -100,6 +100,7 @@ async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, st
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
+        workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False

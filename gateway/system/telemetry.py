@@ -143,8 +143,9 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "A message was on another partition than its key belongs on, and has been put there.",
     ),
     "log.away": LogEvent(
-        "warning", ("error", "again_in_s"), "The brokers can't be used yet; they are waited for."
+        "warning", ("error", "again_in_s"), "The brokers can't be used at the moment; they are waited for."
     ),
+    "log.back": LogEvent("info", (), "A broker answers again."),
     "group.left": LogEvent(
         "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
     ),

@@ -34,7 +34,7 @@ class Authenticator:
         most_remembered: int = MOST_REMEMBERED,
     ) -> None:
         self.refusals = refusals
-        self._keyring = keyring
+        self.keyring = keyring
         self._issuer = issuer
         self._audience = audience
         self._most_remembered = most_remembered
@@ -43,13 +43,13 @@ class Authenticator:
         self._keys: Keys | None = None
 
     async def __aenter__(self) -> Self:
-        await self._keyring.__aenter__()
+        await self.keyring.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._keyring.__aexit__(kind, error, trace)
+        await self.keyring.__aexit__(kind, error, trace)
 
     async def caller(self, request: web.Request) -> Caller:
         """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
@@ -63,7 +63,7 @@ class Authenticator:
         return caller
 
     async def _token(self, token: str) -> Caller:
-        keys = self._keyring.keys or await self._keyring.newest()
+        keys = self.keyring.keys or await self.keyring.newest()
         if keys is None:
             raise TokenRefused("keys_unavailable")
         name = sha256(token.encode()).digest()
@@ -76,7 +76,7 @@ class Authenticator:
         header = header_of(token)
         kid = header.key_id
         if not keys.knows(kid, header.alg):
-            keys = await self._keyring.newest() or keys
+            keys = await self.keyring.newest() or keys
         key = keys.find(kid, header.alg)
         if key is None:
             if kid is not None and kid in keys.kids:
