@@ -13,6 +13,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from gateway.cli.backup import backup
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.projection import projection_app
@@ -175,6 +176,7 @@ app.command()(replay)
 app.command()(feed)
 app.command()(tail)
 app.command()(explain)
+app.command()(backup)
 
 
 @app.command()
