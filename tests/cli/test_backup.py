@@ -1,6 +1,5 @@
 """`gateway backup`: a whole copy of the log as it is at one moment, while it is written to."""
 
-import os
 import sqlite3
 import stat
 import threading
@@ -33,9 +32,7 @@ def fed(copy: Path) -> int:
         db.close()
 
 
-def test_a_copy_made_while_the_gateway_runs_is_whole_and_goes_on_as_the_log_would_have(
-    tmp_path: Path,
-) -> None:
+def test_a_copy_made_while_the_gateway_runs_is_whole_and_goes_on_as_the_log_would(tmp_path: Path) -> None:
     running, restored = tmp_path / "running", tmp_path / "restored"
     running.mkdir()
     restored.mkdir()
@@ -71,11 +68,11 @@ def test_a_copy_made_while_the_gateway_runs_is_whole_and_goes_on_as_the_log_woul
 
 def test_a_copy_is_one_file_that_only_its_owner_can_read(gateway: Gateway, tmp_path: Path) -> None:
     gateway("feed", "-", stdin=json_lines([referral()]))
-    before = {*os.listdir(tmp_path)}
+    before = {*tmp_path.iterdir()}
     done = gateway("backup", "copy.db")
     assert done.status == 0
     assert done.err.startswith("copy.db is a copy of the log, of ")
-    assert {*os.listdir(tmp_path)} - before == {"copy.db"}
+    assert {*tmp_path.iterdir()} - before == {tmp_path / "copy.db"}
     assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
 
 
@@ -90,10 +87,8 @@ def test_what_is_there_is_never_overwritten(gateway: Gateway, tmp_path: Path) ->
 def test_a_folder_that_is_missing_is_named(gateway: Gateway) -> None:
     gateway("feed", "-", stdin=json_lines([referral()]))
     done = gateway("backup", "nowhere/copy.db")
-    assert (done.status, done.sentence) == (
-        2,
-        "there is no folder nowhere; make it first, or name another file",
-    )
+    assert done.status == 2
+    assert done.sentence == "there is no folder nowhere; make it first, or name another file"
 
 
 def test_there_must_be_a_log(gateway: Gateway, tmp_path: Path) -> None:
