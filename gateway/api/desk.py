@@ -19,6 +19,7 @@ from gateway.api.posting import Posting
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.api.unpacking import Unpacking, unreadable
+from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
 from schemas.json_objects import twice
@@ -56,7 +57,8 @@ ETAG: Final = {"ETag": header("Names this version; see If-None-Match.")}
 class Desk:
     """What the routes work with.
 
-    read_only: the log's time is that of its records, so nothing can be posted.
+    read_only: the log's time is that of its records, so nothing can be posted. clock: what watches
+    the wall clock; None: time is not that.
     """
 
     view: View
@@ -64,6 +66,7 @@ class Desk:
     posting: Posting
     idempotency: Idempotency
     read_only: bool
+    clock: ClockWatch | None = None
 
 
 def caller_of(request: web.Request) -> Caller:

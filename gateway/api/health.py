@@ -15,6 +15,7 @@ from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
 from gateway.api.surroundings import Surroundings
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
 
@@ -58,15 +59,17 @@ def routes(
     stop: asyncio.Event,
     now: Callable[[], int] | None,
     model: ReadModel | None = None,
+    clock: ClockWatch | None = None,
     around: Surroundings | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
-    log's. model: what fills the projection, where the API is served. around: what else the gateway needs.
+    log's. model: what fills the projection, where the API is served. clock: what
+    watches the wall clock. around: what else the gateway needs.
     """
     around = around or Surroundings()
-    gauges: Collector = PartitionGauges(workers, now, model, around)
+    gauges: Collector = PartitionGauges(workers, now, model, clock, around)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:
@@ -77,9 +80,15 @@ def routes(
         """200 where all that is assigned is being decided, else 503 with the reasons."""
         found = partitions(workers, now)
         reasons = [f"partition {each.number}: {each.trouble}" for each in found if each.trouble]
+        if (
+            clock is not None
+            and (why := clock.look()) is not None
+            and not any(why in each for each in reasons)
+        ):
+            reasons.insert(0, why)
         if stop.is_set():
             reasons.insert(0, "it was told to stop")
-        if workers.assigned is None:
+        if workers.assigned is None and workers.waiting_for not in reasons:
             reasons.append(workers.waiting_for)
         if around.brokers:
             reasons.append(around.brokers)

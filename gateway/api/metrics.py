@@ -30,6 +30,7 @@ from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
 from gateway.api.surroundings import Surroundings
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import Draft, Output, topic_of
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
@@ -212,6 +213,20 @@ FILE_BYTES: Final = MetricOf(
 DISK_FREE: Final = MetricOf(
     "gateway_disk_free_bytes", "gauge", ("file",), "How much room the disk of that file has for the gateway."
 )
+CLOCK_LEAPT: Final = MetricOf(
+    "gateway_clock_leapt_seconds",
+    "gauge",
+    (),
+    "By how much this machine's clock has leapt since it was last right, against one that can't be set: "
+    "back, below 0. Absent with --clock log.",
+)
+CLOCK_AHEAD: Final = MetricOf(
+    "gateway_clock_ahead_seconds",
+    "gauge",
+    (),
+    "How far this machine's clock is ahead of the latest instant that was decided here: behind it, below 0. "
+    "Absent with --clock log, and until something was decided.",
+)
 BUILD: Final = MetricOf("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
 
 #: In the order of the table.
@@ -246,6 +261,8 @@ METRICS: Final = (
     KEYS_AGE,
     FILE_BYTES,
     DISK_FREE,
+    CLOCK_LEAPT,
+    CLOCK_AHEAD,
     BUILD,
 )
 
@@ -440,7 +457,8 @@ def _code(letter: Draft) -> str:
 class PartitionGauges(Collector):
     """How things stand when somebody asks. now: the wall clock, where that is the log's.
 
-    model: what fills the projection, where the API is served. around: what the gateway needs beside them.
+    model: what fills the projection, where the API is served. clock: what watches the wall clock. around:
+    what else the gateway needs.
     """
 
     def __init__(
@@ -448,8 +466,10 @@ class PartitionGauges(Collector):
         workers: Workers,
         now: Callable[[], int] | None,
         model: ReadModel | None = None,
+        clock: ClockWatch | None = None,
         around: Surroundings | None = None,
     ) -> None:
+        self._clock = clock
         self._workers = workers
         self._now = now
         self._model = model
@@ -471,6 +491,10 @@ class PartitionGauges(Collector):
         yield from self._of_surroundings()
         if self._model is not None and self._model.behind is not None:
             yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._model.behind)
+        if self._clock is not None:
+            yield GaugeMetricFamily(CLOCK_LEAPT.name, CLOCK_LEAPT.meaning, self._clock.leapt_s)
+            if (ahead_s := self._clock.ahead_s) is not None:
+                yield GaugeMetricFamily(CLOCK_AHEAD.name, CLOCK_AHEAD.meaning, ahead_s)
 
     def _of_surroundings(self) -> Iterator[Metric]:
         around = self._around

@@ -45,7 +45,7 @@ PUT_PLAN: Final = Operation(
         400: ("BAD_IDEMPOTENCY_KEY", "INVALID_PLAN", "PROVIDER_NEEDED"),
         409: ("READ_ONLY",),
         422: ("IDEMPOTENCY_KEY_REUSED",),
-        503: ("TRY_AGAIN",),
+        503: ("CLOCK_LEAPT", "TRY_AGAIN"),
     },
 )
 GET_PLAN: Final = Operation(

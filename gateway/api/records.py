@@ -50,7 +50,7 @@ POST_RECORD: Final = Operation(
         404: ("UNKNOWN_REFERRAL",),
         409: ("READ_ONLY", "TOO_MANY_RECORDS"),
         422: ("IDEMPOTENCY_KEY_REUSED", *refusals([PROVIDERS_TOPIC])),
-        503: ("TRY_AGAIN",),
+        503: ("CLOCK_LEAPT", "TRY_AGAIN"),
     },
     links={"outcome": ("getMessage", "id", "$response.body#/message_id"), "referral": _TO_REFERRAL},
 )

@@ -42,6 +42,14 @@ def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
             "This gateway decides by the time of the messages on its log; put them there with `feed`.",
             code="READ_ONLY",
         )
+    if desk.clock is not None and desk.clock.look() is not None:
+        # It would arrive at a time that never was.
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The gateway's clock has leapt, and operators have to look at it; send the same again later.",
+            code="CLOCK_LEAPT",
+            headers={"Retry-After": "60"},
+        )
 
 
 def idempotency_key(request: web.Request) -> str:

@@ -73,7 +73,7 @@ POST_UPLOAD: Final = Operation(
         415: ("NOT_AN_UPLOAD",),
         422: ("UPLOAD_HAS_MISTAKES",),
         429: ("TOO_MANY_UPLOADS",),
-        503: ("TRY_AGAIN",),
+        503: ("CLOCK_LEAPT", "TRY_AGAIN"),
     },
     links={"first": ("getMessage", "id", "$response.body#/messages/0/message_id")},
     files=True,

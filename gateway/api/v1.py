@@ -20,6 +20,7 @@ from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
 from gateway.api.uploads import Uploads
+from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
 
@@ -32,6 +33,7 @@ class Api:
 
     log: what is posted is put on it. model: what answers come from. stop: set when the gateway was told to
     stop. read_only: the log's time is that of its records, so nothing can be posted.
+    clock: what watches the wall clock, where time is that.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Api:
         stop: asyncio.Event,
         *,
         read_only: bool,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._view = View(model.source)
         self._posting = Posting(log)
@@ -51,7 +54,7 @@ class Api:
         self._authenticator = authenticator
         self._rate = rate
         self._stop = stop
-        self.desk = Desk(self._view, model, self._posting, idempotency, read_only)
+        self.desk = Desk(self._view, model, self._posting, idempotency, read_only, clock)
         self.records = Records(self.desk)
         self._instructions = Instructions(self.desk, stop)
         self._uploads = Uploads(self.desk, model.source, rate)

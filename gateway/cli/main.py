@@ -6,7 +6,6 @@ import re
 import signal
 import sys
 import traceback
-from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -14,6 +13,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from gateway.cli.backup import backup
+from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.projection import projection_app
@@ -71,11 +71,10 @@ def _attempt(arguments: list[str], debug: bool) -> int:
     except Terminated:
         return TERMINATED
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
-        with suppress(OSError):
-            if debug:
-                traceback.print_exc()
-            elif sentence := _sentence(error):
-                print(f"gateway: {sentence}", file=sys.stderr)
+        if debug:
+            telemetry.print_last(traceback.format_exc().rstrip())
+        elif sentence := _sentence(error):
+            telemetry.print_last(f"gateway: {sentence}")
         return _exit_status(error)
     return 0
 
@@ -151,6 +150,7 @@ app = typer.Typer(
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
 app.add_typer(projection_app, name="projection")
+app.add_typer(clock_app, name="clock")
 
 
 def _print_version(wanted: bool) -> None:
@@ -183,11 +183,19 @@ app.command()(backup)
 def sample(
     referrals: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many referrals.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same programme.")] = 0,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="A date, or today: it ends on the day before, so that, fed with --keep-time, it can "
+            "be run by the wall clock.  Default: one of 2016.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Print JSON lines of a believable programme, for replay and feed."""
-    from gateway.sample import programme
+    from gateway.sample import ends_on, programme
 
-    for line in programme(referrals, seed):
+    for line in programme(referrals, seed, None if until is None else ends_on(until)):
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
 

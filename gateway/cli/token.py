@@ -1,13 +1,12 @@
 """The command `gateway token`."""
 
 import re
-import sys
 import time
 from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.on_log import Config, read_settings
+from gateway.cli.on_log import Config, read_settings, refuse_missing
 from gateway.system.errors import UsageError
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -51,6 +50,9 @@ def token(
         )
     if not all(re.fullmatch(r"[!#-\[\]-~]+", each) for each in scopes):
         raise UsageError("--scope is not a scope; expected one such as gateway:operate")
+    # The wrong folder is where most tokens come from that are refused; and a key without a log says that the
+    # log is gone.
+    refuse_missing(settings)
     made = development.token(
         development.key_path(settings.log_path()),
         providers=providers,
@@ -61,13 +63,6 @@ def token(
     if len(made) > LARGEST_TOKEN:
         raise UsageError("the token would be too large to be taken; name fewer providers or scopes")
     print(made)
-    if not settings.log_path().exists():
-        # The wrong folder is where most tokens come from that are refused.
-        print(
-            f"gateway: there is no log {settings.log_path()} yet; the token is for the one that "
-            "`gateway run` makes there",
-            file=sys.stderr,
-        )
 
 
 def _seconds(text: str) -> int:

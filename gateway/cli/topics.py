@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.on_log import Config, counted, on_log, read_settings, refuse_missing
 from gateway.engine.log import LogError
+from gateway.processes.logs import open_file
 from gateway.settings.settings import Settings
 
 topics_app = typer.Typer(no_args_is_help=True, help="Make the log and its topics, or check them.")
@@ -30,7 +31,8 @@ def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
 
         asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
         return
-    print(f"the log {settings.log_path()} has {counted(_partitions(settings), 'partition')}")
+    partitions = asyncio.run(_made(settings))
+    print(f"the log {settings.log_path()} has {counted(partitions, 'partition')}")
 
 
 @topics_app.command("check")
@@ -43,11 +45,16 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
         asyncio.run(kafka_topics.print_checked(settings, timestamps or "log"))
         return
     refuse_missing(settings)
-    found = _partitions(settings)
+    found = on_log(settings, lambda log: log.partitions())
     if wrong := settings.other_than(found):
         raise LogError(wrong)
     print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
 
 
-def _partitions(settings: Settings) -> int:
-    return on_log(settings, lambda log: log.partitions())
+async def _made(settings: Settings) -> int:
+    """Make the embedded log where it is not there; how many partitions it has."""
+    log = await open_file(settings, anew=True)
+    try:
+        return await log.partitions()
+    finally:
+        await log.close()

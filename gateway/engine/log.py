@@ -143,6 +143,7 @@ class Commit(Struct, frozen=True, gc=False):
     forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
+    erases: whether a state loses personal data with it, which must then leave the disk.
     """
 
     outputs: Sequence[Output]
@@ -152,6 +153,7 @@ class Commit(Struct, frozen=True, gc=False):
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
     forgotten: Mapping[str, "Forgotten"] = {}
+    erases: bool = False
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
@@ -303,6 +305,15 @@ class Log(Protocol):
 
     async def handled(self) -> Mapping[str, Handled]:
         """What was done with the dead letters that were handled, by event_id."""
+
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided, on any partition; None: nothing was."""
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that somebody has looked at a clock which says this, and that it is right. Raises LogError."""
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last, UTC milliseconds; None: none was."""
 
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""

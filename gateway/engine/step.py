@@ -30,6 +30,8 @@ from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
 
+#: The refusal that erases what is known of a person.
+_ERASES: Final = "SPECIAL_CUSTOMER_RECORD"
 #: The header that says where a record that was moved had been put: topic/partition/offset.
 MOVED_FROM: Final = "gateway_moved_from"
 
@@ -112,7 +114,7 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "forgotten", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "erases", "forgotten", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
@@ -122,6 +124,7 @@ class _Step:
         self.decided = 0
         self.moved = 0
         self.bytes = 0
+        self.erases = False
 
 
 class _Turn:
@@ -246,7 +249,14 @@ class Deciding:
             raise
         positions = dict(inbox.positions)
         commit = Commit(
-            step.out, states, positions, self._decided_to, self._wiring.draft, listings, step.forgotten
+            step.out,
+            states,
+            positions,
+            self._decided_to,
+            self._wiring.draft,
+            listings,
+            step.forgotten,
+            step.erases or bool(step.forgotten),
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -312,7 +322,11 @@ class Deciding:
                 if alone:
                     out = [self._drafted(item) for item in out]
                     pack(decision.order)  # what raises here would raise where the step is made a commit
-                log = partial(self._log_outcomes, others) if others else None
+                if others:
+                    log = partial(self._log_outcomes, others)
+                    step.erases |= any(each.code == _ERASES for each in others)
+                else:
+                    log = None
                 po_number = message.po_number
                 forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
@@ -384,7 +398,7 @@ class Deciding:
     def _log_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
-            if outcome.code == "SPECIAL_CUSTOMER_RECORD":
+            if outcome.code == _ERASES:
                 self._say.warning("security.special_customer_record", **facts)
             elif outcome.status == "REFUSED":
                 self._say.info("message.refused", code=outcome.code, **facts)

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from gateway.engine.clock_watch import ClockWatch, ClockWrong
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.purchase_orders import PurchaseOrders
@@ -24,7 +25,8 @@ class Worker:
 
     until: when all that is in the log has been decided, let fall due what is due by this instant, and end.
     wait_s: how long one read waits where there is nothing. pause: how to wait before another attempt.
-    observer: called with what happens.
+    observer: called with what happens. clock: what is decided by the wall clock is committed only while that
+    can be trusted; None: time is another's.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Worker:
         observer: Observer = NOBODY,
         step: StepSize = StepSize(),  # noqa: B008 - it is frozen
         slow_commit_s: float = SLOW_COMMIT_S,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._log = log
         self._partition = partition
@@ -51,6 +54,7 @@ class Worker:
         self._observer = observer
         self._step = step
         self._slow_commit_s = slow_commit_s
+        self._clock = clock
         self._caution = Caution()
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
         #: Why nothing is decided at the moment; None: it is.
@@ -79,6 +83,11 @@ class Worker:
             try:
                 if await self._own(stop):
                     return
+            except ClockWrong as error:
+                self.trouble = str(error)
+                self._observer.dropped()
+                if self._clock is not None:
+                    await self._clock.until_right(stop)
             except Exception as error:
                 if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy):
                     raise
@@ -173,6 +182,8 @@ class Worker:
                 wait_s = 0 if decided or more else self._wait_s
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
                 began_s = clock()
+                if self._clock is not None:
+                    self._clock.check(decided.commit.decided_to if decided else None)
                 if decided:
                     committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding

@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import Assignment, Log, Lost
 from gateway.engine.observer import NOBODY, Observer
@@ -22,8 +23,8 @@ FINISH_S: Final = 4.0
 class Workers:
     """Keeps a worker at each assigned partition.
 
-    until: see Worker. With it, they end when all their partitions are decided. observer: called with what
-    happens.
+    until, clock: see Worker. With `until`, they end when all their partitions are decided. observer: called
+    with what happens.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Workers:
         step: StepSize = StepSize(),  # noqa: B008 - it is frozen
         claim_again_s: float = CLAIM_AGAIN_S,
         finish_s: float = FINISH_S,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._log = log
         self._policies = policies
@@ -46,6 +48,7 @@ class Workers:
         self._step = step
         self._claim_again_s = claim_again_s
         self._finish_s = finish_s
+        self._clock = clock
         #: The workers at work, by partition number.
         self.by_partition: dict[int, Worker] = {}
         #: How many partition numbers the log has; 0: not known yet.
@@ -178,6 +181,7 @@ class Workers:
                 until=self._until,
                 observer=self._observer,
                 step=self._step,
+                clock=self._clock,
             )
             self.by_partition[partition] = worker
             self._stops[partition] = asyncio.Event()

@@ -26,10 +26,18 @@ async def open_log(
     return await open_file(settings, clock=clock, own=own)
 
 
-async def open_file(settings: Settings, *, clock: Clock = "wall", own: bool = False) -> EmbeddedLog:
-    """The embedded log. Raises LogError or InvalidSettings."""
+async def open_file(
+    settings: Settings, *, clock: Clock = "wall", own: bool = False, anew: bool = False
+) -> EmbeddedLog:
+    """The embedded log; anew: made on purpose where it is missing. Raises LogError or InvalidSettings."""
     return await open_embedded(
-        settings.log_path(), partitions=settings.partition_count, clock=clock, own=own, tables=LogTables()
+        settings.log_path(),
+        partitions=settings.partition_count,
+        clock=clock,
+        own=own,
+        must_exist=settings.log_must_exist,
+        anew=anew,
+        tables=LogTables(),
     )
 
 

@@ -36,6 +36,11 @@ class Plan:
         return self.settings.on_kafka
 
     @property
+    def by_wall_clock(self) -> bool:
+        """Whether deadlines fall due by this machine's clock."""
+        return self.clock == "wall" and not self.sandbox
+
+    @property
     def http_port(self) -> int:
         """The port of this process: each worker has one of its own."""
         return self.settings.http_port + (self.worker or 0)

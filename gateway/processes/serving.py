@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import structlog
 from aiohttp import web
 
 from gateway.api import health
-from gateway.api.callers import Authenticator, authenticator
+from gateway.api.callers import Authenticator, authenticator, has_identity_provider
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
@@ -17,6 +18,7 @@ from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
 from gateway.engine.workers import Workers
@@ -26,17 +28,20 @@ from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
 from gateway.sandbox.routes import Sandbox
+from gateway.settings.settings import is_this_machine
 from gateway.system.clock import wall_clock
 from gateway.system.version import gateway_version
 
 
 @asynccontextmanager
-async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
+async def served(
+    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, clock: ClockWatch | None = None
+) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    Raises UserError.
+    clock: what watches the wall clock; None: time is another's. Raises UserError.
     """
-    now = wall_clock if plan.clock == "wall" and not plan.sandbox else None
+    now = wall_clock if plan.by_wall_clock else None
     metrics = Metrics(gateway_version(), now)
     refusals = Refusals(metrics.refused)
     async with AsyncExitStack() as until_the_end:
@@ -50,24 +55,46 @@ async def served(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) 
                 observers.append(model)
         around = await until_the_end.enter_async_context(_surroundings(plan, callers))
         workers = Workers(
-            log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            observer=Observers(observers),
+            step=plan.step,
+            clock=clock,
         )
-        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model, around)]
+        watched = health.routes(workers, metrics, stop, now, model, clock, around)
+        routes: list[web.AbstractRouteDef] = [*watched]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
-            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log")
+            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log", clock=clock)
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
                 routes += Sandbox(log, workers, api.desk).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
+        _warn_where_exposed(plan)
         app = application(routes, *gates)
         metrics.expect(resource.canonical for resource in app.router.resources())
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
         await until_the_end.enter_async_context(http)
         yield workers
+
+
+def _warn_where_exposed(plan: Plan) -> None:
+    """Log what others can reach that is meant for this machine."""
+    settings = plan.settings
+    if is_this_machine(settings.http_host) or settings.on_kafka:
+        return
+    if plan.sandbox:
+        what = "a sandbox, which takes messages and moves its clock without a token"
+    elif not has_identity_provider(settings):
+        what = "an API whose tokens are signed with the development key"
+    else:
+        return
+    structlog.get_logger("gateway").warning("http.exposed", host=settings.http_host, what=what)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from gateway.backends.embedded.log import EmbeddedLog
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import LogBusy, SharedLog
 from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
@@ -16,6 +17,7 @@ from gateway.processes.plan import Plan
 from gateway.processes.wiring import WIRING
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system.clock import wall_clock
 from gateway.system.stopping import told_to_stop
 from gateway.system.version import gateway_version
 
@@ -23,6 +25,7 @@ from gateway.system.version import gateway_version
 SWITCH_INTERVAL_S: Final = 0.0005
 #: How often brokers that don't answer when the gateway starts are looked for again.
 AWAY_AGAIN_S: Final = 2.0
+DAY_MS: Final = 86_400_000
 
 
 async def run(plan: Plan) -> int:
@@ -30,7 +33,7 @@ async def run(plan: Plan) -> int:
 
     1. The log: who has its lock, or is assigned partitions, decides.
     2. HTTP, where it is served: it says from the start why nothing is decided yet.
-    3. Whether the log can be decided on without losing anything.
+    3. Whether the log, and by which clock, can be decided on without losing anything.
     4. The workers.
 
     Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
@@ -40,9 +43,15 @@ async def run(plan: Plan) -> int:
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
         log = await _open(plan)
         try:
+            clock = _watch(plan, log)
             async with AsyncExitStack() as until_the_end:
-                workers = await until_the_end.enter_async_context(_workers(plan, log, stop))
-                if await _is_fit(plan, log, workers, stop):
+                workers = await until_the_end.enter_async_context(_workers(plan, log, stop, clock))
+                if await _is_fit(plan, log, workers, stop, clock):
+                    if clock is not None:
+                        watching = asyncio.create_task(clock.run())
+                        until_the_end.callback(watching.cancel)
+                        workers.waiting_for = clock.trouble or workers.waiting_for
+                        await clock.until_right(stop)
                     await workers.run(stop)
             say.info("gateway.stopped", decided=workers.decided)
             return workers.decided
@@ -54,23 +63,47 @@ async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
     if plan.sandbox:
         from gateway.sandbox.beginning import open_sandbox
 
-        return await open_sandbox(plan.settings.log_path(), plan.settings.partition_count, LogTables())
+        settings = plan.settings
+        return await open_sandbox(
+            settings.log_path(), settings.partition_count, LogTables(), must_exist=settings.log_must_exist
+        )
     return await open_log(plan.settings, clock=plan.clock, own=True)
 
 
+def _watch(plan: Plan, log: EmbeddedLog | SharedLog) -> ClockWatch | None:
+    """What watches the wall clock; None: time is another's."""
+    if not plan.by_wall_clock:
+        return None
+    settings = plan.settings
+    return ClockWatch(
+        log,
+        leap_ms=settings.clock_leap_s * 1_000,
+        gap_ms=settings.clock_gap_days * DAY_MS,
+        skew_ms=round(settings.grace_s * 1_000) if settings.on_kafka else 0,
+    )
+
+
 @asynccontextmanager
-async def _workers(plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event) -> AsyncIterator[Workers]:
+async def _workers(
+    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, clock: ClockWatch | None
+) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
     if plan.http:
         from gateway.processes.serving import served
 
-        async with served(plan, log, stop) as workers:
+        async with served(plan, log, stop, clock) as workers:
             yield workers
     else:
-        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step)
+        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step, clock=clock)
 
 
-async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, stop: asyncio.Event) -> bool:
+async def _is_fit(
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    workers: Workers,
+    stop: asyncio.Event,
+    clock: ClockWatch | None,
+) -> bool:
     """Whether the log can be decided on. Brokers that are away are waited for; False: stopped meanwhile.
 
     Raises LogError or InvalidSettings where what is there would lose something or decide it wrongly.
@@ -84,13 +117,10 @@ async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, st
             partitions = await log.partitions()
             if wrong := settings.other_than(partitions):
                 raise InvalidSettings(wrong)
-            if plan.clock == "wall" and not plan.sandbox and await log.keeps_time():
-                why = (
-                    "the topics keep the time that a message is put with (CreateTime)"
-                    if settings.on_kafka
-                    else "the log was fed with --keep-time"
-                )
-                raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
+            if plan.by_wall_clock and await log.keeps_time():
+                await _refuse_other_time(log, settings)
+            if clock is not None:
+                await clock.start()
         except LogBusy as error:
             if plan.until is not None:
                 raise
@@ -104,6 +134,20 @@ async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, st
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False
+
+
+async def _refuse_other_time(log: EmbeddedLog | SharedLog, settings: Settings) -> None:
+    """Raises InvalidSettings where the log's own time is not that of the wall clock.
+
+    An embedded log that was fed with messages up to now goes on by the wall clock from there.
+    """
+    why = "the topics keep the time that a message is put with (CreateTime)"
+    if isinstance(log, EmbeddedLog):
+        old = wall_clock() - await log.file.run(log.newest)
+        if 0 <= old <= settings.clock_gap_days * DAY_MS:
+            return
+        why = "the log was fed with --keep-time"
+    raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
 
 
 async def _refuse_what_breaks(settings: Settings) -> None:

@@ -115,7 +115,7 @@ class Supervisor:
             process = await asyncio.create_subprocess_exec(
                 *self._command(number), stdin=PIPE, start_new_session=True
             )
-        except OSError:  # no memory or no process number is left; that may pass
+        except (OSError, RuntimeError):  # no memory, process number or thread is left; that may pass
             return NOT_STARTED
         self._processes[number] = process
         self._say.info("supervisor.worker_started", worker=number, pid=process.pid)

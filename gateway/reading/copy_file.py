@@ -12,6 +12,7 @@ from msgspec import msgpack
 
 from gateway.engine.log import LogError
 from gateway.reading.tables import SCHEMA
+from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
@@ -61,6 +62,10 @@ class CopyFile:
         self._most_untidy = most_untidy
         #: See Source.
         self.made_anew = 0
+        #: Something was erased since the last checkpoint, or may have been by a process that was killed.
+        self.erased = True
+        if why := exposed(path, BESIDE_SQLITE):
+            raise LogError(f"the projection {why}, or delete it: it is made anew")
         self._lock = _locked(path)
         try:
             db = _open(path, most_untidy)
@@ -134,10 +139,21 @@ class CopyFile:
                 self.path.with_name(self.path.name + suffix).unlink()
 
     def checkpoint(self) -> None:
-        """Copy what is in the write-ahead log into the file itself, beside those who read and write."""
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        """Copy what is in the write-ahead log into the file itself, beside those who read and write.
+
+        What was erased is in the write-ahead log until that is truncated, which takes a moment then; where
+        somebody reads it, the next time.
+        """
+        erased, self.erased = self.erased, False
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
         try:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if erased:
+                busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self.erased |= bool(busy)
+        except sqlite3.Error:
+            self.erased |= erased
+            raise
         finally:
             db.close()
 
@@ -165,6 +181,8 @@ def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # The log has it all: what a power failure takes is read again.
         db.execute("PRAGMA synchronous = NORMAL")
+        # Whatever SQLite was built with: what is deleted is overwritten.
+        db.execute("PRAGMA secure_delete = ON")
         # Only `checkpoint` waits for the disk, unless that has fallen far behind.
         db.execute(f"PRAGMA wal_autocheckpoint = {most_untidy}")
         db.execute("PRAGMA cache_size = -65536")

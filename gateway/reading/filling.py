@@ -51,7 +51,7 @@ def fill(file: CopyFile, changes: Changes, partitions: int) -> News:
         for record in changes.records:
             rows.add(record)
         rows.put()
-        _put_states(db, changes.states, partitions)
+        file.erased |= _put_states(db, changes.states, partitions)
         file.keep_positions(changes.positions)
     return News(rows.po_numbers | changes.states.keys(), rows.providers, rows.read_back)
 
@@ -194,12 +194,15 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
             )
 
 
-def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], partitions: int) -> None:
+def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], partitions: int) -> bool:
+    """Take states in; True: something about a person is erased with that."""
+    erases = False
     kept: list[tuple[Any, ...]] = []
     listings: dict[int, dict[str, Listing]] = {}
     for po_number, packed in states.items():
         order = None if packed is None else unpack(packed)
         found = None if order is None else listing(order)
+        erases |= order is None or order.referral is None or order.referral.participant is None
         if found is not None:
             partition = partition_for(po_number.encode(), partitions)
             kept.append((partition, po_number, packed, found.changed_at, found.due_at, found.messages))
@@ -217,3 +220,4 @@ def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], part
     put_rows(db, _PUT_STATE, kept)
     for partition, those in listings.items():
         _TABLES_OF_READING.put(db, partition, those)
+    return erases

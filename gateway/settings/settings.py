@@ -58,6 +58,14 @@ class Settings(ApiSettings, KafkaSettings):
             "Kafka."
         ),
     ] = "sqlite:///./gateway.db"
+    log_must_exist: Annotated[
+        bool,
+        Field(
+            description="true: an embedded log that is missing is refused; `topics create` makes one. "
+            "Set it for service, so that no new log is made where a volume is not mounted. On Kafka topics "
+            "must always exist."
+        ),
+    ] = False
     partitions: Annotated[
         int | None,
         Field(
@@ -90,6 +98,24 @@ class Settings(ApiSettings, KafkaSettings):
             "the next one, and so on. A run with --until serves only where this is set.",
         ),
     ] = 8080
+    clock_leap_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=86_400,
+            description="By how many seconds this machine's clock may leap, or a message be dated ahead, "
+            "60 to 86400; beyond, nothing is decided until `gateway clock accept`.",
+        ),
+    ] = 600
+    clock_gap_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3_650,
+            description="How many days may lie between what was decided last and the clock at a start, 1 to "
+            "3650; beyond, the same.",
+        ),
+    ] = 7
     projection: Annotated[
         Path | None,
         Field(
@@ -220,6 +246,7 @@ def _default(name: str) -> str:
 
 #: The defaults that depend on something.
 _DEFAULTS: Final = {
+    "log_must_exist": "false",
     "partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka",
     "projection": "gateway.projection in this folder",
 }
@@ -228,8 +255,11 @@ _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
     **api_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
+    "log_must_exist": "is neither true nor false; expected one of them",
     "partitions": "is not a number of partitions; expected 1 to 1000",
     "projection": "is not the name of a file; expected that of one which may be made",
+    "clock_leap_s": "is not a number of seconds; expected 60 to 86400",
+    "clock_gap_days": "is not a number of days; expected 1 to 3650",
     "policy": "is not the name of a file; expected that of a policy file",
     "log_level": "is not a log level; expected debug, info, warning or error",
     "http_host": "is not an address; expected one of this machine, such as 127.0.0.1",

@@ -1,5 +1,6 @@
 """Structured logs: one event name for each thing that happens, and never personal data."""
 
+import atexit
 import logging
 import os
 import sys
@@ -13,10 +14,14 @@ from typing import Final, TextIO, cast
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gateway.system.unblocked import Unblocked
+
 #: Ids come from outside; a longer one is cut in a log line.
 LONGEST_VALUE: Final = 200
 #: A library complains many times a second while the brokers are away: after the first time, so often is told.
 COMPLAINTS_APART_S: Final = 60.0
+#: How long a process that ends waits for whoever reads its log.
+LAST_LINES_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("host", "port", "url", "sandbox"),
         "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise. `url` is "
         "where, on this machine; `sandbox`, in one, where all that is ready-made in it is shown.",
+    ),
+    "http.exposed": LogEvent(
+        "warning",
+        ("host", "what"),
+        "GATEWAY_HTTP_HOST lets other machines reach what is for trials on one: `what`. The container image "
+        "sets it to 0.0.0.0: publish the port on 127.0.0.1, or name an identity provider.",
     ),
     "http.full": LogEvent(
         "warning",
@@ -146,6 +157,19 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning", ("error", "again_in_s"), "The brokers can't be used at the moment; they are waited for."
     ),
     "log.back": LogEvent("info", (), "A broker answers again."),
+    "clock.leapt": LogEvent(
+        "error",
+        ("why", "by_s"),
+        "Nothing is decided or taken by the clock of this machine any more: `why`, by so many seconds. See "
+        "to it, then run `gateway clock accept`.",
+    ),
+    "clock.accepted": LogEvent("warning", (), "Somebody accepted the clock as it is; deciding goes on."),
+    "clock.behind": LogEvent(
+        "warning",
+        ("by_s",),
+        "The clock is so far behind what was decided last. Until it has caught up, what comes is decided at "
+        "that instant, and no deadline falls due.",
+    ),
     "group.left": LogEvent(
         "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
     ),
@@ -209,6 +233,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("topic", "offset"),
         "A record was written by a later version, so it is not shown; upgrade the gateway.",
+    ),
+    "log.dropped": LogEvent(
+        "warning",
+        ("lines",),
+        "Nobody read the log for so long that so many lines of it were dropped; it goes on here. No decision "
+        "waits for whoever reads it.",
     ),
     "library.complained": LogEvent(
         "warning",
@@ -280,6 +310,36 @@ class _Unfailing:
             self._stream.flush()
 
 
+def _note_dropped(lines: int) -> None:
+    structlog.get_logger("gateway").warning("log.dropped", lines=lines)
+
+
+#: Standard error of this process, which is written to without waiting for whoever reads it.
+_STANDARD_ERROR: Final = Unblocked(2, _note_dropped)
+
+
+def _target(stream: TextIO) -> TextIO:
+    """What lines for a stream are written to."""
+    try:
+        is_standard_error = stream is sys.stderr and stream.fileno() == 2
+    except (OSError, ValueError):
+        is_standard_error = False
+    return cast(TextIO, _STANDARD_ERROR if is_standard_error else _Unfailing(stream))
+
+
+def print_last(text: str) -> None:
+    """Print what a command ends with on standard error, behind all that was logged."""
+    _target(sys.stderr).write(f"{text}\n")
+
+
+def drain() -> None:
+    """Wait until all that was logged has been written, for LAST_LINES_S at the most: the process ends."""
+    _STANDARD_ERROR.drain(LAST_LINES_S)
+
+
+atexit.register(drain)
+
+
 def configure(level: str, stream: TextIO | None = None, *, worker: int | None = None) -> None:
     """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver.
 
@@ -303,7 +363,7 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing(stream))),
+        logger_factory=structlog.WriteLoggerFactory(_target(stream)),
         cache_logger_on_first_use=True,
     )
 

@@ -14,6 +14,7 @@ from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
 from gateway.api.surroundings import Surroundings
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.step import StepSize
 from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
@@ -92,10 +93,18 @@ async def gateway(
     prepare(log)
     now = wall_clock if until is None else None
     metrics, stop, port = Metrics("0", now), asyncio.Event(), free_port()
+    clock = ClockWatch(log, leap_ms=600_000, gap_ms=7 * 86_400_000) if until is None else None
     workers = Workers(
-        log, shipped(), WIRING, until=until, observer=metrics, step=step, claim_again_s=claim_again_s
+        log,
+        shipped(),
+        WIRING,
+        until=until,
+        observer=metrics,
+        step=step,
+        claim_again_s=claim_again_s,
+        clock=clock,
     )
-    app = application(health.routes(workers, metrics, stop, now, model, around), metrics.gate)
+    app = application(health.routes(workers, metrics, stop, now, model, clock, around), metrics.gate)
     working = asyncio.create_task(workers.run(stop))
     try:
         async with (

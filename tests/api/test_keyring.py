@@ -13,7 +13,7 @@ import structlog
 from gateway.api.callers import sources
 from gateway.api.callers.keyring import ASKED_FOR_APART_S, KEPT_S, Keyring
 from gateway.api.callers.keys import LARGEST_SET, MOST_KEYS, read_keys
-from gateway.api.callers.sources import from_file, from_url
+from gateway.api.callers.sources import NotFetched, from_file, from_url
 from gateway.system import telemetry
 from tests.api.tokens import (
     Clock,
@@ -290,6 +290,14 @@ async def test_keys_in_a_file_are_read_again(tmp_path: Path, told: io.StringIO) 
         assert (await api.bearing(token(OTHER, "other"))).status == 200
     assert "GATEWAY_JWKS_FILE can't be read (no such file or directory)" in told.getvalue()
     assert str(tmp_path) not in told.getvalue()
+
+
+async def test_a_file_of_keys_that_every_user_can_write_says_nothing_of_who_may_call(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_bytes(BOTH)
+    path.chmod(0o606)
+    with pytest.raises(NotFetched, match="GATEWAY_JWKS_FILE can be written by every user of this machine"):
+        await from_file(path)()
 
 
 def test_tasks_end_with_the_block() -> None:

@@ -30,6 +30,7 @@ from jwt.algorithms import ECAlgorithm
 from gateway.api.callers.keys import LARGEST_SET
 from gateway.api.callers.sources import NotFetched, Source
 from gateway.settings.settings import InvalidSettings
+from gateway.system.ownership import exposed
 
 ISSUER: Final = "urn:information-session-gateway:development"
 AUDIENCE: Final = "information-session-gateway"
@@ -51,6 +52,8 @@ def development_key(path: Path) -> EllipticCurvePrivateKey:
     """
     if not path.exists():
         _make(path)
+    if why := exposed(path):
+        raise InvalidSettings(f"the development key {why}, or delete it for a new one")
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_mode & _OF_OTHERS:
             raise InvalidSettings(
@@ -69,8 +72,6 @@ def development_key(path: Path) -> EllipticCurvePrivateKey:
 
 def _make(path: Path) -> None:
     """Write a new key beside the place, and put it there whole, unless another process was quicker."""
-    if not path.parent.is_dir():
-        raise InvalidSettings(f"there is no folder {path.parent} for the log and its key; make it first")
     key = generate_private_key(SECP256R1())
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # with mode 0600

@@ -26,9 +26,7 @@ def back_up(source: sqlite3.Connection, target: Path) -> int:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, with none beside it
             if copy.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-                raise LogError(
-                    "the log is damaged, and its copy was deleted; restore an older backup"
-                )
+                raise LogError("the log is damaged, and its copy was deleted; restore an older backup")
         with part.open("rb") as written:
             os.fsync(written.fileno())
         try:

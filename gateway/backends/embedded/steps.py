@@ -65,6 +65,8 @@ def write_step(
                 tables.forget(db, po_number, each.at, first + each.outputs)
             tables.put(db, partition, step.listings)
         db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, partition))
+    if step.erases or forgotten:
+        file.note_erased()
 
 
 def _when(listing: Listing | None) -> tuple[int | None, int | None, int | None]:

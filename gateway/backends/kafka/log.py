@@ -15,6 +15,7 @@ from gateway.backends.kafka.append import KafkaAppend
 from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers, as_records
 from gateway.backends.kafka.changes import KafkaChanges, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
+from gateway.backends.kafka.clock import KafkaClock
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.identity import identity
 from gateway.backends.kafka.letters import KafkaLetters
@@ -65,6 +66,7 @@ class KafkaLog:
         self._claims: set[KafkaClaim] = set()
         self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
+        self._clock_kept = KafkaClock(self.brokers)
 
     async def partitions(self) -> int:
         """How many partition numbers there are. Raises LogError where that is not one number, and LogBusy."""
@@ -118,6 +120,18 @@ class KafkaLog:
     async def handled(self) -> dict[str, Handled]:
         """What was done with dead letters, by event_id."""
         return await self._letters.handled()
+
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided, on any partition. Raises LogBusy."""
+        return await self._clock_kept.decided_to()
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that a clock which says this is right. Raises LogBusy."""
+        await self._clock_kept.accept(at)
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last. Raises LogBusy."""
+        return await self._clock_kept.accepted()
 
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""

@@ -67,6 +67,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     500: {"INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the time of day."},
     503: {
+        "CLOCK_LEAPT": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
         "PROJECTION_UNREADABLE": "Ask again after a second; where it stays so, tell the operators.",
         "STARTING": "Ask again after a second.",
         _NO_KEYS: f"{TOKEN_SAYS['keys_unavailable']} Wait for {KEYS_AGAIN_S} seconds.",

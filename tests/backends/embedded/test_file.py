@@ -162,3 +162,15 @@ async def test_a_new_log_has_large_pages(path: Path) -> None:
         page = log.file.db.execute("PRAGMA page_size").fetchone()[0]
         pages = log.file.db.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
     assert (page, page * pages) == (PAGE_BYTES, CHECKPOINT_BYTES)
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-journal", ".lock"])
+async def test_a_log_that_others_can_write_is_refused(path: Path, end: str) -> None:
+    """Whoever wrote to it, or to what SQLite reads with it, could change any decision."""
+    async with opened(path):
+        pass
+    beside = path.with_name(path.name + end)
+    beside.touch()
+    beside.chmod(0o606)
+    assert await refused(path, own=True) == await refused(path)
+    assert "can be written by every user of this machine; run chmod o-w on it" in await refused(path)
