@@ -18,8 +18,7 @@ async def test_brokers_that_cannot_be_reached_are_named_until_one_can(bootstrap:
     try:
         await in_the_end(lambda: around.brokers == "")
         named.append(BrokerConnection((nowhere,)))
-        await in_the_end(lambda: around.brokers)
-        assert nowhere in (around.brokers or "")
+        await in_the_end(lambda: nowhere in str(around.brokers))
         named.append(BrokerConnection((bootstrap,)))
         await in_the_end(lambda: around.brokers == "")
     finally:
