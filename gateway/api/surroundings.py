@@ -18,7 +18,7 @@ from gateway.engine.log import LogError
 
 #: With less room than this on a file's disk, /readyz warns.
 LITTLE_ROOM: Final = 1024**3
-#: How often the brokers are looked for.
+#: How often it is looked whether something has changed.
 LOOK_S: Final = 10.0
 
 
@@ -43,6 +43,7 @@ class Surroundings:
     keyring: Keyring | None = None
     brokers: str | None = None
     little_room: int = LITTLE_ROOM
+    _filling: set[str] = field(default_factory=set)
 
     def stored(self) -> Iterator[Stored]:
         """The files that there are."""
@@ -64,23 +65,45 @@ class Surroundings:
             found.append(f"the keys of callers' tokens can't be fetched, {until}: {keys.trouble}")
         return found
 
-    async def look_for_brokers(self, reach: Callable[[], Awaitable[None]], again_s: float = LOOK_S) -> None:
-        """Look for the brokers now and then, until cancelled. reach: raises LogError where none is there."""
-        say = structlog.get_logger("gateway")
+    async def watch(self, reach: Callable[[], Awaitable[None]] | None, again_s: float = LOOK_S) -> None:
+        """Look now and then, and log what has changed, until cancelled.
+
+        reach: raises LogError where no broker can be reached; None: there are none.
+        """
         while True:
-            try:
-                await reach()
-                found = ""
-            except LogError as error:
-                found = str(error)
-            except Exception as error:  # noqa: BLE001 - what surprises here must not end the looking
-                found = f"looking for the brokers failed ({type(error).__name__})"
-            if found and not self.brokers:
-                say.warning("log.away", error=found, again_in_s=again_s)
-            elif self.brokers and not found:
-                say.info("log.back")
-            self.brokers = found
+            self._log_little_room()
+            if reach is not None:
+                self._found(await _why_away(reach), again_s)
             await asyncio.sleep(again_s)
+
+    def _log_little_room(self) -> None:
+        for each in self.stored():
+            little = each.room < self.little_room
+            if little and each.name not in self._filling:
+                _log().warning("disk.filling", file=each.name, room_mib=each.room // 1024**2)
+            (self._filling.add if little else self._filling.discard)(each.name)
+
+    def _found(self, away: str, again_s: float) -> None:
+        if away and not self.brokers:
+            _log().warning("log.away", error=away, again_in_s=again_s)
+        elif self.brokers and not away:
+            _log().info("log.back")
+        self.brokers = away
+
+
+async def _why_away(reach: Callable[[], Awaitable[None]]) -> str:
+    try:
+        await reach()
+    except LogError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - what surprises here must not end the looking
+        return f"looking for the brokers failed ({type(error).__name__})"
+    return ""
+
+
+def _log() -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
+    return log
 
 
 def _size(path: Path) -> int:

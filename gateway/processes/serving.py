@@ -99,22 +99,25 @@ def _warn_where_exposed(plan: Plan) -> None:
 
 @asynccontextmanager
 async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncIterator[Surroundings]:
-    """What the gateway needs beside its partitions; brokers are looked for as long as the block lasts."""
+    """What the gateway needs beside its partitions, watched for as long as the block lasts."""
     settings, keyring = plan.settings, None if callers is None else callers.keyring
+    files, reach_brokers = {}, None
     if not plan.on_kafka:
-        yield Surroundings({"log": settings.log_path()}, keyring)
-        return
-    from gateway.backends.kafka.reach import reach
-    from gateway.settings.connecting import connection
+        files = {"log": settings.log_path()}
+    else:
+        from gateway.backends.kafka.reach import reach
+        from gateway.settings.connecting import connection
 
-    files = {} if callers is None else {"projection": settings.projection_path(plan.worker)}
+        reach_brokers = partial(reach, connection(settings))
+        if callers is not None:
+            files = {"projection": settings.projection_path(plan.worker)}
     around = Surroundings(files, keyring)
-    looking = asyncio.create_task(around.look_for_brokers(partial(reach, connection(settings))))
+    watching = asyncio.create_task(around.watch(reach_brokers))
     try:
         yield around
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -156,6 +156,11 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "log.away": LogEvent(
         "warning", ("error", "again_in_s"), "The brokers can't be used at the moment; they are waited for."
     ),
+    "disk.filling": LogEvent(
+        "warning",
+        ("file", "room_mib"),
+        "The disk of the log or of the projection has less than 1 GiB left.",
+    ),
     "log.back": LogEvent("info", (), "A broker answers again."),
     "clock.leapt": LogEvent(
         "error",
