@@ -8,7 +8,11 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
+from gateway.api.callers.keyring import Keyring
+from gateway.api.callers.sources import from_file
 from gateway.api.metrics import METRICS
+from gateway.api.surroundings import Surroundings
+from tests.api.serving import gateway
 from tests.deploy.tools import ROOT, checked
 from tests.docs.pages import anchors
 
@@ -32,6 +36,15 @@ def panels() -> list[dict[str, Any]]:
 def asked() -> list[str]:
     """Every expression that Prometheus is asked by the dashboard."""
     return [target["expr"] for panel in panels() for target in panel["targets"]]
+
+
+async def test_the_metrics_follow_the_conventions_of_prometheus(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    around = Surroundings({"log": path}, Keyring(from_file(path)), brokers="")
+    async with gateway(path, around=around) as served:
+        await served.until(lambda answer: answer.status == 200)
+        text = (await served.ask("/metrics")).text
+    checked("promtool", "check", "metrics", stdin=text)
 
 
 def test_prometheus_takes_the_configuration_with_its_rules() -> None:

@@ -13,11 +13,13 @@ ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = {"promtool": "prometheus", "systemd-analyze": "systemd"}
 
 
-def checked(tool: str, *arguments: str | Path) -> None:
+def checked(tool: str, *arguments: str | Path, stdin: str = "") -> None:
     """Run a tool that must find nothing wrong. It is left out where it is missing, but not with CI set."""
     if (found := shutil.which(tool)) is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(_missing(tool))
-    done = subprocess.run([found, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [found, *arguments], cwd=ROOT, input=stdin, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
