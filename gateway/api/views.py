@@ -318,6 +318,7 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
 
     ready: bool
     reasons: Annotated[list[str], Meta(description="Why it isn't ready; empty: it is.")]
+    warnings: Annotated[list[str], Meta(description="What does not stop it yet.")]
     projection: Annotated[ProjectionView | None, Meta(description="null: the API is not served.")]
     partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 

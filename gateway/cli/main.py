@@ -14,6 +14,7 @@ from typing import Annotated, Final, NoReturn
 import structlog
 import typer
 
+from gateway.cli.backup import backup
 from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
@@ -211,6 +212,7 @@ app.command()(replay)
 app.command()(feed)
 app.command()(tail)
 app.command()(explain)
+app.command()(backup)
 
 
 @app.command()

@@ -111,12 +111,15 @@ class Standing(Struct, frozen=True):
 
     undecided: how many records have arrived there and are not committed as decided yet; where the log can't
     say exactly how many it holds, at the most. oldest_at: when the oldest of those that were read arrived;
-    None: there is none. purchase_orders: how many are kept in memory.
+    None: there is none. purchase_orders: how many are kept in memory. held: how many messages wait for their
+    referral. next_due_at: when something falls due next; None: nothing does.
     """
 
     undecided: int
     oldest_at: int | None
     purchase_orders: int
+    held: int
+    next_due_at: int | None
 
 
 class _Step:
@@ -298,7 +301,8 @@ class Deciding:
         if oldest_at is None:
             oldest_at = self.inbox.oldest_at()
         undecided = taken + self.inbox.waiting() + self.inbox.unread
-        return Standing(undecided, oldest_at, len(self.purchase_orders))
+        orders = self.purchase_orders
+        return Standing(undecided, oldest_at, len(orders), orders.held, orders.next_due_at())
 
     def _quiet_until(self) -> int:
         quiet_until = self.inbox.quiet_until()

@@ -10,6 +10,7 @@ from gateway.engine.away import Away, is_away
 from gateway.engine.clock_watch import ClockWatch, ClockWrong
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, LogFailed, Lost, TooLarge
 from gateway.engine.observer import NOBODY, Observer
+from gateway.engine.purchase_orders import PurchaseOrders
 from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
 from gateway.rules.policy import Policies
 
@@ -67,6 +68,7 @@ class Worker:
         self.restored = False
         #: How the partition stood when it was last read; None: not known, because it is not owned.
         self.standing: Standing | None = None
+        self._purchase_orders: PurchaseOrders | None = None
         #: Up to this instant everything has been decided and committed; None: not known. UTC milliseconds.
         self.idle_at: int | None = None
         self._came_to_rest = asyncio.Event()
@@ -119,6 +121,10 @@ class Worker:
         if isinstance(error, LogFailed):
             facts = {"cause": error.cause, "operation": error.operation, "topic": error.topic}
         self._say.warning("partition.dropped", **facts, again_in_s=again_in_s)
+
+    def overdue(self, now: int) -> int:
+        """How many deadlines are due by now and not decided; see PurchaseOrders. UTC milliseconds."""
+        return 0 if self._purchase_orders is None else self._purchase_orders.overdue(now)
 
     async def until_idle(self, at: int) -> None:
         """Wait until everything up to an instant has been decided and committed."""
@@ -190,6 +196,7 @@ class Worker:
                 self._caution,
                 self._step,
             )
+            self._purchase_orders = at_hand.purchase_orders
             self._say.info("partition.claimed", purchase_orders=len(at_hand.purchase_orders))
             self._observer.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
@@ -243,7 +250,7 @@ class Worker:
                 await committing
             raise
         finally:
-            self.standing = self.idle_at = None
+            self.standing = self.idle_at = self._purchase_orders = None
             if committing:
                 await asyncio.gather(committing, return_exceptions=True)
             await claim.release()

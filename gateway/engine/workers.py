@@ -61,6 +61,8 @@ class Workers:
         self._clock = clock
         #: The workers at work, by partition number.
         self.by_partition: dict[int, Worker] = {}
+        #: How many partition numbers the log has; 0: not known yet.
+        self.configured = 0
         #: What is waited for before partitions can be assigned.
         self.waiting_for = "no partitions have been assigned to it yet"
         #: The partition numbers assigned; None: not known yet.
@@ -109,6 +111,11 @@ class Workers:
         """How a partition stood when it was last read; None: not known, because it is not owned."""
         worker = self.by_partition.get(partition)
         return worker.standing if worker else None
+
+    def overdue(self, partition: int, now: int) -> int:
+        """How many of its deadlines are due by now and not decided; see PurchaseOrders. UTC milliseconds."""
+        worker = self.by_partition.get(partition)
+        return worker.overdue(now) if worker else 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or, with `until`, until all is decided.

@@ -150,6 +150,7 @@ async def _is_fit(
                     await stop.wait()
             continue
         workers.away.ended(plan)
+        workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False

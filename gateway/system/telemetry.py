@@ -194,6 +194,11 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "The log can't be used, and is waited for: said once until it is back, however many partitions wait.",
     ),
     "log.back": LogEvent("info", ("after_s",), "The log can be used again, for all that waited."),
+    "disk.filling": LogEvent(
+        "warning",
+        ("file", "room_mib"),
+        "The disk of the log or of the projection has less than 1 GiB left.",
+    ),
     "clock.leapt": LogEvent(
         "error",
         ("why", "by_s"),

@@ -51,7 +51,13 @@ async def test_ready_when_all_that_is_assigned_is_restored_and_decided(path: Pat
         assert answer.type == "application/json"
         each = {"owned": True, "lost": False, "trouble": None, "lag_records": 0, "lag_s": 0.0}
         there = {"0": each, "1": each}
-        assert answer.json == {"ready": True, "reasons": [], "projection": None, "partitions": there}
+        assert answer.json == {
+            "ready": True,
+            "reasons": [],
+            "warnings": [],
+            "projection": None,
+            "partitions": there,
+        }
 
 
 async def test_not_ready_before_partitions_are_assigned_and_alive_all_the_same(path: Path) -> None:
