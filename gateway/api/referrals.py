@@ -162,9 +162,10 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
             if known is None:
                 return None
             first = max(begin[0][0], 0) if begin else 0
-            end, there = first + limit, known.referral.sessions
+            referral = known.referral
+            end, there = first + limit, referral.sessions
             following = _SESSIONS.next((end,), view.stamp()) if end < len(there) else None
-            shown = [session(each) for each in there[first:end]]
+            shown = [session(referral, each) for each in there[first:end]]
             return json.encode(SessionPage(sessions=shown, next=following))
 
         body = await _of_theirs(services, request, lambda view: of_this_history(view, begin, page))

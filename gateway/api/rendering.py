@@ -21,6 +21,7 @@ from gateway.api.views import (
 )
 from gateway.reading.view import Booked, Booking, Entry, Known, Listed
 from gateway.rules.calendar import midnight
+from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
 from gateway.rules.events import DeliveryPlan, Event, Outcome
 from gateway.rules.guidance import SAYS
@@ -64,7 +65,7 @@ def whole(known: Known, history: Sequence[Event], left_out: int) -> ReferralView
         provider_id=referral.provider_id,
         status=referral.status,
         accepted=referral.accepted,
-        requirement="MANDATORY" if referral.mandatory else "VOLUNTARY",
+        requirement="MANDATORY" if referral.mandate_in_force else "VOLUNTARY",
         referred_on=format_day(referral.referred_on),
         benefit=referral.benefit,
         claimant_group=referral.claimant_group,
@@ -75,7 +76,7 @@ def whole(known: Known, history: Sequence[Event], left_out: int) -> ReferralView
         participant=None if referral.participant is None else _participant(referral.participant),
         wp11_issued_on=_day(referral.wp11_issued_on),
         closed_at=_instant(referral.closed_at),
-        sessions=[session(each) for each in referral.sessions[-MOST_SHOWN:]],
+        sessions=[session(referral, each) for each in referral.sessions[-MOST_SHOWN:]],
         sessions_left_out=max(len(referral.sessions) - MOST_SHOWN, 0),
         expenses=[_expense(expense) for expense in referral.expenses],
         deadlines=_deadlines(referral),
@@ -123,6 +124,7 @@ def instruction(listed: Listed) -> InstructionView:
         instruction=event.instruction,
         session_id=event.session_id,
         due_on=_day(event.due_on),
+        participation=event.participation,
         decided_at=format_instant(event.decided_at),
         rule=event.rule,
         guidance=guidance(event.rule),
@@ -208,7 +210,7 @@ def _participant(person: Participant) -> ParticipantView:
     )
 
 
-def session(session: Session) -> SessionView:
+def session(referral: ReferralState, session: Session) -> SessionView:
     """A session as it stands for its referral."""
     failure: Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None = None
     if session.notification is not None:
@@ -223,6 +225,7 @@ def session(session: Session) -> SessionView:
         duration_minutes=session.duration_minutes,
         location=session.location,
         format=session.format,
+        requirement=requirement(referral, session),
         notified_at=_instant(session.notified_at),
         cancelled=session.cancelled,
         cannot_attend=session.cannot_attend,
@@ -230,6 +233,7 @@ def session(session: Session) -> SessionView:
         reason_given=session.reason_given,
         attempt=session.attempt or None,
         failure=failure,
+        outcome_by=_day(session.outcome_by) if referral.mandatory(session) else None,
     )
 
 

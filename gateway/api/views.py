@@ -29,7 +29,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     provider_id: str
     status: Status
     accepted: bool
-    requirement: Requirement
+    requirement: Annotated[
+        Requirement, Meta(description="MANDATORY: a mandate is in force. Each session says for itself.")
+    ]
     referred_on: Day
     benefit: Benefit
     contract_package_area: str
@@ -69,6 +71,7 @@ class SessionView(Struct, frozen=True, kw_only=True):
     duration_minutes: int
     location: str
     format: SessionFormat
+    requirement: Annotated[Requirement, Meta(description="Whether this session is mandatory.")]
     notified_at: Annotated[Instant | None, Meta(description="When the participant was told of it.")]
     cancelled: bool
     cannot_attend: Annotated[
@@ -80,6 +83,9 @@ class SessionView(Struct, frozen=True, kw_only=True):
     failure: Annotated[
         Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None,
         Meta(description="Whether a failure waits for NotificationConfirmed, or was notified."),
+    ]
+    outcome_by: Annotated[
+        Day | None, Meta(description="The last day to record its outcome; null: it is not mandatory.")
     ]
 
 
@@ -124,7 +130,9 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     provider_id: str
     status: Status
     accepted: bool
-    requirement: Requirement
+    requirement: Annotated[
+        Requirement, Meta(description="MANDATORY: a mandate is in force. Each session says for itself.")
+    ]
     referred_on: Day
     benefit: Benefit
     claimant_group: ClaimantGroup | None
@@ -188,6 +196,10 @@ class InstructionView(Struct, frozen=True, kw_only=True):
     instruction: InstructionKind
     session_id: str | None
     due_on: Day | None
+    participation: Annotated[
+        Requirement | None,
+        Meta(description="UNDERTAKE_ATTACHMENT, ESA: what taking part in the Work Programme will be."),
+    ]
     decided_at: Instant
     rule: str
     guidance: str | None
@@ -284,6 +296,9 @@ class PartitionView(Struct, frozen=True, kw_only=True):
     """How a partition of this process stands."""
 
     owned: bool
+    lost: Annotated[
+        bool, Meta(description="Whether undecided records are lost, which nobody has accepted yet.")
+    ]
     trouble: Annotated[str | None, Meta(description="Why nothing is decided on it; null: it is.")]
     lag_records: Annotated[int | None, Meta(description="How many records wait, at the most.")]
     lag_s: Annotated[float | None, Meta(description="How long the oldest of them has waited.")]
@@ -303,6 +318,7 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
 
     ready: bool
     reasons: Annotated[list[str], Meta(description="Why it isn't ready; empty: it is.")]
+    warnings: Annotated[list[str], Meta(description="What does not stop it yet.")]
     projection: Annotated[ProjectionView | None, Meta(description="null: the API is not served.")]
     partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 

@@ -105,7 +105,15 @@ async def _workers(
         async with served(plan, log, stop, clock) as workers:
             yield workers
     else:
-        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step, clock=clock)
+        yield Workers(
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            step=plan.step,
+            of_several=plan.worker is not None,
+            clock=clock,
+        )
 
 
 async def _is_fit(
@@ -136,11 +144,13 @@ async def _is_fit(
             if plan.until is not None:
                 raise
             workers.waiting_for = str(error)
-            say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
+            workers.away.began(plan, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
+        workers.away.ended(plan)
+        workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False

@@ -149,7 +149,7 @@ def listing(order: PurchaseOrder) -> Listing | None:
         referral.referred_on,
         referral.status,
         referral.accepted,
-        referral.mandatory,
+        referral.mandate_in_force,
         referral.benefit,
         order.events_at,
         order.due_at,

@@ -123,7 +123,7 @@ async def test_a_referral_says_all_that_is_known_of_it(provider: Client) -> None
     assert (wp11["passes_at"], wp11["rule"]) == ("2016-04-04T23:00:00Z", "WP19 ¶12")
     assert [each["type"] for each in whole["history"]] == [
         *("PrapAction", "Instruction", "Outcome"),
-        *("PrapAction", "Outcome", "Outcome"),
+        *("PrapAction", "Outcome", "SessionEvent", "Outcome"),
     ]
     assert all(each["guidance"] for each in whole["history"] if each["rule"])
 
