@@ -61,12 +61,16 @@ def _writer(schema: object) -> Write:
             return _bytes
         case "boolean":
             return {False: b"\0", True: b"\1"}.__getitem__
+        case ["null", other]:
+            return _optional(_writer(other))
         case {"type": "enum", "symbols": symbols}:
             return {symbol: _number(index) for index, symbol in enumerate(symbols)}.__getitem__
         case {"type": "array", "items": items}:
             return _array(_writer(items))
         case {"type": "map", "values": values}:
             return _map(_writer(values))
+        case ["null", other]:
+            return _or_null(_writer(other))
         case dict() as part if part["type"] == "record":
             return record_writer(part)
     if range_of(schema):
@@ -106,6 +110,10 @@ def _text(value: str) -> bytes:
     return _bytes(value.encode())
 
 
+def _optional(write: Write) -> Write:
+    return lambda value: b"\0" if value is None else b"\2" + write(value)
+
+
 def _array(write: Write) -> Write:
     def write_array(items: tuple[object, ...]) -> bytes:
         if not items:
@@ -113,6 +121,10 @@ def _array(write: Write) -> Write:
         return b"".join([_number(len(items)), *map(write, items), b"\0"])
 
     return write_array
+
+
+def _or_null(write: Write) -> Write:
+    return lambda value: b"\0" if value is None else b"\2" + write(value)
 
 
 def _map(write: Write) -> Write:

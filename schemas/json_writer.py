@@ -31,7 +31,7 @@ def _write_bytes(value: bytes) -> str:
 
 
 def _map_writer(write: Writer) -> Writer:
-    return lambda value: {key: write(item) for key, item in value.items()}
+    return lambda value: {key: None if item is None else write(item) for key, item in value.items()}
 
 
 def _list_writer(write: Writer | None) -> Writer:
@@ -51,6 +51,9 @@ def _writer(schema: object) -> Writer | None:
             return format_instant
         case {"type": "array", "items": items}:
             return _list_writer(_writer(items))
+        case {"type": "map", "values": ["null", values]}:
+            write = _writer(values) or (lambda value: value)
+            return _map_writer(lambda value: None if value is None else write(value))
         case {"type": "map", "values": values}:
             return _map_writer(_writer(values) or (lambda value: value))
         case {"type": "record"}:

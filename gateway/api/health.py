@@ -13,7 +13,9 @@ from prometheus_client.registry import Collector
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
+from gateway.api.surroundings import Surroundings
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
 
@@ -57,13 +59,17 @@ def routes(
     stop: asyncio.Event,
     now: Callable[[], int] | None,
     model: ReadModel | None = None,
+    clock: ClockWatch | None = None,
+    around: Surroundings | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
-    log's. model: what fills the projection, where the API is served.
+    log's. model: what fills the projection, where the API is served. clock: what
+    watches the wall clock. around: what else the gateway needs.
     """
-    gauges: Collector = PartitionGauges(workers, now, model)
+    around = around or Surroundings()
+    gauges: Collector = PartitionGauges(workers, now, model, clock, around)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:
@@ -74,10 +80,18 @@ def routes(
         """200 where all that is assigned is being decided, else 503 with the reasons."""
         found = partitions(workers, now)
         reasons = [f"partition {each.number}: {each.trouble}" for each in found if each.trouble]
+        if (
+            clock is not None
+            and (why := clock.look()) is not None
+            and not any(why in each for each in reasons)
+        ):
+            reasons.insert(0, why)
         if stop.is_set():
             reasons.insert(0, "it was told to stop")
-        if workers.assigned is None:
+        if workers.assigned is None and workers.waiting_for not in reasons:
             reasons.append(workers.waiting_for)
+        if around.brokers:
+            reasons.append(around.brokers)
         projection = None
         if model is not None:
             if model.trouble:
@@ -88,10 +102,12 @@ def routes(
         body = ReadinessView(
             ready=not reasons,
             reasons=reasons,
+            warnings=around.warnings(),
             projection=projection,
             partitions={
                 str(each.number): PartitionView(
                     owned=each.undecided is not None,
+                    lost=each.lost,
                     trouble=each.trouble,
                     lag_records=each.undecided,
                     lag_s=each.behind_s,

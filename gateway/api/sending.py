@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import LONGEST_ID, Desk
 from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
+from gateway.api.services import Services
 from gateway.rules.messages import PRAP_ID, is_message_id
 from producers import traceparent_of
+from schemas.limits import LONGEST_ID, wrong_with_id
 
 #: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone
 #: would be lost from a path, and some ids are for messages that a provider does not send.
@@ -22,8 +23,8 @@ _KEY_SCHEMA: Final[Object] = {
 KEY: Final = Parameter(
     "header",
     "Idempotency-Key",
-    "The record's id, chosen by you. Sent again with the same body, the answer is the same and nothing "
-    "happens twice; with another body it is refused.",
+    "The record's id, chosen by you, for all that you send, whichever provider it is for. Sent again with "
+    "the same body, the answer is the same and nothing happens twice; with another body it is refused.",
     _KEY_SCHEMA,
     required=True,
 )
@@ -34,13 +35,21 @@ PLAN_KEY: Final = Parameter(
 _KEY: Final = re.compile(r'("?)([^"]*)\1')
 
 
-def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
+def refuse_where_nothing_can_be_posted(services: Services) -> None:
     """Raises Problem."""
-    if desk.read_only:
+    if services.read_only:
         raise Problem(
             HTTPStatus.CONFLICT,
             "This gateway decides by the time of the messages on its log; put them there with `feed`.",
             code="READ_ONLY",
+        )
+    if services.clock is not None and services.clock.look() is not None:
+        # It would arrive at a time that never was.
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The gateway's clock has leapt, and operators have to look at it; send the same again later.",
+            code="CLOCK_LEAPT",
+            headers={"Retry-After": "60"},
         )
 
 
@@ -53,6 +62,13 @@ def idempotency_key(request: web.Request) -> str:
             HTTPStatus.BAD_REQUEST,
             "The header Idempotency-Key must be an id of 1 to 100 visible ASCII characters, such as a UUID.",
             code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
+            field="Idempotency-Key",
+        )
+    if problem := wrong_with_id(found[2]):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"The header Idempotency-Key {problem}.",
+            code="BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )
     if found[2].startswith(PRAP_ID):
@@ -89,7 +105,13 @@ def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_
 
 def trace_of(request: web.Request) -> str | None:
     """The trace context of a request; None: it has no valid one."""
-    given = request.headers.get("traceparent")
-    return (
-        None if given is None else traceparent_of((("traceparent", given.encode(errors="surrogateescape")),))
+    given = request.headers
+    if "traceparent" not in given:
+        return None
+    return traceparent_of(
+        tuple(
+            (name, value.encode(errors="surrogateescape"))
+            for name in ("traceparent", "tracestate")
+            for value in given.getall(name, ())
+        )
     )

@@ -11,8 +11,8 @@ from gateway.backends.embedded.log import EmbeddedLog
 from gateway.cli.on_log import Config, counted, instant, on_log, read_settings
 from gateway.engine.log import Log, LogError, SharedLog
 from gateway.explain.finding import STATES, By, Choice, find, listed, own_states, shared_states
-from gateway.rules.words import printable
 from gateway.system.errors import UsageError
+from gateway.system.terminal import printable, write_lines
 
 #: A table shows so many rows at the most.
 MOST_ROWS: Final = 500
@@ -92,7 +92,7 @@ async def _print_lines(rows: AsyncIterator[dict[str, Any]]) -> None:
     from msgspec import json
 
     async for row in rows:
-        sys.stdout.buffer.write(json.encode(row) + b"\n")
+        write_lines(json.encode(row) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -11,9 +11,9 @@ import typer
 from gateway.cli.on_log import Config, instant, on_log, read_settings
 from gateway.engine.log import INBOUND_TOPICS, Log, LogError
 from gateway.rules.events import DeadLetter, Event, place_in_time
-from gateway.rules.words import printable
 from gateway.system.errors import UsageError
 from gateway.system.stopping import Terminated
+from gateway.system.terminal import printable, write_lines
 from producers.read_back import ALL_OUTBOUND_TOPICS, OUTBOUND_TOPICS, read_event
 
 
@@ -83,7 +83,7 @@ def tail(
     async def work(log: Log) -> None:
         async for line in lines(log):
             if line is not None:
-                sys.stdout.buffer.write(line)
+                write_lines(line)
                 if not no_follow:
                     sys.stdout.buffer.flush()
         sys.stdout.buffer.flush()

@@ -10,6 +10,7 @@ from consumers import READERS, columns_of
 from gateway.engine.log import NO_COLUMNS, Draft, Handled, Log, Record
 from gateway.rules.events import DeadLetter
 from gateway.system.errors import UsageError
+from producers.dead_letters import as_they_came
 from producers.read_back import DEAD_LETTERS, read_event
 from schemas.codec import Unreadable
 
@@ -183,15 +184,16 @@ async def _read(log: Log) -> AsyncIterator[DeadLetter]:
 
 
 def _draft(dead: DeadLetter) -> Draft:
-    headers = {**dead.headers, REPLAYED_FROM: dead.event_id.encode()}
+    came = (header for header in as_they_came(dead.headers) if header[0] != REPLAYED_FROM)
+    headers = (*came, (REPLAYED_FROM, dead.event_id.encode()))
     record = Record(dead.source_topic, 0, 0, 0, dead.key, dead.value)
     message = READERS[dead.source_topic](record)
     columns = NO_COLUMNS if isinstance(message, Unreadable) else columns_of(message)
-    return Draft(dead.source_topic, dead.key, dead.value, tuple(headers.items()), columns=columns)
+    return Draft(dead.source_topic, dead.key, dead.value, headers, columns=columns)
 
 
 def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Handled] | None:
-    named = dead.headers.get(REPLAYED_FROM, b"").decode(errors="replace")
+    named = (dead.headers.get(REPLAYED_FROM) or b"").decode(errors="replace")
     mark = handled.get(named)
     # Anybody may send such a header; it counts where that letter was put back.
     return (named, mark) if mark and mark.done == "REPLAYED" else None

@@ -1,13 +1,11 @@
 """What is to run: settled in one place before anything is opened."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from gateway.engine.step import SERVING, StepSize
 from gateway.rules.policy import Policies
 from gateway.settings.settings import InvalidSettings, Settings
-from gateway.system.clock import wall_clock
 
 Clock = Literal["wall", "log"]
 
@@ -38,9 +36,9 @@ class Plan:
         return self.settings.on_kafka
 
     @property
-    def now(self) -> Callable[[], int] | None:
-        """The wall clock, where that is the log's."""
-        return wall_clock if self.clock == "wall" and not self.sandbox else None
+    def by_wall_clock(self) -> bool:
+        """Whether deadlines fall due by this machine's clock."""
+        return self.clock == "wall" and not self.sandbox
 
     @property
     def http_port(self) -> int:

@@ -1,20 +1,26 @@
 """What is served over HTTP, put together: health and metrics, the providers' API, the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
+import structlog
 from aiohttp import web
 
 from gateway.api import health
-from gateway.api.callers import authenticator
+from gateway.api.callers import Authenticator, authenticator, has_identity_provider
+from gateway.api.limits import DEFAULT, Limits
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
 from gateway.api.server import application, serving
+from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
 from gateway.engine.workers import Workers
@@ -24,20 +30,29 @@ from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
 from gateway.sandbox.routes import Sandbox
+from gateway.settings.settings import is_this_machine
+from gateway.system.clock import wall_clock
 from gateway.system.version import gateway_version
 
 
 @asynccontextmanager
 async def served(
-    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, *others: Observer
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    stop: asyncio.Event,
+    others: Sequence[Observer] = (),
+    clock: ClockWatch | None = None,
+    limits: Limits = DEFAULT,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    others: who else observes what is decided. Raises UserError.
+    others: who else observes what is decided. clock: what watches the wall clock; None: time is another's.
+    Raises UserError.
     """
-    metrics = Metrics(gateway_version())
+    limits = replace(limits, an_address=plan.settings.connections_per_address)
+    now = wall_clock if plan.by_wall_clock else None
+    metrics = Metrics(gateway_version(), now)
     refusals = Refusals(metrics.refused)
-    now = plan.now
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
@@ -47,24 +62,74 @@ async def served(
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
+        around = await until_the_end.enter_async_context(_surroundings(plan, callers))
         workers = Workers(
-            log, plan.policies, WIRING, until=plan.until, observer=Observers(observers), step=plan.step
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            observer=Observers(observers),
+            step=plan.step,
+            of_several=plan.worker is not None,
+            clock=clock,
         )
-        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model)]
+        watched = health.routes(workers, metrics, stop, now, model, clock, around)
+        routes: list[web.AbstractRouteDef] = [*watched]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
-            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log")
+            read_only = plan.clock == "log"
+            api = Api(log, model, callers, rate, stop, read_only=read_only, limits=limits, clock=clock)
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, workers, api.desk).routes()
+                routes += Sandbox(log, workers, api.services).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
-        app = application(routes, *gates)
-        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
+        _warn_where_exposed(plan)
+        app = application(routes, *gates, limits=limits)
+        metrics.expect(resource.canonical for resource in app.router.resources())
+        trusted = plan.settings.trusted_proxies
+        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
         yield workers
+
+
+def _warn_where_exposed(plan: Plan) -> None:
+    """Log what others can reach that is meant for this machine."""
+    settings = plan.settings
+    if is_this_machine(settings.http_host) or settings.on_kafka:
+        return
+    if plan.sandbox:
+        what = "a sandbox, which takes messages and moves its clock without a token"
+    elif not has_identity_provider(settings):
+        what = "an API whose tokens are signed with the development key"
+    else:
+        return
+    structlog.get_logger("gateway").warning("http.exposed", host=settings.http_host, what=what)
+
+
+@asynccontextmanager
+async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncIterator[Surroundings]:
+    """What the gateway needs beside its partitions, watched for as long as the block lasts."""
+    settings, keyring = plan.settings, None if callers is None else callers.keyring
+    files, reach_brokers = {}, None
+    if not plan.on_kafka:
+        files = {"log": settings.log_path()}
+    else:
+        from gateway.backends.kafka.reach import reach
+        from gateway.settings.connecting import connection
+
+        reach_brokers = partial(reach, connection(settings))
+        if callers is not None:
+            files = {"projection": settings.projection_path(plan.worker)}
+    around = Surroundings(files, keyring)
+    watching = asyncio.create_task(around.watch(reach_brokers))
+    try:
+        yield around
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 @asynccontextmanager

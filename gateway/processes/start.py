@@ -1,6 +1,7 @@
 """Starts what a plan says, and ends it in order."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Final
 import structlog
 
 from gateway.backends.embedded.log import EmbeddedLog
+from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import LogBusy, SharedLog
 from gateway.engine.observer import Observers
 from gateway.engine.workers import Workers
@@ -19,22 +21,28 @@ from gateway.processes.wiring import WIRING
 from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system.clock import wall_clock
 from gateway.system.stopping import told_to_stop
 from gateway.system.version import gateway_version
 
 #: The log's thread needs the interpreter for moments only, and at the default of 5 ms waits most of its time.
 SWITCH_INTERVAL_S: Final = 0.0005
+#: Where HTTP is served, how many objects more there are when the garbage collector looks at them: connections
+#: that break leave cycles of some objects each.
+COLLECT_AFTER: Final = 5_000
 #: How often brokers that don't answer when the gateway starts are looked for again.
 AWAY_AGAIN_S: Final = 2.0
+DAY_MS: Final = 86_400_000
 
 
 async def run(plan: Plan) -> int:
     """Decide what arrives until SIGTERM or SIGINT comes or, with `until`, until all is decided.
 
-    1. The log: who has its lock, or is assigned partitions, decides.
-    2. HTTP, where it is served: it says from the start why nothing is decided yet.
-    3. Whether the log can be decided on without losing anything.
-    4. The workers.
+    1. The port, where HTTP is to be served and the log is new: if another program has it, none is made.
+    2. The log: who has its lock, or is assigned partitions, decides.
+    3. HTTP: it says from the start why nothing is decided yet.
+    4. Whether the log, and by which clock, can be decided on without losing anything.
+    5. The workers.
 
     Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
     """
@@ -42,12 +50,24 @@ async def run(plan: Plan) -> int:
     say = structlog.get_logger("gateway")
     summary = Summary()
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
+        if plan.http:
+            gc.set_threshold(COLLECT_AFTER)
+            if not plan.on_kafka and not plan.settings.log_path().exists():
+                from gateway.api.server import refuse_taken
+
+                await refuse_taken(plan.settings.http_host, plan.http_port)
         log = await _open(plan)
         try:
+            clock = _watch(plan, log)
             async with AsyncExitStack() as until_the_end:
-                workers = await until_the_end.enter_async_context(_workers(plan, log, stop, summary))
-                if await _is_fit(plan, log, workers, stop):
-                    async with summary.logged(workers, plan.now):
+                workers = await until_the_end.enter_async_context(_workers(plan, log, stop, summary, clock))
+                if await _is_fit(plan, log, workers, stop, clock):
+                    if clock is not None:
+                        watching = asyncio.create_task(clock.run())
+                        until_the_end.callback(watching.cancel)
+                        workers.waiting_for = clock.trouble or workers.waiting_for
+                        await clock.until_right(stop)
+                    async with summary.logged(workers, wall_clock if plan.by_wall_clock else None):
                         await workers.run(stop)
             say.info("gateway.stopped", decided=workers.decided)
             return workers.decided
@@ -59,27 +79,61 @@ async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
     if plan.sandbox:
         from gateway.sandbox.beginning import open_sandbox
 
-        return await open_sandbox(plan.settings.log_path(), plan.settings.partition_count, LogTables())
+        settings = plan.settings
+        return await open_sandbox(
+            settings.log_path(), settings.partition_count, LogTables(), must_exist=settings.log_must_exist
+        )
     return await open_log(plan.settings, clock=plan.clock, own=True)
+
+
+def _watch(plan: Plan, log: EmbeddedLog | SharedLog) -> ClockWatch | None:
+    """What watches the wall clock; None: time is another's."""
+    if not plan.by_wall_clock:
+        return None
+    settings = plan.settings
+    return ClockWatch(
+        log,
+        leap_ms=settings.clock_leap_s * 1_000,
+        gap_ms=settings.clock_gap_days * DAY_MS,
+        skew_ms=round(settings.grace_s * 1_000) if settings.on_kafka else 0,
+    )
 
 
 @asynccontextmanager
 async def _workers(
-    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, summary: Summary
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    stop: asyncio.Event,
+    summary: Summary,
+    clock: ClockWatch | None,
 ) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
     events = EventLog(shown(plan.settings.log_level, plan.settings.log_events))
     if plan.http:
         from gateway.processes.serving import served
 
-        async with served(plan, log, stop, events, summary) as workers:
+        async with served(plan, log, stop, (events, summary), clock) as workers:
             yield workers
     else:
-        observer = Observers((events, summary))
-        yield Workers(log, plan.policies, WIRING, until=plan.until, observer=observer, step=plan.step)
+        yield Workers(
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            observer=Observers((events, summary)),
+            step=plan.step,
+            of_several=plan.worker is not None,
+            clock=clock,
+        )
 
 
-async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, stop: asyncio.Event) -> bool:
+async def _is_fit(
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    workers: Workers,
+    stop: asyncio.Event,
+    clock: ClockWatch | None,
+) -> bool:
     """Whether the log can be decided on. Brokers that are away are waited for; False: stopped meanwhile.
 
     Raises LogError or InvalidSettings where what is there would lose something or decide it wrongly.
@@ -93,25 +147,38 @@ async def _is_fit(plan: Plan, log: EmbeddedLog | SharedLog, workers: Workers, st
             partitions = await log.partitions()
             if wrong := settings.other_than(partitions):
                 raise InvalidSettings(wrong)
-            if plan.clock == "wall" and not plan.sandbox and await log.keeps_time():
-                why = (
-                    "the topics keep the time that a message is put with (CreateTime)"
-                    if settings.on_kafka
-                    else "the log was fed with --keep-time"
-                )
-                raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
+            if plan.by_wall_clock and await log.keeps_time():
+                await _refuse_other_time(log, settings)
+            if clock is not None:
+                await clock.start()
         except LogBusy as error:
             if plan.until is not None:
                 raise
             workers.waiting_for = str(error)
-            say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
+            workers.away.began(plan, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
+        workers.away.ended(plan)
+        workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True
     return False
+
+
+async def _refuse_other_time(log: EmbeddedLog | SharedLog, settings: Settings) -> None:
+    """Raises InvalidSettings where the log's own time is not that of the wall clock.
+
+    An embedded log that was fed with messages up to now goes on by the wall clock from there.
+    """
+    why = "the topics keep the time that a message is put with (CreateTime)"
+    if isinstance(log, EmbeddedLog):
+        old = wall_clock() - await log.file.run(log.newest)
+        if 0 <= old <= settings.clock_gap_days * DAY_MS:
+            return
+        why = "the log was fed with --keep-time"
+    raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
 
 
 async def _refuse_what_breaks(settings: Settings) -> None:

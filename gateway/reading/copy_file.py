@@ -12,20 +12,22 @@ from msgspec import msgpack
 
 from gateway.engine.log import LogError
 from gateway.reading.tables import SCHEMA
+from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 3
+VERSION: Final = 4
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
 #: The tables of records and states are those of an embedded log, as far as they are asked for.
 _SCHEMA: Final = f"""
+CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
 CREATE TABLE inbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
-    value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT,
+    value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT, caller TEXT,
     PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
 CREATE TABLE outbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
@@ -37,7 +39,17 @@ CREATE TABLE state (
 CREATE INDEX inbound_of ON inbound (po_number);
 {SCHEMA}
 """
-_TABLES: Final = ("referral", "booking", "state", "inbound", "outbound", "source")
+_TABLES: Final = (
+    "referral",
+    "booking",
+    "state",
+    "inbound",
+    "outbound",
+    "plan",
+    "plan_key",
+    "history",
+    "source",
+)
 _positions: Final = msgpack.Decoder(dict[str, int]).decode
 pack_positions: Final = msgpack.Encoder().encode
 
@@ -61,6 +73,11 @@ class CopyFile:
         self._most_untidy = most_untidy
         #: See Source.
         self.made_anew = 0
+        self.one_order = False
+        #: Something was erased since the last checkpoint, or may have been by a process that was killed.
+        self.erased = True
+        if why := exposed(path, BESIDE_SQLITE):
+            raise LogError(f"the projection {why}, or delete it: it is made anew")
         self._lock = _locked(path)
         try:
             db = _open(path, most_untidy)
@@ -96,6 +113,7 @@ class CopyFile:
             for table in _TABLES:
                 db.execute(f"DELETE FROM {table}")
             db.execute("INSERT INTO source VALUES (?, ?)", (identity, pack_positions({})))
+            db.execute("INSERT INTO history VALUES (0, ?)", (identity.encode(),))
 
     def keep_positions(self, positions: Mapping[str, int]) -> None:
         """How far it is filled now; part of the transaction that has filled it."""
@@ -134,10 +152,21 @@ class CopyFile:
                 self.path.with_name(self.path.name + suffix).unlink()
 
     def checkpoint(self) -> None:
-        """Copy what is in the write-ahead log into the file itself, beside those who read and write."""
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        """Copy what is in the write-ahead log into the file itself, beside those who read and write.
+
+        What was erased is in the write-ahead log until that is truncated, which takes a moment then; where
+        somebody reads it, the next time.
+        """
+        erased, self.erased = self.erased, False
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
         try:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if erased:
+                busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self.erased |= bool(busy)
+        except sqlite3.Error:
+            self.erased |= erased
+            raise
         finally:
             db.close()
 
@@ -165,6 +194,8 @@ def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # The log has it all: what a power failure takes is read again.
         db.execute("PRAGMA synchronous = NORMAL")
+        # Whatever SQLite was built with: what is deleted is overwritten.
+        db.execute("PRAGMA secure_delete = ON")
         # Only `checkpoint` waits for the disk, unless that has fallen far behind.
         db.execute(f"PRAGMA wal_autocheckpoint = {most_untidy}")
         db.execute("PRAGMA cache_size = -65536")
@@ -177,7 +208,7 @@ def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
 def _reading(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA query_only = ON")
-    db.execute("PRAGMA cache_size = -65536")
+    db.execute("PRAGMA cache_size = -32768")
     return db
 
 

@@ -17,9 +17,11 @@ from gateway.rules.events import (
     DeadLetter,
     Event,
     Instruction,
+    Notice,
     Outcome,
     PrapAction,
     SanctionNotification,
+    SessionEvent,
 )
 from gateway.rules.referrals import SPECIAL
 from gateway.rules.words import by_time
@@ -64,13 +66,26 @@ class Lines:
 REFUSED_FOR: Final = {SPECIAL.code: "security.special_customer_record"}
 #: A row for each class of events, and in it an entry for each kind. Without one an event is not logged.
 LINES: Final[dict[type[Event | DeadLetter], Lines]] = {
+    SessionEvent: Lines("session.reported", kind="change", fields=("session_id", "requirement", "because")),
     AttendanceEvent: Lines("attendance.reported", kind="outcome", fields=("session_id", "requirement")),
     CancellationEvent: Lines("referral.cancelled", fields=("referred_on", "effective_on", "attended")),
     SanctionNotification: Lines(
         {"RAISED": "sanction.raised", "WITHDRAWN": "sanction.withdrawn"},
         by="status",
-        kind="failure_type",
-        fields=("session_id", "withdraws"),
+        kind="failure",
+        fields=("session_id", "failure_type", "withdraws"),
+    ),
+    Notice: Lines(
+        {
+            "NEW_REFERRAL_NEEDED": "notice.sent",
+            "ATTACHED": "referral.attached",
+            "INCORRECT_ATTACHMENT": "notice.sent",
+            "ALTERNATIVE_NOT_POSSIBLE": "notice.sent",
+            "OTHER": "notice.sent",
+        },
+        by="notice",
+        kind="notice",
+        fields=("message_id", "on"),
     ),
     PrapAction: Lines(
         {
@@ -79,6 +94,7 @@ LINES: Final[dict[type[Event | DeadLetter], Lines]] = {
             "REJECT": "referral.rejected",
             "CANCEL": None,
             "BACK_OUT_ATTACHMENT": "attachment.backed_out",
+            "OTHER": None,
         },
         by="action",
     ),
@@ -89,9 +105,14 @@ LINES: Final[dict[type[Event | DeadLetter], Lines]] = {
             "OFFER_ONE_TO_ONE": "instruction.sent",
             "CONFIRM_NOTIFICATION": "instruction.sent",
             "UNDERTAKE_ATTACHMENT": "instruction.sent",
+            "HOLD_ATTACHMENT": "instruction.sent",
             "BACK_OUT_ATTACHMENT": None,
             "REFERRAL_UPDATED": "referral.updated",
             "REFERRAL_CANCELLED": None,
+            "MANDATE_ENDED": "instruction.sent",
+            "HANDLE_CLERICALLY": "instruction.sent",
+            "RECORD_OUTCOME": "instruction.sent",
+            "OTHER": "instruction.sent",
         },
         by="instruction",
         kind="instruction",
@@ -101,7 +122,7 @@ LINES: Final[dict[type[Event | DeadLetter], Lines]] = {
         {"RAISED": "breach.raised", "CLEARED": "breach.cleared"},
         by="status",
         kind="breach",
-        fields=("due_on",),
+        fields=("session_id", "because", "due_on"),
     ),
     Outcome: Lines(
         {
@@ -255,7 +276,7 @@ def _said(name: str, event: Event | DeadLetter, lines: Lines) -> dict[str, objec
     for field in ("provider_id", "rule", *lines.fields):
         value = getattr(event, field)
         if value is not None:
-            said[field] = format_day(value) if field.endswith("_on") else value
+            said[field] = format_day(value) if field == "on" or field.endswith("_on") else value
     if lines.kind is not None:
         said["kind"] = getattr(event, lines.kind)
     return said

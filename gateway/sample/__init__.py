@@ -4,6 +4,6 @@ Nothing in it is about a real person: names are invented, telephone numbers are 
 drama, mail goes to example.org, National Insurance numbers and postcodes begin with letters that none has.
 """
 
-from gateway.sample.programme import programme
+from gateway.sample.programme import ends_on, programme
 
-__all__ = ["programme"]
+__all__ = ["ends_on", "programme"]

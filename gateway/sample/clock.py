@@ -12,11 +12,9 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-_LONDON: Final = ZoneInfo("Europe/London")
+LONDON: Final = ZoneInfo("Europe/London")
 _FIRST: Final = date(1970, 1, 1)
-_BANK_HOLIDAYS: Final = frozenset(
-    (day - _FIRST).days for day in country_holidays("GB", subdiv="ENG", years=range(2015, 2020))
-)
+_BANK_HOLIDAYS: Final = country_holidays("GB", subdiv="ENG")
 _SATURDAY: Final = 5
 _OPENS: Final = 8 * HOUR + 15 * MINUTE
 _CLOSES: Final = 17 * HOUR + 45 * MINUTE
@@ -55,7 +53,7 @@ def stamp(at: int) -> str:
 @cache
 def midnight(day: int) -> int:
     """The instant at which the London day begins."""
-    begins = datetime.combine(_FIRST + timedelta(days=day), datetime.min.time(), _LONDON)
+    begins = datetime.combine(_FIRST + timedelta(days=day), datetime.min.time(), LONDON)
     return int(begins.astimezone(UTC).timestamp()) * SECOND
 
 
@@ -65,20 +63,20 @@ def by_the_clock(day: int) -> int:
 
     Not the midnight: on the day on which the clocks change they have changed before any office opens.
     """
-    noon = datetime.combine(_FIRST + timedelta(days=day), datetime.min.time(), _LONDON).replace(hour=12)
+    noon = datetime.combine(_FIRST + timedelta(days=day), datetime.min.time(), LONDON).replace(hour=12)
     return int(noon.astimezone(UTC).timestamp()) * SECOND - 12 * HOUR
 
 
 @cache
 def is_bank_holiday(day: int) -> bool:
     """Whether it is one in England and Wales."""
-    return day in _BANK_HOLIDAYS
+    return _FIRST + timedelta(days=day) in _BANK_HOLIDAYS
 
 
 @cache
 def is_working(day: int) -> bool:
     """Monday to Friday but the bank holidays."""
-    return weekday(day) < _SATURDAY and day not in _BANK_HOLIDAYS
+    return weekday(day) < _SATURDAY and not is_bank_holiday(day)
 
 
 @cache

@@ -9,9 +9,13 @@ from gateway.sandbox.refusals import refusals
 from gateway.sandbox.scenes import drafts, groups
 
 
-async def open_sandbox(path: Path, partitions: int, tables: ReadTables) -> EmbeddedLog:
-    """Open the sandbox in a file, and fill it where it is new. Raises LogError."""
-    log = await open_embedded(path, partitions=partitions, own=True, sandbox=BEGINS_AT, tables=tables)
+async def open_sandbox(
+    path: Path, partitions: int, tables: ReadTables, *, must_exist: bool = False
+) -> EmbeddedLog:
+    """Open the sandbox in a file, and fill it where it is new. Raises LogError, also where it must exist."""
+    log = await open_embedded(
+        path, partitions=partitions, own=True, must_exist=must_exist, sandbox=BEGINS_AT, tables=tables
+    )
     try:
         if not await log.keeps_time():  # which it does from the moment at which it is filled
             await log.append(drafts([*groups(), *(refusal.scene for refusal in refusals())]))

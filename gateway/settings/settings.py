@@ -4,10 +4,12 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -36,6 +38,8 @@ DOTENV: Final = Path(".env")
 class InvalidSettings(UsageError):
     """A setting can't be used; the message says which, and what is expected."""
 
+    code = "BAD_SETTINGS"
+
 
 class Settings(ApiSettings, KafkaSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""
@@ -43,7 +47,7 @@ class Settings(ApiSettings, KafkaSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=DOTENV,
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",  # some editors put a mark before it
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -58,6 +62,14 @@ class Settings(ApiSettings, KafkaSettings):
             "Kafka."
         ),
     ] = "sqlite:///./gateway.db"
+    log_must_exist: Annotated[
+        bool,
+        Field(
+            description="true: an embedded log that is missing is refused; `topics create` makes one. "
+            "Set it for service, so that no new log is made where a volume is not mounted. On Kafka topics "
+            "must always exist."
+        ),
+    ] = False
     partitions: Annotated[
         int | None,
         Field(
@@ -97,6 +109,24 @@ class Settings(ApiSettings, KafkaSettings):
             "the next one, and so on. A run with --until serves only where this is set.",
         ),
     ] = 8080
+    clock_leap_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=86_400,
+            description="By how many seconds this machine's clock may leap, or a message be dated ahead, "
+            "60 to 86400; beyond, nothing is decided until `gateway clock accept`.",
+        ),
+    ] = 600
+    clock_gap_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3_650,
+            description="How many days may lie between what was decided last and the clock at a start, 1 to "
+            "3650; beyond, the same.",
+        ),
+    ] = 7
     projection: Annotated[
         Path | None,
         Field(
@@ -227,6 +257,7 @@ def _default(name: str) -> str:
 
 #: The defaults that depend on something.
 _DEFAULTS: Final = {
+    "log_must_exist": "false",
     "partitions": f"{PARTITIONS_EMBEDDED}, and {PARTITIONS_ON_KAFKA} on Kafka",
     "projection": "gateway.projection in this folder",
 }
@@ -235,8 +266,11 @@ _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
     **api_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
+    "log_must_exist": "is neither true nor false; expected one of them",
     "partitions": "is not a number of partitions; expected 1 to 1000",
     "projection": "is not the name of a file; expected that of one which may be made",
+    "clock_leap_s": "is not a number of seconds; expected 60 to 86400",
+    "clock_gap_days": "is not a number of days; expected 1 to 3650",
     "policy": "is not the name of a file; expected that of a policy file",
     "log_level": "is not a log level; expected debug, info, warning or error",
     "log_events": "is not a choice of log events; expected all, notable or none",
@@ -259,10 +293,28 @@ def _meant(name: str) -> str | None:
 
 
 def _dotenv() -> Iterable[str]:
+    """The names in .env. Raises InvalidSettings where a line is no setting: its library passes over those."""
     if not DOTENV.exists():
         return ()
-    text_of(DOTENV, "the settings file")
+    seen: set[str] = set()
+    for binding in parse_stream(StringIO(text_of(DOTENV, "the settings file"))):
+        where = f"line {binding.original.line + _blank_lines(binding.original.string)} of {DOTENV}"
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise InvalidSettings(f"{where} is no setting; write NAME=VALUE, or begin it with #")
+        name = (binding.key or "").upper()
+        if name.startswith(PREFIX) and name in seen:
+            raise InvalidSettings(f"{where} has {name} again; keep one of them")
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields:
+            known = _meant(name.removeprefix(PREFIX).lower())
+            hint = f"did you mean {env(known)}?" if known else "take it out"
+            raise InvalidSettings(f"{where}: there is no setting {name}; {hint}")
+        seen.add(name)
     return DotEnvSettingsSource(Settings).env_vars
+
+
+def _blank_lines(text: str) -> int:
+    """How many lines go before the one that says something."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:

@@ -10,6 +10,8 @@ from typing import Final
 
 import structlog
 
+from gateway.system.telemetry import drain
+
 #: Who was told to stop and has not let go by then ends at once. A log that is away can hold a step up for
 #: longer than whoever stops the process will wait; ending so is no worse than SIGKILL, which is provided for.
 LET_GO_S: Final = 8.0
@@ -31,22 +33,27 @@ def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
     stop = asyncio.Event()
 
     def begin() -> None:
-        if not stop.is_set():
-            # A daemon, so that it keeps no process alive; a thread, because the loop may be what is stuck.
-            timer = threading.Timer(LET_GO_S, _end_at_once)
-            timer.daemon = True
-            timer.start()
+        """Stop first: whatever else fails here, the stop is not lost."""
+        if stop.is_set():
+            return
         stop.set()
+        # A daemon, so that it keeps no process alive; a thread, because the loop may be what is stuck.
+        timer = threading.Timer(LET_GO_S, _end_at_once)
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:  # no thread can be started
+            loop.call_later(LET_GO_S, _end_at_once)
 
     def on_signal(name: str) -> None:
-        say.info("gateway.stopping", signal=name)
         begin()
+        say.info("gateway.stopping", signal=name)
 
     def on_lifeline(descriptor: int) -> None:
         if not os.read(descriptor, 1024):
+            begin()
             loop.remove_reader(descriptor)
             say.warning("supervisor.gone")
-            begin()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, on_signal, number.name)
@@ -63,4 +70,5 @@ def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
 
 def _end_at_once() -> None:
     structlog.get_logger("gateway").warning("gateway.gave_up", after_s=LET_GO_S)
+    drain()
     os._exit(0)

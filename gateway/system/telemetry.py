@@ -1,5 +1,6 @@
 """Structured logs: one event name for each thing that happens, and never personal data."""
 
+import atexit
 import logging
 import os
 import sys
@@ -14,10 +15,22 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gateway.system.terminal import printable
+from gateway.system.unblocked import Unblocked
+
 #: Ids come from outside; a longer one is cut in a log line.
 LONGEST_VALUE: Final = 200
+#: What the gateway itself has to say may be longer.
+OWN_WORDS: Final = frozenset({"error", "reason", "what_to_do", "trace"})
+LONGEST_WORDS: Final = 10_000
 #: A library complains many times a second while the brokers are away: after the first time, so often is told.
 COMPLAINTS_APART_S: Final = 60.0
+#: How long a process that ends waits for whoever reads its log.
+LAST_LINES_S: Final = 1.0
+
+
+#: What waits for whoever reads the log is bounded by the number of writes.
+WRITTEN_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,7 @@ _DECIDED: Final = (
     *("event_id", "po_number", "provider_id", "message_id", "trace_id"),
     *("decided_at", "rule"),
 )
+_BREACH: Final = (*_DECIDED, "kind", "session_id", "because", "due_on")
 LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "gateway.started": LogEvent("info", ("version", "log", "partitions"), "The gateway begins to work."),
     "settings.unknown": LogEvent(
@@ -44,6 +58,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
+    "gateway.failed": LogEvent(
+        "error",
+        ("code", "reason", "what_to_do", "trace"),
+        "It ends because of this: the last line of `run` where standard error is no terminal. `code` stays "
+        "the same, the words may change. `trace` is there with --debug only.",
+    ),
     "gateway.gave_up": LogEvent(
         "warning",
         ("after_s",),
@@ -63,6 +83,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("worker", "status"),
         "A worker said what starting it again would not mend; its line above says what. All are stopped.",
     ),
+    "supervisor.nothing_left": LogEvent(
+        "error",
+        ("worker",),
+        "Records of all partitions of a worker are lost, so it has ended and is not started again; its "
+        "partitions are the others'. Where none is left, all ends with 1.",
+    ),
     "supervisor.stopping": LogEvent("info", ("signal",), "It was told to stop, and passes that on."),
     "supervisor.killed": LogEvent(
         "error", ("worker", "after_s"), "A worker had not ended so long after it was told to; it was killed."
@@ -77,11 +103,23 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "HTTP is served: health, metrics, and the providers' API unless `api.off` says otherwise. `url` is "
         "where, on this machine; `sandbox`, in one, where all that is ready-made in it is shown.",
     ),
+    "http.exposed": LogEvent(
+        "warning",
+        ("host", "what"),
+        "GATEWAY_HTTP_HOST lets other machines reach what is for trials on one: `what`. The container image "
+        "sets it to 0.0.0.0: publish the port on 127.0.0.1, or name an identity provider.",
+    ),
     "http.full": LogEvent(
         "warning",
         ("connections",),
         "As many connections are open as may be, and more are closed at once; said once a minute at the "
         "most. See who opens them.",
+    ),
+    "http.crowded": LogEvent(
+        "warning",
+        ("connections",),
+        "One address has as many connections open as one may, and more are closed at once; said once a "
+        "minute at the most. See who opens them; where it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
     ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
@@ -123,8 +161,21 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "partition.dropped": LogEvent(
         "warning",
-        ("partition", "error", "again_in_s"),
-        "Something went wrong; what was not committed is dropped, and the partition claimed again.",
+        ("partition", "cause", "operation", "topic", "again_in_s"),
+        "Something went wrong, at what, and on which topic where that is known. What was not committed is "
+        "dropped, and the partition claimed again.",
+    ),
+    "partition.records_lost": LogEvent(
+        "error",
+        ("partition", "error"),
+        "Records of the partition that were not decided are lost; nothing is decided on it until that is "
+        "accepted. See [Lost records](kafka.md#lost-records).",
+    ),
+    "partition.loss_accepted": LogEvent(
+        "warning",
+        ("partition", "topic", "decided", "goes_on"),
+        "Somebody accepted that records are lost: those of the topic from the offset up to which it was "
+        "decided to the one where it goes on.",
     ),
     "gateway.summary": LogEvent(
         "info",
@@ -148,6 +199,15 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         (*_DECIDED, "referred_on", "effective_on", "attended"),
         "A referral ended without a start: 'Did Not Start'. `attended`: whether a session was.",
     ),
+    "referral.attached": LogEvent(
+        "info", (*_DECIDED, "kind", "on"), "The participant was attached, on the day `on`."
+    ),
+    "session.reported": LogEvent(
+        "debug",
+        (*_DECIDED, "kind", "session_id", "requirement", "because"),
+        "The Jobcentre is told that a session was booked, changed or cancelled, or that somebody can't come. "
+        "`kind` says which.",
+    ),
     "attendance.reported": LogEvent(
         "debug",
         (*_DECIDED, "kind", "session_id", "requirement"),
@@ -155,12 +215,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "sanction.raised": LogEvent(
         "info",
-        (*_DECIDED, "kind", "session_id", "withdraws"),
-        "A decision maker is notified of a mandatory session that was missed. `kind` is the type of failure.",
+        (*_DECIDED, "kind", "failure_type", "session_id", "withdraws"),
+        "A decision maker is notified of a mandatory session that was missed. `kind` is the failure.",
     ),
     "sanction.withdrawn": LogEvent(
         "info",
-        (*_DECIDED, "kind", "session_id", "withdraws"),
+        (*_DECIDED, "kind", "failure_type", "session_id", "withdraws"),
         "Such a notification is withdrawn; `withdraws` is its event_id.",
     ),
     "attachment.backed_out": LogEvent(
@@ -171,12 +231,13 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         (*_DECIDED, "kind", "session_id", "due_on"),
         "The provider is told what to do next. Instructions that go with another line here have none.",
     ),
-    "breach.raised": LogEvent(
-        "info", (*_DECIDED, "kind", "due_on"), "The provider has missed a limit, that of `due_on`."
+    "notice.sent": LogEvent(
+        "info",
+        (*_DECIDED, "kind", "on"),
+        "The Jobcentre is told what it has to know or to do. `kind` is what, `on` the day that it is about.",
     ),
-    "breach.cleared": LogEvent(
-        "info", (*_DECIDED, "kind", "due_on"), "A record that came later shows that a limit was met."
-    ),
+    "breach.raised": LogEvent("info", _BREACH, "The provider has missed a limit, that of `due_on`."),
+    "breach.cleared": LogEvent("info", _BREACH, "A record that came later shows that a limit was met."),
     "message.refused": LogEvent(
         "info", (*_DECIDED, "topic", "code"), "A message was refused; its outcome says so to its sender."
     ),
@@ -197,15 +258,44 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "A message was on another partition than its key belongs on, and has been put there.",
     ),
     "log.away": LogEvent(
-        "warning", ("error", "again_in_s"), "The brokers can't be used yet; they are waited for."
+        "warning",
+        ("error",),
+        "The log can't be used, and is waited for: said once until it is back, however many partitions wait.",
+    ),
+    "log.back": LogEvent("info", ("after_s",), "The log can be used again, for all that waited."),
+    "disk.filling": LogEvent(
+        "warning",
+        ("file", "room_mib"),
+        "The disk of the log or of the projection has less than 1 GiB left.",
+    ),
+    "clock.leapt": LogEvent(
+        "error",
+        ("why", "by_s"),
+        "Nothing is decided or taken by the clock of this machine any more: `why`, by so many seconds. See "
+        "to it, then run `gateway clock accept`.",
+    ),
+    "clock.accepted": LogEvent("warning", (), "Somebody accepted the clock as it is; deciding goes on."),
+    "clock.behind": LogEvent(
+        "warning",
+        ("by_s",),
+        "The clock is so far behind what was decided last. Until it has caught up, what comes is decided at "
+        "that instant, and no deadline falls due.",
     ),
     "group.left": LogEvent(
-        "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
+        "warning",
+        ("error", "again_in_s"),
+        "The consumer group can't be used; it is joined again, which is tried until it works.",
     ),
     "message.failed": LogEvent(
         "error",
         ("partition", "topic", "offset", "error"),
         "The rules raised on a record, twice; it went to gateway.dead-letters. This is a bug: report it.",
+    ),
+    "message.too_large": LogEvent(
+        "warning",
+        ("partition", "topic", "offset"),
+        "What comes of a message, or its letter, is larger than the log takes: it went to "
+        "gateway.dead-letters, in the second case without its content.",
     ),
     "deadline.fell_due": LogEvent(
         "debug", ("partition", "po_number", "events"), "A deadline of a referral has passed."
@@ -222,9 +312,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.token_refused": LogEvent(
         "warning",
-        ("reason", "path", "kid"),
-        "Somebody called the API without a token that is taken. `path` is the kind of path, `kid` the key "
-        "that the token names, where it is a known one.",
+        ("reason", "count", "path", "kid"),
+        "Somebody called the API without a token that is taken: `path` is the kind of path, `kid` the key "
+        "that the token names, where it is a known one. Said of the first for this reason, and then once a "
+        "minute of all that came meanwhile, with how many.",
     ),
     "security.forbidden": LogEvent(
         "warning",
@@ -246,7 +337,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning", (), "The projection was of a log that is no longer there; it is filled from the beginning."
     ),
     "projection.dropped": LogEvent(
-        "warning", ("error", "again_in_s"), "Following the log for those who ask failed; it is tried again."
+        "warning",
+        ("error", "again_in_s"),
+        "Following the log for those who ask failed; it is tried again. Said once for as long as it fails in "
+        "the same way.",
     ),
     "projection.unreadable": LogEvent(
         "warning",
@@ -262,6 +356,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("topic", "offset"),
         "A record was written by a later version, so it is not shown; upgrade the gateway.",
+    ),
+    "log.dropped": LogEvent(
+        "warning",
+        ("lines",),
+        "Nobody read the log for so long that so many lines of it were dropped; it goes on here. No decision "
+        "waits for whoever reads it.",
     ),
     "library.complained": LogEvent(
         "warning",
@@ -283,16 +383,20 @@ _FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENT
 def _only_what_is_listed(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
     """Let through only the fields that LOG_EVENTS names, so that nothing else can reach a log by mistake."""
     allowed = _FIELDS.get(event_dict["event"], _ALWAYS)
-    return {key: _short(value) for key, value in event_dict.items() if key in allowed}
+    return {
+        key: _short(value, LONGEST_WORDS if key in OWN_WORDS else LONGEST_VALUE)
+        for key, value in event_dict.items()
+        if key in allowed
+    }
 
 
-def _short(value: object) -> object:
+def _short(value: object, longest: int) -> object:
     """A value that is no longer than it should be, and has nothing in it that a terminal would act on."""
     if not isinstance(value, str):
         return value
-    if len(value) > LONGEST_VALUE:
-        value = value[:LONGEST_VALUE] + "…"
-    return value if value.isprintable() else value.encode("unicode_escape").decode()
+    if len(value) > longest:
+        value = value[:longest] + "…"
+    return printable(value)
 
 
 def _of_worker(worker: int, _: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
@@ -337,6 +441,36 @@ class _Unfailing:
             self._stream.flush()
 
 
+def _note_dropped(lines: int) -> None:
+    structlog.get_logger("gateway").warning("log.dropped", lines=lines)
+
+
+#: Standard error of this process, which is written to without waiting for whoever reads it.
+_STANDARD_ERROR: Final = Unblocked(2, _note_dropped)
+
+
+def _target(stream: TextIO) -> TextIO:
+    """What lines for a stream are written to."""
+    try:
+        is_standard_error = stream is sys.stderr and stream.fileno() == 2
+    except (OSError, ValueError):
+        is_standard_error = False
+    return cast(TextIO, _STANDARD_ERROR if is_standard_error else _Unfailing(stream))
+
+
+def print_last(text: str) -> None:
+    """Print what a command ends with on standard error, behind all that was logged."""
+    _target(sys.stderr).write(f"{text}\n")
+
+
+def drain() -> None:
+    """Wait until all that was logged has been written, for LAST_LINES_S at the most: the process ends."""
+    _STANDARD_ERROR.drain(LAST_LINES_S)
+
+
+atexit.register(drain)
+
+
 def configure(level: str, stream: TextIO | None = None, *, worker: int | None = None) -> None:
     """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver.
 
@@ -360,13 +494,13 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing(stream))),
+        logger_factory=structlog.WriteLoggerFactory(_target(stream)),
         cache_logger_on_first_use=True,
     )
 
 
 def log_lines(lines: Iterable[Line]) -> None:
-    """Log lines that were made together: written at once, which takes a quarter of the time.
+    """Log lines that were made together: written some at a time, which takes a quarter of the time.
 
     Their levels were looked at before, and they have no fields but those that are listed.
     """
@@ -382,8 +516,8 @@ def log_lines(lines: Iterable[Line]) -> None:
         said.update(of_all)
         said["level"] = level
         rendered.append(render(sink, level, _shortened(said)))
-    if rendered:
-        sink.msg("\n".join(rendered))
+    for first in range(0, len(rendered), WRITTEN_AT_ONCE):
+        sink.msg("\n".join(rendered[first : first + WRITTEN_AT_ONCE]))
 
 
 def json_line(line: Line) -> bytes:
@@ -395,7 +529,7 @@ def json_line(line: Line) -> bytes:
 def _shortened(said: EventDict) -> EventDict:
     for name, value in said.items():
         if type(value) is str and (len(value) > LONGEST_VALUE or not value.isprintable()):
-            said[name] = _short(value)
+            said[name] = _short(value, LONGEST_VALUE)
     return said
 
 

@@ -58,6 +58,40 @@ def test_it_serves_on_its_port_until_it_is_stopped(tmp_path: Path) -> None:
     assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.summary", "gateway.stopped"]
 
 
+@pytest.mark.parametrize(
+    ("host", "option", "settings", "exposed"),
+    [
+        ("0.0.0.0", [], {}, ["an API whose tokens are signed with the development key"]),
+        ("::", [], {}, ["an API whose tokens are signed with the development key"]),
+        (
+            "0.0.0.0",
+            ["--sandbox"],
+            {},
+            ["a sandbox, which takes messages and moves its clock without a token"],
+        ),
+        ("127.0.0.1", [], {}, []),
+        ("localhost", ["--sandbox"], {}, []),
+        (
+            "0.0.0.0",
+            [],
+            {
+                "GATEWAY_JWT_ISSUER": "https://issuer.example",
+                "GATEWAY_JWT_AUDIENCE": "gateway",
+                "GATEWAY_JWKS_URL": "http://127.0.0.1:1/jwks.json",
+            },
+            [],
+        ),
+    ],
+)
+def test_what_is_for_trials_and_can_be_reached_by_others_is_warned_of(
+    host: str, option: list[str], settings: dict[str, str], exposed: list[str], tmp_path: Path
+) -> None:
+    environment = on(free_port()) | {"GATEWAY_HTTP_HOST": host} | settings
+    with started("run", *option, cwd=tmp_path, environment=environment) as run:
+        warned = [line for line in read_until(run, "http.started") if line["event"] == "http.exposed"]
+    assert [(line["host"], line["what"]) for line in warned] == [(host, what) for what in exposed]
+
+
 def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
@@ -67,8 +101,10 @@ def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: P
         read_until(run, "http.started")
         second = spawn("run", cwd=other, environment=on(port))
         assert second.status == 1
-        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.err
-        assert spawn("run", cwd=one, environment=on(port)).err.startswith("gateway: another gateway runs on")
+        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.sentence
+        assert not [*other.glob("gateway.db*")], "no log is made that nobody uses"
+        third = spawn("run", cwd=one, environment=on(port))
+        assert third.sentence.startswith("another gateway runs on")
 
 
 def test_a_run_that_ends_by_itself_serves_only_where_a_port_is_set(tmp_path: Path) -> None:
@@ -140,3 +176,31 @@ def test_workers_need_a_port_each(gateway: Gateway, monkeypatch: pytest.MonkeyPa
     refused = gateway("run", "--workers", "2")
     assert refused.status == 2
     assert refused.sentence.startswith("GATEWAY_HTTP_PORT with --workers 2 needs the ports up to 65536")
+
+
+def test_a_log_that_is_gone_is_not_started_as_an_empty_one(tmp_path: Path) -> None:
+    """In an empty folder it is made; after that, only on purpose."""
+    with started("run", cwd=tmp_path) as run:
+        read_until(run, "partition.claimed")
+        run.send_signal(signal.SIGTERM)
+        assert ended(run)[0] == 0
+    (tmp_path / "gateway.db").rename(tmp_path / "elsewhere.db")
+    gone = spawn("run", cwd=tmp_path)
+    assert gone.status == 1
+    assert "make a new log on purpose with `gateway topics create`" in gone.sentence
+    assert "gateway.db.lock is there" in spawn("feed", "-", cwd=tmp_path).sentence
+    made = spawn("topics", "create", cwd=tmp_path)
+    assert (made.status, made.out) == (0, b"the log gateway.db has 1 partition\n")
+    with started("run", cwd=tmp_path) as run:
+        read_until(run, "partition.claimed")
+
+
+def test_a_log_that_must_exist_is_made_by_topics_create_alone(tmp_path: Path) -> None:
+    must = {"GATEWAY_LOG_MUST_EXIST": "true"}
+    for command in (["run"], ["run", "--sandbox"], ["feed", "-"]):
+        refused = spawn(*command, cwd=tmp_path, environment=must | on(free_port()))
+        assert refused.status == 1
+        assert "GATEWAY_LOG_MUST_EXIST is set" in refused.sentence
+    assert spawn("topics", "create", cwd=tmp_path, environment=must).status == 0
+    with started("run", cwd=tmp_path, environment=must) as run:
+        read_until(run, "partition.claimed")

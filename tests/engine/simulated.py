@@ -141,6 +141,7 @@ class Ground:
         #: Each change of a state, in the order in which they were committed.
         self.changed: list[tuple[str, bytes | None]] = []
         self.handled: dict[str, Handled] = {}
+        self.clock_accepted: int | None = None
         self.kept = [_Kept() for _ in range(partitions)]
 
     def put(self, draft: Draft, at: int) -> None:
@@ -333,9 +334,26 @@ class SimulatedLog:
         """What was done with dead letters."""
         return dict(self.ground.handled)
 
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided."""
+        instants = [kept.decided_to for kept in self.ground.kept if kept.decided_to is not None]
+        return max(instants, default=None)
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that a clock which says this is right."""
+        self.ground.clock_accepted = at
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last."""
+        return self.ground.clock_accepted
+
     async def identity(self) -> str:
         """That of the ground."""
         return self.ground.name
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """Those of the lists."""
+        return {"inbound": len(self.ground.arrived_at), "outbound": len(self.ground.outbound)}
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> SimulatedChanges:
         """A reader of what is committed on these topics, and of states."""

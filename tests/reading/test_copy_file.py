@@ -20,7 +20,7 @@ from gateway.reading.following import Following
 from gateway.rules.messages import PROVIDERS_TOPIC
 from tests.cli.running import Json, life, referral, started
 from tests.patience import PATIENCE_S, in_the_end
-from tests.reading.filling import Rows, a_log, decide, filled, following, rows
+from tests.reading.filling import Rows, a_log, decide, fill_up, filled, following, rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -313,3 +313,47 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "projection")
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     db.close()
+
+
+@pytest.mark.parametrize("end", ["", "-wal", ".lock"])
+def test_a_projection_that_others_can_write_is_refused(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "projection"
+    CopyFile(path).close()
+    beside = tmp_path / f"projection{end}"
+    beside.touch()
+    beside.chmod(0o606)
+    with pytest.raises(LogError, match="can be written by every user of this machine; run chmod o-w on it"):
+        CopyFile(path)
+
+
+@pytest.mark.parametrize("read", [False, True])
+async def test_what_is_erased_leaves_the_disk_with_the_next_checkpoint(tmp_path: Path, read: bool) -> None:
+    """Whatever SQLite was built with; where somebody reads the copy, with the one after that."""
+    known, special = referral(), referral("2016-03-15T09:00:00Z", special_customer_record=True)
+    known["value"]["participant"] = {"surname": "Featherstonehaugh"}
+    special["value"] |= {"message_id": "special", "po_revision": 2}
+    path = tmp_path / "projection"
+    file = CopyFile(path)
+
+    def left() -> bool:
+        names = (path, tmp_path / "projection-wal")
+        return any(b"Featherstonehaugh" in name.read_bytes() for name in names if name.exists())
+
+    assert file.db.execute("PRAGMA secure_delete").fetchone() == (1,)
+    async with a_log(tmp_path / "gateway.db") as log:
+        await decide(log, [known])
+        await fill_up(log, file)
+        file.checkpoint()
+        assert left()
+        view = file.view()
+        if read:
+            view.execute("BEGIN")
+            view.execute("SELECT count(*) FROM state").fetchone()
+        await decide(log, [special])
+        await fill_up(log, file)
+        file.checkpoint()
+        assert left() == read
+        view.close()
+        file.checkpoint()
+        assert not left()
+    file.close()

@@ -88,7 +88,8 @@ def test_the_life_of_a_referral_is_told_in_order() -> None:
     )
     assert [(line["event"], line.get("kind")) for line in said] == [
         ("referral.received", None),
-        ("sanction.raised", "FAILURE_TO_UNDERTAKE_WORK_RELATED_ACTIVITY"),
+        ("sanction.raised", "DID_NOT_ATTEND"),
+        ("instruction.sent", "ARRANGE_ALTERNATIVE_SESSION"),
         ("message.refused", None),
         ("breach.raised", "SESSION_LATE"),
         ("referral.cancelled", None),
@@ -138,7 +139,8 @@ def test_a_line_has_the_trace_of_the_message_that_led_to_it() -> None:
 def test_notable_is_what_changes_somebodys_benefit_fee_or_duty_and_all_is_every_message() -> None:
     notable, everything = shown("info", "notable"), shown("info", "all")
     assert {"sanction.raised", "breach.cleared", "message.refused", "message.held"} <= notable.keys()
-    more = {"message.applied", "message.duplicate", "attendance.reported", "referral.accepted"}
+    more = {"message.applied", "message.duplicate", "attendance.reported", "session.reported"}
+    more.add("referral.accepted")
     assert everything.keys() - notable.keys() == more
     assert set(everything) == NAMES
     assert everything["message.applied"] == "info"
@@ -192,7 +194,7 @@ async def run(path: Path, lines: list[Json], told: io.StringIO) -> list[Said]:
 async def test_a_step_is_logged_when_it_is_committed_and_once(tmp_path: Path, told: io.StringIO) -> None:
     said = await run(tmp_path / "gateway.db", life(), told)
     ids = [line["event_id"] for line in said if "event_id" in line]
-    assert len(ids) == len(set(ids)) == 5
+    assert len(ids) == len(set(ids)) == 6
     (letter,) = [line for line in said if line["event"] == "message.dead_lettered"]
     assert letter["level"] == "warning"
     assert (letter["letter"], letter["code"]) == ("jobcentre.wp11-0-1", "UNDECODABLE")

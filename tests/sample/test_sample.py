@@ -12,6 +12,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from holidays import country_holidays
 from msgspec.json import decode
 
@@ -20,10 +21,11 @@ from gateway.replay.decisions import replay
 from gateway.rules.events import Outcome
 from gateway.rules.messages import RECORD_NAMED
 from gateway.rules.policy import shipped
-from gateway.sample import programme
+from gateway.sample import ends_on, programme
 from gateway.sample.clock import day_of, iso
 from gateway.sample.people import GROUPS
 from gateway.sample.programme import calendar
+from gateway.system.errors import UsageError
 
 _LONDON: Final = ZoneInfo("Europe/London")
 _BANK_HOLIDAYS: Final = country_holidays("GB", subdiv="ENG", years=[2016, 2017])
@@ -92,6 +94,47 @@ def test_no_two_messages_of_one_referral_come_at_one_instant(referrals: int, see
 
 def test_a_large_programme_begins_without_being_made_whole() -> None:
     assert len(list(islice(programme(1_000_000, 1), 500))) == 500
+
+
+# Until a day
+
+several_days = pytest.mark.parametrize(
+    ("referrals", "until"), [(60, date(2026, 11, 30)), (60, date(2027, 1, 4)), (_MANY, date(2031, 4, 2))]
+)
+
+
+@several_days
+def test_a_programme_until_a_day_comes_up_to_it_and_has_nothing_later(referrals: int, until: date) -> None:
+    lines = [decode(line) for line in programme(referrals, 1, until)]
+    days = [_instant(line["at"]).astimezone(_LONDON).date() for line in lines]
+    assert days == sorted(days)
+    assert 0 < (until - days[-1]).days <= 7
+    referred = [day for day, line in zip(days, lines, strict=True) if line["type"] == "Referral"]
+    assert (until - referred[-1]).days <= 7
+    assert len({line["value"]["po_number"] for line in lines}) > 0.95 * referrals
+    bank_holidays = country_holidays("GB", subdiv="ENG", years=[until.year - 1, until.year])
+    assert not any(day.weekday() == _SUNDAY or day in bank_holidays for day in referred)
+
+
+@several_days
+def test_it_is_as_believable_as_another(referrals: int, until: date) -> None:
+    events = list(replay(read_lines(programme(referrals, 1, until)), shipped()))
+    outcomes = Counter(event.status for event in events if isinstance(event, Outcome))
+    assert outcomes["APPLIED"] > 0.95 * outcomes.total()
+
+
+def test_today_is_that_of_london() -> None:
+    with time_machine.travel(datetime(2026, 6, 30, 23, 30, tzinfo=UTC)):
+        assert ends_on("today") == date(2026, 7, 1)
+    assert ends_on("2026-11-30") == date(2026, 11, 30)
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "2026-02-30", "2012-12-31", "2100-01-01", "30/11/2026"])
+def test_what_is_no_day_to_end_on_is_refused(text: str) -> None:
+    with pytest.raises(
+        UsageError, match="--until is not a date; expected 2013-01-01 to 2099-12-31, or today"
+    ):
+        ends_on(text)
 
 
 # The form

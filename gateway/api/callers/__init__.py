@@ -1,8 +1,8 @@
 """Who may call the providers' API: bearer tokens (JWT), the keys that sign them, and what is refused."""
 
 from gateway.api.callers.authenticating import Authenticator
-from gateway.api.callers.configured import authenticator
+from gateway.api.callers.configured import authenticator, has_identity_provider
 from gateway.api.callers.verifying import OPERATE, Caller
 from gateway.api.security import Refusals
 
-__all__ = ["OPERATE", "Authenticator", "Caller", "Refusals", "authenticator"]
+__all__ = ["OPERATE", "Authenticator", "Caller", "Refusals", "authenticator", "has_identity_provider"]

@@ -9,11 +9,13 @@ from aiohttp import web
 
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import Keys
-from gateway.api.callers.verifying import LARGEST_TOKEN, Caller, TokenRefused, header_of, verify
-from gateway.api.security import Refusals
+from gateway.api.callers.verifying import LARGEST_TOKEN, Caller, Header, TokenRefused, header_of, verify
+from gateway.api.security import Refusals, TokenReason
 
 #: How many tokens are remembered as good.
 MOST_REMEMBERED: Final = 10_000
+#: Why a token is refused that a key may have signed which is not known here yet.
+_OF_KEYS: Final[frozenset[TokenReason]] = frozenset({"key_unknown", "algorithm", "signature"})
 _BEARER: Final = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE)
 
 
@@ -34,7 +36,7 @@ class Authenticator:
         most_remembered: int = MOST_REMEMBERED,
     ) -> None:
         self.refusals = refusals
-        self._keyring = keyring
+        self.keyring = keyring
         self._issuer = issuer
         self._audience = audience
         self._most_remembered = most_remembered
@@ -43,13 +45,13 @@ class Authenticator:
         self._keys: Keys | None = None
 
     async def __aenter__(self) -> Self:
-        await self._keyring.__aenter__()
+        await self.keyring.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._keyring.__aexit__(kind, error, trace)
+        await self.keyring.__aexit__(kind, error, trace)
 
     async def caller(self, request: web.Request) -> Caller:
         """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
@@ -63,7 +65,7 @@ class Authenticator:
         return caller
 
     async def _token(self, token: str) -> Caller:
-        keys = self._keyring.keys or await self._keyring.newest()
+        keys = self.keyring.keys or await self.keyring.newest()
         if keys is None:
             raise TokenRefused("keys_unavailable")
         name = sha256(token.encode()).digest()
@@ -74,20 +76,30 @@ class Authenticator:
             del self._verified[name]
             raise TokenRefused("expired", known.kid)
         header = header_of(token)
-        kid = header.key_id
-        if not keys.knows(kid, header.alg):
-            keys = await self._keyring.newest() or keys
-        key = keys.find(kid, header.alg)
-        if key is None:
-            if kid is not None and kid in keys.kids:
-                raise TokenRefused("algorithm", kid)
-            raise TokenRefused("key_unknown")
-        found = verify(token, kid, key, issuer=self._issuer, audience=self._audience)
+        try:
+            found = self._verified_by(keys, token, header)
+        except TokenRefused as refused:
+            newest = await self.keyring.newest() if refused.reason in _OF_KEYS else keys
+            # There may be a new key under the id of an old one.
+            if newest is None or newest is keys:
+                raise
+            keys = newest
+            found = self._verified_by(keys, token, header)
         remembered = self._remembered(keys)
         if len(remembered) >= self._most_remembered:
             del remembered[next(iter(remembered))]
         remembered[name] = found
         return found
+
+    def _verified_by(self, keys: Keys, token: str, header: Header) -> Caller:
+        """Who bears a token, by these keys. Raises TokenRefused."""
+        kid = header.key_id
+        key = keys.find(kid, header.alg)
+        if key is None:
+            if kid is not None and kid in keys.kids:
+                raise TokenRefused("algorithm", kid)
+            raise TokenRefused("key_unknown")
+        return verify(token, kid, key, issuer=self._issuer, audience=self._audience)
 
     def _remembered(self, keys: Keys) -> dict[bytes, Caller]:
         """What was found good by these keys: nothing that a key signed which has been withdrawn."""

@@ -5,7 +5,7 @@ Whoever can read the key can speak for any provider. So only the user that runs 
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -30,10 +30,12 @@ from jwt.algorithms import ECAlgorithm
 from gateway.api.callers.keys import LARGEST_SET
 from gateway.api.callers.sources import NotFetched, Source
 from gateway.settings.settings import InvalidSettings
+from gateway.system.ownership import exposed
 
 ISSUER: Final = "urn:information-session-gateway:development"
 AUDIENCE: Final = "information-session-gateway"
 SUBJECT: Final = "gateway-token"
+_LONGEST_SUBJECT: Final = 256
 _ALGORITHM: Final = "ES256"
 #: The permission of users who are neither the owner nor of the file's group.
 _OF_OTHERS: Final = 0o007
@@ -51,6 +53,8 @@ def development_key(path: Path) -> EllipticCurvePrivateKey:
     """
     if not path.exists():
         _make(path)
+    if why := exposed(path):
+        raise InvalidSettings(f"the development key {why}, or delete it for a new one")
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_mode & _OF_OTHERS:
             raise InvalidSettings(
@@ -69,8 +73,6 @@ def development_key(path: Path) -> EllipticCurvePrivateKey:
 
 def _make(path: Path) -> None:
     """Write a new key beside the place, and put it there whole, unless another process was quicker."""
-    if not path.parent.is_dir():
-        raise InvalidSettings(f"there is no folder {path.parent} for the log and its key; make it first")
     key = generate_private_key(SECP256R1())
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # with mode 0600
@@ -113,7 +115,7 @@ def token(
     claims: dict[str, object] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": SUBJECT,
+        "sub": _subject(named),
         "iat": int(now_s),
         "exp": int(now_s) + valid_for_s,
         "scope": " ".join(scopes),
@@ -122,6 +124,14 @@ def token(
         claims["provider_id"] = named[0] if len(named) == 1 else named
     key = development_key(path)
     return jwt.encode(claims, key, _ALGORITHM, headers={"kid": _kid(key)})
+
+
+def _subject(providers: Sequence[str]) -> str:
+    """Whose tokens are told apart by whom they are for: an Idempotency-Key is that of one subject."""
+    subject = " ".join((SUBJECT, *providers))
+    return (
+        subject if len(subject) <= _LONGEST_SUBJECT else f"{SUBJECT} {sha256(subject.encode()).hexdigest()}"
+    )
 
 
 def _kid(key: EllipticCurvePrivateKey) -> str:

@@ -4,9 +4,11 @@ PyJWT has a client for such addresses, which holds up its thread, the gateway's 
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
+from stat import S_ISREG, S_IWOTH
 from typing import Final
 
 import aiohttp
@@ -80,6 +82,11 @@ def read_file(path: Path) -> bytes:
     """What a file holds, up to a byte more than a set may have. Raises NotFetched."""
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if S_ISREG(mode) and mode & S_IWOTH:  # whoever can write to it says who may call
+                raise NotFetched(
+                    "GATEWAY_JWKS_FILE can be written by every user of this machine; run chmod o-w on it"
+                )
             return file.read(LARGEST_SET + 1)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()

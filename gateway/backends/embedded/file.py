@@ -7,37 +7,47 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.engine.log import LogBusy, LogError
+from gateway.engine.log import DELIVERY_PLANS, LogBusy, LogError, TooLarge
+from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 T = TypeVar("T")
 
 #: 'WPIS': marks the file as a gateway log.
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
-VERSION: Final = 2
+VERSION: Final = 3
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
 #: Of a new file. States are written all over their table: with SQLite's 4 KiB a large step takes half as long
 #: again to write, and one of a single message about as long.
 PAGE_BYTES: Final = 16_384
+#: What lies beside a log that has been used: SQLite's files, the lock, the development key.
+_BESIDE: Final = ("-wal", "-shm", ".lock", ".key")
 #: How much is written beside the file before it is copied into it.
 CHECKPOINT_BYTES: Final = 64 * 1024 * 1024
+#: How long what was erased may stay beside the file where there is no rest.
+ERASED_WITHIN_S: Final = 10.0
+#: How long to wait before truncating what is beside the file again, where somebody read it.
+_AGAIN_S: Final = 1.0
 
-_SCHEMA: Final = """
+_SCHEMA: Final = f"""
 CREATE TABLE inbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
-    key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT) STRICT;
+    key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
+    caller TEXT) STRICT;
 CREATE TABLE outbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
     status TEXT, trace_id TEXT) STRICT;
+CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
@@ -47,12 +57,12 @@ CREATE TABLE position (
 CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
+CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE handled (
     letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
 """
 
 _WHAT_TO_DO: Final = {
-    sqlite3.SQLITE_TOOBIG: "what is kept of one purchase order is too large for the log {path}; report it",
     sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
     sqlite3.SQLITE_READONLY: "the log {path} can't be written; allow it, or name another file",
     sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name, permissions and disk",
@@ -68,19 +78,31 @@ class EmbeddedFile:
     `run` does work in that thread; everything else is for work that runs there.
     """
 
-    def __init__(self, path: Path, schema: str = "", busy_ms: int = BUSY_MS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str = "",
+        busy_ms: int = BUSY_MS,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """schema: more tables and indexes of a new file, as SQL statements with ; between them.
 
-        busy_ms: how long to wait for another process that writes.
+        busy_ms: how long to wait for another process that writes. now_s: a clock that doesn't go back, in
+        seconds.
         """
+        self._now_s = now_s
         self.path = path
-        #: It is never made anew while it is used.
+        #: It is never made anew while it is used, and all that comes out has one order.
         self.made_anew = 0
+        self.one_order = True
         self._busy_ms = busy_ms
         self._schema = f"{_SCHEMA};{schema}" if schema else _SCHEMA
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
+        #: When to overwrite what was erased, at rest and in any case, by the clock; None: nothing was erased.
+        #: At first it is unknown whether a process that was killed left something.
+        self._overwrite_s: tuple[float, float] | None = (0.0, 0.0)
         #: Which file it is, whatever is found under its name later; None: not opened yet.
         self._opened: tuple[int, int] | None = None
 
@@ -128,6 +150,15 @@ class EmbeddedFile:
                 f"the log {self.path} can't be locked ({error.strerror}); check its folder"
             ) from None
 
+    def begin_history(self) -> None:
+        """Give what comes out from now on a mark of its own.
+
+        A copy of the file, such as a backup, has the marks up to where it was copied; whoever goes on with it
+        gives others from there on. So a place in the log says of which history it is. To be called in a
+        transaction, by whoever claims a partition.
+        """
+        self.db.execute("INSERT OR REPLACE INTO history VALUES (?, randomblob(8))", (self.end("outbound"),))
+
     @property
     def keeps_time(self) -> bool:
         """Whether records were put in it with timestamps of their own."""
@@ -157,6 +188,40 @@ class EmbeddedFile:
             db.execute("UPDATE sandbox SET now = max(now, ?)", (now,))
             return int(db.execute("SELECT now FROM sandbox").fetchone()[0])
 
+    @property
+    def clock_accepted(self) -> int | None:
+        """The time that was accepted last; see Log."""
+        if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone() is None:
+            return None
+        return int(self.db.execute("SELECT accepted FROM clock").fetchone()[0])
+
+    def accept_clock(self, at: int) -> None:
+        """Keep the time that was accepted, in a table that most logs never need."""
+        with self.transaction() as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, accepted INTEGER NOT NULL) STRICT"
+            )
+            db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?)", (at,))
+
+    def refuse_gone(self, *, must_exist: bool, left_behind: bool) -> None:
+        """Raises LogError where there is no log and must be one or, with `left_behind`, was one.
+
+        An empty one in its place would be ready, and every deadline lost in silence.
+        """
+        with suppress(OSError):
+            if self.path.stat().st_size:
+                return
+        real = Path(os.path.realpath(self.path))
+        names = {path.with_name(path.name + end) for path in (self.path, real) for end in _BESIDE}
+        left = next((name for name in sorted(names) if left_behind and os.access(name, os.F_OK)), None)
+        if left is None and not must_exist:
+            return
+        why = "GATEWAY_LOG_MUST_EXIST is set" if left is None else f"{left} is there"
+        raise LogError(
+            f"there is no log {self.path} any more, or it is empty, but {why}; see that its disk is mounted "
+            "and put it back, or make a new log on purpose with `gateway topics create`"
+        )
+
     def keep_time(self) -> None:
         """Remember that records with timestamps of their own were put in it; part of a transaction."""
         self.db.execute("INSERT OR IGNORE INTO kept_time VALUES (1)")
@@ -167,6 +232,8 @@ class EmbeddedFile:
             raise LogError(f"there is no folder {self.path.parent} for the log; make it first")
         if not 1 <= partitions <= MOST_PARTITIONS:
             raise LogError(f"a log has 1 to {MOST_PARTITIONS} partitions; {partitions} can't be")
+        if why := exposed(self.path, BESIDE_SQLITE):
+            raise LogError(f"the log {why}")
         with suppress(OSError):  # what is wrong with the file, SQLite says below
             # It holds personal data: nobody else may read it. SQLite gives the files beside it the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -189,6 +256,8 @@ class EmbeddedFile:
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        # Whatever SQLite was built with: what is deleted is overwritten.
+        db.execute("PRAGMA secure_delete = ON")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // self._pragma('page_size')}")
         db.execute("PRAGMA cache_size = -65536")
@@ -222,11 +291,34 @@ class EmbeddedFile:
                 db.execute("ROLLBACK")
             raise
 
+    def note_erased(self) -> None:
+        """Remember that a state lost personal data: the pages from before are still beside the file."""
+        if self._overwrite_s is None:
+            now_s = self._now_s()
+            self._overwrite_s = now_s, now_s + ERASED_WITHIN_S
+
+    def overwrite_erased(self, *, at_rest: bool) -> None:
+        """Copy what is beside the file into it, and truncate that, where something was erased.
+
+        Where somebody reads it, or the disk fails, it is tried again.
+        """
+        now_s = self._now_s()
+        if self._overwrite_s is None or now_s < self._overwrite_s[0 if at_rest else 1]:
+            return
+        db = self.db
+        db.execute("PRAGMA busy_timeout = 0")
+        done = False
+        with suppress(sqlite3.Error):
+            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            done = not busy
+        db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+        self._overwrite_s = None if done else (now_s + _AGAIN_S, now_s + _AGAIN_S)
+
     def view(self) -> sqlite3.Connection:
         """Another connection, which only reads, beside whoever writes, in whatever thread."""
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA query_only = ON")
-        db.execute("PRAGMA cache_size = -65536")
+        db.execute("PRAGMA cache_size = -32768")
         return db
 
     def end(self, table: str) -> int:
@@ -303,6 +395,8 @@ class EmbeddedFile:
                 raise LogBusy(
                     f"another process has been writing to the log {self.path} for a minute; wait for it"
                 ) from error
+            if code == sqlite3.SQLITE_TOOBIG:
+                raise TooLarge(f"it is larger than the log {self.path} takes; make it smaller") from error
             if code in _WHAT_TO_DO:
                 raise LogError(_WHAT_TO_DO[code].format(path=self.path)) from error
             raise

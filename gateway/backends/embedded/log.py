@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Final, Literal
 
 from gateway.backends.embedded.file import BUSY_MS, EmbeddedFile
@@ -105,6 +106,7 @@ class EmbeddedLog:
 
         def raise_epoch() -> int:
             with self.file.transaction() as db:
+                self.file.begin_history()
                 row = db.execute(
                     "INSERT INTO ownership (partition, epoch) VALUES (?, 1)"
                     " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
@@ -137,7 +139,8 @@ class EmbeddedLog:
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, INSERT_INBOUND, rows)
-                put_rows(db, INSERT_OUTBOUND, [self._plan_row(draft, now) for draft in plans])
+                for draft in plans:
+                    self._put_plan(db, draft, _or(draft.timestamp, now))
             return count + len(plans)
 
         count = await self.file.run(put)
@@ -153,8 +156,18 @@ class EmbeddedLog:
             )
         self.file.keep_time()
 
-    def _plan_row(self, draft: Draft, now: int) -> tuple[object, ...]:
-        return outbound_row(draft, partition_for(draft.key, self.file.partitions), _or(draft.timestamp, now))
+    def _put_plan(self, db: Connection, draft: Draft, at: int) -> None:
+        """Put a record on the topic that is compacted, and take away those of its key before it."""
+        partition = partition_for(draft.key, self.file.partitions)
+        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, partition, at)])
+        offset = self.file.end("outbound") - 1
+        db.execute(
+            f"DELETE FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND key = ? AND offset < ?",
+            (draft.key, offset),
+        )
+        if self._tables is not None:
+            record = Record(draft.topic, partition, offset, at, draft.key, draft.value, draft.headers)
+            self._tables.put_plan(db, record)
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -225,6 +238,20 @@ class EmbeddedLog:
         """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
         await self.file.run(partial(write_step, self.file, self._tables, partition, epoch, step))
 
+    async def decided_to(self) -> int | None:
+        """The latest instant at which something was decided."""
+        sql = "SELECT max(decided_to) FROM ownership"
+        found: int | None = await self.file.run(lambda: self.file.db.execute(sql).fetchone()[0])
+        return found
+
+    async def accept_clock(self, at: int) -> None:
+        """Keep that a clock which says this is right."""
+        await self.file.run(partial(self.file.accept_clock, at))
+
+    async def clock_accepted(self) -> int | None:
+        """The time that was accepted last."""
+        return await self.file.run(lambda: self.file.clock_accepted)
+
     async def keeps_time(self) -> bool:
         """Whether records were put in it with timestamps of their own."""
         return await self.file.run(lambda: self.file.keeps_time)
@@ -257,6 +284,8 @@ async def open_embedded(
     clock: Literal["wall", "log"] = "wall",
     now: Callable[[], int] = wall_clock,
     own: bool = False,
+    must_exist: bool = False,
+    anew: bool = False,
     sandbox: int | None = None,
     tables: ReadTables | None = None,
     window: int = WINDOW,
@@ -266,17 +295,22 @@ async def open_embedded(
     """Open the log in a file, or make it with that many partitions.
 
     clock: 'wall', or 'log', in which no time passes but what the records' timestamps say. own: this process
-    will claim partitions, and another one that wants to is refused. sandbox: it is to be a sandbox, which
-    begins at this instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
+    will claim partitions, and another one that wants to is refused. must_exist: make none. anew: make one
+    even where other files say that there was one. sandbox: it is to be a sandbox, which begins at this
+    instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
     many records of all topics one read goes past at the most. read_bytes: how large what it takes of one
     topic may be, but for the last record. busy_ms: how long to wait for another process that writes. Raises
     LogError where the file can't be used.
     """
     file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms)
     try:
+        if not anew:
+            # In a sandbox nothing is lost that was real: whoever wants a new one deletes its file.
+            file.refuse_gone(must_exist=must_exist, left_behind=sandbox is None)
+        # Before the lock, so that there is no lock without a log.
+        await file.run(lambda: file.connect(partitions))
         if own:
             file.take_lock()
-        await file.run(lambda: file.connect(partitions))
         found = await file.run(lambda: file.sandbox_now)
         if sandbox is not None and found is None:
             await file.run(lambda: file.make_sandbox(sandbox))
@@ -368,6 +402,7 @@ class EmbeddedClaim:
                     self._next[topic] = records[-1].offset + 1
         # Of all partitions: how many are of this one, the file would have to be read to say.
         unread = end - min(self._next.values())
+        self._file.overwrite_erased(at_rest=not records and upto == end)
         ends = dict.fromkeys(INBOUND_TOPICS, upto)
         return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread)
 
