@@ -78,6 +78,7 @@ ifeq ($(CI),true)
 else
 	@echo 'Left out: tests marked slow, because they take minutes. CI=true make test runs them too.'
 	@$(BIN)/python -m tests.broker missing
+	@$(BIN)/python -m tests.deploy.tools
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow' $(ARGS)
 endif
 

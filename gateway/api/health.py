@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
+from gateway.api.surroundings import Surroundings
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.workers import Workers
@@ -59,14 +60,16 @@ def routes(
     now: Callable[[], int] | None,
     model: ReadModel | None = None,
     clock: ClockWatch | None = None,
+    around: Surroundings | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
     log's. model: what fills the projection, where the API is served. clock: what
-    watches the wall clock.
+    watches the wall clock. around: what else the gateway needs.
     """
-    gauges: Collector = PartitionGauges(workers, now, model, clock)
+    around = around or Surroundings()
+    gauges: Collector = PartitionGauges(workers, now, model, clock, around)
     metrics.registry.register(gauges)
 
     async def livez(_: web.Request) -> web.Response:
@@ -87,6 +90,8 @@ def routes(
             reasons.insert(0, "it was told to stop")
         if workers.assigned is None and workers.waiting_for not in reasons:
             reasons.append(workers.waiting_for)
+        if around.brokers:
+            reasons.append(around.brokers)
         projection = None
         if model is not None:
             if model.trouble:
@@ -97,10 +102,12 @@ def routes(
         body = ReadinessView(
             ready=not reasons,
             reasons=reasons,
+            warnings=around.warnings(),
             projection=projection,
             partitions={
                 str(each.number): PartitionView(
                     owned=each.undecided is not None,
+                    lost=each.lost,
                     trouble=each.trouble,
                     lag_records=each.undecided,
                     lag_s=each.behind_s,

@@ -8,7 +8,9 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, get_args, get_type_hints
+from http import HTTPStatus
+from itertools import product
+from typing import Final, Literal, get_args, get_origin, get_type_hints
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -23,16 +25,19 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.api.operation import refusals
 from gateway.api.partitions import Partition, partitions
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
+from gateway.api.surroundings import Surroundings
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import Draft, Output, topic_of
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
 from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
-from gateway.rules.events import OUTBOUND, DeadLetter, Outcome
+from gateway.rules.events import OUTBOUND, DeadLetter, Outcome, OutcomeStatus
+from gateway.rules.messages import INBOUND
 from producers import dead_letters
 from schemas.codec import decode
 
@@ -54,6 +59,27 @@ MESSAGES: Final = MetricOf(
     "counter",
     ("topic", "status", "code"),
     "Messages decided, by inbound topic, by what came of them, and by the code of a refusal.",
+)
+EVENTS: Final = MetricOf(
+    "gateway_events_total",
+    "counter",
+    ("record", "kind", "status"),
+    "What was decided, by outbound record: breaches (Breach) by kind and status, sanctions "
+    "(SanctionNotification) by failure and status, cancellations (CancellationEvent) by whether a session "
+    "was attended, and all others alike.",
+)
+OUTCOME: Final = MetricOf(
+    "gateway_outcome_seconds",
+    "histogram",
+    ("topic",),
+    "How long after a message arrived its outcome was on the log, by inbound topic; for one that waited for "
+    "its referral, after that arrived. Not counted with --clock log.",
+)
+LAST_DECISION: Final = MetricOf(
+    "gateway_last_decision_timestamp_seconds",
+    "gauge",
+    (),
+    "When a step was committed last, in seconds since 1970; 0: none since the start.",
 )
 DECISIONS: Final = MetricOf(
     "gateway_decisions_total",
@@ -93,6 +119,9 @@ LOST: Final = MetricOf(
     (),
     "How often another process claimed a partition that was owned here.",
 )
+CONFIGURED: Final = MetricOf(
+    "gateway_partitions_configured", "gauge", (), "How many partitions the log has; 0: not known yet."
+)
 ASSIGNED: Final = MetricOf(
     "gateway_partitions_assigned", "gauge", (), "How many partitions this process is to work on."
 )
@@ -101,6 +130,12 @@ OWNED: Final = MetricOf(
 )
 READY: Final = MetricOf(
     "gateway_partition_ready", "gauge", ("partition",), "1 where what arrives is being decided, else 0."
+)
+RECORDS_LOST: Final = MetricOf(
+    "gateway_partition_records_lost",
+    "gauge",
+    ("partition",),
+    "1 where undecided records are lost, and nothing is decided until that is accepted, else 0.",
 )
 LAG_RECORDS: Final = MetricOf(
     "gateway_partition_lag_records",
@@ -117,6 +152,23 @@ LAG_SECONDS: Final = MetricOf(
 )
 PURCHASE_ORDERS: Final = MetricOf(
     "gateway_partition_purchase_orders", "gauge", ("partition",), "Purchase orders kept in memory."
+)
+HELD: Final = MetricOf(
+    "gateway_partition_held_messages", "gauge", ("partition",), "Messages that wait for their referral."
+)
+NEXT_DEADLINE: Final = MetricOf(
+    "gateway_partition_next_deadline_timestamp_seconds",
+    "gauge",
+    ("partition",),
+    "When something falls due next, in seconds since 1970; one in the past is overdue. Absent where nothing "
+    "will, and with --clock log.",
+)
+OVERDUE: Final = MetricOf(
+    "gateway_partition_overdue_deadlines",
+    "gauge",
+    ("partition",),
+    "Deadlines that are due and not decided, at the most, and no more than 10,000 of them. On Kafka each is "
+    "so for GATEWAY_GRACE_S. Absent with --clock log.",
 )
 REFUSED: Final = MetricOf(
     "gateway_callers_refused_total",
@@ -143,6 +195,30 @@ PROJECTION: Final = MetricOf(
     (),
     "Records on the log that answers of the API do not know of yet; absent where that is not known.",
 )
+BROKERS: Final = MetricOf(
+    "gateway_brokers_reachable",
+    "gauge",
+    (),
+    "1 where a broker answered when it was last looked for, every ten seconds, else 0; absent on an embedded "
+    "log.",
+)
+KEYS_AGE: Final = MetricOf(
+    "gateway_callers_keys_age_seconds",
+    "gauge",
+    (),
+    "How long ago the keys of callers' tokens were fetched, which is done every 30 seconds; absent where the "
+    "API is not served.",
+)
+FILE_BYTES: Final = MetricOf(
+    "gateway_file_bytes",
+    "gauge",
+    ("file",),
+    "How large the embedded log is (log), or on Kafka the read model (projection), with what SQLite keeps "
+    "beside it.",
+)
+DISK_FREE: Final = MetricOf(
+    "gateway_disk_free_bytes", "gauge", ("file",), "How much room the disk of that file has for the gateway."
+)
 CLOCK_LEAPT: Final = MetricOf(
     "gateway_clock_leapt_seconds",
     "gauge",
@@ -162,43 +238,88 @@ BUILD: Final = MetricOf("gateway_build_info", "gauge", ("version", "python"), "1
 #: In the order of the table.
 METRICS: Final = (
     MESSAGES,
+    EVENTS,
+    OUTCOME,
     DECISIONS,
+    LAST_DECISION,
     DEAD_LETTERS,
     RECORDS_OUT,
     COMMIT,
     RESTORE,
     DROPPED,
     LOST,
+    CONFIGURED,
     ASSIGNED,
     OWNED,
     READY,
+    RECORDS_LOST,
     LAG_RECORDS,
     LAG_SECONDS,
     PURCHASE_ORDERS,
+    HELD,
+    NEXT_DEADLINE,
+    OVERDUE,
     REFUSED,
     REQUESTS,
     REQUEST,
     OPEN,
     PROJECTION,
+    BROKERS,
+    KEYS_AGE,
+    FILE_BYTES,
+    DISK_FREE,
     CLOCK_LEAPT,
     CLOCK_AHEAD,
     BUILD,
 )
 
 _COMMIT_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_OUTCOME_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 3_600)
 _REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RESTORE_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class Metrics(Observer):
-    """Counts what the engine does. A step is counted as a whole, when it has been committed."""
+def _kind_field(record: type) -> str | None:
+    return next(
+        (name for name in get_type_hints(record) if name != "status" and _values(record, name) != [""]), None
+    )
 
-    def __init__(self, version: str) -> None:
+
+def _values(record: type, name: str | None) -> list[str]:
+    """All that a field of some fixed values may have, as they are shown; ['']: it is none."""
+    of = get_type_hints(record).get(name or "")
+    values = (True, False) if of is bool else get_args(of) if get_origin(of) is Literal else ()
+    return [_shown(name or "", value) for value in values] or [""]
+
+
+def _shown(name: str, value: str | bool) -> str:
+    """A value as it is shown: of a yes or a no the field's name, or nothing."""
+    return value if isinstance(value, str) else name.upper() if value else f"NOT_{name.upper()}"
+
+
+#: By outbound record the field that says what kind it is: the first that has one of some fixed values, or is
+#: a yes or a no, and is not the status; None: it has none.
+_KIND_FIELD: Final = {record: _kind_field(record) for record in OUTBOUND.values() if record is not Outcome}
+
+
+class Metrics(Observer):
+    """Counts what the engine does. A step is counted as a whole, when it has been committed.
+
+    now: the wall clock (UTC milliseconds), where that is the log's.
+    """
+
+    def __init__(self, version: str, now: Callable[[], int] | None = None) -> None:
+        self._now = now
         # A second series for each is of use to nobody. (The function lacks types.)
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._messages = _counter(MESSAGES, self.registry)
+        self._events = _counter(EVENTS, self.registry)
+        self._outcome = Histogram(
+            OUTCOME.name, OUTCOME.meaning, OUTCOME.labels, registry=self.registry, buckets=_OUTCOME_BUCKETS_S
+        )
         self._decisions = _counter(DECISIONS, self.registry)
+        self._last_decision = Gauge(LAST_DECISION.name, LAST_DECISION.meaning, registry=self.registry)
         self._dead_letters = _counter(DEAD_LETTERS, self.registry)
         self._records_out = _counter(RECORDS_OUT, self.registry)
         self._commit = Histogram(
@@ -228,6 +349,21 @@ class Metrics(Observer):
             self._records_out.labels(topic)
         for reason in REASONS:
             self._refused.labels(reason)
+        for topic in INBOUND:
+            for status in get_args(OutcomeStatus):
+                for refusal in refusals([topic]) if status == "REFUSED" else [""]:
+                    self._messages.labels(topic, status, refusal)
+        for record, kind in _KIND_FIELD.items():
+            for labels in product(_values(record, kind), _values(record, "status")):
+                self._events.labels(record.__name__, *labels)
+        self._outcome_of = {topic: self._outcome.labels(topic) for topic in INBOUND}
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Show from the start that these kinds of paths have not been asked, nor failed."""
+        for path in paths:
+            self._request.labels(path)
+            for status in HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE:
+                self._requests.labels(path, str(status.value))
 
     def refused(self, reason: str) -> None:
         """Count a caller who was refused; one of REASONS."""
@@ -271,11 +407,22 @@ class Metrics(Observer):
         """Count what a step has decided, and what goes out with it."""
         self._commit.observe(seconds)
         self._decisions.inc(decided.decisions)
+        self._last_decision.set_to_current_time()
         outputs = decided.commit.outputs
         for topic, count in Tally(map(topic_of, outputs)).items():
             self._records_out.labels(topic).inc(count)
         for came, count in Tally(_outcomes(outputs)).items():
             self._messages.labels(*came).inc(count)
+        for went, count in Tally(_kinds(outputs)).items():
+            self._events.labels(*went).inc(count)
+        if self._now is not None:
+            now = self._now()
+            for output in outputs:
+                if isinstance(output, tuple) and isinstance(outcome := output[0], Outcome):
+                    if outcome.status == "HELD":
+                        continue  # that is none yet
+                    # It is decided as of when the message arrived.
+                    self._outcome_of[outcome.topic].observe(max(now - outcome.decided_at, 0) / 1_000)
         for output in outputs:
             if isinstance(output, Draft) and output.topic == dead_letters.TOPIC:
                 self._dead_letters.labels(_code(output)).inc()
@@ -296,6 +443,18 @@ def _outcomes(outputs: Iterable[Output]) -> Iterator[tuple[str, str, str]]:
             yield output[0].topic, output[0].status, output[0].code or ""
 
 
+def _kinds(outputs: Iterable[Output]) -> Iterator[tuple[str, str, str]]:
+    """The other events: the record, its kind, and its status."""
+    for output in outputs:
+        if isinstance(output, tuple) and (record := type(output[0])) in _KIND_FIELD:
+            kind, event = _KIND_FIELD[record], output[0]
+            yield (
+                record.__name__,
+                "" if kind is None else _shown(kind, getattr(event, kind)),
+                getattr(event, "status", ""),
+            )
+
+
 def _code(letter: Draft) -> str:
     """Why a record went to the dead letters."""
     read = decode(letter.value, _LETTER, largest=None)
@@ -305,7 +464,8 @@ def _code(letter: Draft) -> str:
 class PartitionGauges(Collector):
     """How things stand when somebody asks. now: the wall clock, where that is the log's.
 
-    model: what fills the projection, where the API is served. clock: what watches the wall clock.
+    model: what fills the projection, where the API is served. clock: what watches the wall clock. around:
+    what else the gateway needs.
     """
 
     def __init__(
@@ -314,27 +474,49 @@ class PartitionGauges(Collector):
         now: Callable[[], int] | None,
         model: ReadModel | None = None,
         clock: ClockWatch | None = None,
+        around: Surroundings | None = None,
     ) -> None:
         self._clock = clock
         self._workers = workers
         self._now = now
         self._model = model
+        self._around = around or Surroundings()
 
     def collect(self) -> Iterable[Metric]:
         """The gauges of the moment."""
         found = partitions(self._workers, self._now)
+        yield GaugeMetricFamily(CONFIGURED.name, CONFIGURED.meaning, self._workers.configured)
         yield GaugeMetricFamily(ASSIGNED.name, ASSIGNED.meaning, len(found))
         yield GaugeMetricFamily(OWNED.name, OWNED.meaning, sum(each.trouble is None for each in found))
         yield _gauge(READY, found, lambda each: each.trouble is None)
+        yield _gauge(RECORDS_LOST, found, lambda each: each.lost)
         yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
         yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)
+        yield _gauge(HELD, found, lambda each: each.held)
+        yield _gauge(NEXT_DEADLINE, found, lambda e: None if e.next_due_at is None else e.next_due_at / 1_000)
+        yield _gauge(OVERDUE, found, lambda each: each.overdue)
+        yield from self._of_surroundings()
         if self._model is not None and self._model.behind is not None:
             yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._model.behind)
         if self._clock is not None:
             yield GaugeMetricFamily(CLOCK_LEAPT.name, CLOCK_LEAPT.meaning, self._clock.leapt_s)
             if (ahead_s := self._clock.ahead_s) is not None:
                 yield GaugeMetricFamily(CLOCK_AHEAD.name, CLOCK_AHEAD.meaning, ahead_s)
+
+    def _of_surroundings(self) -> Iterator[Metric]:
+        around = self._around
+        if around.brokers is not None:
+            yield GaugeMetricFamily(BROKERS.name, BROKERS.meaning, int(not around.brokers))
+        if around.keyring is not None:
+            yield GaugeMetricFamily(KEYS_AGE.name, KEYS_AGE.meaning, around.keyring.age_s)
+        size, room = (
+            GaugeMetricFamily(each.name, each.meaning, labels=each.labels) for each in (FILE_BYTES, DISK_FREE)
+        )
+        for each in around.stored():
+            size.add_metric([each.name], each.bytes)
+            room.add_metric([each.name], each.room)
+        yield from (size, room)
 
 
 def table() -> str:

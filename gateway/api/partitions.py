@@ -12,8 +12,10 @@ class Partition:
 
     trouble: why nothing is decided on it at the moment; None: it is. undecided: how many records have
     arrived and are not decided, at the most. behind_s: how long the oldest of those that were read has been
-    there; None where time is not the wall clock's. purchase_orders: how many are kept. The last three are
-    None where the partition is not owned.
+    there. purchase_orders: how many are kept. held: how many messages wait for their referral. next_due_at:
+    when something falls due next, UTC milliseconds. overdue: how many deadlines are due and not decided. All
+    but the first two are None where the partition is not owned; behind_s, next_due_at and overdue also where
+    time is not the wall clock's. lost: undecided records are lost, which nobody has accepted yet.
     """
 
     number: int
@@ -21,6 +23,10 @@ class Partition:
     undecided: int | None
     behind_s: float | None
     purchase_orders: int | None
+    held: int | None
+    next_due_at: int | None
+    overdue: int | None
+    lost: bool = False
 
 
 def partitions(workers: Workers, now: Callable[[], int] | None) -> list[Partition]:
@@ -32,8 +38,19 @@ def _partition(workers: Workers, number: int, now: Callable[[], int] | None) -> 
     standing = workers.standing(number)
     trouble = workers.trouble(number)
     if standing is None:
-        return Partition(number, trouble, None, None, None)
-    behind_s = None
+        return Partition(number, trouble, None, None, None, None, None, None, workers.is_lost(number))
+    behind_s, next_due_at, overdue = None, None, None
     if now is not None:
-        behind_s = 0.0 if standing.oldest_at is None else max(now() - standing.oldest_at, 0) / 1_000
-    return Partition(number, trouble, standing.undecided, behind_s, standing.purchase_orders)
+        at = now()
+        behind_s = 0.0 if standing.oldest_at is None else max(at - standing.oldest_at, 0) / 1_000
+        next_due_at, overdue = standing.next_due_at, workers.overdue(number, at)
+    return Partition(
+        number,
+        trouble,
+        standing.undecided,
+        behind_s,
+        standing.purchase_orders,
+        standing.held,
+        next_due_at,
+        overdue,
+    )

@@ -46,6 +46,12 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
     tell_browsers(response)
 
 
+class PortInUse(UserError):
+    """Another program listens on the port."""
+
+    code = "PORT_IN_USE"
+
+
 @asynccontextmanager
 async def serving(
     app: web.Application, host: str, port: int, *, sandbox: bool = False, trusted: Sequence[Network] = ()
@@ -109,7 +115,7 @@ def _said_of(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UserError(
+            raise PortInUse(
                 f"another program, perhaps another gateway, listens on port {port} of {host}; set "
                 "GATEWAY_HTTP_PORT to another port, or to 0 for no HTTP"
             ) from None

@@ -296,6 +296,9 @@ class PartitionView(Struct, frozen=True, kw_only=True):
     """How a partition of this process stands."""
 
     owned: bool
+    lost: Annotated[
+        bool, Meta(description="Whether undecided records are lost, which nobody has accepted yet.")
+    ]
     trouble: Annotated[str | None, Meta(description="Why nothing is decided on it; null: it is.")]
     lag_records: Annotated[int | None, Meta(description="How many records wait, at the most.")]
     lag_s: Annotated[float | None, Meta(description="How long the oldest of them has waited.")]
@@ -315,6 +318,7 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
 
     ready: bool
     reasons: Annotated[list[str], Meta(description="Why it isn't ready; empty: it is.")]
+    warnings: Annotated[list[str], Meta(description="What does not stop it yet.")]
     projection: Annotated[ProjectionView | None, Meta(description="null: the API is not served.")]
     partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 

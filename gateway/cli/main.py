@@ -6,15 +6,20 @@ import re
 import signal
 import sys
 import traceback
+from errno import EBADF
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
+import structlog
 import typer
 
+from gateway.cli.backup import backup
 from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
+from gateway.cli.find import find_command, list_command
+from gateway.cli.partitions import partitions_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.run import DEBUG, run, settings_help
@@ -23,6 +28,7 @@ from gateway.cli.topics import topics_app
 from gateway.system import telemetry
 from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
+from gateway.system.terminal import printable
 from gateway.system.version import gateway_version
 
 #: How many objects more there are when the garbage collector looks at them.
@@ -70,12 +76,40 @@ def _attempt(arguments: list[str], debug: bool) -> int:
     except Terminated:
         return TERMINATED
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
-        if debug:
-            telemetry.print_last(traceback.format_exc().rstrip())
-        elif sentence := _sentence(error):
-            telemetry.print_last(f"gateway: {sentence}")
+        _say(error, debug, as_event=_runs(arguments) and not sys.stderr.isatty())
         return _exit_status(error)
     return 0
+
+
+def _runs(arguments: list[str]) -> bool:
+    """Whether it is `run`, whose standard error is a log."""
+    return next((argument for argument in arguments if not argument.startswith("-")), None) == "run"
+
+
+def _say(error: Exception, debug: bool, *, as_event: bool) -> None:
+    """Say what went wrong: to a person, or to whoever reads a log, where every line is JSON."""
+    sentence = _sentence(error)
+    if as_event:
+        reason, _, what_to_do = sentence.rpartition("; ")
+        facts = {"reason": reason or what_to_do, "what_to_do": what_to_do if reason else ""}
+        if debug:
+            facts["trace"] = traceback.format_exc()
+        structlog.get_logger("gateway").error("gateway.failed", code=_code(error), **facts)
+    elif debug:
+        telemetry.print_last(traceback.format_exc().rstrip())
+    elif sentence:
+        telemetry.print_last(f"gateway: {printable(sentence)}")
+
+
+def _code(error: Exception) -> str:
+    match error:
+        case UserError():
+            return error.code
+        case typer.TyperException():
+            return UsageError.code
+        case OSError():
+            return "SYSTEM"
+    return "UNEXPECTED"
 
 
 def _exit_status(error: Exception) -> int:
@@ -96,6 +130,8 @@ def _sentence(error: Exception) -> str:
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
+            if error.errno == EBADF and not where:
+                return "standard output is closed; open it, or redirect it to a file"
             return f"{where}{(error.strerror or type(error).__name__).lower()}; correct it and try again"
     return f"failed unexpectedly ({type(error).__name__}); run it with --debug and report what it says"
 
@@ -131,7 +167,8 @@ def _open_what_is_closed() -> None:
     Else the first file it opens, such as the log, would be taken for one of them.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        if null == 1:  # what a command prints there is lost, which has to show: it can't be written to
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
     os.close(null)
     sys.stdin = sys.stdin or open(0)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
@@ -148,6 +185,7 @@ app = typer.Typer(
 )
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
+app.add_typer(partitions_app, name="partitions")
 app.add_typer(projection_app, name="projection")
 app.add_typer(clock_app, name="clock")
 
@@ -175,6 +213,9 @@ app.command()(replay)
 app.command()(feed)
 app.command()(tail)
 app.command()(explain)
+app.command("find")(find_command)
+app.command("list")(list_command)
+app.command()(backup)
 
 
 @app.command()
@@ -209,4 +250,4 @@ def docs(
     from gateway.contracts.files import write_docs
 
     for path in write_docs(folder):
-        print(path)
+        print(printable(str(path)))

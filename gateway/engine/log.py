@@ -7,7 +7,7 @@ implementation must do.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -60,12 +60,16 @@ class Listing(Struct, frozen=True, gc=False):
     sessions: tuple[tuple[str, int, bool, bool], ...]
 
 
-Header = tuple[str, bytes]
+#: A name may come twice, and a value may be null.
+Header = tuple[str, bytes | None]
 Headers = tuple[Header, ...]
 
 
 class Record(Struct, frozen=True, gc=False):
-    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970."""
+    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970.
+
+    unreadable: why the log can't read it, of which this is what it could; None: it can.
+    """
 
     topic: str
     partition: int
@@ -74,6 +78,7 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    unreadable: str | None = None
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -211,9 +216,56 @@ class Changes(Struct, frozen=True, gc=False):
 class LogError(UserError):
     """The log can't be used; the message says what to do."""
 
+    code: ClassVar[str] = "LOG_UNUSABLE"
+
 
 class LogBusy(LogError):
     """The log can't be used at the moment; what was tried may be tried again."""
+
+    code: ClassVar[str] = "LOG_AWAY"
+
+
+class Loss(Struct, frozen=True):
+    """Undecided records of a topic that are lost.
+
+    decided: the offset up to which the topic was decided. goes_on: the one with which it can go on.
+    what: what is known of them, as a clause.
+    """
+
+    topic: str
+    decided: int
+    goes_on: int
+    what: str
+
+
+class RecordsLost(LogError):
+    """Records of a partition are lost that were not decided; it stands until somebody accepts that."""
+
+    code: ClassVar[str] = "RECORDS_LOST"
+
+    def __init__(self, partition: int, losses: Sequence[Loss]) -> None:
+        said = "; ".join(loss.what for loss in losses)
+        super().__init__(
+            f"records of partition {partition} are lost ({said}); restore them, or accept that with `gateway "
+            f"partitions accept-loss {partition} --reason …`"
+        )
+
+
+class LogFailed(LogBusy):
+    """The log answers and refuses something, which may be mended while it is tried again.
+
+    topic, operation: on what and at what, where that is known. cause: why, as the log calls it.
+    """
+
+    def __init__(self, said: str, *, topic: str | None, operation: str, cause: str) -> None:
+        super().__init__(said)
+        self.topic = topic
+        self.operation = operation
+        self.cause = cause
+
+
+class TooLarge(LogError):
+    """Something that was to be put is larger than the log takes; nothing was put, nor would it ever be."""
 
 
 class PositionsGone(LogError):
@@ -226,6 +278,8 @@ class CannotDraft(Exception):
 
 class Lost(UserError):
     """The partition has another owner now: nothing of this claim can be committed any more."""
+
+    code: ClassVar[str] = "ANOTHER_OWNER"
 
 
 class Claim(Protocol):
@@ -248,8 +302,8 @@ class Claim(Protocol):
         """Make the step durable, whole or not at all.
 
         An exception says nothing about whether it took effect: the claim must be dropped, and what
-        happened is what the next claim restores. Raises Lost where another owner is known to have come, and
-        CannotDraft.
+        happened is what the next claim restores. Raises Lost where another owner is known to have come,
+        CannotDraft and TooLarge.
         """
 
     async def release(self) -> None:

@@ -4,8 +4,9 @@ import heapq
 from itertools import islice
 from typing import Final
 
-from msgspec import Struct, msgpack
+from msgspec import Raw, Struct, msgpack
 
+from gateway.rules.deadlines import HELD_OR_END
 from gateway.rules.decide import Decision, decide, fall_due
 from gateway.rules.events import PrapAction
 from gateway.rules.messages import Message
@@ -19,6 +20,10 @@ unpack: Final = msgpack.Decoder(PurchaseOrder).decode
 AT_HAND: Final = 16_384
 #: How many are packed at once when there are more.
 PUT_AWAY: Final = 1_024
+#: How many overdue deadlines are counted at the most: whoever asks must not hold up those who decide.
+MOST_COUNTED: Final = 10_000
+#: After all instants.
+_ENDLESS: Final = 2**62
 
 
 #: When something falls due, its place among what is due at that instant, and on which purchase order.
@@ -32,7 +37,17 @@ class _Due(Struct, frozen=True, gc=False, array_like=True):
     due_rank: int
 
 
+class _Holding(_Due, frozen=True, gc=False, array_like=True):
+    """The same, up to what is held."""
+
+    events_at: int
+    events: int
+    referral: Raw
+    held: tuple[Raw, ...]
+
+
 _due: Final = msgpack.Decoder(_Due).decode
+_holding: Final = msgpack.Decoder(_Holding).decode
 
 
 class PurchaseOrders:
@@ -57,10 +72,35 @@ class PurchaseOrders:
         self._at_hand = at_hand
         self._heap: list[Due] = []
         self._refill()
+        #: How many messages each of those holds that hold any.
+        self._held: dict[str, int] = {}
+        for _, rank, po_number in self._heap:
+            # What is held has this rank, and the ends of sessions have it too.
+            if rank == HELD_OR_END and (held := _holding(self._packed[po_number]).held):
+                self._held[po_number] = len(held)
 
     def __len__(self) -> int:
         """How many purchase orders are kept."""
         return len(self._packed) + len(self._orders)
+
+    @property
+    def held(self) -> int:
+        """How many messages wait for their referral."""
+        return sum(self._held.values())
+
+    def next_due_at(self) -> int | None:
+        """When something falls due next; None: nothing ever does."""
+        return self.due_by(_ENDLESS)
+
+    def overdue(self, instant: int) -> int:
+        """How many deadlines are due by `instant`, up to MOST_COUNTED; some may be void."""
+        count, places, heap = 0, [0], self._heap
+        while places and count < MOST_COUNTED:
+            place = places.pop()
+            if place < len(heap) and heap[place][0] <= instant:
+                count += 1
+                places += (2 * place + 1, 2 * place + 2)
+        return count
 
     def packed(self, po_number: str) -> bytes | None:
         """The state of a purchase order as it is committed; None: nothing is kept of it."""
@@ -120,6 +160,10 @@ class PurchaseOrders:
                 type(event) is PrapAction for event, _ in decision.effects
             )
         before = self._state(po_number)
+        if order is not None and order.held:
+            self._held[po_number] = len(order.held)
+        else:
+            self._held.pop(po_number, None)
         self._packed.pop(po_number, None)
         if order is None:
             self._orders.pop(po_number, None)

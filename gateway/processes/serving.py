@@ -1,20 +1,22 @@
 """What is served over HTTP, put together: health and metrics, the providers' API, the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from gateway.api import health
-from gateway.api.callers import authenticator, has_identity_provider
+from gateway.api.callers import Authenticator, authenticator, has_identity_provider
 from gateway.api.limits import DEFAULT, Limits
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
 from gateway.api.server import application, serving
+from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
@@ -38,26 +40,29 @@ async def served(
     plan: Plan,
     log: EmbeddedLog | SharedLog,
     stop: asyncio.Event,
+    others: Sequence[Observer] = (),
     clock: ClockWatch | None = None,
     limits: Limits = DEFAULT,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    clock: what watches the wall clock; None: time is another's. Raises UserError.
+    others: who else observes what is decided. clock: what watches the wall clock; None: time is another's.
+    Raises UserError.
     """
     limits = replace(limits, an_address=plan.settings.connections_per_address)
-    metrics = Metrics(gateway_version())
-    refusals = Refusals(metrics.refused)
     now = wall_clock if plan.by_wall_clock else None
+    metrics = Metrics(gateway_version(), now)
+    refusals = Refusals(metrics.refused)
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
-        observers: list[Observer] = [metrics]
+        observers: list[Observer] = [metrics, *others]
         if callers is not None:
             await until_the_end.enter_async_context(callers)
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
+        around = await until_the_end.enter_async_context(_surroundings(plan, callers))
         workers = Workers(
             log,
             plan.policies,
@@ -65,9 +70,11 @@ async def served(
             until=plan.until,
             observer=Observers(observers),
             step=plan.step,
+            of_several=plan.worker is not None,
             clock=clock,
         )
-        routes: list[web.AbstractRouteDef] = [*health.routes(workers, metrics, stop, now, model, clock)]
+        watched = health.routes(workers, metrics, stop, now, model, clock, around)
+        routes: list[web.AbstractRouteDef] = [*watched]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
@@ -81,6 +88,7 @@ async def served(
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         _warn_where_exposed(plan)
         app = application(routes, *gates, limits=limits)
+        metrics.expect(resource.canonical for resource in app.router.resources())
         trusted = plan.settings.trusted_proxies
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
@@ -99,6 +107,29 @@ def _warn_where_exposed(plan: Plan) -> None:
     else:
         return
     structlog.get_logger("gateway").warning("http.exposed", host=settings.http_host, what=what)
+
+
+@asynccontextmanager
+async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncIterator[Surroundings]:
+    """What the gateway needs beside its partitions, watched for as long as the block lasts."""
+    settings, keyring = plan.settings, None if callers is None else callers.keyring
+    files, reach_brokers = {}, None
+    if not plan.on_kafka:
+        files = {"log": settings.log_path()}
+    else:
+        from gateway.backends.kafka.reach import reach
+        from gateway.settings.connecting import connection
+
+        reach_brokers = partial(reach, connection(settings))
+        if callers is not None:
+            files = {"projection": settings.projection_path(plan.worker)}
+    around = Surroundings(files, keyring)
+    watching = asyncio.create_task(around.watch(reach_brokers))
+    try:
+        yield around
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 @asynccontextmanager

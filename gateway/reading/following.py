@@ -108,13 +108,15 @@ class Following(ReadModel):
                     # Whatever it is: who asks must hear that answers are growing old.
                     if until_filled:
                         raise
+                    before = self.trouble
                     if isinstance(error, sqlite3.Error) and is_damage(error):
                         self.unreadable(error)
                     else:
                         self.trouble = _why(error)
-                    self._say.warning(
-                        "projection.dropped", error=type(error).__name__, again_in_s=self._again_s
-                    )
+                    if self.trouble != before:  # else it has been said
+                        self._say.warning(
+                            "projection.dropped", error=type(error).__name__, again_in_s=self._again_s
+                        )
                     await _sleep_unless(stop, self._again_s)
         finally:
             self._thread.shutdown(wait=True)

@@ -137,6 +137,12 @@ class Session(Struct, frozen=True, gc=False, array_like=True):
         """Its day, in London."""
         return london_day(self.starts_at)
 
+    def without_words(self) -> "Session":
+        """The same session, without what was said of it; that something was said beforehand stays known."""
+        if not self.cannot_attend and self.reason_given is None:
+            return self
+        return replace(self, cannot_attend=self.cannot_attend and "", reason_given=None)
+
     def without_failure(self) -> "Session":
         """The same session, cancelled so that no failure can follow."""
         return replace(self, cancelled=True, passed=self.passed | F2_PASSED)
@@ -163,7 +169,7 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     limits: the policy in force on `referred_on`, kept for life.
     ground: of the mandate; None where the referral was annotated voluntary at first.
     mandate_ended_at: the instant from which no session that starts then or later is mandatory (M1).
-    participant: None where the referral is special: its personal data is erased.
+    participant: None where the referral is special: its personal data is erased, and so is what was said.
     revision_*: what the last revision said; Jobcentre updates and objections may have come since.
     closed_at: the instant of the message that closed it, or that at which T3 fell due.
     accept_by: the last day for acceptance.
@@ -312,6 +318,8 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
 
     def with_session(self, changed: Session) -> "ReferralState":
         """The same referral, with one session changed."""
+        if self.special:
+            changed = changed.without_words()
         sessions = tuple(changed if s.session_id == changed.session_id else s for s in self.sessions)
         return replace(self, sessions=sessions)
 

@@ -27,6 +27,7 @@ from gateway.rules.guidance import (
     UC_MANDATION,
 )
 from gateway.rules.messages import Referral, ReferralAccepted, ReferralRejected
+from gateway.rules.nino import NINO_STEM
 from gateway.rules.referral import CAN_BE_MANDATED, UNSUITABLE, Ground, ReferralState
 from gateway.rules.updates import change_sessions_ahead, hold_or_undertake, offer_one_to_one
 
@@ -38,7 +39,7 @@ JSA_PURPOSES: Final = frozenset({"ASSIST_TO_FIND_EMPLOYMENT", "IMPROVE_PROSPECTS
 
 #: A hyphen or a dash, as people type it, with the blanks around it.
 _HYPHEN: Final = re.compile(" ?[-\u2010-\u2015] ?")
-_NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D ]")
+_NINO = re.compile(rf"{NINO_STEM}[A-D ]")
 
 
 def _malformed_nino(case: Case[Referral]) -> bool:
@@ -116,7 +117,7 @@ def _become_special(case: Case[Referral]) -> None:
     known = case.known
     if known is None or known.special:
         return
-    sessions = tuple(replace(s, failure_waits=False) if s.failure_waits else s for s in known.sessions)
+    sessions = tuple(replace(session.without_words(), failure_waits=False) for session in known.sessions)
     case.update(participant=None, sessions=sessions)
     if not known.closed:
         case.instruct("HANDLE_CLERICALLY", SPECIAL_CUSTOMER)
@@ -161,9 +162,9 @@ SPECIAL: Final[Check[Referral]] = Check(
     "Participants with special customer record status are referred clerically, never through PRaP.",
     Also(
         "nothing of it is kept, not even its `message_id`; where the referral is known and not yet special, "
-        "its participant is erased and it is special from now on: no sanction notification is RAISED any "
-        "more, T6 raises nothing, a waiting failure is dropped; where it is not closed, Instruction "
-        "HANDLE_CLERICALLY",
+        "its participant is erased, and what was said of its sessions, and it is special from now on: no "
+        "sanction notification is RAISED any more, T6 raises nothing, a waiting failure is dropped; where it "
+        "is not closed, Instruction HANDLE_CLERICALLY",
         _become_special,
     ),
 )

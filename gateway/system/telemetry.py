@@ -5,23 +5,32 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TextIO, cast
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gateway.system.terminal import printable
 from gateway.system.unblocked import Unblocked
 
 #: Ids come from outside; a longer one is cut in a log line.
 LONGEST_VALUE: Final = 200
+#: What the gateway itself has to say may be longer.
+OWN_WORDS: Final = frozenset({"error", "reason", "what_to_do", "trace"})
+LONGEST_WORDS: Final = 10_000
 #: A library complains many times a second while the brokers are away: after the first time, so often is told.
 COMPLAINTS_APART_S: Final = 60.0
 #: How long a process that ends waits for whoever reads its log.
 LAST_LINES_S: Final = 1.0
+
+
+#: What waits for whoever reads the log is bounded by the number of writes.
+WRITTEN_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,13 @@ class LogEvent:
     meaning: str
 
 
+#: What a line that tells of a decision says beside what is of its own. message_id, trace_id: of the message
+#: that led to it.
+_DECIDED: Final = (
+    *("event_id", "po_number", "provider_id", "message_id", "trace_id"),
+    *("decided_at", "rule"),
+)
+_BREACH: Final = (*_DECIDED, "kind", "session_id", "because", "due_on")
 LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "gateway.started": LogEvent("info", ("version", "log", "partitions"), "The gateway begins to work."),
     "settings.unknown": LogEvent(
@@ -42,6 +58,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
+    "gateway.failed": LogEvent(
+        "error",
+        ("code", "reason", "what_to_do", "trace"),
+        "It ends because of this: the last line of `run` where standard error is no terminal. `code` stays "
+        "the same, the words may change. `trace` is there with --debug only.",
+    ),
     "gateway.gave_up": LogEvent(
         "warning",
         ("after_s",),
@@ -60,6 +82,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "error",
         ("worker", "status"),
         "A worker said what starting it again would not mend; its line above says what. All are stopped.",
+    ),
+    "supervisor.nothing_left": LogEvent(
+        "error",
+        ("worker",),
+        "Records of all partitions of a worker are lost, so it has ended and is not started again; its "
+        "partitions are the others'. Where none is left, all ends with 1.",
     ),
     "supervisor.stopping": LogEvent("info", ("signal",), "It was told to stop, and passes that on."),
     "supervisor.killed": LogEvent(
@@ -133,26 +161,96 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "partition.dropped": LogEvent(
         "warning",
-        ("partition", "error", "again_in_s"),
-        "Something went wrong; what was not committed is dropped, and the partition claimed again.",
+        ("partition", "cause", "operation", "topic", "again_in_s"),
+        "Something went wrong, at what, and on which topic where that is known. What was not committed is "
+        "dropped, and the partition claimed again.",
+    ),
+    "partition.records_lost": LogEvent(
+        "error",
+        ("partition", "error"),
+        "Records of the partition that were not decided are lost; nothing is decided on it until that is "
+        "accepted. See [Lost records](kafka.md#lost-records).",
+    ),
+    "partition.loss_accepted": LogEvent(
+        "warning",
+        ("partition", "topic", "decided", "goes_on"),
+        "Somebody accepted that records are lost: those of the topic from the offset up to which it was "
+        "decided to the one where it goes on.",
+    ),
+    "gateway.summary": LogEvent(
+        "info",
+        ("decided", "refused", "dead_letters", "lag", "oldest_s"),
+        "Said once a minute, and at the end: how many messages and deadlines were decided since the last "
+        "line, how many messages were refused, by code, and how many became dead letters; how many records "
+        "wait to be decided (`lag`), and how long the oldest of them has waited. What is not known is "
+        "absent; with `--clock log`, the last.",
     ),
     "step.committed": LogEvent(
         "debug", ("partition", "decided", "records_out"), "A step was decided and has been committed."
     ),
-    "message.decided": LogEvent(
-        "debug",
-        ("partition", "message_id", "po_number", "status", "rule"),
-        "A message was a duplicate, or is held until its referral comes.",
+    "referral.received": LogEvent("info", _DECIDED, "A referral was taken in, and is acknowledged on PRaP."),
+    "referral.accepted": LogEvent("debug", _DECIDED, "The provider has accepted a referral."),
+    "referral.rejected": LogEvent("info", _DECIDED, "The provider has rejected a referral."),
+    "referral.updated": LogEvent(
+        "info", (*_DECIDED, "kind", "session_id", "due_on"), "A later revision of a referral was taken in."
     ),
-    "message.refused": LogEvent(
+    "referral.cancelled": LogEvent(
         "info",
-        ("partition", "message_id", "po_number", "code", "rule"),
-        "A message was refused; its outcome says so to its sender.",
+        (*_DECIDED, "referred_on", "effective_on", "attended"),
+        "A referral ended without a start: 'Did Not Start'. `attended`: whether a session was.",
     ),
+    "referral.attached": LogEvent(
+        "info", (*_DECIDED, "kind", "on"), "The participant was attached, on the day `on`."
+    ),
+    "session.reported": LogEvent(
+        "debug",
+        (*_DECIDED, "kind", "session_id", "requirement", "because"),
+        "The Jobcentre is told that a session was booked, changed or cancelled, or that somebody can't come. "
+        "`kind` says which.",
+    ),
+    "attendance.reported": LogEvent(
+        "debug",
+        (*_DECIDED, "kind", "session_id", "requirement"),
+        "The Jobcentre is told who came to a session, or that this was corrected. `kind` is the outcome.",
+    ),
+    "sanction.raised": LogEvent(
+        "info",
+        (*_DECIDED, "kind", "failure_type", "session_id", "withdraws"),
+        "A decision maker is notified of a mandatory session that was missed. `kind` is the failure.",
+    ),
+    "sanction.withdrawn": LogEvent(
+        "info",
+        (*_DECIDED, "kind", "failure_type", "session_id", "withdraws"),
+        "Such a notification is withdrawn; `withdraws` is its event_id.",
+    ),
+    "attachment.backed_out": LogEvent(
+        "info", _DECIDED, "An attachment that must not be is to be backed out on PRaP."
+    ),
+    "instruction.sent": LogEvent(
+        "info",
+        (*_DECIDED, "kind", "session_id", "due_on"),
+        "The provider is told what to do next. Instructions that go with another line here have none.",
+    ),
+    "notice.sent": LogEvent(
+        "info",
+        (*_DECIDED, "kind", "on"),
+        "The Jobcentre is told what it has to know or to do. `kind` is what, `on` the day that it is about.",
+    ),
+    "breach.raised": LogEvent("info", _BREACH, "The provider has missed a limit, that of `due_on`."),
+    "breach.cleared": LogEvent("info", _BREACH, "A record that came later shows that a limit was met."),
+    "message.refused": LogEvent(
+        "info", (*_DECIDED, "topic", "code"), "A message was refused; its outcome says so to its sender."
+    ),
+    "message.held": LogEvent(
+        "info", (*_DECIDED, "topic", "code"), "A message waits for its referral, which has not come."
+    ),
+    "message.applied": LogEvent("debug", (*_DECIDED, "topic", "code"), "A message was applied."),
+    "message.duplicate": LogEvent("debug", (*_DECIDED, "topic", "code"), "A message had come before."),
     "message.dead_lettered": LogEvent(
         "warning",
-        ("partition", "topic", "offset"),
-        "A record could not be decoded and went to gateway.dead-letters, which says why.",
+        ("letter", "code", "partition", "topic", "offset", "decided_at", "trace_id"),
+        "A record could not be decoded, or the rules raised on it (FAILED), and it went to "
+        "gateway.dead-letters. `letter` is its id for `gateway dead-letters show`.",
     ),
     "message.moved": LogEvent(
         "info",
@@ -160,7 +258,15 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "A message was on another partition than its key belongs on, and has been put there.",
     ),
     "log.away": LogEvent(
-        "warning", ("error", "again_in_s"), "The brokers can't be used yet; they are waited for."
+        "warning",
+        ("error",),
+        "The log can't be used, and is waited for: said once until it is back, however many partitions wait.",
+    ),
+    "log.back": LogEvent("info", ("after_s",), "The log can be used again, for all that waited."),
+    "disk.filling": LogEvent(
+        "warning",
+        ("file", "room_mib"),
+        "The disk of the log or of the projection has less than 1 GiB left.",
     ),
     "clock.leapt": LogEvent(
         "error",
@@ -176,12 +282,20 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "that instant, and no deadline falls due.",
     ),
     "group.left": LogEvent(
-        "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
+        "warning",
+        ("error", "again_in_s"),
+        "The consumer group can't be used; it is joined again, which is tried until it works.",
     ),
     "message.failed": LogEvent(
         "error",
         ("partition", "topic", "offset", "error"),
         "The rules raised on a record, twice; it went to gateway.dead-letters. This is a bug: report it.",
+    ),
+    "message.too_large": LogEvent(
+        "warning",
+        ("partition", "topic", "offset"),
+        "What comes of a message, or its letter, is larger than the log takes: it went to "
+        "gateway.dead-letters, in the second case without its content.",
     ),
     "deadline.fell_due": LogEvent(
         "debug", ("partition", "po_number", "events"), "A deadline of a referral has passed."
@@ -193,7 +307,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.special_customer_record": LogEvent(
         "warning",
-        ("partition", "message_id", "po_number", "rule"),
+        (*_DECIDED, "topic", "code"),
         "A special customer record came through PRaP, where none may come; nothing of it was kept.",
     ),
     "security.token_refused": LogEvent(
@@ -223,7 +337,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning", (), "The projection was of a log that is no longer there; it is filled from the beginning."
     ),
     "projection.dropped": LogEvent(
-        "warning", ("error", "again_in_s"), "Following the log for those who ask failed; it is tried again."
+        "warning",
+        ("error", "again_in_s"),
+        "Following the log for those who ask failed; it is tried again. Said once for as long as it fails in "
+        "the same way.",
     ),
     "projection.unreadable": LogEvent(
         "warning",
@@ -255,6 +372,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
 }
 
+#: What one line says, with its level.
+Line = tuple[str, EventDict]
+
+_json: Final = msgspec.json.Encoder().encode
 _ALWAYS: Final = frozenset({"event", "level", "timestamp", "worker"})
 _FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENTS.items()}
 
@@ -262,16 +383,20 @@ _FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENT
 def _only_what_is_listed(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
     """Let through only the fields that LOG_EVENTS names, so that nothing else can reach a log by mistake."""
     allowed = _FIELDS.get(event_dict["event"], _ALWAYS)
-    return {key: _short(value) for key, value in event_dict.items() if key in allowed}
+    return {
+        key: _short(value, LONGEST_WORDS if key in OWN_WORDS else LONGEST_VALUE)
+        for key, value in event_dict.items()
+        if key in allowed
+    }
 
 
-def _short(value: object) -> object:
+def _short(value: object, longest: int) -> object:
     """A value that is no longer than it should be, and has nothing in it that a terminal would act on."""
     if not isinstance(value, str):
         return value
-    if len(value) > LONGEST_VALUE:
-        value = value[:LONGEST_VALUE] + "…"
-    return value if value.isprintable() else value.encode("unicode_escape").decode()
+    if len(value) > longest:
+        value = value[:longest] + "…"
+    return printable(value)
 
 
 def _of_worker(worker: int, _: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
@@ -358,7 +483,7 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
     renderer = (
         structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
         if stream.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else structlog.processors.JSONRenderer(_as_json)
     )
     structlog.configure(
         processors=[
@@ -372,6 +497,44 @@ def configure(level: str, stream: TextIO | None = None, *, worker: int | None = 
         logger_factory=structlog.WriteLoggerFactory(_target(stream)),
         cache_logger_on_first_use=True,
     )
+
+
+def log_lines(lines: Iterable[Line]) -> None:
+    """Log lines that were made together: written some at a time, which takes a quarter of the time.
+
+    Their levels were looked at before, and they have no fields but those that are listed.
+    """
+    config = structlog.get_config()
+    *before, render = config["processors"]
+    sink = config["logger_factory"]()
+    of_all: EventDict = {"event": ""}
+    for processor in before:  # the moment and the process are the same for all
+        of_all = processor(sink, "", of_all)
+    del of_all["event"]
+    rendered = []
+    for level, said in lines:
+        said.update(of_all)
+        said["level"] = level
+        rendered.append(render(sink, level, _shortened(said)))
+    for first in range(0, len(rendered), WRITTEN_AT_ONCE):
+        sink.msg("\n".join(rendered[first : first + WRITTEN_AT_ONCE]))
+
+
+def json_line(line: Line) -> bytes:
+    """A line as it is logged in JSON, with the timestamp that it has."""
+    level, said = line
+    return _json(_shortened({**said, "level": level})) + b"\n"
+
+
+def _shortened(said: EventDict) -> EventDict:
+    for name, value in said.items():
+        if type(value) is str and (len(value) > LONGEST_VALUE or not value.isprintable()):
+            said[name] = _short(value, LONGEST_VALUE)
+    return said
+
+
+def _as_json(said: EventDict, **_: object) -> str:
+    return _json(said).decode()
 
 
 def table() -> str:

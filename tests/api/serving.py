@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 from gateway.api import health
 from gateway.api.metrics import Metrics
 from gateway.api.server import application, serving
+from gateway.api.surroundings import Surroundings
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.step import StepSize
@@ -85,11 +86,13 @@ async def gateway(
     step: StepSize = StepSize(),  # noqa: B008 - it is frozen
     model: ReadModel | None = None,
     claim_again_s: float = 6,
+    around: Surroundings | None = None,
 ) -> AsyncIterator[Gateway]:
     """Serve, and decide meanwhile. prepare: what is done to the log beforehand."""
     log = await open_embedded(path, partitions=partitions, clock="wall" if until is None else "log", own=True)
     prepare(log)
-    metrics, stop, port = Metrics("0"), asyncio.Event(), free_port()
+    now = wall_clock if until is None else None
+    metrics, stop, port = Metrics("0", now), asyncio.Event(), free_port()
     clock = ClockWatch(log, leap_ms=600_000, gap_ms=7 * 86_400_000) if until is None else None
     workers = Workers(
         log,
@@ -101,8 +104,7 @@ async def gateway(
         claim_again_s=claim_again_s,
         clock=clock,
     )
-    now = wall_clock if until is None else None
-    app = application(health.routes(workers, metrics, stop, now, model, clock), metrics.gate)
+    app = application(health.routes(workers, metrics, stop, now, model, clock, around), metrics.gate)
     working = asyncio.create_task(workers.run(stop))
     try:
         async with (

@@ -3,32 +3,65 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.api.callers.keyring import Keyring
+from gateway.api.callers.sources import NotFetched, from_file
 from gateway.api.metrics import METRICS
+from gateway.api.surroundings import Surroundings
 from gateway.backends.embedded.log import EmbeddedClaim, open_embedded
 from gateway.engine.log import Commit, Draft
 from gateway.engine.step import StepSize
 from gateway.intake.feed import feed
 from gateway.reading.model import ReadModel
-from gateway.rules.events import DeadLetter, Event, Outcome
+from gateway.rules.events import (
+    Breach,
+    BreachKind,
+    BreachStatus,
+    CancellationEvent,
+    DeadLetter,
+    Event,
+    Outcome,
+    SanctionNotification,
+)
 from gateway.sample import programme
 from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.json import parse_instant
 from tests.api.serving import Gateway, gateway
+from tests.cli.running import Json, json_lines, record, referral
 from tests.log.reading import followed
 
 END = parse_instant("2018-06-01T00:00:00Z")
+
+WP11 = record(
+    "Wp11",
+    "2016-03-14T09:00:00Z",
+    topic="jobcentre.wp11",
+    jobcentre_id="JCP-LEEDS",
+    interview_on="2016-03-14",
+    wants_to_join=True,
+    issued_on="2016-03-14",
+)
+
+
+def its_referral() -> Json:
+    """Of today, so that deadlines are ahead of it."""
+    return referral(referred_on=datetime.now(UTC).date().isoformat())
+
 
 Series = dict[tuple[str, ...], float]
 
 
 async def counted(served: Gateway, name: str) -> Series:
     """The values of a metric by those of its labels, in the table's order; nothing that is still zero."""
-    labels = next(metric.labels for metric in METRICS if metric.name == name)
+    labels = next(metric.labels for metric in METRICS if metric.name == name.removesuffix("_count"))
     answer = await served.ask("/metrics")
     return {
         tuple(sample.labels[label] for label in labels): sample.value
@@ -100,12 +133,95 @@ async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
         assert await counted(served, "gateway_partition_ready") == every
 
 
-async def test_every_metric_is_in_the_table_with_its_kind_and_labels(path: Path) -> None:
+async def test_what_was_decided_is_counted_by_record_kind_and_status(path: Path) -> None:
+    async with gateway(path, until=END) as served:
+        events = await all_decided(served)
+        found = await counted(served, "gateway_events_total")
+    expected: Counter[tuple[str, str, str]] = Counter()
+    for event in events:
+        match event:
+            case Breach():
+                expected["Breach", event.breach, event.status] += 1
+            case SanctionNotification():
+                expected["SanctionNotification", event.failure_type, event.status] += 1
+            case CancellationEvent():
+                attended = "ATTENDED" if event.attended else "NOT_ATTENDED"
+                expected["CancellationEvent", attended, ""] += 1
+    assert {labels[0] for labels in expected} == {"Breach", "SanctionNotification", "CancellationEvent"}
+    assert expected.items() <= found.items()
+    assert sum(found.values()) == sum(not isinstance(event, Outcome | DeadLetter) for event in events)
+
+
+async def test_every_kind_is_there_before_the_first_of_it(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "gateway.db") as served:
+        text = (await served.ask("/metrics")).text
+    for kind, status in product(get_args(BreachKind), get_args(BreachStatus)):
+        assert f'gateway_events_total{{kind="{kind}",record="Breach",status="{status}"}} 0.0' in text
+    assert (
+        'gateway_messages_total{code="UNKNOWN_REFERRAL",status="REFUSED",topic="jobcentre.wp11"} 0.0' in text
+    )
+    assert 'gateway_outcome_seconds_count{topic="jobcentre.wp11"} 0.0' in text
+    assert "gateway_last_decision_timestamp_seconds 0.0" in text
+
+
+async def test_an_outcome_is_timed_from_the_arrival_of_its_message(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "gateway.db") as served:
+        await feed(served.log, [json_lines([WP11])], keep_time=False, checked=lambda: None)
+        await served.until(lambda _: served.workers.decided == 1)
+        # It is held for its referral, which is no outcome yet.
+        assert await number(served, "gateway_partition_held_messages") == 1
+        assert not await counted(served, "gateway_outcome_seconds_count")
+        await feed(served.log, [json_lines([its_referral()])], keep_time=False, checked=lambda: None)
+        await served.until(lambda _: served.workers.decided > 1)
+        assert await number(served, "gateway_partition_held_messages") == 0
+        topics = {("prap.referrals",): 1, ("jobcentre.wp11",): 1}
+        assert await counted(served, "gateway_outcome_seconds_count") == topics
+        assert await number(served, "gateway_last_decision_timestamp_seconds") > 0
+        assert await number(served, "gateway_partition_next_deadline_timestamp_seconds") > 0
+        assert await number(served, "gateway_partition_overdue_deadlines") == 0
+
+
+async def test_messages_are_still_held_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with gateway(path) as served:
+        await feed(served.log, [json_lines([WP11])], keep_time=False, checked=lambda: None)
+        await served.until(lambda _: served.workers.decided == 1)
+    async with gateway(path) as served:
+        await served.until(lambda answer: answer.status == 200)
+        assert await number(served, "gateway_partition_held_messages") == 1
+
+
+async def test_what_the_gateway_needs_beside_its_partitions_is_shown(tmp_path: Path) -> None:
+    async def no_keys() -> bytes:
+        raise NotFetched("nobody is at https://login.example/jwks.json")
+
+    path, keyring = tmp_path / "gateway.db", Keyring(no_keys)
+    around = Surroundings({"log": path}, keyring, brokers="no broker answers", little_room=2**62)
+    async with keyring, gateway(path, around=around) as served:
+        await served.until(lambda answer: len(answer.json["warnings"]) == 2)
+        ready = await served.ready()
+        assert ready.status == 503
+        assert "no broker answers" in ready.json["reasons"]
+        room, keys = ready.json["warnings"]
+        assert room.startswith("the disk of the log has ")
+        assert keys.endswith("every caller gets 503: nobody is at https://login.example/jwks.json")
+        assert await number(served, "gateway_brokers_reachable") == 0
+        assert await number(served, "gateway_file_bytes") >= path.stat().st_size
+        assert await number(served, "gateway_disk_free_bytes") > 0
+        assert await number(served, "gateway_callers_keys_age_seconds") >= 0
+
+
+async def test_every_metric_is_in_the_table_with_its_kind_and_labels(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
     table = {metric.name: (metric.kind, set(metric.labels)) for metric in METRICS}
     found: dict[str, tuple[str, set[str]]] = {}
-    async with gateway(path, model=Copying()) as served:
-        # By the wall clock, so that the lag in seconds is among them; ready when something has been read.
-        await served.until(lambda answer: answer.status == 200 and served.workers.decided > 0)
+    around = Surroundings({"log": path}, Keyring(from_file(path)), brokers="")
+    async with gateway(path, model=Copying(), around=around) as served:
+        # By the wall clock, so that times are among them.
+        await feed(served.log, [json_lines([its_referral()])], keep_time=False, checked=lambda: None)
+        await served.until(
+            lambda _: "next_deadline_timestamp_seconds{" in generate_latest(served.metrics.registry).decode()
+        )
         answer = await served.ask("/metrics")
     for family in text_string_to_metric_families(answer.text):
         name = f"{family.name}_total" if family.type == "counter" else family.name

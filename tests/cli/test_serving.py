@@ -55,7 +55,7 @@ def test_it_serves_on_its_port_until_it_is_stopped(tmp_path: Path) -> None:
         run.send_signal(signal.SIGTERM)
         status, logged = ended(run)
     assert status == 0
-    assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.stopped"]
+    assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.summary", "gateway.stopped"]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,10 @@ def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: P
         read_until(run, "http.started")
         second = spawn("run", cwd=other, environment=on(port))
         assert second.status == 1
-        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.err
+        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.sentence
         assert not [*other.glob("gateway.db*")], "no log is made that nobody uses"
-        assert spawn("run", cwd=one, environment=on(port)).err.startswith("gateway: another gateway runs on")
+        third = spawn("run", cwd=one, environment=on(port))
+        assert third.sentence.startswith("another gateway runs on")
 
 
 def test_a_run_that_ends_by_itself_serves_only_where_a_port_is_set(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_a_worker_logs_its_number_serves_on_a_port_of_its_own_and_ends_with_its_
         eventually(lambda: ready(port)["partitions"].keys() == {"0"})
         status, logged = ended(worker)  # which closes its standard input
     assert status == 0
-    assert [line["event"] for line in logged] == ["supervisor.gone", "gateway.stopped"]
+    assert [line["event"] for line in logged] == ["supervisor.gone", "gateway.summary", "gateway.stopped"]
 
 
 def test_it_ends_with_0_on_a_signal_although_the_log_is_held_up(gateway: Gateway, tmp_path: Path) -> None:

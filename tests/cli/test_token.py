@@ -89,11 +89,11 @@ def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway
     ("arguments", "expected"),
     [
         ("", "the token is for nobody; name --provider, or --scope gateway:operate"),
-        ("--provider=", "--provider is not an id; expected 1 to 100 characters"),
-        (f"--provider={'x' * 101}", "--provider is not an id"),
-        ("--provider=\x1b[2J", "--provider is not an id"),
-        ("--provider=A --scope=", "--scope is not a scope"),
-        ("--provider=A --scope=ä", "--scope is not a scope"),
+        ("--provider=", "--provider is no id; expected 1 to 100 characters"),
+        (f"--provider={'x' * 101}", "--provider is no id"),
+        ("--provider=\x1b[2J", "--provider is no id"),
+        ("--provider=A --scope=", "there is no such --scope; expected gateway:operate"),
+        ("--provider=A --scope=ä", "there is no such --scope; expected gateway:operate"),
         *(
             (f"--provider=A --valid-for={text}", "--valid-for is not a time")
             for text in ("0s", "366d", "x", "1")
@@ -183,7 +183,7 @@ async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(
     def made() -> str:
         return development.token(KEY, providers=["PRV01"], scopes=[], valid_for_s=60, now_s=NOW_S)
 
-    async with served(found._keyring, development.ISSUER, development.AUDIENCE) as api:
+    async with served(found.keyring, development.ISSUER, development.AUDIENCE) as api:
         assert (await api.bearing(made())).status == 200
         KEY.unlink()
         assert (await api.bearing(made())).status == 200
@@ -197,7 +197,7 @@ async def test_with_an_identity_provider_the_development_key_is_not_taken(
     settings = configured(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_file="keys.json")
     found = authenticator(settings, Refusals(ignored))
     assert found is not None
-    async with served(found._keyring) as api:
+    async with served(found.keyring) as api:
         assert (await api.bearing(own)).code == "TOKEN_KEY_UNKNOWN"
 
 

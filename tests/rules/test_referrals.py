@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
 
-from gateway.rules.events import Breach, Instruction, PrapAction
+from gateway.rules.events import Breach, Instruction, PrapAction, SanctionNotification
 from gateway.rules.messages import Benefit, ClaimantGroup, Mandation, Participant
 from tests.rules.journey import (
     CLOSED,
@@ -131,6 +131,39 @@ def test_a_known_referral_of_a_special_customer_goes_on_by_its_number() -> None:
     assert journey.refer().words == ["REFUSED SPECIAL_CUSTOMER_RECORD"]
     assert journey.state.participant is None
     assert journey.record("ATTENDED").words == ["attendance ATTENDED", "APPLIED"]
+
+
+def test_of_a_special_record_what_was_said_is_erased() -> None:
+    """That something was said beforehand stays known, and so do names and places of sessions."""
+    journey = booked(mandatory=True)
+    journey.cannot_attend(reason="Qz said")
+    journey.refer(special_customer_record=True, message_id="special")
+    session = journey.session()
+    assert session.cannot_attend == ""
+    assert b"Qz said" not in msgpack.encode(journey.order)
+    assert session.session_name
+    assert session.location
+
+
+def test_of_a_special_record_nothing_that_is_said_later_is_kept() -> None:
+    journey = booked(mandatory=True)
+    journey.refer(special_customer_record=True, message_id="special")
+    journey.cannot_attend(reason="Qz said")
+    journey.record("DID_NOT_ATTEND", reason_given="Qz given")
+    journey.correct("DID_NOT_ATTEND", reason_given="Qz given")
+    kept = msgpack.encode(journey.order)
+    assert b"Qz said" not in kept
+    assert b"Qz given" not in kept
+
+
+def test_what_an_active_notification_of_a_special_record_raised_is_kept_to_withdraw_it() -> None:
+    journey = booked(mandatory=True)
+    journey.record("DID_NOT_ATTEND", reason_given="Qz given")
+    journey.refer(special_customer_record=True, message_id="special")
+    assert journey.session().reason_given is None
+    came = journey.correct("ATTENDED")
+    assert came.one(SanctionNotification).reason_given == "Qz given"
+    assert b"Qz given" not in msgpack.encode(journey.order)
 
 
 def test_nobody_is_sanctioned_of_a_special_record() -> None:

@@ -36,7 +36,7 @@ class Authenticator:
         most_remembered: int = MOST_REMEMBERED,
     ) -> None:
         self.refusals = refusals
-        self._keyring = keyring
+        self.keyring = keyring
         self._issuer = issuer
         self._audience = audience
         self._most_remembered = most_remembered
@@ -45,13 +45,13 @@ class Authenticator:
         self._keys: Keys | None = None
 
     async def __aenter__(self) -> Self:
-        await self._keyring.__aenter__()
+        await self.keyring.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._keyring.__aexit__(kind, error, trace)
+        await self.keyring.__aexit__(kind, error, trace)
 
     async def caller(self, request: web.Request) -> Caller:
         """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
@@ -65,7 +65,7 @@ class Authenticator:
         return caller
 
     async def _token(self, token: str) -> Caller:
-        keys = self._keyring.keys or await self._keyring.newest()
+        keys = self.keyring.keys or await self.keyring.newest()
         if keys is None:
             raise TokenRefused("keys_unavailable")
         name = sha256(token.encode()).digest()
@@ -79,7 +79,7 @@ class Authenticator:
         try:
             found = self._verified_by(keys, token, header)
         except TokenRefused as refused:
-            newest = await self._keyring.newest() if refused.reason in _OF_KEYS else keys
+            newest = await self.keyring.newest() if refused.reason in _OF_KEYS else keys
             # There may be a new key under the id of an old one.
             if newest is None or newest is keys:
                 raise

@@ -13,7 +13,7 @@ from gateway.api.callers.keys import Keys, NoKeySet, read_keys
 from gateway.api.callers.sources import NotFetched, Source
 
 #: So long a key that was withdrawn may still be taken for good.
-REFRESHED_AFTER_S: Final = 600.0
+REFRESHED_AFTER_S: Final = 30.0
 #: How soon a fetch that failed is tried again: doubled each time, up to the second number.
 TRIED_AGAIN_AFTER_S: Final = (5.0, 60.0)
 #: How often tokens that no known key has signed may make a fetch, in the long run, and how often at once.
@@ -45,6 +45,7 @@ class Keyring:
         #: When the fetches that may be asked for at once would all be there again.
         self._asked_up_to = now_s()
         self._failures = 0
+        self._trouble: str | None = None
         self._under_way: asyncio.Task[None] | None = None
         self._background: asyncio.Task[None] | None = None
 
@@ -65,6 +66,16 @@ class Keyring:
     def keys(self) -> Keys | None:
         """Those of the moment. None: none were fetched yet, or the last time is too long ago."""
         return self._keys if self._now_s() < self._fetched_at + KEPT_S else None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the keys were fetched, or the first fetch began."""
+        return self._now_s() - self._fetched_at
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the keys could not be fetched the last time; None: they could, or it was not tried yet."""
+        return self._trouble
 
     async def newest(self) -> Keys | None:
         """Those after a fetch, where one is under way, or has not been asked for too often."""
@@ -113,6 +124,8 @@ class Keyring:
             if keys is not self._keys and keys is not None:
                 say.info("keys.changed", keys=keys.count, left_out=keys.left_out)
             self._keys, self._failures, self._fetched_at = keys, 0, self._now_s()
+            self._trouble = None
             return
+        self._trouble = why
         self._failures = min(self._failures + 1, 10)
         say.warning("keys.not_fetched", error=why, usable=self.keys is not None)

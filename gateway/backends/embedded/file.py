@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.engine.log import DELIVERY_PLANS, LogBusy, LogError
+from gateway.engine.log import DELIVERY_PLANS, LogBusy, LogError, TooLarge
 from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 T = TypeVar("T")
@@ -63,7 +63,6 @@ CREATE TABLE handled (
 """
 
 _WHAT_TO_DO: Final = {
-    sqlite3.SQLITE_TOOBIG: "what is kept of one purchase order is too large for the log {path}; report it",
     sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
     sqlite3.SQLITE_READONLY: "the log {path} can't be written; allow it, or name another file",
     sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name, permissions and disk",
@@ -155,10 +154,10 @@ class EmbeddedFile:
         """Give what comes out from now on a mark of its own.
 
         A copy of the file, such as a backup, has the marks up to where it was copied; whoever goes on with it
-        gives others from there on. So a place in the log says of which history it is.
+        gives others from there on. So a place in the log says of which history it is. To be called in a
+        transaction, by whoever claims a partition.
         """
-        with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO history VALUES (?, randomblob(8))", (self.end("outbound"),))
+        self.db.execute("INSERT OR REPLACE INTO history VALUES (?, randomblob(8))", (self.end("outbound"),))
 
     @property
     def keeps_time(self) -> bool:
@@ -396,6 +395,8 @@ class EmbeddedFile:
                 raise LogBusy(
                     f"another process has been writing to the log {self.path} for a minute; wait for it"
                 ) from error
+            if code == sqlite3.SQLITE_TOOBIG:
+                raise TooLarge(f"it is larger than the log {self.path} takes; make it smaller") from error
             if code in _WHAT_TO_DO:
                 raise LogError(_WHAT_TO_DO[code].format(path=self.path)) from error
             raise
