@@ -1,14 +1,34 @@
 """A message as the record that is put on its topic: what the consumers read back."""
 
+from typing import Final
+
+from msgspec.structs import replace
+
 from gateway.engine.log import Columns, Draft, Headers
 from gateway.rules.messages import TOPIC_OF, Message, ProviderRecord
 from schemas.codec import encode
 
+#: The header that says who sent a message over HTTP; what comes otherwise has none.
+CALLER: Final = "caller"
 
-def draft(message: Message, headers: Headers = (), timestamp: int | None = None) -> Draft:
-    """The record to put on the message's topic. timestamp: when it arrived; None: when it is put there."""
+
+def draft(
+    message: Message, headers: Headers = (), timestamp: int | None = None, caller: str | None = None
+) -> Draft:
+    """The record to put on the message's topic.
+
+    timestamp: when it arrived; None: when it is put there. caller: who sent it over HTTP.
+    """
     topic, key = TOPIC_OF[type(message)], message.po_number.encode()
-    return Draft(topic, key, encode(message), headers, timestamp, columns_of(message))
+    columns = columns_of(message)
+    if caller is not None:
+        headers, columns = (*headers, (CALLER, caller.encode())), replace(columns, caller=caller)
+    return Draft(topic, key, encode(message), headers, timestamp, columns)
+
+
+def caller_of(headers: Headers) -> str | None:
+    """Who sent a message over HTTP, as its record says; None: it came otherwise."""
+    return next((value.decode("ascii", "replace") for name, value in headers if name == CALLER), None)
 
 
 def columns_of(message: Message) -> Columns:

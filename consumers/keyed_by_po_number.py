@@ -14,6 +14,8 @@ def read_keyed(record: Record, expected: frozenset[str]) -> Message | Unreadable
 
     A key that isn't the po_number would have put the message on another partition than its referral's.
     """
+    if record.unreadable is not None:
+        return Unreadable("UNDECODABLE", record.unreadable)
     decoded = decode(record.value, expected)
     if isinstance(decoded, Unreadable):
         return decoded

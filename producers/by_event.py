@@ -13,9 +13,11 @@ from gateway.rules.events import (
     DeliveryPlan,
     Event,
     Instruction,
+    Notice,
     Outcome,
     PrapAction,
     SanctionNotification,
+    SessionEvent,
 )
 from producers import (
     attendance,
@@ -24,16 +26,20 @@ from producers import (
     dead_letters,
     delivery_plans,
     instructions,
+    notices,
     outcomes,
     prap_actions,
     sanction_notifications,
+    sessions,
 )
 
 #: What drafts the record of an event, by the event's class. Each takes its own class only, hence Any.
 DRAFTS: Final[dict[type[Event], Callable[[Any, str | None], Draft]]] = {
+    SessionEvent: sessions.draft,
     AttendanceEvent: attendance.draft,
     CancellationEvent: cancellations.draft,
     SanctionNotification: sanction_notifications.draft,
+    Notice: notices.draft,
     PrapAction: prap_actions.draft,
     Instruction: instructions.draft,
     Breach: breaches.draft,

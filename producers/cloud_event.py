@@ -8,20 +8,26 @@ from typing import Final
 
 from gateway.engine.log import Columns, Draft, Header, Headers
 from gateway.rules.events import DeadLetter, DeliveryPlan, Event
-from producers.trace import child_of, trace_id_of
+from producers.trace import child_of, headers_of_trace, trace_id_of
 from schemas.codec import encode
 from schemas.json import format_instant
 
 SOURCE: Final = "/work-programme/information-session-gateway"
 
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
-_SOURCE: Final = ("ce_source", SOURCE.encode())
+#: Their ids are made in another way than those of decisions, and could be the same.
+_PARTS: Final[dict[type, str]] = {DeadLetter: "/dead-letters", DeliveryPlan: "/delivery-plans"}
 _CONTENT_TYPE: Final = ("content-type", b"application/avro")
 
 
 @cache
 def _type(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
     return "ce_type", record.__name__.encode()
+
+
+@cache
+def _source(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
+    return "ce_source", f"{SOURCE}{_PARTS.get(record, '')}".encode()
 
 
 @lru_cache(maxsize=1_024)
@@ -66,13 +72,11 @@ def headers_of(
     headers: Headers = (
         _SPECVERSION,
         ("ce_id", event_id.encode()),
-        _SOURCE,
+        _source(record),
         _type(record),
         *(() if at is None else (_time(at),)),
         _CONTENT_TYPE,
     )
     if subject is not None:
         headers += (("ce_subject", subject),)
-    if traceparent is not None:
-        headers += (("traceparent", child_of(traceparent, event_id)),)
-    return headers
+    return headers if traceparent is None else headers + headers_of_trace(child_of(traceparent, event_id))

@@ -61,6 +61,8 @@ def _writer(schema: object) -> Write:
             return _bytes
         case "boolean":
             return {False: b"\0", True: b"\1"}.__getitem__
+        case ["null", other]:
+            return _optional(_writer(other))
         case {"type": "enum", "symbols": symbols}:
             return {symbol: _number(index) for index, symbol in enumerate(symbols)}.__getitem__
         case {"type": "array", "items": items}:
@@ -104,6 +106,10 @@ def _bytes(value: bytes) -> bytes:
 
 def _text(value: str) -> bytes:
     return _bytes(value.encode())
+
+
+def _optional(write: Write) -> Write:
+    return lambda value: b"\0" if value is None else b"\2" + write(value)
 
 
 def _array(write: Write) -> Write:

@@ -226,6 +226,9 @@ def _reader(schema: object) -> Reader:
             return _list_reader(_reader(items))
         case {"type": "map", "values": values}:
             return _map_reader(_reader(values))
+        case ["null", other]:
+            read = _reader(other)
+            return lambda value: None if value is None else read(value)
         case dict() as part if part["type"] == "record":
             return _record_reader(CLASSES[part["name"]], part)
     if limits := range_of(schema):

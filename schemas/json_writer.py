@@ -31,7 +31,7 @@ def _write_bytes(value: bytes) -> str:
 
 
 def _map_writer(write: Writer) -> Writer:
-    return lambda value: {key: write(item) for key, item in value.items()}
+    return lambda value: {key: None if item is None else write(item) for key, item in value.items()}
 
 
 def _list_writer(write: Writer | None) -> Writer:

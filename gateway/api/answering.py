@@ -1,6 +1,5 @@
 """How long an outcome is waited for, and what is answered to a message."""
 
-import re
 from http import HTTPStatus
 from typing import Final
 
@@ -8,14 +7,16 @@ from aiohttp import web
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from gateway.api.desk import answer
+from gateway.api.headers import preference
 from gateway.api.operation import TEXT, Answer, Parameter, header
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, guidance
+from gateway.api.responses import answer
 from gateway.api.views import MessageView
 from gateway.rules.events import Outcome
 
 LONGEST_WAIT_S: Final = 30
+_DIGITS: Final = 6
 PREFER: Final = Parameter(
     "header",
     "Prefer",
@@ -29,13 +30,13 @@ TAKEN: Final = Answer(
     MessageView,
     {"Location": header("Where its outcome will be.")} | APPLIED,
 )
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
 def wait_s_of(request: web.Request) -> int:
     """How long the caller would wait for the outcome (RFC 7240), in seconds."""
-    found = _WAIT.search(",".join(request.headers.getall("Prefer", []))[:1_000])
-    return 0 if found is None else min(int(found[1]), LONGEST_WAIT_S)
+    wait = preference(request, "wait") or ""
+    is_number = wait.isascii() and wait.isdecimal() and len(wait) <= _DIGITS
+    return min(int(wait), LONGEST_WAIT_S) if is_number else 0
 
 
 def answer_with(

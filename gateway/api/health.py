@@ -107,6 +107,7 @@ def routes(
             partitions={
                 str(each.number): PartitionView(
                     owned=each.undecided is not None,
+                    lost=each.lost,
                     trouble=each.trouble,
                     lag_records=each.undecided,
                     lag_s=each.behind_s,

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
-from hashlib import blake2b
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -14,25 +14,34 @@ from gateway.api.problems import Problem
 from gateway.engine.log import Draft, LogError
 from gateway.reading.model import ReadModel
 from gateway.reading.view import Keyed, View
+from producers.delivery_plans import digest_of
 
 #: How many messages are remembered here until they have been read back from the log.
 REMEMBERED: Final = 50_000
-_DIGEST_BYTES: Final = 16
 
-#: A provider and the id of what it sends, which is the caller's key.
+#: A caller and the id of what it sends, which is its key.
 Name = tuple[str, str]
+T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """Asks the read model."""
+
+    def __call__(self, question: Callable[[View], T], /) -> Awaitable[T]:
+        """The answer."""
 
 
 class Message(Struct, frozen=True):
     """What is sent with a key: a record about a purchase order, or a delivery plan, which has none."""
 
     po_number: str | None
+    provider_id: str
     draft: Draft
 
     @property
-    def value(self) -> bytes:
+    def digest(self) -> bytes:
         """What tells it from any other with its key: what it says."""
-        return self.draft.value or b""
+        return digest_of(self.draft.value or b"")
 
 
 class _UnderWay(Struct):
@@ -46,11 +55,8 @@ class _UnderWay(Struct):
 class Idempotency:
     """Knows whether something has come with a key before, and puts on the log what has not."""
 
-    def __init__(
-        self, view: View, model: ReadModel, posting: Posting, *, remembered: int = REMEMBERED
-    ) -> None:
-        """view: to be used in the loop. remembered: how many are known until they are read back."""
-        self._view = view
+    def __init__(self, model: ReadModel, posting: Posting, *, remembered: int = REMEMBERED) -> None:
+        """remembered: how many are known until they are read back."""
         self._posting = posting
         self._under_way: OrderedDict[Name, _UnderWay] = OrderedDict()
         self._holds_appends = model.holds_appends
@@ -63,10 +69,8 @@ class Idempotency:
         taken = self._under_way.get(name)
         return None if taken is None else taken.po_number
 
-    async def take(self, messages: Mapping[Name, Message], view: View | None = None) -> frozenset[Name]:
+    async def take(self, messages: Mapping[Name, Message], ask: Ask) -> frozenset[Name]:
         """Put on the log what has not come before, all or none; returns once all of it is there.
-
-        view: another one, to be used in a thread, where the messages are many.
 
         1. Under way: from here on nobody else takes what comes with these keys.
         2. Then what the log has: it can't come there meanwhile.
@@ -83,22 +87,19 @@ class Idempotency:
             taken = self._under_way.get(name)
             if taken is None:
                 mine[name] = message
-                self._under_way[name] = _UnderWay(message.po_number, _digest(message.value), there)
-            elif (taken.po_number, taken.digest) != (message.po_number, _digest(message.value)):
+                self._under_way[name] = _UnderWay(message.po_number, message.digest, there)
+            elif (taken.po_number, taken.digest) != (message.po_number, message.digest):
                 others.add(name)
             elif taken.there is not None:
                 waiting.append(taken.there)
         try:
-            if view is None:
-                before = _keyed(self._view, mine)
-            else:
-                before = await asyncio.to_thread(_keyed, view, [*mine])
+            before = await ask(partial(_keyed, mine))
             new: list[Draft] = []
             for name, message in mine.items():
                 keyed = before[name]
                 if keyed is None:
                     new.append(message.draft)
-                elif (keyed.po_number, keyed.value) != (message.po_number, message.value):
+                elif (keyed.po_number, keyed.digest) != (message.po_number, message.digest):
                     others.add(name)
             if not others and new:
                 await durably(self._posting, new)
@@ -140,12 +141,10 @@ class Idempotency:
             self._under_way.pop(name, None)
 
 
-def _keyed(view: View, names: Iterable[Name]) -> dict[Name, Keyed | None]:
-    return {name: view.keyed(*name) for name in names}
-
-
-def _digest(value: bytes) -> bytes:
-    return blake2b(value, digest_size=_DIGEST_BYTES).digest()
+def _keyed(messages: Mapping[Name, Message], view: View) -> dict[Name, Keyed | None]:
+    return {
+        name: view.keyed(*name, message.po_number, message.provider_id) for name, message in messages.items()
+    }
 
 
 async def durably(posting: Posting, drafts: list[Draft]) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 from msgspec import json
 
-from gateway.api.desk import PROVIDER, Desk, answer, caller_of, providers_of
+from gateway.api.headers import best_of
 from gateway.api.operation import (
     CURSOR_SCHEMA,
     JSON,
@@ -22,12 +22,18 @@ from gateway.api.operation import (
     Parameter,
     whole_number,
 )
+from gateway.api.pages import another_history
 from gateway.api.problems import Problem
 from gateway.api.rendering import instruction
+from gateway.api.requests import PROVIDER, caller_of, providers_of
+from gateway.api.responses import VARY, answer
+from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.api.views import InstructionList
-from gateway.reading.cursor import NotACursor, beginning, format_cursor, parse_cursor
-from gateway.reading.view import Listed
+from gateway.engine.log import LogError
+from gateway.reading.cursor import Cursor, NotACursor, beginning, parse_cursor
+from gateway.reading.tables import INSTRUCTIONS
+from gateway.reading.view import Listed, View
 
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500
@@ -74,7 +80,12 @@ LIST_INSTRUCTIONS: Final = Operation(
             {JSON: InstructionList, EVENT_STREAM: TEXT},
         )
     },
-    problems={400: ("BAD_CURSOR",), 429: ("TOO_MANY_STREAMS",)},
+    problems={
+        400: ("BAD_CURSOR",),
+        410: ("CURSOR_OF_ANOTHER_HISTORY",),
+        429: ("TOO_MANY_STREAMS",),
+        503: ("TRY_AGAIN",),
+    },
     links={"referral": ("getReferral", "po", "$response.body#/instructions/0/po_number")},
 )
 
@@ -82,9 +93,9 @@ LIST_INSTRUCTIONS: Final = Operation(
 class Instructions:
     """What providers are to do next."""
 
-    def __init__(self, desk: Desk, stop: asyncio.Event) -> None:
+    def __init__(self, services: Services, stop: asyncio.Event) -> None:
         """stop: set when the gateway was told to stop; streams end then."""
-        self._desk = desk
+        self._services = services
         self._stop = stop
         self._open = Slots(MOST_OPEN)
 
@@ -94,11 +105,11 @@ class Instructions:
 
     async def _instructions(self, request: web.Request) -> web.StreamResponse:
         providers = providers_of(request)
-        streams = request.method != "HEAD" and EVENT_STREAM in request.headers.get("Accept", "")
+        streams = request.method != "HEAD" and best_of(request, (JSON, EVENT_STREAM)) == EVENT_STREAM
         limit = LIMIT.number_of(request)
         wait_s = WAIT.number_of(request)
-        place = self._place(request, streams)
-        found = [] if streams else self._desk.view.instructions(providers, place, limit)
+        cursor, field = self._cursor(request, streams)
+        found = await self._first(request, providers, cursor, 0 if streams else limit, field)
         if streams or (wait_s and not found):
             with self._open.one_of(caller_of(request)) as taken:
                 if not taken:
@@ -109,48 +120,75 @@ class Instructions:
                         headers={"Retry-After": "5"},
                     )
                 if streams:
-                    return await self._stream(request, providers, place)
-                found = await self._wait(request, providers, place, limit, wait_s)
-        last = found[-1].place if found else place
+                    return await self._stream(request, providers, cursor)
+                found = await self._wait(request, providers, cursor, limit, wait_s)
+        last = found[-1].cursor if found else cursor
         return answer(
             request,
-            InstructionList(instructions=[instruction(each) for each in found], next=format_cursor(last)),
+            InstructionList(instructions=[instruction(each) for each in found], next=str(last)),
+            headers={"Vary": f"Accept, {VARY}"},
         )
 
-    def _place(self, request: web.Request, streams: bool) -> tuple[int, ...]:
-        """Behind which instruction to begin. Raises Problem."""
-        partitions = self._desk.model.partitions or 1
+    def _cursor(self, request: web.Request, streams: bool) -> tuple[Cursor, str]:
+        """Behind which instruction to begin, and which field says so. Raises Problem."""
+        partitions = self._services.model.partitions or 1
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
-        if last is None:
+        if not last:
             last, field = AFTER.text_of(request), "after"
         if last is None:
-            return beginning(partitions)
+            return beginning(partitions), field
         try:
-            return parse_cursor(last, partitions)
+            return parse_cursor(last, partitions), field
         except NotACursor as error:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, f"{field} {error}.", code="BAD_CURSOR", field=field
             ) from None
 
+    async def _first(
+        self, request: web.Request, providers: frozenset[str], cursor: Cursor, limit: int, field: str
+    ) -> list[Listed]:
+        """What is behind a cursor. Raises Problem where that is of another history of the log."""
+
+        def question(view: View) -> list[Listed] | None:
+            return view.instructions(providers, cursor, limit) if view.is_at(cursor) else None
+
+        found = await self._services.ask(request, question)
+        if found is None:
+            try:  # another process may have given it out, and this one has not read so far
+                await self._services.model.reach([INSTRUCTIONS])
+            except (LogError, TimeoutError):
+                raise _not_read_yet() from None
+            found = await self._services.ask(request, question)
+        if found is None:
+            raise another_history(field)
+        return found
+
     async def _wait(
         self,
         request: web.Request,
         providers: frozenset[str],
-        place: tuple[int, ...],
+        cursor: Cursor,
         limit: int,
         wait_s: float,
     ) -> list[Listed]:
         """What comes, or nothing when nothing has come for so long, or nobody waits for it any more."""
-        with self._desk.model.woken_for(providers) as woken:
+
+        def question(view: View) -> list[Listed]:
+            return view.instructions(providers, cursor, limit)
+
+        with self._services.model.woken_for(providers) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
             woken.set()  # by what is there already
             try:
                 async with asyncio.timeout(wait_s):
-                    while not (self._stop.is_set() or _has_gone(request)):
+                    # Where the read model is made anew, that may be of another log.
+                    while self._services.model.filled.is_set() and not (
+                        self._stop.is_set() or _has_gone(request)
+                    ):
                         if woken.is_set():
                             woken.clear()
-                            if found := self._desk.view.instructions(providers, place, limit):
+                            if found := await self._services.ask(request, question):
                                 return found
                         waking = asyncio.ensure_future(woken.wait())
                         try:
@@ -166,19 +204,20 @@ class Instructions:
         return []
 
     async def _stream(
-        self, request: web.Request, providers: frozenset[str], place: tuple[int, ...]
+        self, request: web.Request, providers: frozenset[str], cursor: Cursor
     ) -> web.StreamResponse:
         """Server-sent events until the caller goes, the token ends, or the gateway stops."""
         # Whoever takes nothing of it is let go by the connection, as with every answer.
         response = EventSourceResponse(sep="\n", ping_interval=ALIVE_S, send_timeout=None)
+        response.headers["Vary"] = "Accept"
         response.headers["Cache-Control"] = "no-store"  # the library's own would let caches keep it
         await response.prepare(request)
         try:
             async with response:
                 with suppress(ConnectionError):  # the caller has gone
-                    await self._send(request, response, providers, place)
+                    await self._send(request, response, providers, cursor)
         except sqlite3.Error as error:  # it ends here, and whoever comes again is told
-            self._desk.model.unreadable(error)
+            self._services.model.unreadable(error)
         return response
 
     async def _send(
@@ -186,7 +225,7 @@ class Instructions:
         request: web.Request,
         response: EventSourceResponse,
         providers: frozenset[str],
-        place: tuple[int, ...],
+        cursor: Cursor,
     ) -> None:
         """Send what is there, also where the token ends at once, and what comes.
 
@@ -198,16 +237,25 @@ class Instructions:
         first = True
         while first or now() < until_s:
             first = False
-            found = await self._wait(request, providers, place, PAGE, max(until_s - now(), 0.01))
+            found = await self._wait(request, providers, cursor, PAGE, max(until_s - now(), 0.01))
             if not found:
                 return
             for each in found:
                 data = json.encode(instruction(each)).decode()
-                cursor = format_cursor(each.place)
-                await response.send(data, id=cursor, event="instruction", retry=BACK_MS)
-                place = each.place
+                cursor = each.cursor
+                await response.send(data, id=str(cursor), event="instruction", retry=BACK_MS)
 
 
 def _has_gone(request: web.Request) -> bool:
     """Whether the caller has closed the connection, of which aiohttp tells nobody who only waits."""
     return request.transport is None or request.transport.is_closing()
+
+
+def _not_read_yet() -> Problem:
+    """What to raise where the log can't be read up to a cursor at the moment."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The log could not be read as far as this cursor yet; send it again.",
+        code="TRY_AGAIN",
+        headers={"Retry-After": "1"},
+    )

@@ -131,6 +131,12 @@ OWNED: Final = MetricOf(
 READY: Final = MetricOf(
     "gateway_partition_ready", "gauge", ("partition",), "1 where what arrives is being decided, else 0."
 )
+RECORDS_LOST: Final = MetricOf(
+    "gateway_partition_records_lost",
+    "gauge",
+    ("partition",),
+    "1 where undecided records are lost, and nothing is decided until that is accepted, else 0.",
+)
 LAG_RECORDS: Final = MetricOf(
     "gateway_partition_lag_records",
     "gauge",
@@ -246,6 +252,7 @@ METRICS: Final = (
     ASSIGNED,
     OWNED,
     READY,
+    RECORDS_LOST,
     LAG_RECORDS,
     LAG_SECONDS,
     PURCHASE_ORDERS,
@@ -482,6 +489,7 @@ class PartitionGauges(Collector):
         yield GaugeMetricFamily(ASSIGNED.name, ASSIGNED.meaning, len(found))
         yield GaugeMetricFamily(OWNED.name, OWNED.meaning, sum(each.trouble is None for each in found))
         yield _gauge(READY, found, lambda each: each.trouble is None)
+        yield _gauge(RECORDS_LOST, found, lambda each: each.lost)
         yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
         yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)

@@ -153,6 +153,7 @@ _OF_ALL: Final[Codes] = {
     400: ("UNKNOWN_PARAMETER", "BAD_PARAMETER", "BAD_REQUEST"),
     417: ("EXPECTATION_FAILED",),
     500: ("INTERNAL_SERVER_ERROR",),
+    503: ("TOO_MANY_CONNECTIONS",),
 }
 _OF_PROVIDERS: Final[Codes] = {
     401: tuple(f"TOKEN_{reason.upper()}" for reason in TOKEN_SAYS if reason != "keys_unavailable"),

@@ -13,9 +13,9 @@ class Partition:
     trouble: why nothing is decided on it at the moment; None: it is. undecided: how many records have
     arrived and are not decided, at the most. behind_s: how long the oldest of those that were read has been
     there. purchase_orders: how many are kept. held: how many messages wait for their referral. next_due_at:
-    when something falls due next, UTC milliseconds. overdue: how many deadlines are due and not decided. All
-    but the first two are None where the partition is not owned; behind_s, next_due_at and overdue also where
-    time is not the wall clock's.
+    when something falls due next, UTC milliseconds. overdue: how many deadlines are due and not decided. These
+    are None where the partition is not owned; behind_s, next_due_at and overdue also where time is not the
+    wall clock's. lost: undecided records are lost, which nobody has accepted yet.
     """
 
     number: int
@@ -26,6 +26,7 @@ class Partition:
     held: int | None
     next_due_at: int | None
     overdue: int | None
+    lost: bool = False
 
 
 def partitions(workers: Workers, now: Callable[[], int] | None) -> list[Partition]:
@@ -37,7 +38,7 @@ def _partition(workers: Workers, number: int, now: Callable[[], int] | None) -> 
     standing = workers.standing(number)
     trouble = workers.trouble(number)
     if standing is None:
-        return Partition(number, trouble, None, None, None, None, None, None)
+        return Partition(number, trouble, None, None, None, None, None, None, workers.is_lost(number))
     behind_s, next_due_at, overdue = None, None, None
     if now is not None:
         at = now()

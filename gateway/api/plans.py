@@ -1,19 +1,23 @@
-"""`PUT` and `GET /v1/delivery-plan`: how a provider plans to deliver the sessions (WP19 ¶24)."""
+"""`PUT` and `GET /v1/delivery-plans`: how a provider plans to deliver the sessions (WP19 ¶24)."""
 
 import asyncio
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from aiohttp import web
+from msgspec import json
 
-from gateway.api.desk import LONGEST_ID, PROVIDER, Desk, answer, providers_of, read_object
-from gateway.api.idempotency import Message
-from gateway.api.operation import JSON, Answer, Operation
+from gateway.api.idempotency import Message, not_sure
+from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
+from gateway.api.requests import LONGEST_ID, PROVIDER, caller_of, providers_of, read_object
+from gateway.api.responses import answer
 from gateway.api.sending import (
     PLAN_KEY,
     idempotency_key,
@@ -22,73 +26,118 @@ from gateway.api.sending import (
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
+from gateway.api.services import Services
 from gateway.api.views import DeliveryPlanList, DeliveryPlanView
+from gateway.engine.log import DELIVERY_PLANS, LogError
+from gateway.reading.view import View
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
 
-LONGEST_TEXT: Final = 10_000
+LONGEST_TEXT: Final = 2_000
 #: How long an answer waits until the plan can be asked for.
 SHOWN_S: Final = 2.0
 
+AREA: Final = in_path("contract_package_area", "The area that the plan is for.", "CPA01")
 PUT_PLAN: Final = Operation(
     id="putDeliveryPlan",
     method="PUT",
-    path="/v1/delivery-plan",
+    path="/v1/delivery-plans/{contract_package_area}",
     tag="delivery plans",
-    summary="Say how you plan to deliver the sessions (WP19 ¶24)",
-    about="It takes the place of the plan before it.",
-    parameters=(PLAN_KEY, PROVIDER),
+    summary="Say how you plan to deliver the sessions in an area (WP19 ¶24)",
+    about="It takes the place of the area's plan before it.",
+    parameters=(AREA, PLAN_KEY, PROVIDER),
     takes={JSON: "DeliveryPlan"},
     answers={200: Answer("The plan, as it was put.", DeliveryPlanView)},
     problems={
         400: ("BAD_IDEMPOTENCY_KEY", "INVALID_PLAN", "PROVIDER_NEEDED"),
-        409: ("READ_ONLY",),
+        409: ("READ_ONLY", "TOO_MANY_PLANS"),
         422: ("IDEMPOTENCY_KEY_REUSED",),
         503: ("CLOCK_LEAPT", "TRY_AGAIN"),
     },
 )
-GET_PLAN: Final = Operation(
-    id="getDeliveryPlan",
+LIST_PLANS: Final = Operation(
+    id="listDeliveryPlans",
     method="GET",
-    path="/v1/delivery-plan",
+    path="/v1/delivery-plans",
     tag="delivery plans",
-    summary="The plan that you have put",
+    summary="The plans that you have put",
     parameters=(PROVIDER,),
-    answers={200: Answer("The plan in force, of each provider that you stand for.", DeliveryPlanList)},
+    answers={200: Answer("The plans in force, of each provider that you stand for.", DeliveryPlanList)},
 )
 
 
-def routes(desk: Desk) -> Sequence[web.RouteDef]:
+class Plans:
     """How the caller plans to deliver the sessions."""
 
-    async def put(request: web.Request) -> web.Response:
-        """Put a plan in the place of the provider's last one: the topic keeps one for each provider."""
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Where plans are put and asked for."""
+        return [PUT_PLAN.route(self._put), LIST_PLANS.route(self._show)]
+
+    async def _put(self, request: web.Request) -> web.Response:
+        """Put a plan in the place of the area's last one, which is all that the topic keeps of it."""
         provider_id = _the_provider(request)
-        refuse_where_nothing_can_be_posted(desk)
+        refuse_where_nothing_can_be_posted(self._services)
         given = request.headers.getall("Idempotency-Key", [])
         message_id = idempotency_key(request) if given else str(uuid.uuid4())
         value = await read_object(request)
         refuse_other_provider(request, value, provider_id)
-        plan = _read(value, message_id, provider_id)
-        with desk.model.woken_for([provider_id]) as woken:
-            message = Message(None, draft(plan, trace_of(request)))
-            if await desk.idempotency.take({(provider_id, message_id): message}):
+        plan = _read(value, message_id, provider_id, request.match_info["contract_package_area"])
+        async with self._one_at_a_time.setdefault(provider_id, asyncio.Lock()):
+            await self._take(request, plan)
+        return answer(request, delivery_plan(plan))
+
+    async def _take(self, request: web.Request, plan: DeliveryPlan) -> None:
+        """Put a plan that has not come before, with the keys of the area's earlier ones.
+
+        What another process has taken is read first: else a plan that comes again could take the place of a
+        later one. Raises Problem.
+        """
+        services, caller, ask = self._services, caller_of(request).id, partial(self._services.ask, request)
+        of = plan.provider_id, plan.contract_package_area
+        try:
+            await services.model.reach([DELIVERY_PLANS])
+        except (LogError, TimeoutError):
+            raise not_sure() from None
+        keyed, areas, earlier = await ask(
+            lambda view: (
+                view.keyed(caller, plan.message_id),
+                view.areas(plan.provider_id),
+                view.plan_keys(*of),
+            )
+        )
+        most = services.limits.plans_of_provider
+        if keyed is None and plan.contract_package_area not in areas and len(areas) >= most:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                f"There are plans for {most} areas, and no more are taken; put one for an area that has one.",
+                code="TOO_MANY_PLANS",
+            )
+        drafted = draft(plan, trace_of(request), caller, earlier)
+        message = Message(None, plan.provider_id, drafted)
+        with services.model.woken_for([plan.provider_id]) as woken:
+            if await services.idempotency.take({(caller, plan.message_id): message}, ask):
                 raise key_reused("plan")
             # Whoever asks for it next shall find it; where that takes long, it is on the log all the same.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SHOWN_S):
-                    while desk.view.keyed(provider_id, message_id) is None:
+                    while await ask(lambda view: view.keyed(caller, plan.message_id)) is None:
                         await woken.wait()
                         woken.clear()
-        return answer(request, delivery_plan(plan))
 
-    async def show(request: web.Request) -> web.Response:
+    async def _show(self, request: web.Request) -> web.Response:
         """The plans in force of the providers that the caller stands for."""
-        plans = [plan for each in sorted(providers_of(request)) if (plan := desk.view.plan(each)) is not None]
-        return answer(request, DeliveryPlanList(delivery_plans=[delivery_plan(plan) for plan in plans]))
+        providers = sorted(providers_of(request))
 
-    return [PUT_PLAN.route(put), GET_PLAN.route(show)]
+        def plans(view: View) -> bytes:
+            found = [delivery_plan(plan) for each in providers for plan in view.plans(each)]
+            return json.encode(DeliveryPlanList(delivery_plans=found))
+
+        return answer(request, await self._services.ask(request, plans))
 
 
 def _the_provider(request: web.Request) -> str:
@@ -103,13 +152,14 @@ def _the_provider(request: web.Request) -> str:
     return next(iter(providers))
 
 
-def _read(value: dict[str, Any], message_id: str, provider_id: str) -> DeliveryPlan:
+def _read(value: dict[str, Any], message_id: str, provider_id: str, area: str) -> DeliveryPlan:
     """The plan of a body. Raises Problem."""
-    for name in ("message_id", "provider_id"):
+    given = {"message_id": message_id, "provider_id": provider_id, "contract_package_area": area}
+    for name in given:
         if name in value:
             raise _wrong(name, f"{name} is not part of the body; take it out.")
     try:
-        plan = parse_as(DeliveryPlan, value | {"message_id": message_id, "provider_id": provider_id})
+        plan = parse_as(DeliveryPlan, value | given)
     except InvalidJson as error:
         raise _wrong(error.field or None, f"{error}.") from None
     if not plan.formats or len(set(plan.formats)) < len(plan.formats):

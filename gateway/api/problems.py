@@ -11,6 +11,8 @@ from msgspec import json
 
 #: The status of a request whose caller left before there was an answer; it is counted, and never sent.
 GONE: Final = 499
+#: The media type of problem details.
+PROBLEM: Final = "application/problem+json"
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing under this path; check it.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; use one of the header Allow.",
@@ -58,7 +60,7 @@ class Problem(Exception):
         return web.Response(
             status=self.status,
             body=json.encode(body | dict(self.more)),
-            content_type="application/problem+json",
+            content_type=PROBLEM,
             headers=self.headers,
         )
 
@@ -74,22 +76,38 @@ async def answer_with_problems(request: web.Request, handler: Handler) -> web.St
     """Answer a request; what goes wrong becomes problem details that show nothing of it."""
     try:
         return await handler(request)
-    except Problem as error:
-        return error.answer()
-    except web.HTTPException as error:
-        if error.status < HTTPStatus.BAD_REQUEST:
+    except Exception as error:
+        response = _answer_to(error, request)
+        if response is None:
             raise
+        # A request keeps what has broken its connection, and that the stack, which has the request and all
+        # that has been read: without the stack they go at once, not when cycles are looked for.
+        _drop_stacks(error)
+        return response
+
+
+def _drop_stacks(error: BaseException | None) -> None:
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
+
+
+def _answer_to(error: Exception, request: web.Request) -> web.StreamResponse | None:
+    """What is answered where something was raised; None: it is an answer itself."""
+    if isinstance(error, Problem):
+        return error.answer()
+    if isinstance(error, web.HTTPException):
+        if error.status < HTTPStatus.BAD_REQUEST:
+            return None
         status = HTTPStatus(error.status)
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return Problem(status, _DETAILS.get(status), headers=allow).answer()
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may say what a message says
-        if isinstance(error, ConnectionError) and (
-            request.transport is None or request.transport.is_closing()
-        ):
-            return web.Response(status=GONE)  # nobody gets it: whoever asked has left
-        structlog.get_logger("gateway").error(
-            "http.failed", path=path_template(request), error=type(error).__name__
-        )
-        return Problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the gateway; report it with the time of day."
-        ).answer()
+    if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+        return web.Response(status=GONE)  # nobody gets it: whoever asked has left
+    # Its text may say what a message says.
+    structlog.get_logger("gateway").error(
+        "http.failed", path=path_template(request), error=type(error).__name__
+    )
+    return Problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the gateway; report it with the time of day."
+    ).answer()

@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 from aiohttp import web
+from msgspec import UNSET
+from msgspec.structs import asdict
 
 from consumers import draft
 from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
-from gateway.api.desk import PROVIDER, Desk, answer, providers_of, read_object
 from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
 from gateway.api.problems import Problem
 from gateway.api.referrals import PO, not_theirs
 from gateway.api.rendering import decided, pending
+from gateway.api.requests import LONGEST_ID, PROVIDER, caller_of, providers_of, read_object
+from gateway.api.responses import answer
 from gateway.api.sending import (
     KEY,
     idempotency_key,
@@ -23,16 +27,16 @@ from gateway.api.sending import (
     refuse_where_nothing_can_be_posted,
     trace_of,
 )
-from gateway.api.views import MessageView
+from gateway.api.services import Services
+from gateway.api.views import MessagePage
 from gateway.engine.log import Draft
-from gateway.reading.view import Owner, has_come_to
+from gateway.reading.view import View
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
+from producers import headers_of_trace
 from schemas.json import InvalidJson, parse
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
-#: No more are taken of one referral: nobody has as many, and each is kept for as long as the referral.
-MOST_RECORDS: Final = 1_000
 
 _TO_REFERRAL: Final = ("getReferral", "po", "$response.body#/po_number")
 POST_RECORD: Final = Operation(
@@ -61,7 +65,7 @@ GET_MESSAGE: Final = Operation(
     tag="messages",
     summary="What came of a message",
     parameters=(in_path("id", "The message's id: the Idempotency-Key that it came with.", "prv-1"), PROVIDER),
-    answers={200: Answer("The message, and its outcome where that is known.", MessageView)},
+    answers={200: Answer("The message, and its outcome where that is known.", MessagePage)},
     problems={404: ("UNKNOWN_MESSAGE",)},
     links={"referral": _TO_REFERRAL},
 )
@@ -70,8 +74,8 @@ GET_MESSAGE: Final = Operation(
 class Records:
     """Takes providers' records, each once, and knows what came of them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What providers send, and what they ask of it."""
@@ -84,75 +88,103 @@ class Records:
         2. The record, read as it is from a topic.
         3. Whether it has come before: then the answer is what it was. If not, the log: what is there will be
            decided, whatever happens to this process.
+        4. What came of it, where that is waited for: of the record that was decided, if that is this one.
         """
         providers = providers_of(request)
         key = idempotency_key(request)
         po_number = request.match_info["po"]
-        owner = self._owner(request, po_number, providers)
-        provider_id = owner.provider_id
-        refuse_where_nothing_can_be_posted(self._desk)
+        provider_id, messages = await self._owner(request, po_number, providers)
+        refuse_where_nothing_can_be_posted(self._services)
         wait_s = wait_s_of(request)
         value = await read_object(request)
         refuse_other_provider(request, value, provider_id)
         record = _read(value, key, po_number, provider_id)
-        if owner.messages >= MOST_RECORDS and self._desk.view.keyed(provider_id, key) is None:
+        caller, ask = caller_of(request).id, partial(self._services.ask, request)
+        most = self._services.limits.records_of_referral
+        if (
+            messages >= most
+            and await ask(lambda view: view.keyed(caller, key, po_number, provider_id)) is None
+        ):
             raise Problem(
                 HTTPStatus.CONFLICT,
-                f"This referral has {MOST_RECORDS:,} messages, and no more are taken; ask the operators.",
+                f"This referral has {most:,} messages, and no more are taken; ask the operators.",
                 code="TOO_MANY_RECORDS",
             )
-        if await self._desk.idempotency.take(
-            {(provider_id, key): Message(po_number, draft_of(record, request))}
-        ):
+        message = Message(po_number, provider_id, draft_of(record, request))
+        if await self._services.idempotency.take({(caller, key): message}, ask):
             raise key_reused("record")
-        outcome = await outcome_of(self._desk, provider_id, key, po_number, wait_s) if wait_s else None
+        outcome = await self._outcome_of(request, key, message, wait_s) if wait_s else None
         return answer_with(request, outcome, pending(key, po_number), wait_s)
 
-    def _owner(self, request: web.Request, po_number: str, providers: frozenset[str]) -> Owner:
-        """Whose referral it is. Raises Problem where it is not theirs."""
-        owner = self._desk.view.owner(po_number)
-        if owner is None or owner.provider_id not in providers:
+    async def _owner(
+        self, request: web.Request, po_number: str, providers: frozenset[str]
+    ) -> tuple[str, int]:
+        """Whose referral it is, and how many messages it has. Raises Problem where it is not theirs."""
+
+        def question(view: View) -> tuple[str | None, int]:
+            owner = view.owner(po_number)
+            return owner, view.messages(po_number) if owner in providers else 0
+
+        owner, messages = await self._services.ask(request, question)
+        if owner is None or owner not in providers:
             raise not_theirs(request, known=owner is not None)
-        return owner
+        return owner, messages
+
+    async def _outcome_of(
+        self, request: web.Request, message_id: str, message: Message, wait_s: int
+    ) -> Outcome | None:
+        """Wait for what comes of a message, and until the referral shows it; HELD, or None: it takes longer.
+
+        Raises Problem where another record was decided under its id, which came elsewhere at the same moment.
+        """
+        po_number, provider_id = str(message.po_number), message.provider_id
+
+        def question(view: View) -> tuple[Outcome | None, bytes | None]:
+            outcome = view.outcome(po_number, provider_id, message_id)
+            if outcome is None or outcome.status == "HELD" or not view.shows(po_number, outcome):
+                return outcome, None
+            return outcome, view.decided(po_number, provider_id, message_id)
+
+        held = None
+        with self._services.model.woken_by(po_number) as woken:
+            try:
+                async with asyncio.timeout(wait_s):
+                    while True:
+                        outcome, decided_record = await self._services.ask(request, question)
+                        if decided_record is not None:
+                            break
+                        if outcome is not None and outcome.status == "HELD":
+                            held = outcome
+                        await woken.wait()
+                        woken.clear()
+            except TimeoutError:
+                return held
+        if decided_record != message.draft.value:
+            raise key_reused("record")
+        return outcome
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
-        providers = providers_of(request)
+        providers, caller = sorted(providers_of(request)), caller_of(request).id
         message_id = request.match_info["id"]
-        found = self._desk.view.message(sorted(providers), message_id) if len(message_id) <= 1_000 else None
-        if found is not None:
-            po_number, outcome = found
-            return answer(request, pending(message_id, po_number) if outcome is None else decided(outcome))
-        for provider in providers:
-            if about := self._desk.idempotency.po_number_of((provider, message_id)):
-                return answer(request, pending(message_id, about))
-        raise Problem(
-            HTTPStatus.NOT_FOUND,
-            "There is no message of yours with this id; check it.",
-            code="UNKNOWN_MESSAGE",
-        )
-
-
-async def outcome_of(
-    desk: Desk, provider_id: str, message_id: str, po_number: str, wait_s: int
-) -> Outcome | None:
-    """Wait for what comes of a message, and until the referral shows it; HELD, or None: it takes longer."""
-    held = None
-    with desk.model.woken_by(po_number) as woken:
-        try:
-            async with asyncio.timeout(wait_s):
-                while True:
-                    outcome = desk.view.outcome(po_number, provider_id, message_id)
-                    if outcome is not None and outcome.status == "HELD":
-                        held = outcome
-                    elif outcome is not None:
-                        known = desk.view.referral(po_number)
-                        if known is None or has_come_to(known.order, outcome):
-                            return outcome
-                    await woken.wait()
-                    woken.clear()
-        except TimeoutError:
-            return held
+        found = []
+        if len(message_id) <= LONGEST_ID:
+            found = await self._services.ask(
+                request, lambda view: view.messages_with(caller, providers, message_id)
+            )
+        if not found and (about := self._services.idempotency.po_number_of((caller, message_id))):
+            found = [(about, None)]
+        if not found:
+            raise Problem(
+                HTTPStatus.NOT_FOUND,
+                "There is no message of yours with this id; check it.",
+                code="UNKNOWN_MESSAGE",
+            )
+        first, *others = [
+            pending(message_id, po_number) if outcome is None else decided(outcome)
+            for po_number, outcome in found
+        ]
+        return answer(request, MessagePage(**asdict(first), others=others or UNSET))
 
 
 def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> SessionRecord:
@@ -188,6 +220,5 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
 
 
 def draft_of(record: SessionRecord, request: web.Request) -> Draft:
-    """A provider's record for the log, with the trace that the request is part of."""
-    trace = trace_of(request)
-    return draft(record, () if trace is None else (("traceparent", trace.encode()),))
+    """A provider's record for the log, with its caller and the trace that the request is part of."""
+    return draft(record, headers_of_trace(trace_of(request)), caller=caller_of(request).id)

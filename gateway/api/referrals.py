@@ -1,30 +1,27 @@
-"""`GET /v1/referrals` and `GET /v1/referrals/{po}`."""
+"""`GET /v1/referrals` and `GET /v1/referrals/{po}`, with the latter's history and sessions by pages."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Final, get_args
+from typing import Final, TypeVar, get_args
 
 from aiohttp import web
-from msgspec import MsgspecError, msgpack
+from msgspec import json, msgpack
 
-from gateway.api.desk import ETAG, IF_NONE_MATCH, PROVIDER, Desk, answer, has_already, providers_of
-from gateway.api.operation import (
-    CURSOR_SCHEMA,
-    TEXT,
-    Answer,
-    Operation,
-    Parameter,
-    in_path,
-    whole_number,
-)
+from gateway.api.operation import TEXT, Answer, Operation, Parameter, in_path, whole_number
+from gateway.api.pages import CURSOR, Pages, of_this_history
 from gateway.api.problems import Problem
-from gateway.api.rendering import summary, whole
+from gateway.api.rendering import MOST_SHOWN, entry, session, summary, whole
+from gateway.api.requests import PROVIDER, providers_of
+from gateway.api.responses import ETAG, IF_NONE_MATCH, VARY, answer, has_already
 from gateway.api.security import none_of_theirs
-from gateway.api.views import ReferralList, ReferralView
-from gateway.reading.view import Known, Place
+from gateway.api.services import Services
+from gateway.api.views import HistoryPage, ReferralList, ReferralView, SessionPage
+from gateway.reading.view import EventPlace, Place, Stamp, View
+from gateway.rules.events import place_in_time
 from gateway.rules.referral import Status
+
+T = TypeVar("T")
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -32,8 +29,8 @@ STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 PO: Final = in_path("po", "The purchase order's number.", "UC-MANDATORY")
 STATUS: Final = Parameter("query", "status", "Only those of this status.", TEXT | {"enum": [*STATUSES]})
-CURSOR: Final = Parameter("query", "cursor", "`next` of the page before.", CURSOR_SCHEMA)
 LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
+PART_LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=MOST_SHOWN, default=PAGE)
 LIST_REFERRALS: Final = Operation(
     id="listReferrals",
     method="GET",
@@ -44,7 +41,7 @@ LIST_REFERRALS: Final = Operation(
     "stays right when referrals come in meanwhile.",
     parameters=(STATUS, CURSOR, LIMIT, PROVIDER),
     answers={200: Answer("A page.", ReferralList)},
-    problems={400: ("BAD_CURSOR",)},
+    problems={400: ("BAD_CURSOR",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
     links={"first": ("getReferral", "po", "$response.body#/referrals/0/po_number")},
 )
 GET_REFERRAL: Final = Operation(
@@ -62,11 +59,33 @@ GET_REFERRAL: Final = Operation(
     },
     problems={404: ("UNKNOWN_REFERRAL",)},
 )
+LIST_HISTORY: Final = Operation(
+    id="listHistory",
+    method="GET",
+    path="/v1/referrals/{po}/history",
+    tag="referrals",
+    summary="What was decided on a referral, from the first on",
+    parameters=(PO, CURSOR, PART_LIMIT, PROVIDER),
+    answers={200: Answer("A page.", HistoryPage)},
+    problems={400: ("BAD_CURSOR",), 404: ("UNKNOWN_REFERRAL",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
+)
+LIST_SESSIONS: Final = Operation(
+    id="listSessions",
+    method="GET",
+    path="/v1/referrals/{po}/sessions",
+    tag="referrals",
+    summary="A referral's sessions, in the order of booking",
+    parameters=(PO, CURSOR, PART_LIMIT, PROVIDER),
+    answers={200: Answer("A page.", SessionPage)},
+    problems={400: ("BAD_CURSOR",), 404: ("UNKNOWN_REFERRAL",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
+)
 
-_place: Final = msgpack.Decoder(tuple[int, str]).decode
+_LISTED: Final = Pages(msgpack.Decoder(tuple[Place, Stamp]))
+_EVENTS: Final = Pages(msgpack.Decoder(tuple[EventPlace, Stamp]))
+_SESSIONS: Final = Pages(msgpack.Decoder(tuple[tuple[int], Stamp]))
 
 
-def routes(desk: Desk) -> Sequence[web.RouteDef]:
+def routes(services: Services) -> Sequence[web.RouteDef]:
     """What providers ask of their referrals."""
 
     async def all_of_them(request: web.Request) -> web.Response:
@@ -80,42 +99,102 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
                 field="status",
             )
         limit = LIMIT.number_of(request)
-        place = _parse(CURSOR.text_of(request))
+        begin = _LISTED.parse(CURSOR.text_of(request))
         providers = providers_of(request)
-        found = desk.view.referrals(providers, status, place, limit + 1)
-        more = len(found) > limit
-        page = found[:limit]
-        body = ReferralList(
-            referrals=[summary(known) for known in page], next=_format(page[-1]) if more else None
-        )
+
+        def page(view: View) -> bytes:
+            found = view.referrals(providers, status, begin and begin[0], limit + 1)
+            following = None
+            if len(found) > limit:
+                last = found[limit - 1]
+                following = _LISTED.next((last.referred_on, last.po_number), view.stamp())
+            return json.encode(
+                ReferralList(referrals=[summary(each) for each in found[:limit]], next=following)
+            )
+
+        body = await services.ask(request, lambda view: of_this_history(view, begin, page))
         return answer(request, body)
 
     async def one(request: web.Request) -> web.Response:
         """A referral with all that is known of it."""
-        known = referral_of(request, desk)
-        history = desk.view.history(known.po_number)
-        version = f"{known.po_number} {known.order.events_at} {known.order.events} {len(history)}"
-        etag = f'"{sha256(version.encode()).hexdigest()[:20]}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache, private"}
-        if has_already(request, etag):
+        po_number = request.match_info["po"]
+
+        def question(view: View) -> tuple[str, bytes] | None:
+            known = view.referral(po_number)
+            if known is None:
+                return None
+            history, left_out = view.newest_history(po_number, MOST_SHOWN)
+            events = left_out + len(history)
+            version = f"{po_number} {known.order.events_at} {known.order.events} {events}"
+            etag = sha256(version.encode()).hexdigest()[:20]
+            if has_already(request, etag):
+                return etag, b""
+            return etag, json.encode(whole(known, history, left_out))
+
+        version, body = await _of_theirs(services, request, question)
+        # Weak: the bytes are others where they are compressed.
+        headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache, private", "Vary": VARY}
+        if not body:
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return answer(request, whole(known, history), headers=headers)
+        return answer(request, body, headers=headers)
 
-    return [LIST_REFERRALS.route(all_of_them), GET_REFERRAL.route(one)]
+    async def history(request: web.Request) -> web.Response:
+        """A page of what was decided on a referral."""
+        po_number, limit = request.match_info["po"], PART_LIMIT.number_of(request)
+        begin = _EVENTS.parse(CURSOR.text_of(request))
+
+        def page(view: View) -> bytes:
+            found = view.history(po_number, limit + 1, *([begin[0]] if begin else []))
+            more = len(found) > limit
+            following = _EVENTS.next(place_in_time(found[limit - 1]), view.stamp()) if more else None
+            return json.encode(HistoryPage(history=[entry(each) for each in found[:limit]], next=following))
+
+        body = await _of_theirs(services, request, lambda view: of_this_history(view, begin, page))
+        return answer(request, body)
+
+    async def sessions(request: web.Request) -> web.Response:
+        """A page of a referral's sessions."""
+        po_number, limit = request.match_info["po"], PART_LIMIT.number_of(request)
+        begin = _SESSIONS.parse(CURSOR.text_of(request))
+
+        def page(view: View) -> bytes | None:
+            known = view.referral(po_number)
+            if known is None:
+                return None
+            first = max(begin[0][0], 0) if begin else 0
+            referral = known.referral
+            end, there = first + limit, referral.sessions
+            following = _SESSIONS.next((end,), view.stamp()) if end < len(there) else None
+            shown = [session(referral, each) for each in there[first:end]]
+            return json.encode(SessionPage(sessions=shown, next=following))
+
+        body = await _of_theirs(services, request, lambda view: of_this_history(view, begin, page))
+        return answer(request, body)
+
+    return [
+        LIST_REFERRALS.route(all_of_them),
+        GET_REFERRAL.route(one),
+        LIST_HISTORY.route(history),
+        LIST_SESSIONS.route(sessions),
+    ]
 
 
-def referral_of(request: web.Request, desk: Desk) -> Known:
-    """The referral that the path names. Another provider's is not there, and that takes the same time.
+async def _of_theirs(services: Services, request: web.Request, question: Callable[[View], T | None]) -> T:
+    """The answer to a question about the referral that the path names.
 
+    Of another provider's nothing is read but whose it is, so that it takes as long as where there is none.
     Raises Problem.
     """
     po_number, providers = request.match_info["po"], providers_of(request)
-    # Nothing is unpacked of what is not theirs.
-    owner = desk.view.owner(po_number)
-    known = desk.view.referral(po_number) if owner and owner.provider_id in providers else None
-    if known is None:
-        raise not_theirs(request, known=owner is not None)
-    return known
+
+    def asked(view: View) -> tuple[str | None, T | None]:
+        owner = view.owner(po_number)
+        return owner, question(view) if owner in providers else None
+
+    owner, found = await services.ask(request, asked)
+    if found is None:
+        raise not_theirs(request, known=owner is not None and owner not in providers)
+    return found
 
 
 def not_theirs(request: web.Request, *, known: bool) -> Problem:
@@ -126,28 +205,3 @@ def not_theirs(request: web.Request, *, known: bool) -> Problem:
         "There is no referral of yours with this number; check it.",
         code="UNKNOWN_REFERRAL",
     )
-
-
-def _format(last: Known) -> str:
-    packed = msgpack.encode((last.referral.referred_on, last.po_number))
-    return urlsafe_b64encode(packed).decode().rstrip("=")
-
-
-def _parse(cursor: str | None) -> Place | None:
-    if cursor is None:
-        return None
-    try:
-        if len(cursor) > 1_000:
-            raise ValueError
-        day, po_number = _place(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if abs(day) >= 2**62:
-            raise ValueError
-        po_number.encode()
-    except (ValueError, MsgspecError):
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "This is no cursor; give `next` of an earlier answer, or leave it out for the first page.",
-            code="BAD_CURSOR",
-            field="cursor",
-        ) from None
-    return day, po_number

@@ -19,19 +19,18 @@ from gateway.api.views import (
     SessionView,
     Summary,
 )
-from gateway.reading.cursor import format_cursor
-from gateway.reading.view import Booked, Known, Listed
+from gateway.reading.view import Booked, Booking, Entry, Known, Listed
 from gateway.rules.calendar import midnight
+from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
 from gateway.rules.events import DeliveryPlan, Event, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Participant
-from gateway.rules.policy import Limits
 from gateway.rules.referral import Expense, ReferralState, Session
 from schemas.json import format_day, format_instant, render
 
-#: The newest events of a referral are shown; few have as many.
-MOST_HISTORY: Final = 500
+#: So many events and sessions of a referral are shown at once; few have as many.
+MOST_SHOWN: Final = 100
 
 #: RFC 3986, 2.3.
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
@@ -41,25 +40,24 @@ _LAST: Final = 253_402_300_799_999
 State = Literal["OPEN", "MET", "MISSED", "OVER"]
 
 
-def summary(known: Known) -> Summary:
+def summary(listed: Entry) -> Summary:
     """A referral in a list."""
-    referral = known.referral
     return Summary(
-        po_number=known.po_number,
-        provider_id=referral.provider_id,
-        status=referral.status,
-        accepted=referral.accepted,
-        requirement="MANDATORY" if referral.mandatory else "VOLUNTARY",
-        referred_on=format_day(referral.referred_on),
-        benefit=referral.benefit,
-        contract_package_area=referral.contract_package_area,
-        jobcentre_id=referral.jobcentre_id,
-        self=referral_path(known.po_number),
+        po_number=listed.po_number,
+        provider_id=listed.provider_id,
+        status=listed.status,
+        accepted=listed.accepted,
+        requirement="MANDATORY" if listed.mandatory else "VOLUNTARY",
+        referred_on=format_day(listed.referred_on),
+        benefit=listed.benefit,
+        contract_package_area=listed.contract_package_area,
+        jobcentre_id=listed.jobcentre_id,
+        self=referral_path(listed.po_number),
     )
 
 
-def whole(known: Known, history: Sequence[Event]) -> ReferralView:
-    """A referral with all that is known of it."""
+def whole(known: Known, history: Sequence[Event], left_out: int) -> ReferralView:
+    """A referral with all that is known of it. history: the newest; left_out: how many events before."""
     referral = known.referral
     return ReferralView(
         po_number=known.po_number,
@@ -67,7 +65,7 @@ def whole(known: Known, history: Sequence[Event]) -> ReferralView:
         provider_id=referral.provider_id,
         status=referral.status,
         accepted=referral.accepted,
-        requirement="MANDATORY" if referral.mandatory else "VOLUNTARY",
+        requirement="MANDATORY" if referral.mandate_in_force else "VOLUNTARY",
         referred_on=format_day(referral.referred_on),
         benefit=referral.benefit,
         claimant_group=referral.claimant_group,
@@ -78,11 +76,12 @@ def whole(known: Known, history: Sequence[Event]) -> ReferralView:
         participant=None if referral.participant is None else _participant(referral.participant),
         wp11_issued_on=_day(referral.wp11_issued_on),
         closed_at=_instant(referral.closed_at),
-        sessions=[_session(session) for session in referral.sessions],
+        sessions=[session(referral, each) for each in referral.sessions[-MOST_SHOWN:]],
+        sessions_left_out=max(len(referral.sessions) - MOST_SHOWN, 0),
         expenses=[_expense(expense) for expense in referral.expenses],
         deadlines=_deadlines(referral),
-        history=[_entry(event) for event in history[-MOST_HISTORY:]],
-        history_left_out=max(len(history) - MOST_HISTORY, 0),
+        history=[entry(event) for event in history],
+        history_left_out=left_out,
     )
 
 
@@ -118,32 +117,34 @@ def instruction(listed: Listed) -> InstructionView:
     """An instruction, with its cursor."""
     event = listed.instruction
     return InstructionView(
-        cursor=format_cursor(listed.place),
+        cursor=str(listed.cursor),
         event_id=event.event_id,
         po_number=event.po_number,
         provider_id=event.provider_id,
         instruction=event.instruction,
         session_id=event.session_id,
         due_on=_day(event.due_on),
+        participation=event.participation,
         decided_at=format_instant(event.decided_at),
         rule=event.rule,
         guidance=guidance(event.rule),
     )
 
 
-def session_list(session_id: str, found: Sequence[Booked], limits: Limits, most: int) -> SessionList:
-    """Who was booked on a session. found: one more than `most` where there are more."""
-    shown = found[:most]
-    booked = sum(not each.session.cancelled for each in found)
+def session_list(
+    session_id: str, booking: Booking, shown: Sequence[Booked], following: str | None
+) -> SessionList:
+    """Who was booked on a session: a page. following: the cursor of the next one."""
+    limits = booking.limits
     advisories: list[Literal["MORE_THAN_THE_OPTIMUM", "MORE_THAN_MAY_BE_INVITED"]] = []
-    if booked > limits.group_optimum:
+    if booking.booked > limits.group_optimum:
         advisories.append("MORE_THAN_THE_OPTIMUM")
-    if booked > limits.group_invitations:
+    if booking.booked > limits.group_invitations:
         advisories.append("MORE_THAN_MAY_BE_INVITED")
     return SessionList(
         session_id=session_id,
-        booked=booked,
-        attended=sum(each.session.outcome == "ATTENDED" for each in found),
+        booked=booking.booked,
+        attended=booking.attended,
         optimum=limits.group_optimum,
         invitations=limits.group_invitations,
         advisories=advisories,
@@ -157,7 +158,7 @@ def session_list(session_id: str, found: Sequence[Booked], limits: Limits, most:
             )
             for each in shown
         ],
-        bookings_left_out=len(found) > most,
+        next=following,
     )
 
 
@@ -209,7 +210,8 @@ def _participant(person: Participant) -> ParticipantView:
     )
 
 
-def _session(session: Session) -> SessionView:
+def session(referral: ReferralState, session: Session) -> SessionView:
+    """A session as it stands for its referral."""
     failure: Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None = None
     if session.notification is not None:
         failure = "NOTIFIED"
@@ -223,6 +225,7 @@ def _session(session: Session) -> SessionView:
         duration_minutes=session.duration_minutes,
         location=session.location,
         format=session.format,
+        requirement=requirement(referral, session),
         notified_at=_instant(session.notified_at),
         cancelled=session.cancelled,
         cannot_attend=session.cannot_attend,
@@ -230,6 +233,7 @@ def _session(session: Session) -> SessionView:
         reason_given=session.reason_given,
         attempt=session.attempt or None,
         failure=failure,
+        outcome_by=_day(session.outcome_by) if referral.mandatory(session) else None,
     )
 
 
@@ -279,7 +283,8 @@ def _deadline(
     )
 
 
-def _entry(event: Event) -> HistoryEntry:
+def entry(event: Event) -> HistoryEntry:
+    """An event in the history of its referral."""
     return HistoryEntry(
         type=type(event).__name__,
         decided_at=format_instant(event.decided_at),

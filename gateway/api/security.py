@@ -43,6 +43,8 @@ NOT_THEIRS: Final = "not_theirs"
 RATE: Final = "rate"
 REASONS: Final = (*get_args(TokenReason), *get_args(RightsReason), NOT_THEIRS, RATE)
 
+#: Refused tokens of one kind have a log line so often, at the most: whoever sends them needs no token for it.
+LOGGED_APART_S: Final = 60.0
 #: After how long somebody should try again while there are no keys.
 KEYS_AGAIN_S: Final = 30
 
@@ -56,7 +58,7 @@ TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
     "several; ask for a new token, or for one with a kid.",
     "keys_unavailable": "The keys of the identity provider can't be had at the moment; try again.",
     "signature": "The token's signature is wrong; ask for a new token, and send it unchanged.",
-    "claims": "A claim is missing or of a wrong type; see to iss, aud, exp, provider_id and scope.",
+    "claims": "A claim is missing or of a wrong type; see to iss, sub, aud, exp, provider_id and scope.",
     "issuer": "The token is from another issuer; ask the right identity provider for one.",
     "audience": "The token is for another audience; ask for one for this gateway.",
     "not_yet_valid": "The token is not valid yet; wait, or have the clocks put right.",
@@ -71,22 +73,36 @@ ROLE_SAYS: Final[Mapping[RoleReason, str]] = {
 class Refusals:
     """Logs and counts them. count: is told the reason of each."""
 
-    def __init__(self, count: Callable[[str], None]) -> None:
+    def __init__(self, count: Callable[[str], None], *, apart_s: float = LOGGED_APART_S) -> None:
+        """apart_s: how often the refused tokens of one kind are logged, at the most."""
         self._count = count
+        self._apart_s = apart_s
+        #: By reason, how many tokens were refused since that was logged last.
+        self._unlogged: dict[TokenReason, int] = {}
 
     def token(self, request: web.Request, reason: TokenReason, kid: str | None = None) -> Problem:
         """What to raise where a token is not taken. kid: the key it names, where that is one of ours."""
         self._count(reason)
-        ours = {} if kid is None else {"kid": kid}
-        structlog.get_logger("gateway").warning(
-            "security.token_refused", reason=reason, path=path_template(request), **ours
-        )
+        if reason in self._unlogged:
+            self._unlogged[reason] += 1
+        else:
+            self._log_token(reason, 1, path=path_template(request), **({} if kid is None else {"kid": kid}))
         code = f"TOKEN_{reason.upper()}"
         if reason == "keys_unavailable":
             headers = {"Retry-After": str(KEYS_AGAIN_S)}
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, TOKEN_SAYS[reason], code=code, headers=headers)
         headers = {"WWW-Authenticate": "Bearer" if reason == "missing" else 'Bearer error="invalid_token"'}
         return Problem(HTTPStatus.UNAUTHORIZED, TOKEN_SAYS[reason], code=code, headers=headers)
+
+    def _log_token(self, reason: TokenReason, count: int, **first: str | None) -> None:
+        """Log the first of a kind, and those that come in the next minute together, when it is over."""
+        structlog.get_logger("gateway").warning("security.token_refused", reason=reason, count=count, **first)
+        self._unlogged[reason] = 0
+        asyncio.get_running_loop().call_later(self._apart_s, self._log_rest, reason)
+
+    def _log_rest(self, reason: TokenReason) -> None:
+        if count := self._unlogged.pop(reason):
+            self._log_token(reason, count)
 
     def admitted(self, request: web.Request, providers: Iterable[str]) -> None:
         """Note who makes a request, for `forbidden`."""

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.desk import LONGEST_ID, Desk
 from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
+from gateway.api.requests import LONGEST_ID
 from gateway.api.security import forbidden
+from gateway.api.services import Services
 from gateway.rules.messages import PRAP_ID, is_message_id
 from producers import traceparent_of
 
@@ -22,8 +23,8 @@ _KEY_SCHEMA: Final[Object] = {
 KEY: Final = Parameter(
     "header",
     "Idempotency-Key",
-    "The record's id, chosen by you. Sent again with the same body, the answer is the same and nothing "
-    "happens twice; with another body it is refused.",
+    "The record's id, chosen by you, for all that you send, whichever provider it is for. Sent again with "
+    "the same body, the answer is the same and nothing happens twice; with another body it is refused.",
     _KEY_SCHEMA,
     required=True,
 )
@@ -34,15 +35,15 @@ PLAN_KEY: Final = Parameter(
 _KEY: Final = re.compile(r'("?)([^"]*)\1')
 
 
-def refuse_where_nothing_can_be_posted(desk: Desk) -> None:
+def refuse_where_nothing_can_be_posted(services: Services) -> None:
     """Raises Problem."""
-    if desk.read_only:
+    if services.read_only:
         raise Problem(
             HTTPStatus.CONFLICT,
             "This gateway decides by the time of the messages on its log; put them there with `feed`.",
             code="READ_ONLY",
         )
-    if desk.clock is not None and desk.clock.look() is not None:
+    if services.clock is not None and services.clock.look() is not None:
         # It would arrive at a time that never was.
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -97,7 +98,13 @@ def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_
 
 def trace_of(request: web.Request) -> str | None:
     """The trace context of a request; None: it has no valid one."""
-    given = request.headers.get("traceparent")
-    return (
-        None if given is None else traceparent_of((("traceparent", given.encode(errors="surrogateescape")),))
+    given = request.headers
+    if "traceparent" not in given:
+        return None
+    return traceparent_of(
+        tuple(
+            (name, value.encode(errors="surrogateescape"))
+            for name in ("traceparent", "tracestate")
+            for value in given.getall(name, ())
+        )
     )

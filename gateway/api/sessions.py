@@ -5,44 +5,64 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
+from msgspec import json, msgpack
 
-from gateway.api.desk import PROVIDER, Desk, answer, providers_of
-from gateway.api.operation import Answer, Operation, in_path
+from gateway.api.operation import Answer, Operation, in_path, whole_number
+from gateway.api.pages import CURSOR, Pages, of_this_history
 from gateway.api.problems import Problem
 from gateway.api.rendering import session_list
+from gateway.api.requests import PROVIDER, providers_of
+from gateway.api.responses import answer
+from gateway.api.services import Services
 from gateway.api.views import SessionList
+from gateway.reading.view import BookingPlace, Stamp, View
 
-#: A session of more people than a hall holds is shown in part.
-MOST_BOOKINGS: Final = 1_000
-
+PAGE: Final = 50
+LARGEST_PAGE: Final = 100
+LIMIT: Final = whole_number(
+    "limit", "How many bookings at the most.", least=1, most=LARGEST_PAGE, default=PAGE
+)
 GET_SESSION: Final = Operation(
     id="getSession",
     method="GET",
     path="/v1/sessions/{id}",
     tag="sessions",
     summary="Who was booked on a session, and who came",
-    parameters=(in_path("id", "The session's id.", "S1"), PROVIDER),
+    about="The numbers are of all bookings, which come by pages.",
+    parameters=(in_path("id", "The session's id.", "S1"), CURSOR, LIMIT, PROVIDER),
     answers={200: Answer("The session.", SessionList)},
-    problems={404: ("UNKNOWN_SESSION",)},
+    problems={400: ("BAD_CURSOR",), 404: ("UNKNOWN_SESSION",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
 )
+_PAGES: Final = Pages(msgpack.Decoder(tuple[BookingPlace, Stamp]))
 
 
-def routes(desk: Desk) -> Sequence[web.RouteDef]:
+def routes(services: Services) -> Sequence[web.RouteDef]:
     """What providers ask of a session."""
 
     async def one(request: web.Request) -> web.Response:
         """Who was booked on a session, in all of the caller's referrals."""
-        providers = providers_of(request)
-        session_id = request.match_info["id"]
-        found = desk.view.session(sorted(providers), session_id, MOST_BOOKINGS + 1)
-        if not found:
+        providers = sorted(providers_of(request))
+        session_id, limit = request.match_info["id"], LIMIT.number_of(request)
+        begin = _PAGES.parse(CURSOR.text_of(request))
+
+        def page(view: View) -> bytes | None:
+            booking = view.booking(providers, session_id)
+            if booking is None:
+                return None
+            found = view.session(providers, session_id, limit + 1, *([begin[0]] if begin else []))
+            following = None
+            if len(found) > limit:
+                last = found[limit - 1]
+                following = _PAGES.next((last.referral.provider_id, last.po_number), view.stamp())
+            return json.encode(session_list(session_id, booking, found[:limit], following))
+
+        body = await services.ask(request, lambda view: of_this_history(view, begin, page))
+        if body is None:
             raise Problem(
                 HTTPStatus.NOT_FOUND,
                 "No referral of yours is booked on a session with this id; check it.",
                 code="UNKNOWN_SESSION",
             )
-        # The newest referral's policy: a group of people who were referred under two has no other.
-        limits = max((each.referral for each in found), key=lambda referral: referral.referred_on).limits
-        return answer(request, session_list(session_id, found, limits, MOST_BOOKINGS))
+        return answer(request, body)
 
     return [GET_SESSION.route(one)]

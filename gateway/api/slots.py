@@ -1,8 +1,10 @@
 """How much one caller may have under way at a time, so that there is room for the others."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from weakref import WeakValueDictionary
 
 from gateway.api.callers import Caller
 
@@ -28,3 +30,17 @@ class Slots:
             self._taken[who] -= 1
             if not self._taken[who]:
                 del self._taken[who]
+
+
+class Turns:
+    """One thing of each caller at a time; the next one's turn is in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, caller: Caller) -> AsyncIterator[None]:
+        """Wait for the caller's turn, which lasts as long as the block."""
+        lock = self._locks.setdefault(caller.providers, asyncio.Lock())
+        async with lock:
+            yield

@@ -6,12 +6,15 @@ from typing import Final
 
 from gateway.api.problems import Problem
 
+_GZIP: Final = 16 + zlib.MAX_WBITS
+#: Of a gzip body; each costs more time than its bytes.
+MOST_MEMBERS: Final = 1_000
 #: By Content-Encoding, what zlib calls the form; None: as it is.
 _FORMS: Final[dict[str, int | None]] = {
     "": None,
     "identity": None,
-    "gzip": 16 + zlib.MAX_WBITS,
-    "x-gzip": 16 + zlib.MAX_WBITS,
+    "gzip": _GZIP,
+    "x-gzip": _GZIP,
     "deflate": zlib.MAX_WBITS,
 }
 #: In the lower half of the first byte of a `deflate` that is one (RFC 1950); many send it bare (RFC 1951).
@@ -28,8 +31,13 @@ class Unpacking:
         #: What can't be packed is a little larger than before.
         self._largest_packed = largest + largest // 100
         self._parts: list[bytes] = []
-        self._size = self._packed_size = 0
+        self._size = self._packed_size = self._members = 0
         self._unpacker: zlib._Decompress | None = None
+
+    @property
+    def packed(self) -> bool:
+        """Whether it takes time to unpack it."""
+        return self._form is not None
 
     def take(self, part: bytes) -> None:
         """The next part. Raises Problem."""
@@ -47,23 +55,29 @@ class Unpacking:
         return b"".join(self._parts)
 
     def _unpacked(self, part: bytes, form: int) -> bytes:
+        """A part unpacked. A gzip body may have several members, one behind the other (RFC 1952, 2.2)."""
         self._packed_size += len(part)
         if self._packed_size > self._largest_packed:
             raise _too_large(self._largest)
-        if self._unpacker is None:
-            if not part:
-                return b""
-            bare = form == zlib.MAX_WBITS and part[0] & 0x0F != _DEFLATE
-            self._unpacker = zlib.decompressobj(-form if bare else form)
-        elif self._unpacker.eof and part:
-            raise unreadable()
-        try:
-            found = self._unpacker.decompress(part, self._largest - self._size + 1)
-        except zlib.error:
-            raise unreadable() from None
-        if self._unpacker.unused_data:
-            raise unreadable()
-        return found
+        found, room = [], self._largest - self._size + 1
+        while part:
+            if self._unpacker is None or (self._unpacker.eof and form == _GZIP):
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise unreadable()
+                bare = form == zlib.MAX_WBITS and part[0] & 0x0F != _DEFLATE
+                self._unpacker = zlib.decompressobj(-form if bare else form)
+            elif self._unpacker.eof:
+                raise unreadable()
+            try:
+                found.append(self._unpacker.decompress(part, room))
+            except zlib.error:
+                raise unreadable() from None
+            room -= len(found[-1])
+            if room <= 0:
+                break
+            part = self._unpacker.unused_data
+        return b"".join(found)
 
 
 def unreadable() -> Problem:

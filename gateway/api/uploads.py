@@ -3,36 +3,31 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 from msgspec import Struct, to_builtins
 
-from gateway.api.desk import (
-    PROVIDER,
-    UPLOAD_S,
-    Desk,
-    answer,
-    caller_of,
-    content_type_of,
-    providers_of,
-    read_body,
-)
+from gateway.api.headers import best_of
 from gateway.api.idempotency import Message, Name
-from gateway.api.operation import TEXT, Answer, Operation, header
-from gateway.api.problems import Problem
+from gateway.api.operation import JSON, TEXT, Answer, Operation, header
+from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
-from gateway.api.records import MOST_RECORDS, draft_of
+from gateway.api.records import draft_of
 from gateway.api.rendering import message_path, referral_path
+from gateway.api.requests import PROVIDER, caller_of, content_type_of, providers_of, read_body
+from gateway.api.responses import answer
 from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
+from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.api.views import TakenView, UploadView
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv
 from gateway.intake.uploads.upload import (
-    LARGEST_UPLOAD,
     MOST_MISTAKES,
     Kind,
     Mistakes,
@@ -41,7 +36,7 @@ from gateway.intake.uploads.upload import (
 )
 from gateway.intake.uploads.uploaded_record import Mistake
 from gateway.reading.model import Source
-from gateway.reading.view import Known, View
+from gateway.reading.view import View
 
 #: By its media type, how an upload is read.
 KINDS: Final[dict[str, Kind]] = {
@@ -51,10 +46,8 @@ KINDS: Final[dict[str, Kind]] = {
     "application/x-jsonlines": "jsonl",
 }
 CSV: Final = "text/csv"
-#: One is read at a time; so many more may wait for it.
-MOST_WAITING: Final = 20
-#: How many of one caller may be on their way at a time: the rest of a body may take long to come.
-MOST_COMING: Final = 4
+#: How long the next upload waits, at the most, until the records of the one before it are decided.
+DECIDED_S: Final = 10.0
 
 POST_UPLOAD: Final = Operation(
     id="postUpload",
@@ -120,26 +113,32 @@ class _Wrong(Struct, frozen=True):
 class Uploads:
     """Reads uploads one after another, in a thread of their own, so that nobody else waits for them."""
 
-    def __init__(self, desk: Desk, source: Source, rate: Rate) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, source: Source, rate: Rate) -> None:
+        self._services = services
+        self._limits = services.limits
         self._rate = rate
         self._view = View(source)
         self._reading = asyncio.Lock()
         self._waiting = 0
-        self._coming = Slots(MOST_COMING)
+        self._of_caller = Slots(self._limits.uploads_of_caller)
+        #: Ends when the records of the last upload have been decided.
+        self._deciding: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Where to, and what a file looks like."""
         return [POST_UPLOAD.route(self._take), GET_TEMPLATE.route(self._template)]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the projection."""
+        if self._deciding is not None:
+            self._deciding.cancel()
+            await asyncio.gather(self._deciding, return_exceptions=True)
         self._view.close()
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take an upload: 202 with all its messages, or 422 with all its mistakes."""
         providers = providers_of(request)
-        refuse_where_nothing_can_be_posted(self._desk)
+        refuse_where_nothing_can_be_posted(self._services)
         media_type, charset = content_type_of(request)
         kind = KINDS.get(media_type)
         if kind is None or charset not in {None, "utf-8", "utf8"}:
@@ -148,8 +147,26 @@ class Uploads:
                 f"An upload is UTF-8, with a Content-Type of {', '.join(KINDS)}.",
                 code="NOT_AN_UPLOAD",
             )
-        body = await self._body(request)
-        if self._waiting >= MOST_WAITING:
+        with self._of_caller.one_of(caller_of(request)) as taken:
+            if not taken:
+                most = self._limits.uploads_of_caller
+                raise Problem(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"There are {most} uploads of this caller on their way; wait for one of them.",
+                    code="TOO_MANY_UPLOADS",
+                    headers={"Retry-After": "5"},
+                )
+            body = await read_body(request, self._limits.largest_upload, self._limits.upload_s)
+            return await self._in_turn(request, body, kind, providers)
+
+    async def _in_turn(
+        self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
+    ) -> web.Response:
+        """Read an upload and put it, when what the one before it has put is decided.
+
+        So no more than one is before anybody's single record on the log. Raises Problem.
+        """
+        if self._waiting >= self._limits.uploads_waiting:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "Many uploads are waiting to be read; send it again.",
@@ -159,38 +176,40 @@ class Uploads:
         self._waiting += 1
         try:
             async with self._reading:
+                if self._deciding is not None:
+                    await asyncio.wait([self._deciding])
                 found = await asyncio.to_thread(self._read, request, body, kind, providers)
-                return await self._put(request, found)
+                response = await self._put(request, found)
+                if not isinstance(found, _Wrong) and response.status == HTTPStatus.ACCEPTED:
+                    self._deciding = asyncio.create_task(self._decided(found[-1]))
+                return response
         finally:
             self._waiting -= 1
 
-    async def _body(self, request: web.Request) -> bytes:
-        """The body. Raises Problem."""
-        with self._coming.one_of(caller_of(request)) as taken:
-            if not taken:
-                raise Problem(
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    f"There are {MOST_COMING} uploads of this caller on their way; wait for one of them.",
-                    code="TOO_MANY_UPLOADS",
-                    headers={"Retry-After": "5"},
-                )
-            return await read_body(request, LARGEST_UPLOAD, UPLOAD_S)
+    async def _decided(self, last: Ready) -> None:
+        """Wait until something has come of an upload's last record, for a time."""
+        provider_id = last.message.provider_id
+        with suppress(TimeoutError), self._services.model.woken_by(last.po_number) as woken:
+            async with asyncio.timeout(DECIDED_S):
+                while not await self._services.asking.ask(
+                    lambda view: view.outcome(last.po_number, provider_id, last.name[1])
+                ):
+                    await woken.wait()
+                    woken.clear()
 
     def _read(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
     ) -> list[Ready] | _Wrong:
         """All that takes time; in the thread."""
-        known: dict[str, Known] = {}
-        others: list[Known | None] = []
+        others: list[bool] = []
         named: set[str] = set()
 
         def provider_of(po_number: str) -> str | None:
-            referral = self._view.referral(po_number)
-            if referral is None or referral.referral.provider_id not in providers:
-                others.append(referral)
-                return None
-            known[po_number] = referral
-            return referral.referral.provider_id
+            owner = self._view.owner(po_number)
+            if owner in providers:
+                return owner
+            others.append(owner is not None)
+            return None
 
         found = read_upload(body, kind, provider_of=provider_of, names_provider=named.add)
         if isinstance(found, Mistakes):
@@ -198,16 +217,18 @@ class Uploads:
         ready = [self._ready(each, request) for each in found]
         # What has come before is among the referral's messages already.
         of = Counter(each.po_number for each in ready if each.new)
-        full = {po for po, count in of.items() if len(known[po].order.seen) + count > MOST_RECORDS}
-        if mistakes := [_too_many(each.line) for each in ready if each.po_number in full]:
+        most = self._limits.records_of_referral
+        full = {po for po, count in of.items() if self._view.messages(po) + count > most}
+        if mistakes := [_too_many(each.line, most) for each in ready if each.po_number in full]:
             return _Wrong(tuple(mistakes[:MOST_MISTAKES]))
         return ready
 
     def _ready(self, uploaded: Uploaded, request: web.Request) -> Ready:
         record = uploaded.record
-        name = record.provider_id, record.message_id
-        message = Message(record.po_number, draft_of(record, request))
-        return Ready(uploaded.line, name, record.po_number, message, self._view.keyed(*name) is None)
+        of = record.po_number, record.provider_id
+        name = caller_of(request).id, record.message_id
+        message = Message(*of, draft_of(record, request))
+        return Ready(uploaded.line, name, record.po_number, message, self._view.keyed(*name, *of) is None)
 
     async def _put(self, request: web.Request, found: list[Ready] | _Wrong) -> web.Response:
         """Put what is new, all of it or nothing."""
@@ -219,7 +240,8 @@ class Uploads:
             return _mistaken(request, found.mistakes)
         self._rate.take(caller_of(request), len(found), taken=1)  # by the request itself
         messages = {each.name: each.message for each in found}
-        if others := await self._desk.idempotency.take(messages, self._view):
+        ask = partial(self._services.ask, request)
+        if others := await self._services.idempotency.take(messages, ask):
             wrong = [Mistake(each.line, "message_id", _REUSED) for each in found if each.name in others]
             return _mistaken(request, tuple(wrong[:MOST_MISTAKES]))
         view = UploadView(records=len(found), messages=[_taken(each) for each in found])
@@ -233,8 +255,8 @@ class Uploads:
 _REUSED: Final = "is that of another record which came before; give each record an id of its own"
 
 
-def _too_many(line: int) -> Mistake:
-    problem = f"has more than {MOST_RECORDS:,} messages with these; ask the operators"
+def _too_many(line: int, most: int) -> Mistake:
+    problem = f"has more than {most:,} messages with these; ask the operators"
     return Mistake(line, "po_number", problem)
 
 
@@ -250,7 +272,7 @@ def _taken(ready: Ready) -> TakenView:
 
 def _mistaken(request: web.Request, mistakes: tuple[Mistake, ...]) -> web.Response:
     """All that is wrong: problem details, or for people a CSV file."""
-    if CSV in request.headers.get("Accept", ""):
+    if best_of(request, (JSON, PROBLEM, CSV)) == CSV:
         return _file(mistakes_csv(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY, "mistakes.csv")
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,

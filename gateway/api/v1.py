@@ -10,19 +10,22 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.api import plans, referrals, sessions
+from gateway.api import referrals, sessions
 from gateway.api.callers import Authenticator
-from gateway.api.desk import CALLER, Desk
 from gateway.api.idempotency import Idempotency
 from gateway.api.instructions import Instructions
+from gateway.api.limits import DEFAULT, Limits
+from gateway.api.plans import Plans
 from gateway.api.posting import Appends, Posting
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
+from gateway.api.requests import CALLER
+from gateway.api.services import Services
 from gateway.api.uploads import Uploads
 from gateway.engine.clock_watch import ClockWatch
+from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
-from gateway.reading.view import View
 
 PREFIX: Final = "/v1/"
 OPENAPI: Final = "/v1/openapi.json"
@@ -45,28 +48,26 @@ class Api:
         stop: asyncio.Event,
         *,
         read_only: bool,
+        limits: Limits = DEFAULT,
         clock: ClockWatch | None = None,
     ) -> None:
-        self._view = View(model.source)
         self._posting = Posting(log)
         self._model = model
-        idempotency = Idempotency(self._view, model, self._posting)
         self._authenticator = authenticator
         self._rate = rate
-        self._stop = stop
-        self.desk = Desk(self._view, model, self._posting, idempotency, read_only, clock)
-        self.records = Records(self.desk)
-        self._instructions = Instructions(self.desk, stop)
-        self._uploads = Uploads(self.desk, model.source, rate)
+        asking, idempotency = Asking(model.source), Idempotency(model, self._posting)
+        self.services = Services(asking, model, self._posting, idempotency, read_only, limits, clock)
+        self._uploads = Uploads(self.services, model.source, rate)
+        self._instructions = Instructions(self.services, stop)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
         return [
-            *referrals.routes(self.desk),
-            *self.records.routes(),
+            *referrals.routes(self.services),
+            *Records(self.services).routes(),
             *self._instructions.routes(),
-            *sessions.routes(self.desk),
-            *plans.routes(self.desk),
+            *sessions.routes(self.services),
+            *Plans(self.services).routes(),
             *self._uploads.routes(),
         ]
 
@@ -109,5 +110,5 @@ class Api:
         finally:
             posting.cancel()
             await asyncio.gather(posting, return_exceptions=True)
-            self._uploads.close()
-            self._view.close()
+            await self._uploads.close()
+            self.services.asking.close()

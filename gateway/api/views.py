@@ -5,7 +5,7 @@ Instants are RFC 3339 in UTC, dates ISO 8601.
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.rules.events import InstructionKind, OutcomeStatus, Requirement
 from gateway.rules.messages import (
@@ -29,7 +29,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     provider_id: str
     status: Status
     accepted: bool
-    requirement: Requirement
+    requirement: Annotated[
+        Requirement, Meta(description="MANDATORY: a mandate is in force. Each session says for itself.")
+    ]
     referred_on: Day
     benefit: Benefit
     contract_package_area: str
@@ -69,6 +71,7 @@ class SessionView(Struct, frozen=True, kw_only=True):
     duration_minutes: int
     location: str
     format: SessionFormat
+    requirement: Annotated[Requirement, Meta(description="Whether this session is mandatory.")]
     notified_at: Annotated[Instant | None, Meta(description="When the participant was told of it.")]
     cancelled: bool
     cannot_attend: Annotated[
@@ -80,6 +83,9 @@ class SessionView(Struct, frozen=True, kw_only=True):
     failure: Annotated[
         Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None,
         Meta(description="Whether a failure waits for NotificationConfirmed, or was notified."),
+    ]
+    outcome_by: Annotated[
+        Day | None, Meta(description="The last day to record its outcome; null: it is not mandatory.")
     ]
 
 
@@ -124,7 +130,9 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     provider_id: str
     status: Status
     accepted: bool
-    requirement: Requirement
+    requirement: Annotated[
+        Requirement, Meta(description="MANDATORY: a mandate is in force. Each session says for itself.")
+    ]
     referred_on: Day
     benefit: Benefit
     claimant_group: ClaimantGroup | None
@@ -138,11 +146,16 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     ]
     wp11_issued_on: Day | None
     closed_at: Instant | None
-    sessions: list[SessionView]
+    sessions: Annotated[list[SessionView], Meta(description="The newest ones, in the order of booking.")]
+    sessions_left_out: Annotated[
+        int, Meta(description="How many before these are not shown; …/sessions has all, by pages.")
+    ]
     expenses: list[ExpenseView]
     deadlines: list[DeadlineView]
-    history: list[HistoryEntry]
-    history_left_out: Annotated[int, Meta(description="How many events before these are not shown.")]
+    history: Annotated[list[HistoryEntry], Meta(description="The newest events, in order of decision.")]
+    history_left_out: Annotated[
+        int, Meta(description="How many before these are not shown; …/history has all, by pages.")
+    ]
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
@@ -164,6 +177,15 @@ class MessageView(Struct, frozen=True, kw_only=True):
     referral: Annotated[str, Meta(description="Where the referral is.", examples=["/v1/referrals/PO1001"])]
 
 
+class MessagePage(MessageView, frozen=True, kw_only=True):
+    """A message, and what came of it; and of any other that came with its id elsewhere at the same moment."""
+
+    others: Annotated[
+        list[MessageView] | UnsetType,
+        Meta(description="Left out where there is none, as nearly always."),
+    ] = UNSET
+
+
 class InstructionView(Struct, frozen=True, kw_only=True):
     """What the provider is to do next."""
 
@@ -174,6 +196,10 @@ class InstructionView(Struct, frozen=True, kw_only=True):
     instruction: InstructionKind
     session_id: str | None
     due_on: Day | None
+    participation: Annotated[
+        Requirement | None,
+        Meta(description="UNDERTAKE_ATTACHMENT, ESA: what taking part in the Work Programme will be."),
+    ]
     decided_at: Instant
     rule: str
     guidance: str | None
@@ -184,6 +210,20 @@ class InstructionList(Struct, frozen=True, kw_only=True):
 
     instructions: list[InstructionView]
     next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
+
+
+class HistoryPage(Struct, frozen=True, kw_only=True):
+    """A page of what was decided on a referral."""
+
+    history: list[HistoryEntry]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
+
+
+class SessionPage(Struct, frozen=True, kw_only=True):
+    """A page of a referral's sessions."""
+
+    sessions: list[SessionView]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 
 class BookingView(Struct, frozen=True, kw_only=True):
@@ -206,7 +246,7 @@ class SessionList(Struct, frozen=True, kw_only=True):
     invitations: Annotated[int, Meta(description="How many may be invited (GSG ¶32).")]
     advisories: list[Literal["MORE_THAN_THE_OPTIMUM", "MORE_THAN_MAY_BE_INVITED"]]
     bookings: list[BookingView]
-    bookings_left_out: Annotated[bool, Meta(description="Whether there are more than are shown.")]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 
 class TakenView(Struct, frozen=True, kw_only=True):
@@ -247,7 +287,7 @@ class DeliveryPlanView(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryPlanList(Struct, frozen=True, kw_only=True):
-    """The delivery plans in force, one for each provider that has sent one."""
+    """The delivery plans in force, one for each area of each provider that has sent one."""
 
     delivery_plans: list[DeliveryPlanView]
 
@@ -256,6 +296,9 @@ class PartitionView(Struct, frozen=True, kw_only=True):
     """How a partition of this process stands."""
 
     owned: bool
+    lost: Annotated[
+        bool, Meta(description="Whether undecided records are lost, which nobody has accepted yet.")
+    ]
     trouble: Annotated[str | None, Meta(description="Why nothing is decided on it; null: it is.")]
     lag_records: Annotated[int | None, Meta(description="How many records wait, at the most.")]
     lag_s: Annotated[float | None, Meta(description="How long the oldest of them has waited.")]

@@ -10,12 +10,14 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
+import structlog
 import typer
 
 from gateway.cli.backup import backup
 from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
+from gateway.cli.partitions import partitions_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.run import DEBUG, run, settings_help
@@ -71,12 +73,40 @@ def _attempt(arguments: list[str], debug: bool) -> int:
     except Terminated:
         return TERMINATED
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
-        if debug:
-            telemetry.print_last(traceback.format_exc().rstrip())
-        elif sentence := _sentence(error):
-            telemetry.print_last(f"gateway: {sentence}")
+        _say(error, debug, as_event=_runs(arguments) and not sys.stderr.isatty())
         return _exit_status(error)
     return 0
+
+
+def _runs(arguments: list[str]) -> bool:
+    """Whether it is `run`, whose standard error is a log."""
+    return next((argument for argument in arguments if not argument.startswith("-")), None) == "run"
+
+
+def _say(error: Exception, debug: bool, *, as_event: bool) -> None:
+    """Say what went wrong: to a person, or to whoever reads a log, where every line is JSON."""
+    sentence = _sentence(error)
+    if as_event:
+        reason, _, what_to_do = sentence.rpartition("; ")
+        facts = {"reason": reason or what_to_do, "what_to_do": what_to_do if reason else ""}
+        if debug:
+            facts["trace"] = traceback.format_exc()
+        structlog.get_logger("gateway").error("gateway.failed", code=_code(error), **facts)
+    elif debug:
+        telemetry.print_last(traceback.format_exc().rstrip())
+    elif sentence:
+        telemetry.print_last(f"gateway: {sentence}")
+
+
+def _code(error: Exception) -> str:
+    match error:
+        case UserError():
+            return error.code
+        case typer.TyperException():
+            return UsageError.code
+        case OSError():
+            return "SYSTEM"
+    return "UNEXPECTED"
 
 
 def _exit_status(error: Exception) -> int:
@@ -149,6 +179,7 @@ app = typer.Typer(
 )
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
+app.add_typer(partitions_app, name="partitions")
 app.add_typer(projection_app, name="projection")
 app.add_typer(clock_app, name="clock")
 

@@ -10,10 +10,13 @@ import structlog
 import typer
 
 from gateway.cli.on_log import Config, instant, read_settings
+from gateway.engine.log import RecordsLost
 from gateway.processes.plan import plan_of
 from gateway.processes.start import run as run_plan
+from gateway.processes.supervisor import NOTHING_LEFT
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import InvalidSettings, Settings
+from gateway.system.errors import UserError
 
 DEBUG: Final = "--debug"
 HIGHEST_PORT: Final = 65535
@@ -74,11 +77,35 @@ def run(
         raise InvalidSettings("a sandbox has one process and a clock of its own; name nothing but --sandbox")
     plan = plan_of(settings, clock=clock, until=instant("--until", until), worker=as_worker, sandbox=sandbox)
     if workers > 1 and as_worker is None:
-        raise typer.Exit(_supervise(settings, workers, clock, until, config))
+        if status := _supervise(settings, workers, clock, until, config):
+            raise WorkersFailed(status)
+        return
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)
-    asyncio.run(run_plan(plan))
+    try:
+        asyncio.run(run_plan(plan))
+    except RecordsLost as error:
+        if as_worker is None:
+            raise
+        raise NothingLeft(error) from None
+
+
+class NothingLeft(UserError):
+    """Records of all partitions of a worker are lost: for its supervisor."""
+
+    code = RecordsLost.code
+    exit_status = NOTHING_LEFT
+
+
+class WorkersFailed(UserError):
+    """The workers could not go on."""
+
+    code = "WORKERS_FAILED"
+
+    def __init__(self, status: int) -> None:
+        super().__init__("the workers can't go on; see what the lines above it say")
+        self.exit_status = status  # type: ignore[misc] # that of the worker
 
 
 def _check_log(settings: Settings) -> None:

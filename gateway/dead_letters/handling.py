@@ -187,11 +187,13 @@ def _draft(dead: DeadLetter) -> Draft:
     record = Record(dead.source_topic, 0, 0, 0, dead.key, dead.value)
     message = READERS[dead.source_topic](record)
     columns = NO_COLUMNS if isinstance(message, Unreadable) else columns_of(message)
-    return Draft(dead.source_topic, dead.key, dead.value, tuple(headers.items()), columns=columns)
+    # No log of the gateway's keeps a header without a value apart from an empty one.
+    kept = tuple((name, value or b"") for name, value in headers.items())
+    return Draft(dead.source_topic, dead.key, dead.value, kept, columns=columns)
 
 
 def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Handled] | None:
-    named = dead.headers.get(REPLAYED_FROM, b"").decode(errors="replace")
+    named = (dead.headers.get(REPLAYED_FROM) or b"").decode(errors="replace")
     mark = handled.get(named)
     # Anybody may send such a header; it counts where that letter was put back.
     return (named, mark) if mark and mark.done == "REPLAYED" else None

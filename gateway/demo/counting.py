@@ -15,7 +15,7 @@ from gateway.rules.events import (
     SanctionNotification,
 )
 from gateway.rules.messages import TOPIC_OF, AttachmentRegistered, Referral
-from gateway.rules.referrals import MANDATORY
+from gateway.rules.referrals import annotated_mandatory
 
 
 class Numbers(Struct, frozen=True):
@@ -53,7 +53,8 @@ def count(ran: Ran) -> Numbers:
     breaches: Counter[str] = Counter()
     prap: Counter[str] = Counter()
     notifications: Counter[str] = Counter()
-    attached = cancelled = joined = released = 0
+    attached = cancelled = released = 0
+    joined: set[str] = set()
     held: set[tuple[str, str]] = set()
     mandatory: set[str] = set()
     for event in ran.events:
@@ -67,7 +68,7 @@ def count(ran: Ran) -> Numbers:
                 message = message_of[event.po_number, event.message_id]
                 if event.status == "APPLIED":
                     attached += isinstance(message, AttachmentRegistered)
-                    if isinstance(message, Referral) and message.action_plan_annotation == MANDATORY:
+                    if isinstance(message, Referral) and annotated_mandatory(message.action_plan_annotation):
                         mandatory.add(event.po_number)
                 if event.status != "DUPLICATE" and (event.po_number, event.message_id) in held:
                     released += event.code != "UNKNOWN_REFERRAL"
@@ -76,7 +77,8 @@ def count(ran: Ran) -> Numbers:
             case CancellationEvent():
                 cancelled += 1
             case Instruction():
-                joined += event.instruction == "UNDERTAKE_ATTACHMENT"
+                if event.instruction == "UNDERTAKE_ATTACHMENT":
+                    joined.add(event.po_number)  # again, where a hold has ended
             case SanctionNotification():
                 notifications[event.status] += 1
             case Breach(status="RAISED"):
@@ -93,7 +95,7 @@ def count(ran: Ran) -> Numbers:
         attached=attached,
         cancelled=cancelled,
         rejected=prap["REJECT"],
-        joining=joined - attached,
+        joining=len(joined) - attached,
         notified=notifications["RAISED"],
         withdrawn=notifications["WITHDRAWN"],
         held=len(held),

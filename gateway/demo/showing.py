@@ -31,9 +31,11 @@ _SENDERS: Final = {
     "provider.session-records": "what providers record",
 }
 _RECEIVERS: Final = {
+    "jobcentre.sessions": "sessions booked, changed and cancelled",
     "jobcentre.attendance": "who came, for the Jobcentre",
     "jobcentre.cancellations": "referrals that ended without a start",
     "jobcentre.sanction-notifications": "mandatory sessions missed, for a decision maker",
+    "jobcentre.notices": "what else the Jobcentre has to know",
     "prap.actions": "what is to be entered on PRaP",
     "provider.instructions": "what a provider is to do next",
     "gateway.breaches": "time limits missed",

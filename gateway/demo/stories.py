@@ -16,7 +16,7 @@ from gateway.rules.messages import (
     Referral,
     Wp11,
 )
-from gateway.rules.referrals import MANDATORY
+from gateway.rules.referrals import annotated_mandatory
 from gateway.rules.words import became, by_time, came, went
 
 
@@ -58,7 +58,9 @@ class _Life(Struct, frozen=True):
     events: list[Event | DeadLetter]
 
     def mandatory(self) -> bool:
-        return any(isinstance(m, Referral) and m.action_plan_annotation == MANDATORY for m in self.messages)
+        return any(
+            isinstance(m, Referral) and annotated_mandatory(m.action_plan_annotation) for m in self.messages
+        )
 
     def sent(self, record: type) -> bool:
         return any(isinstance(message, record) for message in self.messages)

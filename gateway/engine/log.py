@@ -7,7 +7,7 @@ implementation must do.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -24,7 +24,7 @@ DELIVERY_PLANS = "jobcentre.delivery-plans"
 class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
-    status: of an outcome. trace_id: of the trace that its cause is part of.
+    status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
     """
 
     po_number: str | None = None
@@ -32,6 +32,7 @@ class Columns(Struct, frozen=True, gc=False):
     message_id: str | None = None
     status: str | None = None
     trace_id: str | None = None
+    caller: str | None = None
 
 
 NO_COLUMNS: Final = Columns()
@@ -41,7 +42,8 @@ class Listing(Struct, frozen=True, gc=False):
     """By what a purchase order with a referral can be asked for, as plain values.
 
     referred_on: days since 1970. changed_at, due_at: when something was decided last, and falls due next, UTC
-    milliseconds. messages: how many were decided. sessions: their ids, each with its day.
+    milliseconds. messages: how many were decided. sessions: the id of each, its day, whether it was
+    cancelled, and whether it was attended.
     """
 
     provider_id: str
@@ -50,10 +52,12 @@ class Listing(Struct, frozen=True, gc=False):
     referred_on: int
     status: str
     accepted: bool
+    mandatory: bool
+    benefit: str
     changed_at: int
     due_at: int
     messages: int
-    sessions: tuple[tuple[str, int], ...]
+    sessions: tuple[tuple[str, int, bool, bool], ...]
 
 
 Header = tuple[str, bytes]
@@ -61,7 +65,10 @@ Headers = tuple[Header, ...]
 
 
 class Record(Struct, frozen=True, gc=False):
-    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970."""
+    """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970.
+
+    unreadable: why the log can't read it, of which this is what it could; None: it can.
+    """
 
     topic: str
     partition: int
@@ -70,6 +77,7 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    unreadable: str | None = None
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -207,9 +215,56 @@ class Changes(Struct, frozen=True, gc=False):
 class LogError(UserError):
     """The log can't be used; the message says what to do."""
 
+    code: ClassVar[str] = "LOG_UNUSABLE"
+
 
 class LogBusy(LogError):
     """The log can't be used at the moment; what was tried may be tried again."""
+
+    code: ClassVar[str] = "LOG_AWAY"
+
+
+class Loss(Struct, frozen=True):
+    """Undecided records of a topic that are lost.
+
+    decided: the offset up to which the topic was decided. goes_on: the one with which it can go on.
+    what: what is known of them, as a clause.
+    """
+
+    topic: str
+    decided: int
+    goes_on: int
+    what: str
+
+
+class RecordsLost(LogError):
+    """Records of a partition are lost that were not decided; it stands until somebody accepts that."""
+
+    code: ClassVar[str] = "RECORDS_LOST"
+
+    def __init__(self, partition: int, losses: Sequence[Loss]) -> None:
+        said = "; ".join(loss.what for loss in losses)
+        super().__init__(
+            f"records of partition {partition} are lost ({said}); restore them, or accept that with `gateway "
+            f"partitions accept-loss {partition} --reason …`"
+        )
+
+
+class LogFailed(LogBusy):
+    """The log answers and refuses something, which may be mended while it is tried again.
+
+    topic, operation: on what and at what, where that is known. cause: why, as the log calls it.
+    """
+
+    def __init__(self, said: str, *, topic: str | None, operation: str, cause: str) -> None:
+        super().__init__(said)
+        self.topic = topic
+        self.operation = operation
+        self.cause = cause
+
+
+class TooLarge(LogError):
+    """Something that was to be put is larger than the log takes; nothing was put, nor would it ever be."""
 
 
 class PositionsGone(LogError):
@@ -222,6 +277,8 @@ class CannotDraft(Exception):
 
 class Lost(UserError):
     """The partition has another owner now: nothing of this claim can be committed any more."""
+
+    code: ClassVar[str] = "ANOTHER_OWNER"
 
 
 class Claim(Protocol):
@@ -244,8 +301,8 @@ class Claim(Protocol):
         """Make the step durable, whole or not at all.
 
         An exception says nothing about whether it took effect: the claim must be dropped, and what
-        happened is what the next claim restores. Raises Lost where another owner is known to have come, and
-        CannotDraft.
+        happened is what the next claim restores. Raises Lost where another owner is known to have come,
+        CannotDraft and TooLarge.
         """
 
     async def release(self) -> None:
@@ -290,7 +347,7 @@ class Log(Protocol):
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics, all or none, and return how many. Keys choose the partition.
 
-        The topics are the inbound ones and DELIVERY_PLANS.
+        The topics are the inbound ones and DELIVERY_PLANS, which is compacted: of a key the last one stays.
         """
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
@@ -327,6 +384,12 @@ class SharedLog(Log, Protocol):
 
     async def identity(self) -> str:
         """What distinguishes this log from all others, also from one that was made anew in its place."""
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Up to where these topics are filled at the moment, named as in the positions of Changes.
+
+        Raises LogBusy.
+        """
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> ChangeReader:
         """A reader of what is committed on these topics, and of states. positions: {}: from the beginning.

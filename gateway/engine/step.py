@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Final
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace as with_changes
 
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import (
@@ -22,6 +24,7 @@ from gateway.engine.log import (
     Output,
     Record,
     Restored,
+    TooLarge,
 )
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import PurchaseOrders, pack
@@ -66,6 +69,7 @@ class Wiring:
 
     read: a record's message, or the dead letter that goes out in its place.
     failed: the dead letter of a record on which the rules raised.
+    too_large: the dead letter of a record of which something comes that is larger than the log takes.
     trace: the trace context among a record's headers.
     draft: the record of an event, caused by a message with that trace context.
     listing: by what a purchase order can be asked for; None: it has no referral. Without it the log isn't
@@ -74,21 +78,28 @@ class Wiring:
 
     read: Callable[[Record], Message | Draft]
     failed: Callable[[Record], Draft]
+    too_large: Callable[[Record], Draft]
     trace: Callable[[Headers], str | None]
     draft: Drafting
     listing: Callable[[PurchaseOrder], Listing | None] | None = None
 
 
+#: What is decided: a record, by its topic and offset, or a deadline, by its po_number.
+Subject = tuple[str, int] | str
+
+
 class Decided(Struct, frozen=True):
     """A step that is decided.
 
-    decisions: how many messages and deadlines it holds. to_log: what to log when it has been committed.
+    decisions: how many messages and deadlines it holds, the last of which is about `last`: a record's topic
+    and offset, or the po_number of a deadline. to_log: what to log when it has been committed.
     taken: how many records were decided, the oldest of which arrived at `oldest_at`. moved: how many were put
     on the partition where they belong.
     """
 
     commit: Commit
     decisions: int
+    last: "Subject"
     to_log: list[Callable[[], None]]
     taken: int
     oldest_at: int | None
@@ -114,7 +125,7 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "erases", "forgotten", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "erases", "forgotten", "last", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
@@ -122,6 +133,7 @@ class _Step:
         self.touched: dict[str, None] = {}
         self.forgotten: dict[str, Forgotten] = {}
         self.decided = 0
+        self.last: Subject = ""
         self.moved = 0
         self.bytes = 0
         self.erases = False
@@ -153,6 +165,15 @@ class Caution:
 
     def __init__(self) -> None:
         self.alone = 0
+        #: How often what came of a record or of a deadline, alone, was larger than the log takes.
+        self.too_large: Counter[Subject] = Counter()
+
+    def was_too_large(self, decided: "Decided") -> None:
+        """A step was larger than the log takes. Find out which decision it comes of, or keep that in mind."""
+        if decided.decisions == 1:
+            self.too_large[decided.last] += 1
+        # One more than is known to be left: the next step may have been decided already.
+        self.alone = max(self.alone + 1, decided.decisions) + 1
 
 
 class Deciding:
@@ -260,7 +281,7 @@ class Deciding:
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
-        return Decided(commit, step.decided, step.to_log, taken, oldest_at, step.moved)
+        return Decided(commit, step.decided, step.last, step.to_log, taken, oldest_at, step.moved)
 
     def _states(self, step: _Step) -> tuple[dict[str, bytes | None], dict[str, Listing]]:
         """What has changed, packed, and by what it can be asked for."""
@@ -300,11 +321,14 @@ class Deciding:
         2. Then what it changes. Nothing is logged before it is committed.
         """
         alone = self._caution.alone > 0
+        subject = record.topic, record.offset
         out: Sequence[Output]
         log: Callable[[], None] | None
         po_number, astray, forgets = None, False, False
         try:
-            message = self._understood.pop((record.topic, record.offset), None) or self._wiring.read(record)
+            message = self._understood.pop(subject, None) or self._wiring.read(record)
+            if subject in self._caution.too_large:
+                raise TooLarge
             astray = self._partitions > 1 and self._is_astray(record)
             if astray:
                 out = [_moved(record)]
@@ -329,6 +353,9 @@ class Deciding:
                     log = None
                 po_number = message.po_number
                 forgets = self.purchase_orders.keep(po_number, decision)
+        except TooLarge:
+            out = [self._wiring.too_large(self._cut(record))]
+            log = partial(self._log_too_large, record)
         except Exception as error:  # noqa: BLE001 - one record must not stop those behind it
             if not alone:
                 self._caution.alone = step.decided + 1
@@ -343,9 +370,16 @@ class Deciding:
             if forgets:
                 step.forgotten[po_number] = Forgotten(at, len(step.out))
         step.decided += 1
+        step.last = subject
         step.moved += astray
         step.bytes += len(record.value or b"")
         return True
+
+    def _cut(self, record: Record) -> Record:
+        """The record, without its content where its dead letter was too large as well."""
+        if self._caution.too_large[record.topic, record.offset] == 1:
+            return record
+        return with_changes(record, key=None, value=None, headers=())
 
     def _is_astray(self, record: Record) -> bool:
         """Whether the purchase order's messages meet on another partition.
@@ -355,6 +389,7 @@ class Deciding:
         """
         return (
             record.key is not None
+            and record.unreadable is None  # moved, it would be only what could be read of it
             and not self.purchase_orders.knows(record.key)
             and partition_for(record.key, self._partitions) != self._partition
         )
@@ -362,6 +397,8 @@ class Deciding:
     def _let_fall_due(self, step: _Step) -> None:
         try:
             po_number, decision = self.purchase_orders.fall_due()
+            if po_number in self._caution.too_large:
+                raise TooLarge
             out: Sequence[Output] = decision.effects
             if self._caution.alone:
                 out = [self._drafted(item) for item in out]
@@ -376,6 +413,7 @@ class Deciding:
         if forgets:
             step.forgotten[po_number] = Forgotten(self._decided_to, len(step.out))
         step.decided += 1
+        step.last = po_number
         if out:
             step.to_log.append(partial(self._log_deadline, po_number, len(out)))
 
@@ -384,6 +422,9 @@ class Deciding:
 
     def _log_dead_letter(self, record: Record) -> None:
         self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
+
+    def _log_too_large(self, record: Record) -> None:
+        self._say.warning("message.too_large", topic=record.topic, offset=record.offset)
 
     def _log_failure(self, record: Record, error: str) -> None:
         # The text of an error may show what the message says, so only what kind it was is logged.

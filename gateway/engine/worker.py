@@ -6,8 +6,9 @@ from typing import Final
 
 import structlog
 
+from gateway.engine.away import Away, is_away
 from gateway.engine.clock_watch import ClockWatch, ClockWrong
-from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, Lost
+from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, LogFailed, Lost, TooLarge
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.purchase_orders import PurchaseOrders
 from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
@@ -25,8 +26,8 @@ class Worker:
 
     until: when all that is in the log has been decided, let fall due what is due by this instant, and end.
     wait_s: how long one read waits where there is nothing. pause: how to wait before another attempt.
-    observer: called with what happens. clock: what is decided by the wall clock is committed only while that
-    can be trusted; None: time is another's.
+    observer: called with what happens. away: notes that the log is away. clock: what is decided by the wall
+    clock is committed only while that can be trusted; None: time is another's.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Worker:
         observer: Observer = NOBODY,
         step: StepSize = StepSize(),  # noqa: B008 - it is frozen
         slow_commit_s: float = SLOW_COMMIT_S,
+        away: Away | None = None,
         clock: ClockWatch | None = None,
     ) -> None:
         self._log = log
@@ -54,11 +56,16 @@ class Worker:
         self._observer = observer
         self._step = step
         self._slow_commit_s = slow_commit_s
+        self._away = away or Away()
         self._clock = clock
         self._caution = Caution()
+        #: What of a claim is under way, for the log.
+        self._doing = "claim"
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
         #: Why nothing is decided at the moment; None: it is.
         self.trouble: str | None = "it is not claimed yet"
+        #: Whether its state has ever been restored.
+        self.restored = False
         #: How the partition stood when it was last read; None: not known, because it is not owned.
         self.standing: Standing | None = None
         self._purchase_orders: PurchaseOrders | None = None
@@ -77,6 +84,12 @@ class Worker:
         starts from what was committed. Raises LogError where the log can't be used at all, Lost where the
         partition has another owner now; with `until`, also what went wrong MOST_ATTEMPTS times in a row.
         """
+        try:
+            await self._work(stop)
+        finally:
+            self._away.ended(self)
+
+    async def _work(self, stop: asyncio.Event) -> None:
         attempts = 0
         while not stop.is_set():
             decided = self.decided
@@ -89,7 +102,7 @@ class Worker:
                 if self._clock is not None:
                     await self._clock.until_right(stop)
             except Exception as error:
-                if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy):
+                if isinstance(error, LogError | Lost) and not isinstance(error, LogBusy | TooLarge):
                     raise
                 attempts = 1 if self.decided > decided else attempts + 1
                 if self._until is not None and attempts >= MOST_ATTEMPTS:
@@ -97,12 +110,21 @@ class Worker:
                 backoff_s = min(0.05 * 2 ** min(attempts, 10), LONGEST_BACKOFF_S)
                 self.trouble = _why(error)
                 self._observer.dropped()
-                self._say.warning("partition.dropped", error=type(error).__name__, again_in_s=backoff_s)
+                self._log_dropped(error, backoff_s)
                 await self._pause_unless(stop, backoff_s)
 
     def overdue(self, now: int) -> int:
         """How many deadlines are due by now and not decided; see PurchaseOrders. UTC milliseconds."""
         return 0 if self._purchase_orders is None else self._purchase_orders.overdue(now)
+
+    def _log_dropped(self, error: Exception, again_in_s: float) -> None:
+        if is_away(error):
+            self._away.began(self, error)
+            return
+        facts: dict[str, str | None] = {"cause": type(error).__name__, "operation": self._doing}
+        if isinstance(error, LogFailed):
+            facts = {"cause": error.cause, "operation": error.operation, "topic": error.topic}
+        self._say.warning("partition.dropped", **facts, again_in_s=again_in_s)
 
     async def until_idle(self, at: int) -> None:
         """Wait until everything up to an instant has been decided and committed."""
@@ -130,6 +152,7 @@ class Worker:
         finally:
             slow.cancel()
         self.trouble = None
+        self._away.ended(self)
 
     def _is_slow(self) -> None:
         self.trouble = (
@@ -155,11 +178,12 @@ class Worker:
         """
         clock = asyncio.get_running_loop().time
         began_s = clock()
+        self._doing = "claim"
         claim = await self._log.claim(self._partition)
         committing: asyncio.Task[None] | None = None
         decided: Decided | None = None
         try:
-            self.trouble = "its state is being restored"
+            self.trouble, self._doing = "its state is being restored", "restore"
             restored = await claim.restore()
             partitions = await self._log.partitions()
             at_hand = Deciding(
@@ -176,10 +200,12 @@ class Worker:
             self._say.info("partition.claimed", purchase_orders=len(at_hand.purchase_orders))
             self._observer.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
+            self.restored = True
             more = True
             while decided or not stop.is_set():
                 # Nothing is waited for while there is something left to decide or to commit.
                 wait_s = 0 if decided or more else self._wait_s
+                self._doing = "read"
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
                 began_s = clock()
                 if self._clock is not None:
@@ -187,11 +213,13 @@ class Worker:
                 if decided:
                     committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
+                self._doing = "decide"
                 await at_hand.add(batch)
                 self.standing = at_hand.standing(decided)
                 self.trouble = None
                 following = None if stop.is_set() else await at_hand.decide()
                 if decided and committing:
+                    self._doing = "commit"
                     await self._committed(committing)
                     committing = None
                     self.decided += decided.decisions
@@ -200,6 +228,8 @@ class Worker:
                     self._log_decided(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():
                     return True
+                if following is None:
+                    self._away.ended(self)
                 if following is None and at_hand.inbox.drained():
                     self.idle_at = batch.quiet_at
                     self._came_to_rest.set()
@@ -209,6 +239,10 @@ class Worker:
         except CannotDraft:
             if decided:  # which record it comes of is found out by deciding one by one
                 self._caution.alone = decided.decisions
+            raise
+        except TooLarge:
+            if decided:
+                self._caution.was_too_large(decided)
             raise
         except Exception:  # of reading or deciding, whatever it is, while a commit may be under way
             if committing:

@@ -5,9 +5,10 @@ from typing import Final
 
 import structlog
 
+from gateway.engine.away import Away
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.inbox import NEVER
-from gateway.engine.log import Assignment, Log, Lost
+from gateway.engine.log import Assignment, Log, Lost, RecordsLost
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.step import Standing, StepSize, Wiring
 from gateway.engine.worker import Worker
@@ -16,6 +17,8 @@ from gateway.rules.policy import Policies
 #: Who was fenced out of a partition that it still believes to be assigned claims it again after this time,
 #: unless a new assignment comes first: a live member learns of one within two heartbeats.
 CLAIM_AGAIN_S: Final = 6.0
+#: A partition whose records are lost is looked at again after this time: somebody may have accepted that.
+LOST_AGAIN_S: Final = 10.0
 #: How long a worker that is to stop may take to finish its step.
 FINISH_S: Final = 4.0
 
@@ -24,7 +27,8 @@ class Workers:
     """Keeps a worker at each assigned partition.
 
     until, clock: see Worker. With `until`, they end when all their partitions are decided. observer: called
-    with what happens.
+    with what happens. of_several: whether another one of this machine goes on with what this one leaves.
+    lost_again_s: how often a partition whose records are lost is looked at again.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class Workers:
         step: StepSize = StepSize(),  # noqa: B008 - it is frozen
         claim_again_s: float = CLAIM_AGAIN_S,
         finish_s: float = FINISH_S,
+        lost_again_s: float = LOST_AGAIN_S,
+        of_several: bool = False,
         clock: ClockWatch | None = None,
     ) -> None:
         self._log = log
@@ -48,6 +54,10 @@ class Workers:
         self._step = step
         self._claim_again_s = claim_again_s
         self._finish_s = finish_s
+        self._lost_again_s = lost_again_s
+        self._of_several = of_several
+        #: Notes that the log is away, for all of them.
+        self.away = Away()
         self._clock = clock
         #: The workers at work, by partition number.
         self.by_partition: dict[int, Worker] = {}
@@ -63,7 +73,10 @@ class Workers:
         self._finished: set[int] = set()
         #: The partitions at work on which others have put something since.
         self._look_again: set[int] = set()
-        self._lost_at: dict[int, float] = {}
+        #: Partitions that are not to be claimed before a time of the loop's clock.
+        self._not_before: dict[int, float] = {}
+        #: Partitions whose records are lost, with what is known of it.
+        self._records_lost: dict[int, RecordsLost] = {}
         self._decided = 0
         self._say = structlog.get_logger("gateway.engine")
 
@@ -82,10 +95,17 @@ class Workers:
         """Why nothing is decided on an assigned partition at the moment; None: it is, or all is decided."""
         if partition in self._finished:
             return None
+        if self.is_lost(partition):
+            return str(self._records_lost[partition])
         worker = self.by_partition.get(partition)
         if worker is None:
             return "another process has claimed it; it is claimed again soon, where it stays assigned here"
         return worker.trouble
+
+    def is_lost(self, partition: int) -> bool:
+        """Whether undecided records of an assigned partition are lost, which nobody has accepted yet."""
+        worker = self.by_partition.get(partition)
+        return partition in self._records_lost and not (worker and worker.restored)
 
     def standing(self, partition: int) -> Standing | None:
         """How a partition stood when it was last read; None: not known, because it is not owned."""
@@ -112,14 +132,17 @@ class Workers:
             while not stopping.done() and not self._all_finished():
                 await asyncio.wait(
                     {stopping, hearing, *self._tasks.values()},
-                    timeout=1 if self._lost_at else None,
+                    timeout=1 if self._not_before else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 self._collect()
+                await self._end_where_all_is_lost()
                 if hearing.done():
                     assignment = hearing.result()
                     self.assigned = assignment.partitions
-                    self._lost_at.clear()
+                    self._not_before.clear()
+                    for partition in self._records_lost.keys() - assignment.partitions:
+                        del self._records_lost[partition]
                     self._say.info("partitions.assigned", partitions=sorted(assignment.partitions))
                     hearing = asyncio.create_task(self._log.assigned(assignment.generation))
                 self._let_go()
@@ -150,15 +173,30 @@ class Workers:
                 self._look_again |= self._tasks.keys()
             stopped = self._stops.pop(partition).is_set()
             error = None if task.cancelled() else task.exception()
+            if worker.restored:
+                self._records_lost.pop(partition, None)
             if isinstance(error, Lost) and self._log.shared:
                 self._observer.lost()
                 self._say.warning("partition.lost", partition=partition)
-                self._lost_at[partition] = asyncio.get_running_loop().time()
+                self._not_before[partition] = asyncio.get_running_loop().time() + self._claim_again_s
+            elif isinstance(error, RecordsLost) and self._until is None:
+                if partition not in self._records_lost:
+                    self._say.error("partition.records_lost", partition=partition, error=str(error))
+                self._records_lost[partition] = error
+                self._not_before[partition] = asyncio.get_running_loop().time() + self._lost_again_s
             elif error:
                 raise error
             elif not stopped and partition not in self._look_again:
                 self._finished.add(partition)
             self._look_again.discard(partition)
+
+    async def _end_where_all_is_lost(self) -> None:
+        """Raises RecordsLost where there is no partition left that could be worked on."""
+        if not self._records_lost:
+            return
+        others = frozenset(range(await self._log.partitions())) - (self.assigned or frozenset())
+        if not (others and not self._of_several) and all(map(self.is_lost, self.assigned or ())):
+            raise next(iter(self._records_lost.values()))
 
     def _let_go(self) -> None:
         for partition, ending in self._stops.items():
@@ -169,10 +207,9 @@ class Workers:
     def _take_on(self) -> None:
         now = asyncio.get_running_loop().time()
         for partition in sorted((self.assigned or frozenset()) - self._finished):
-            lost_at = self._lost_at.get(partition)
-            if partition in self._tasks or (lost_at is not None and now < lost_at + self._claim_again_s):
+            if partition in self._tasks or now < self._not_before.get(partition, now):
                 continue
-            self._lost_at.pop(partition, None)
+            self._not_before.pop(partition, None)
             worker = Worker(
                 self._log,
                 partition,
@@ -181,6 +218,7 @@ class Workers:
                 until=self._until,
                 observer=self._observer,
                 step=self._step,
+                away=self.away,
                 clock=self._clock,
             )
             self.by_partition[partition] = worker

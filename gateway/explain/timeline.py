@@ -32,6 +32,7 @@ _MEANINGS: Final = {
     "decision maker": "who decides whether a missed mandatory session has consequences; the gateway doesn't",
     "breach": "a time limit that was missed; it changes nothing about the referral",
     "Support Group": "people whom illness keeps from work; they are not put into the Work Programme",
+    "special customer": "a participant whose records few may see; such referrals are handled on paper",
     "dead letter": "a record that could not be read; it is kept as it came",
     "WP19": "Work Programme Provider Guidance, chapter 19",
     "UCGS": "Universal Credit guidance on group sessions",

@@ -1,12 +1,15 @@
 """The log that the settings name, opened."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.log import SharedLog
 from gateway.processes.plan import Clock
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.backends.kafka.log import KafkaLog
 
 #: How long putting records on a log on Kafka may take: in a gateway, what came over HTTP, and in a command,
 #: a large file. So long, or a little longer, one that is killed meanwhile hides what comes after them.
@@ -41,7 +44,7 @@ async def open_file(
     )
 
 
-def open_kafka(settings: Settings, *, clock: Clock = "wall", append_s: float = SERVED_S) -> SharedLog:
+def open_kafka(settings: Settings, *, clock: Clock = "wall", append_s: float = SERVED_S) -> "KafkaLog":
     """The log on Kafka. Raises InvalidSettings."""
     from gateway.backends.kafka.log import KafkaLog
     from gateway.settings.connecting import connection

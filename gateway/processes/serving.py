@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from gateway.api import health
 from gateway.api.callers import Authenticator, authenticator, has_identity_provider
+from gateway.api.limits import DEFAULT, Limits
 from gateway.api.metrics import Metrics
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
@@ -18,6 +20,7 @@ from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
+from gateway.engine.away import Away
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
@@ -35,12 +38,17 @@ from gateway.system.version import gateway_version
 
 @asynccontextmanager
 async def served(
-    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, clock: ClockWatch | None = None
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    stop: asyncio.Event,
+    clock: ClockWatch | None = None,
+    limits: Limits = DEFAULT,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
     clock: what watches the wall clock; None: time is another's. Raises UserError.
     """
+    limits = replace(limits, an_address=plan.settings.connections_per_address)
     now = wall_clock if plan.by_wall_clock else None
     metrics = Metrics(gateway_version(), now)
     refusals = Refusals(metrics.refused)
@@ -53,7 +61,6 @@ async def served(
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
-        around = await until_the_end.enter_async_context(_surroundings(plan, callers))
         workers = Workers(
             log,
             plan.policies,
@@ -61,24 +68,28 @@ async def served(
             until=plan.until,
             observer=Observers(observers),
             step=plan.step,
+            of_several=plan.worker is not None,
             clock=clock,
         )
+        around = await until_the_end.enter_async_context(_surroundings(plan, callers, workers.away))
         watched = health.routes(workers, metrics, stop, now, model, clock, around)
         routes: list[web.AbstractRouteDef] = [*watched]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
-            api = Api(log, model, callers, rate, stop, read_only=plan.clock == "log", clock=clock)
+            read_only = plan.clock == "log"
+            api = Api(log, model, callers, rate, stop, read_only=read_only, limits=limits, clock=clock)
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, workers, api.desk).routes()
+                routes += Sandbox(log, workers, api.services).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         _warn_where_exposed(plan)
-        app = application(routes, *gates)
+        app = application(routes, *gates, limits=limits)
         metrics.expect(resource.canonical for resource in app.router.resources())
-        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox)
+        trusted = plan.settings.trusted_proxies
+        http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
         yield workers
 
@@ -98,7 +109,7 @@ def _warn_where_exposed(plan: Plan) -> None:
 
 
 @asynccontextmanager
-async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncIterator[Surroundings]:
+async def _surroundings(plan: Plan, callers: Authenticator | None, away: Away) -> AsyncIterator[Surroundings]:
     """What the gateway needs beside its partitions, watched for as long as the block lasts."""
     settings, keyring = plan.settings, None if callers is None else callers.keyring
     files, reach_brokers = {}, None
@@ -112,7 +123,7 @@ async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncItera
         if callers is not None:
             files = {"projection": settings.projection_path(plan.worker)}
     around = Surroundings(files, keyring)
-    watching = asyncio.create_task(around.watch(reach_brokers))
+    watching = asyncio.create_task(around.watch(reach_brokers, away))
     try:
         yield around
     finally:

@@ -1,6 +1,7 @@
 """Starts what a plan says, and ends it in order."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -23,6 +24,9 @@ from gateway.system.version import gateway_version
 
 #: The log's thread needs the interpreter for moments only, and at the default of 5 ms waits most of its time.
 SWITCH_INTERVAL_S: Final = 0.0005
+#: Where HTTP is served, how many objects more there are when the garbage collector looks at them: connections
+#: that break leave cycles of some objects each.
+COLLECT_AFTER: Final = 5_000
 #: How often brokers that don't answer when the gateway starts are looked for again.
 AWAY_AGAIN_S: Final = 2.0
 DAY_MS: Final = 86_400_000
@@ -31,16 +35,23 @@ DAY_MS: Final = 86_400_000
 async def run(plan: Plan) -> int:
     """Decide what arrives until SIGTERM or SIGINT comes or, with `until`, until all is decided.
 
-    1. The log: who has its lock, or is assigned partitions, decides.
-    2. HTTP, where it is served: it says from the start why nothing is decided yet.
-    3. Whether the log, and by which clock, can be decided on without losing anything.
-    4. The workers.
+    1. The port, where HTTP is to be served and the log is new: if another program has it, none is made.
+    2. The log: who has its lock, or is assigned partitions, decides.
+    3. HTTP: it says from the start why nothing is decided yet.
+    4. Whether the log, and by which clock, can be decided on without losing anything.
+    5. The workers.
 
     Returns how many messages and deadlines were decided. Raises LogError, Lost, InvalidSettings or PortInUse.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
+        if plan.http:
+            gc.set_threshold(COLLECT_AFTER)
+            if not plan.on_kafka and not plan.settings.log_path().exists():
+                from gateway.api.server import refuse_taken
+
+                await refuse_taken(plan.settings.http_host, plan.http_port)
         log = await _open(plan)
         try:
             clock = _watch(plan, log)
@@ -94,7 +105,15 @@ async def _workers(
         async with served(plan, log, stop, clock) as workers:
             yield workers
     else:
-        yield Workers(log, plan.policies, WIRING, until=plan.until, step=plan.step, clock=clock)
+        yield Workers(
+            log,
+            plan.policies,
+            WIRING,
+            until=plan.until,
+            step=plan.step,
+            of_several=plan.worker is not None,
+            clock=clock,
+        )
 
 
 async def _is_fit(
@@ -125,11 +144,12 @@ async def _is_fit(
             if plan.until is not None:
                 raise
             workers.waiting_for = str(error)
-            say.warning("log.away", error=str(error), again_in_s=AWAY_AGAIN_S)
+            workers.away.began(plan, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
+        workers.away.ended(plan)
         workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True

@@ -20,6 +20,8 @@ LONGEST_BACKOFF_S: Final = 30.0
 STEADY_S: Final = 60.0
 #: With this a worker says that starting it again would be of no use: bad usage, bad settings.
 BAD_INPUT: Final = 2
+#: With this a worker says that nothing is left to it, for as long as records are lost: others go on.
+NOTHING_LEFT: Final = 3
 #: The status of a worker that the system could not start.
 NOT_STARTED: Final = 126
 #: How a worker ends that was told to stop: by itself, or before it could listen to signals.
@@ -51,13 +53,15 @@ class Supervisor:
         self._processes: dict[int, Process] = {}
         self._stop = asyncio.Event()
         self._status = 0
+        #: The workers that have something to work on, as far as is known.
+        self._left = set(range(workers))
         self._say = structlog.get_logger("gateway")
 
     async def run(self) -> int:
         """Work until told to stop by SIGTERM or SIGINT, or until the workers have come to an end.
 
-        Returns the exit status: 0; 1 where a worker failed at the end or had to be killed; 2 where one said
-        that its settings are bad.
+        Returns the exit status: 0; 1 where a worker failed at the end or had to be killed, or where none has
+        anything left to work on; 2 where one said that its settings are bad.
         """
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
@@ -91,6 +95,13 @@ class Supervisor:
             if self._stop.is_set():
                 self._note_end(status)
             elif self._until and status == 0:
+                return
+            elif status == NOTHING_LEFT:
+                self._say.error("supervisor.nothing_left", worker=number)
+                self._left.discard(number)
+                if not self._left:
+                    self._status = 1
+                    self._end_all(signal.SIGTERM)
                 return
             elif status == BAD_INPUT or (self._until and status > 0):
                 self._say.error("supervisor.gave_up", worker=number, status=status)

@@ -15,6 +15,8 @@ _FAILED: Final = Unreadable(
     "FAILED", "The rules failed on this message twice; report it as a bug of the gateway."
 )
 
+_TOO_LARGE: Final = Unreadable("TOO_LARGE", "What comes of this message is larger than the log takes.")
+
 
 def _read(record: Record) -> Message | Draft:
     message = consumers.READERS[record.topic](record)
@@ -25,4 +27,8 @@ def _failed(record: Record) -> Draft:
     return dead_letters.draft(record, _FAILED)
 
 
-WIRING: Final = Wiring(_read, _failed, producers.traceparent_of, producers.draft, listing)
+def _too_large(record: Record) -> Draft:
+    return dead_letters.draft(record, _TOO_LARGE)
+
+
+WIRING: Final = Wiring(_read, _failed, _too_large, producers.traceparent_of, producers.draft, listing)

@@ -17,16 +17,17 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 3
+VERSION: Final = 4
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
 #: The tables of records and states are those of an embedded log, as far as they are asked for.
 _SCHEMA: Final = f"""
+CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
 CREATE TABLE inbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
-    value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT,
+    value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT, caller TEXT,
     PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
 CREATE TABLE outbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
@@ -38,7 +39,17 @@ CREATE TABLE state (
 CREATE INDEX inbound_of ON inbound (po_number);
 {SCHEMA}
 """
-_TABLES: Final = ("referral", "booking", "state", "inbound", "outbound", "source")
+_TABLES: Final = (
+    "referral",
+    "booking",
+    "state",
+    "inbound",
+    "outbound",
+    "plan",
+    "plan_key",
+    "history",
+    "source",
+)
 _positions: Final = msgpack.Decoder(dict[str, int]).decode
 pack_positions: Final = msgpack.Encoder().encode
 
@@ -62,6 +73,7 @@ class CopyFile:
         self._most_untidy = most_untidy
         #: See Source.
         self.made_anew = 0
+        self.one_order = False
         #: Something was erased since the last checkpoint, or may have been by a process that was killed.
         self.erased = True
         if why := exposed(path, BESIDE_SQLITE):
@@ -101,6 +113,7 @@ class CopyFile:
             for table in _TABLES:
                 db.execute(f"DELETE FROM {table}")
             db.execute("INSERT INTO source VALUES (?, ?)", (identity, pack_positions({})))
+            db.execute("INSERT INTO history VALUES (0, ?)", (identity.encode(),))
 
     def keep_positions(self, positions: Mapping[str, int]) -> None:
         """How far it is filled now; part of the transaction that has filled it."""
@@ -195,7 +208,7 @@ def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
 def _reading(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA query_only = ON")
-    db.execute("PRAGMA cache_size = -65536")
+    db.execute("PRAGMA cache_size = -32768")
     return db
 
 

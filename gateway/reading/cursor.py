@@ -1,38 +1,69 @@
 """Where a reader of a provider's instructions stands.
 
 Instructions of different partitions have no common order that would hold for ever, so a place among them is
-the next offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three.
+the next offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three. Behind that
+stands a digest of the records that lie just before: `17.0.4-5d41402abc4b`. So a cursor belongs to one history
+of one log: where another record stands there, or none, it is of another.
 """
 
+from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Final
+
+from msgspec import Struct
 
 #: Offsets are below 2**63, and a log has at most 1,000 partitions.
 _LONGEST: Final = 20 * 1_000
 _LARGEST: Final = 2**63 - 1
 _DIGITS: Final = 19
+#: Of one record, and of all of a cursor.
+STANDING_BYTES: Final = 8
+_DIGEST_BYTES: Final = 6
 
 
 class NotACursor(ValueError):
     """A text is no cursor of this log; the message says what is expected."""
 
 
-def parse_cursor(text: str, partitions: int) -> tuple[int, ...]:
-    """The offset, by partition, at which to go on. Raises NotACursor."""
-    parts = text.split(".") if len(text) <= _LONGEST else []
-    if len(parts) != partitions or not all(map(_is_offset, parts)):
-        raise NotACursor("is no cursor; expected `next` of an earlier answer, or nothing for the first page")
-    return tuple(map(int, parts))
+class Cursor(Struct, frozen=True):
+    """A place, by partition, and the digest of what lies before it; empty at the beginning."""
+
+    place: tuple[int, ...]
+    digest: str
+
+    def __str__(self) -> str:
+        place = ".".join(map(str, self.place))
+        return f"{place}-{self.digest}" if self.digest else place
+
+
+def parse_cursor(text: str, partitions: int) -> Cursor:
+    """The cursor of a text. Raises NotACursor."""
+    offsets, _, digest = text.partition("-")
+    parts = offsets.split(".") if len(text) <= _LONGEST else []
+    if len(parts) == partitions and all(map(_is_offset, parts)):
+        cursor = Cursor(tuple(map(int, parts)), digest)
+        if str(cursor) == text and bool(digest) == any(cursor.place):
+            return cursor
+    raise NotACursor("is no cursor; expected `next` of an earlier answer, or nothing for the first page")
 
 
 def _is_offset(part: str) -> bool:
     return part.isascii() and part.isdecimal() and len(part) <= _DIGITS and int(part) <= _LARGEST
 
 
-def format_cursor(place: tuple[int, ...]) -> str:
-    """The text of a place."""
-    return ".".join(map(str, place))
-
-
-def beginning(partitions: int) -> tuple[int, ...]:
+def beginning(partitions: int) -> Cursor:
     """Before the first instruction."""
-    return (0,) * partitions
+    return Cursor((0,) * partitions, "")
+
+
+def standing(value: bytes) -> bytes:
+    """What stands for an instruction: its digest. What is forgotten has that in the place of its value."""
+    return value if len(value) == STANDING_BYTES else blake2b(value, digest_size=STANDING_BYTES).digest()
+
+
+def cursor_at(place: tuple[int, ...], before: Sequence[bytes]) -> Cursor:
+    """The cursor of a place. before: what stands before it, by partition; empty: nothing does."""
+    if not any(place):
+        return Cursor(place, "")
+    parts = b"".join(len(part).to_bytes(2) + part for part in before)
+    return Cursor(place, blake2b(parts, digest_size=_DIGEST_BYTES).hexdigest())

@@ -6,11 +6,12 @@ from typing import Any, Final, cast
 
 import structlog
 
-from consumers import columns_of, session_records
+from consumers import caller_of, columns_of, session_records
 from gateway.engine.log import DELIVERY_PLANS, Changes, Listing, LogError, Record
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.copy_file import CopyFile
+from gateway.reading.cursor import standing
 from gateway.reading.model import News
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist
 from gateway.rules.events import (
@@ -25,7 +26,7 @@ from gateway.rules.events import (
 from gateway.rules.messages import PROVIDERS_TOPIC, ProviderRecord
 from gateway.system.sql_rows import put_rows
 from producers import prap_actions, trace_id_of, traceparent_of
-from producers.read_back import read_event, read_plan
+from producers.read_back import read_event
 from schemas.codec import Unreadable
 
 #: What the copy is filled from, beside the states.
@@ -59,8 +60,8 @@ def fill(file: CopyFile, changes: Changes, partitions: int) -> News:
 class _Rows:
     """The rows of the records, table by table, which are put many at a time.
 
-    po_numbers: what they are about. providers: those with instructions or plans in them. read_back: the names
-    of the messages in them.
+    po_numbers: what they are about. providers: those with instructions or plans in them. read_back: the
+    messages in them that came over HTTP, each by its caller and its id.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -94,22 +95,23 @@ class _Rows:
         message = session_records.read(record)
         if not isinstance(message, Unreadable) and isinstance(message, ProviderRecord):
             self.po_numbers.add(message.po_number)
-            self.read_back.append((message.provider_id, message.message_id))
+            caller = caller_of(record.headers)
+            if caller is not None:
+                self.read_back.append((caller, message.message_id))
             columns = columns_of(message)
-            self._inbound.append(
-                (*_place(record), record.value, columns.po_number, columns.provider_id, columns.message_id)
-            )
+            names = columns.po_number, columns.provider_id, columns.message_id, caller
+            self._inbound.append((*_place(record), record.value, *names))
 
     def _add_plan(self, record: Record) -> None:
         try:
-            plan = read_plan(record)
+            plan = _TABLES_OF_READING.put_plan(self._db, record)
         except LogError:
             _pass_over(record)
             return
         self.providers.add(plan.provider_id)
-        self.read_back.append((plan.provider_id, plan.message_id))
-        row = (*_place(record), record.value, None, plan.provider_id, plan.message_id, None, None)
-        self._outbound.append(row)
+        caller = caller_of(record.headers)
+        if caller is not None:
+            self.read_back.append((caller, plan.message_id))
 
     def _add_event(self, record: Record, po_number: str) -> None:
         provider_id = message_id = status = None
@@ -173,19 +175,25 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
         event = _event(Record(topic, partition, offset, timestamp, None, value))
         place = (timestamp, 0) if event is None else place_in_time(event)
         if place < begins:
-            found.append((place, event, (topic, partition, offset, *names)))
+            found.append((place, event, (topic, partition, offset, value, *names)))
     began = max((place for place, event, _ in found if begins_referral(event)), default=None)
     if began is None:
         return
     held = (place for place, event, _ in found if isinstance(event, Outcome) and event.status == "HELD")
     end = min((place for place in held if place > began), default=begins)
-    for place, _, (topic, partition, offset, provider_id, message_id, status) in found:
+    for place, _, (topic, partition, offset, value, provider_id, message_id, status) in found:
         if place >= end:
             continue
-        db.execute(
-            "DELETE FROM outbound WHERE topic = ? AND partition = ? AND offset = ?",
-            (topic, partition, offset),
-        )
+        where = "WHERE topic = ? AND partition = ? AND offset = ?"
+        if topic == INSTRUCTIONS:
+            # A provider's cursor may stand behind it.
+            db.execute(
+                "UPDATE outbound SET value = ?, po_number = NULL, provider_id = NULL, trace_id = NULL"
+                f" {where}",
+                (standing(value), topic, partition, offset),
+            )
+        else:
+            db.execute(f"DELETE FROM outbound {where}", (topic, partition, offset))
         if provider_id is not None and status is not None and status != "HELD":
             db.execute(
                 "DELETE FROM inbound WHERE po_number = ? AND provider_id = ? AND message_id = ?"

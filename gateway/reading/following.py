@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +24,8 @@ AGAIN_S: Final = 1.0
 #: What is more than this is taken in in a thread.
 AT_HAND: Final = 600
 TIDY_S: Final = 1.0
+#: How long somebody waits, at the most, for what is on the log already.
+REACHED_S: Final = 5.0
 _ANEW: Final = "it is being made anew from the log"
 DAMAGED: Final = f"its file was damaged, and {_ANEW}"
 
@@ -57,6 +59,18 @@ class Following(ReadModel):
         #: What `trouble` is until it is filled again; None: nothing.
         self._anew: str | None = None
         self._damaged = asyncio.Event()
+        #: How far it is filled, and whoever waits for it to go on.
+        self._positions: Mapping[str, int] = {}
+        self._went_on = asyncio.Condition()
+
+    async def reach(self, topics: Sequence[str]) -> None:
+        """Return when all is in it that is on these topics now. Raises LogError, or TimeoutError."""
+        async with asyncio.timeout(REACHED_S):
+            ends = await self._log.ends(topics)
+            async with self._went_on:
+                await self._went_on.wait_for(
+                    lambda: all(self._positions.get(name, 0) >= end for name, end in ends.items())
+                )
 
     def unreadable(self, error: sqlite3.Error) -> None:
         """Hear that the projection could not be read. A damaged one is made anew."""
@@ -94,13 +108,15 @@ class Following(ReadModel):
                     # Whatever it is: who asks must hear that answers are growing old.
                     if until_filled:
                         raise
+                    before = self.trouble
                     if isinstance(error, sqlite3.Error) and is_damage(error):
                         self.unreadable(error)
                     else:
                         self.trouble = _why(error)
-                    self._say.warning(
-                        "projection.dropped", error=type(error).__name__, again_in_s=self._again_s
-                    )
+                    if self.trouble != before:  # else it has been said
+                        self._say.warning(
+                            "projection.dropped", error=type(error).__name__, again_in_s=self._again_s
+                        )
                     await _sleep_unless(stop, self._again_s)
         finally:
             self._thread.shutdown(wait=True)
@@ -147,6 +163,9 @@ class Following(ReadModel):
             if changes.records or changes.states or changes.positions != positions:
                 self.notify(await self._fill(changes))
                 positions = dict(changes.positions)
+            async with self._went_on:
+                self._positions = positions
+                self._went_on.notify_all()
             whole = decided and not changes.behind and not self.filled.is_set()
             if whole:
                 await self._in_thread(self._file.look)

@@ -20,9 +20,11 @@ class Source(Protocol):
     """A file that questions are answered from.
 
     made_anew: how many times it was made anew while it was used: whoever has it open must then open it again.
+    one_order: whether the offsets of all that has come out are places in one order.
     """
 
     made_anew: int
+    one_order: bool
 
     def view(self) -> sqlite3.Connection:
         """A connection that reads what was committed last."""
@@ -31,7 +33,7 @@ class Source(Protocol):
 class News(Struct, frozen=True):
     """Of which purchase orders something may be new, and for which providers instructions or a plan.
 
-    messages: the providers' messages that were read back, each by its provider and its id.
+    messages: what came over HTTP and was read back, each by its caller and its id.
     """
 
     po_numbers: Collection[str] = ()
@@ -58,9 +60,13 @@ class ReadModel(ABC):
         self.trouble: str | None = "it has not been read yet"
         self.partitions: int | None = None
         self.filled = asyncio.Event()
-        #: Called with the providers' messages that have been read back, each by its provider and its id. Put
-        #: in its place by whoever has to know.
+        #: Called with what came over HTTP and has been read back, each by its caller and its id. Put in its
+        #: place by whoever has to know.
         self.read_back: Callable[[Sequence[tuple[str, str]]], None] = lambda _: None
+
+    @abstractmethod
+    async def reach(self, topics: Sequence[str]) -> None:
+        """Return when all is in it that is on these topics now. Raises LogError, or TimeoutError."""
 
     @abstractmethod
     def unreadable(self, error: sqlite3.Error) -> None:
@@ -114,6 +120,9 @@ class OwnLog(ReadModel, Observer):
         self.behind, self.trouble = 0, None
         if complete:
             self.filled.set()
+
+    async def reach(self, topics: Sequence[str]) -> None:
+        """Return at once: nothing is ever behind."""
 
     def unreadable(self, error: sqlite3.Error) -> None:
         """Log it: what is wrong with the log, whoever decides on it finds out too."""

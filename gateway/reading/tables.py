@@ -8,45 +8,65 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.engine.log import DELIVERY_PLANS, Listing
+from gateway.engine.log import Listing, Record
+from gateway.rules.events import DeliveryPlan
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder
 from gateway.system.sql_rows import put_rows
-from producers import instructions, outcomes
+from producers import delivery_plans, instructions, outcomes, prap_actions
+from producers.read_back import read_plan
 
 INSTRUCTIONS: Final = instructions.TOPIC
 OUTCOMES: Final = outcomes.TOPIC
+PRAP_ACTIONS: Final = prap_actions.TOPIC
 
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
 CREATE TABLE referral (
     po_number TEXT PRIMARY KEY, partition INTEGER NOT NULL, provider_id TEXT NOT NULL, jobcentre_id TEXT NOT
     NULL, contract_package_area TEXT NOT NULL, referred_on INTEGER NOT NULL, status TEXT NOT NULL,
-    accepted INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    accepted INTEGER NOT NULL, mandatory INTEGER NOT NULL, benefit TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX referral_newest ON referral (provider_id, referred_on, po_number);
 CREATE INDEX referral_by_status ON referral (provider_id, status, referred_on, po_number);
 CREATE TABLE booking (
     provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL, session_on INTEGER NOT NULL,
-    PRIMARY KEY (provider_id, session_id, po_number)) STRICT, WITHOUT ROWID;
+    cancelled INTEGER NOT NULL, attended INTEGER NOT NULL, PRIMARY KEY (provider_id, session_id, po_number))
+    STRICT, WITHOUT ROWID;
 CREATE INDEX booking_of ON booking (po_number);
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
-CREATE INDEX outbound_plan ON outbound (provider_id, partition, offset) WHERE topic = '{DELIVERY_PLANS}'"""
+CREATE TABLE plan (
+    provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (provider_id, contract_package_area)) STRICT, WITHOUT ROWID;
+CREATE TABLE plan_key (
+    caller TEXT NOT NULL, message_id TEXT NOT NULL, provider_id TEXT NOT NULL, contract_package_area TEXT NOT
+    NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (caller, message_id))
+    STRICT, WITHOUT ROWID;
+CREATE INDEX plan_key_of ON plan_key (provider_id, contract_package_area, number)"""
 
 # An index is written only where what it is made of has changed, which is seldom.
 _PUT_REFERRAL: Final = """
 INSERT INTO referral VALUES {} ON CONFLICT (po_number) DO UPDATE SET
     provider_id = excluded.provider_id, jobcentre_id = excluded.jobcentre_id,
     contract_package_area = excluded.contract_package_area, referred_on = excluded.referred_on,
-    status = excluded.status, accepted = excluded.accepted
+    status = excluded.status, accepted = excluded.accepted, mandatory = excluded.mandatory,
+    benefit = excluded.benefit
 WHERE status != excluded.status OR accepted != excluded.accepted OR jobcentre_id != excluded.jobcentre_id
     OR contract_package_area != excluded.contract_package_area OR referred_on != excluded.referred_on
-    OR provider_id != excluded.provider_id"""
+    OR provider_id != excluded.provider_id OR mandatory != excluded.mandatory
+    OR benefit != excluded.benefit"""
 _PUT_BOOKING: Final = """
 INSERT INTO booking VALUES {} ON CONFLICT (provider_id, session_id, po_number) DO UPDATE SET
-    session_on = excluded.session_on WHERE session_on != excluded.session_on"""
+    session_on = excluded.session_on, cancelled = excluded.cancelled, attended = excluded.attended
+WHERE session_on != excluded.session_on OR cancelled != excluded.cancelled OR attended != excluded.attended"""
+
+_OF_AREA: Final = "FROM plan_key WHERE (provider_id, contract_package_area) = (?, ?)"
+_PUT_PLAN_KEY: Final = (
+    f"INSERT OR IGNORE INTO plan_key VALUES (?, ?, ?, ?, (SELECT ifnull(max(number), 0) {_OF_AREA}) + 1, ?)"
+)
+_DROP_PLAN_KEYS: Final = f"DELETE {_OF_AREA} AND number < (SELECT max(number) {_OF_AREA}) - ?"
 
 
 class LogTables:
@@ -69,11 +89,23 @@ class LogTables:
                     listing.referred_on,
                     listing.status,
                     listing.accepted,
+                    listing.mandatory,
+                    listing.benefit,
                 )
             )
-            bookings += ((listing.provider_id, each, po_number, on) for each, on in listing.sessions)
+            bookings += ((listing.provider_id, each, po_number, *more) for each, *more in listing.sessions)
         put_rows(db, _PUT_REFERRAL, referrals)
         put_rows(db, _PUT_BOOKING, bookings)
+
+    def put_plan(self, db: sqlite3.Connection, record: Record) -> DeliveryPlan:
+        """Make a delivery plan findable, and the keys that came with those of its area. Raises LogError."""
+        plan, value = read_plan(record), record.value or b""
+        of = plan.provider_id, plan.contract_package_area
+        db.execute("INSERT OR REPLACE INTO plan VALUES (?, ?, ?)", (*of, value))
+        for key in delivery_plans.keys_of(plan, value, record.headers):
+            db.execute(_PUT_PLAN_KEY, (key.caller, key.message_id, *of, *of, key.digest))
+        db.execute(_DROP_PLAN_KEYS, (*of, *of, delivery_plans.MOST_EARLIER))
+        return plan
 
     def forget(self, db: sqlite3.Connection, po_number: str, at: int, below: int) -> None:
         """Make unfindable what was decided on a purchase order at lower offsets, and the messages that this
@@ -86,7 +118,7 @@ class LogTables:
             " AND status IS NOT NULL AND status != 'HELD'"
         )
         db.execute(
-            f"UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL"
+            f"UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL"
             f" WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}' AND message_id IN ({decided})"
             " AND po_number = ? AND timestamp < ?",
             (po_number, below, po_number, at),
@@ -117,8 +149,15 @@ def listing(order: PurchaseOrder) -> Listing | None:
         referral.referred_on,
         referral.status,
         referral.accepted,
+        referral.mandate_in_force,
+        referral.benefit,
         order.events_at,
         order.due_at,
         len(order.seen),
-        tuple([(session.session_id, session.on) for session in referral.sessions]),
+        tuple(
+            [
+                (session.session_id, session.on, session.cancelled, session.outcome == "ATTENDED")
+                for session in referral.sessions
+            ]
+        ),
     )

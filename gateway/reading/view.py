@@ -3,18 +3,21 @@
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
-from itertools import islice
-from typing import Any, Final, cast
+from itertools import groupby, islice
+from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
 
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
+from gateway.reading.cursor import Cursor, cursor_at, standing
 from gateway.reading.model import Source
-from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
-from gateway.rules.messages import PROVIDERS_TOPIC
+from gateway.rules.messages import PROVIDERS_TOPIC, Benefit
+from gateway.rules.policy import Limits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
+from producers.delivery_plans import SentKey, digest_of
 from producers.read_back import read_event, read_plan
 
 
@@ -26,25 +29,47 @@ class Known(Struct, frozen=True):
     referral: ReferralState
 
 
-class Owner(Struct, frozen=True):
-    """Whose a referral is, and how many messages were decided on it."""
-
-    provider_id: str
-    messages: int
-
-
 class Keyed(Struct, frozen=True):
-    """What a provider sent with a key: an encoded record; po_number: None: a delivery plan."""
+    """What was sent with a key: the digest of an encoded record; po_number: None: of a delivery plan."""
 
     po_number: str | None
-    value: bytes
+    digest: bytes
 
 
 class Listed(Struct, frozen=True):
-    """An instruction, and the place behind it."""
+    """An instruction, and the cursor of the place behind it."""
 
-    place: tuple[int, ...]
+    cursor: Cursor
     instruction: Instruction
+
+
+class Entry(Struct, frozen=True):
+    """A referral in a list, as far as that shows it."""
+
+    po_number: str
+    provider_id: str
+    status: Status
+    accepted: bool
+    mandatory: bool
+    referred_on: int
+    benefit: Benefit
+    contract_package_area: str
+    jobcentre_id: str
+
+
+class Booking(Struct, frozen=True):
+    """How many were booked on a session and not cancelled, and came; and the policy that goes for it."""
+
+    booked: int
+    attended: int
+    limits: Limits
+
+
+class Stamp(Struct, frozen=True, array_like=True):
+    """Up to where something had come out when an answer was made, and the mark of the log's history there."""
+
+    end: int
+    mark: bytes
 
 
 class Booked(Struct, frozen=True):
@@ -55,12 +80,23 @@ class Booked(Struct, frozen=True):
     session: Session
 
 
+#: A place among the events of a purchase order: see place_in_time.
+EventPlace = tuple[int, int]
+_FIRST: Final = (-(2**62), 0)
+#: A place among the bookings of a session: (provider_id, po_number) of the last one seen.
+BookingPlace = tuple[str, str]
 #: A place in the list of referrals: (referred_on, po_number) of the last one seen.
 Place = tuple[int, str]
 #: How many rows are read of each provider at first, and at once at the most.
 _FIRST_PART: Final = 4
 _LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
+#: Of a message with that id; what was forgotten has no provider any more.
+_MESSAGE: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL AND message_id = ?"
+_BOOKED: Final = (
+    "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
+    " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE b.session_id = ?"
+)
 _STATE: Final = (
     "SELECT s.state FROM referral r JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
 )
@@ -91,41 +127,100 @@ class View:
         row = self._one(f"{_STATE} WHERE r.po_number = ?", po_number)
         return None if row is None else _known(po_number, row[0])
 
-    def owner(self, po_number: str) -> Owner | None:
-        """Whose referral it is; None: nobody's."""
+    def owner(self, po_number: str) -> str | None:
+        """The provider whose referral it is; None: nobody's.
+
+        Nothing but that is read, whose it may be: how long it takes tells nobody about another's referral.
+        """
+        row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
+        return None if row is None else str(row[0])
+
+    def messages(self, po_number: str) -> int:
+        """How many messages were decided on a referral."""
         row = self._one(
-            "SELECT r.provider_id, s.messages FROM referral r"
+            "SELECT s.messages FROM referral r"
             " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE r.po_number = ?",
             po_number,
         )
-        return None if row is None else Owner(*row)
+        return 0 if row is None else int(row[0])
+
+    def stamp(self) -> Stamp:
+        """What a cursor has in it, so that it is known whether it belongs to this history."""
+        end = self._end()
+        return Stamp(end, self._mark(end))
+
+    def is_of_this_history(self, stamp: Stamp) -> bool:
+        """Whether a cursor was made in this history of the log: where a copy goes on, that ends."""
+        return stamp.end <= self._end() and stamp.mark == self._mark(stamp.end)
+
+    def _end(self) -> int:
+        if not self._source.one_order:
+            return 0
+        return int(self._one("SELECT ifnull(max(offset), 0) FROM outbound")[0])
+
+    def _mark(self, offset: int) -> bytes:
+        row = self._one("SELECT id FROM history WHERE offset <= ? ORDER BY offset DESC LIMIT 1", offset)
+        return b"" if row is None else bytes(row[0])[:16]
 
     def referrals(
         self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
-    ) -> list[Known]:
+    ) -> list[Entry]:
         """Referrals of these providers behind a place, the newest first, `limit` at the most."""
         where = "provider_id = ?" if status is None else "provider_id = ? AND status = ?"
         sql = (
-            f"SELECT referred_on, po_number FROM referral WHERE {where}"
+            "SELECT referred_on, po_number, provider_id, status, accepted, mandatory, benefit,"
+            f" contract_package_area, jobcentre_id FROM referral WHERE {where}"
             " AND (referred_on, po_number) < (?, ?) ORDER BY referred_on DESC, po_number DESC LIMIT ?"
         )
         state = () if status is None else (status,)
 
-        def of(provider: str) -> Iterator[Place]:
-            return self._in_parts(sql, (provider, *state), after or _AFTER_ALL, lambda row: row)
+        def of(provider: str) -> Iterator[Any]:
+            return self._in_parts(sql, (provider, *state), after or _AFTER_ALL, lambda row: row[:2])
 
-        found = islice(merge(*map(of, providers), reverse=True), limit)
-        known = (self.referral(po_number) for _, po_number in found)
-        return [each for each in known if each is not None]
+        rows = islice(merge(*map(of, providers), reverse=True), limit)
+        return [
+            Entry(po_number, provider, status, bool(accepted), bool(mandatory), on, *more)
+            for on, po_number, provider, status, accepted, mandatory, *more in rows
+        ]
 
-    def history(self, po_number: str) -> list[Event]:
-        """The events of a purchase order, in order of decision; from where its referral begins, where it has
-        one: what was refused before is no part of that.
+    def history(self, po_number: str, limit: int = 2**62, after: EventPlace = (-(2**62), -1)) -> list[Event]:
+        """The events of a purchase order behind a place, in order of decision, `limit` at the most.
+
+        They begin where its referral does, where it has one: what was refused before is no part of that.
         """
-        rows = self._db.execute("SELECT topic, value FROM outbound WHERE po_number = ?", (po_number,))
-        events = sorted((event for row in rows if (event := _read(*row)) is not None), key=place_in_time)
-        begins = (place for place, event in enumerate(events) if begins_referral(event))
-        return events[max(begins, default=0) :]
+        first = max(self._begins(po_number), (after[0], after[1] + 1))
+        return [*islice(self._events(po_number, first), limit)]
+
+    def newest_history(self, po_number: str, limit: int) -> tuple[list[Event], int]:
+        """The last of these events, in order of decision, and how many there are before them."""
+        first = self._begins(po_number)
+        found = [*islice(self._events(po_number, first, "DESC"), limit)]
+        count = self._one(
+            "SELECT count(*) FROM outbound WHERE po_number = ? AND timestamp >= ?", *(po_number, first[0])
+        )
+        return found[::-1], max(count[0] - len(found), 0)
+
+    def _begins(self, po_number: str) -> EventPlace:
+        rows = self._db.execute(
+            f"SELECT value FROM outbound WHERE po_number = ? AND topic = '{PRAP_ACTIONS}'", (po_number,)
+        )
+        events = (_read(PRAP_ACTIONS, value) for (value,) in rows)
+        return max((place_in_time(each) for each in events if each and begins_referral(each)), default=_FIRST)
+
+    def _events(
+        self, po_number: str, first: EventPlace, direction: Literal["ASC", "DESC"] = "ASC"
+    ) -> Iterator[Event]:
+        """A purchase order's events from a place on, or back to it, each read only when it is wanted."""
+        rows = self._db.execute(
+            "SELECT timestamp, topic, value FROM outbound WHERE po_number = ? AND timestamp >= ?"
+            f" ORDER BY timestamp {direction}",
+            (po_number, first[0]),
+        )
+        for _, some in groupby(rows, key=lambda row: row[0]):
+            events = [event for _, *row in some if (event := _read(*row)) is not None]
+            for event in sorted(events, key=place_in_time, reverse=direction == "DESC"):
+                if place_in_time(event) >= first:
+                    yield event
 
     def outcomes(self, po_number: str, message_id: str) -> list[Outcome]:
         """All that came of messages with an id about a purchase order, in order of decision."""
@@ -136,24 +231,52 @@ class View:
         found = [cast(Outcome, event) for (value,) in rows if (event := _read(OUTCOMES, value)) is not None]
         return sorted(found, key=place_in_time)
 
-    def keyed(self, provider_id: str, message_id: str) -> Keyed | None:
-        """What a provider sent first under an id: a record, or a delivery plan."""
-        row = self._first_message(provider_id, message_id)
-        if row is None:
-            row = self._one(
-                f"SELECT NULL, value FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND provider_id = ?"
-                " AND message_id = ? ORDER BY partition, offset LIMIT 1",
-                *(provider_id, message_id),
-            )
-        return None if row is None else Keyed(*row)
+    def keyed(
+        self, caller: str, message_id: str, po_number: str | None = None, provider_id: str | None = None
+    ) -> Keyed | None:
+        """What came first with a caller's key: a record, or a delivery plan.
 
-    def message(self, providers: Collection[str], message_id: str) -> tuple[str, Outcome | None] | None:
-        """A message of one of these providers: its po_number, and what came of it, HELD or final, so far."""
-        for provider in providers:
-            row = self._first_message(provider, message_id)
-            if row is not None:
-                return row[0], self.outcome(row[0], provider, message_id)
-        return None
+        po_number, provider_id: of a record; on one referral the rules decide an id once, whoever sent it.
+        """
+        row = self._one(
+            f"SELECT po_number, value FROM inbound WHERE {_MESSAGE}"
+            " AND (caller = ? OR (po_number, provider_id) = (?, ?)) ORDER BY timestamp, offset LIMIT 1",
+            *(message_id, caller, po_number, provider_id),
+        )
+        if row is not None:
+            return Keyed(row[0], digest_of(row[1]))
+        row = self._one(
+            "SELECT digest FROM plan_key WHERE caller = ? AND message_id = ?", *(caller, message_id)
+        )
+        return None if row is None else Keyed(None, row[0])
+
+    def messages_with(
+        self, caller: str, providers: Collection[str], message_id: str
+    ) -> list[tuple[str, Outcome | None]]:
+        """The messages of these providers with an id, the caller's own before others'.
+
+        Each with its po_number, and what came of it, HELD or final, so far. They are one where it was sent to
+        one process, or where it could be seen at the other that it had come.
+        """
+        rows = self._db.execute(
+            f"SELECT po_number, provider_id, max(ifnull(caller, '') = ?) FROM inbound WHERE {_MESSAGE}"
+            f" AND provider_id IN ({','.join('?' * len(providers))})"
+            " GROUP BY po_number, provider_id ORDER BY 3 DESC, min(timestamp), min(offset)",
+            (caller, message_id, *providers),
+        ).fetchall()
+        return [(row[0], self.outcome(row[0], row[1], message_id)) for row in rows]
+
+    def decided(self, po_number: str, provider_id: str, message_id: str) -> bytes | None:
+        """The record that was decided, of those with one id; None: none has been read yet.
+
+        They are on one partition of one topic, so the first one that has been read is the first one there is.
+        """
+        row = self._one(
+            f"SELECT value FROM inbound WHERE {_MESSAGE} AND po_number = ? AND provider_id = ?"
+            " ORDER BY timestamp, offset LIMIT 1",
+            *(message_id, po_number, provider_id),
+        )
+        return None if row is None else bytes(row[0])
 
     def outcome(self, po_number: str, provider_id: str, message_id: str) -> Outcome | None:
         """What came of a provider's message: the first final outcome; before that, HELD, or None.
@@ -167,6 +290,13 @@ class View:
         )
         return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
 
+    def shows(self, po_number: str, event: Event) -> bool:
+        """Whether a referral, where there is one, shows what an event has come of, or what came later."""
+        if self._source.one_order:
+            return True  # they are written in one transaction
+        known = self.referral(po_number)
+        return known is None or (known.order.events_at, known.order.events) >= place_in_time(event)
+
     def outcome_of_anybody(self, message_id: str) -> Outcome | None:
         """What came of a message, whoever sent it; for small logs, since all of it is looked through."""
         row = self._one(
@@ -176,18 +306,42 @@ class View:
         )
         return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
 
-    def instructions(self, providers: Collection[str], place: Sequence[int], limit: int) -> list[Listed]:
-        """Instructions to these providers behind a place, `limit` at the most.
+    def is_at(self, cursor: Cursor) -> bool:
+        """Whether a cursor stands where this history of the log has such a place.
+
+        False on a log on Kafka also where the records before it have not been read yet.
+        """
+        before = self._before(cursor.place)
+        return before is not None and cursor_at(cursor.place, before) == cursor
+
+    def _before(self, place: Sequence[int]) -> list[bytes] | None:
+        """What stands before a place, by partition; None: in one of them there is nothing."""
+        sql = f"SELECT value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND partition = ? AND offset = ?"
+        found = []
+        for partition, offset in enumerate(place):
+            row = self._one(sql, partition, offset - 1) if offset else (b"",)
+            if row is None:
+                return None
+            found.append(self._stands(offset - 1, row[0]) if offset else b"")
+        return found
+
+    def _stands(self, offset: int, value: bytes) -> bytes:
+        return self._mark(offset if self._source.one_order else 0) + standing(value)
+
+    def instructions(self, providers: Collection[str], cursor: Cursor, limit: int) -> list[Listed]:
+        """Instructions to these providers behind a cursor that `is_at`, `limit` at the most.
 
         Within a partition they come in the order in which they were put there; among partitions, in order of
         decision as far as that is known.
         """
+        place = list(cursor.place)
+        before = self._before(place)
         sql = (
             f"SELECT offset, value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND provider_id = ?"
             " AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         )
 
-        def of(partition: int) -> Iterator[tuple[int, int, int, Instruction]]:
+        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Instruction]]:
             def to(provider: str) -> Iterator[tuple[int, bytes]]:
                 first = (place[partition],)
                 return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
@@ -195,50 +349,71 @@ class View:
             for offset, value in merge(*map(to, providers)):
                 instruction = _read(INSTRUCTIONS, value)
                 if instruction is not None:
-                    yield instruction.decided_at, partition, offset, cast(Instruction, instruction)
+                    yield instruction.decided_at, partition, offset, value, cast(Instruction, instruction)
 
-        listed = []
-        at = list(place)
-        for _, partition, offset, instruction in islice(
-            merge(*map(of, range(len(place))), key=lambda found: found[0]), limit
-        ):
-            at[partition] = offset + 1
-            listed.append(Listed(tuple(at), instruction))
+        listed: list[Listed] = []
+        if before is None:
+            return listed
+        found = islice(merge(*map(of, range(len(place))), key=lambda found: found[0]), limit)
+        for _, partition, offset, value, instruction in [*found]:
+            place[partition], before[partition] = offset + 1, self._stands(offset, value)
+            listed.append(Listed(cursor_at(tuple(place), before), instruction))
         return listed
 
-    def session(self, providers: Collection[str], session_id: str, limit: int) -> list[Booked]:
-        """The bookings of a session, by purchase order, `limit` at the most."""
+    def booking(self, providers: Collection[str], session_id: str) -> Booking | None:
+        """How a session stands; None: none of these providers' referrals is booked on one with that id."""
+        of = f"{_BOOKED} AND b.provider_id IN ({','.join('?' * len(providers))})"
+        counts = self._one(
+            f"SELECT count(*), ifnull(sum(NOT b.cancelled), 0), ifnull(sum(b.attended), 0) {of}",
+            session_id,
+            *providers,
+        )
+        if not counts[0]:
+            return None
+        # The newest referral's policy: a group of people who were referred under two has no other.
+        newest = f"SELECT b.po_number {of} ORDER BY r.referred_on DESC, b.po_number LIMIT 1"
+        known = self.referral(self._one(newest, session_id, *providers)[0])
+        return None if known is None else Booking(counts[1], counts[2], known.referral.limits)
+
+    def session(
+        self, providers: Collection[str], session_id: str, limit: int, after: BookingPlace = ("", "")
+    ) -> list[Booked]:
+        """The bookings of a session behind a place, by provider and purchase order, `limit` at the most."""
+        rows = self._db.execute(
+            f"SELECT b.po_number, s.state {_BOOKED} AND b.provider_id IN ({','.join('?' * len(providers))})"
+            " AND (b.provider_id, b.po_number) > (?, ?) ORDER BY b.provider_id, b.po_number LIMIT ?",
+            (session_id, *providers, *after, limit),
+        )
         booked: list[Booked] = []
-        for provider in providers:
-            rows = self._db.execute(
-                "SELECT r.po_number, s.state FROM booking b JOIN referral r ON r.po_number = b.po_number"
-                " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
-                " WHERE b.provider_id = ? AND b.session_id = ? AND r.provider_id = b.provider_id"
-                " ORDER BY r.po_number LIMIT ?",
-                (provider, session_id, limit - len(booked)),
-            )
-            for po_number, state in rows:
-                referral = _known(po_number, state).referral
-                session = referral.session(session_id)
-                if session is not None:
-                    booked.append(Booked(po_number, referral, session))
+        for po_number, state in rows:
+            referral = _known(po_number, state).referral
+            session = referral.session(session_id)
+            if session is not None:
+                booked.append(Booked(po_number, referral, session))
         return booked
 
-    def plan(self, provider_id: str) -> DeliveryPlan | None:
-        """A provider's delivery plan, the last one."""
-        row = self._one(
-            f"SELECT value FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND provider_id = ?"
-            " ORDER BY partition DESC, offset DESC LIMIT 1",
-            provider_id,
+    def plans(self, provider_id: str) -> list[DeliveryPlan]:
+        """A provider's delivery plans, the last one of each area, by area."""
+        rows = self._db.execute(
+            "SELECT value FROM plan WHERE provider_id = ? ORDER BY contract_package_area", (provider_id,)
         )
-        return None if row is None else read_plan(Record(DELIVERY_PLANS, 0, 0, 0, None, row[0]))
+        return [read_plan(Record(DELIVERY_PLANS, 0, 0, 0, None, value)) for (value,) in rows]
 
-    def _first_message(self, provider_id: str, message_id: str) -> Any:  # noqa: ANN401 - a row
-        return self._one(
-            f"SELECT po_number, value FROM inbound WHERE topic = '{PROVIDERS_TOPIC}' AND message_id = ?"
-            " AND provider_id = ? ORDER BY timestamp, offset LIMIT 1",
-            *(message_id, provider_id),
+    def areas(self, provider_id: str) -> list[str]:
+        """Those of which a provider has a plan."""
+        rows = self._db.execute(
+            "SELECT contract_package_area FROM plan WHERE provider_id = ?", (provider_id,)
         )
+        return [area for (area,) in rows]
+
+    def plan_keys(self, provider_id: str, contract_package_area: str) -> list[SentKey]:
+        """The keys that came with the plans of an area, the oldest first."""
+        rows = self._db.execute(
+            "SELECT caller, message_id, digest FROM plan_key"
+            " WHERE (provider_id, contract_package_area) = (?, ?) ORDER BY number",
+            (provider_id, contract_package_area),
+        )
+        return [SentKey(*row) for row in rows]
 
     def _in_parts(
         self,
@@ -262,11 +437,6 @@ class View:
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row
         return self._db.execute(sql, values).fetchone()
-
-
-def has_come_to(order: PurchaseOrder | None, event: Event) -> bool:
-    """Whether a purchase order's state is that of an event, or a later one."""
-    return order is not None and (order.events_at, order.events) >= place_in_time(event)
 
 
 def _known(po_number: str, state: bytes) -> Known:

@@ -8,9 +8,22 @@ from gateway.rules.guidance import NOT_BEFORE_WP11, RIGHT_REFERRAL, TIME_LIMITS
 from gateway.rules.messages import AttachmentRegistered
 
 
-def _back_out(case: Case[AttachmentRegistered]) -> None:
-    case.enter_on_prap("BACK_OUT_ATTACHMENT", RIGHT_REFERRAL, "PRaP16")
-    case.instruct("BACK_OUT_ATTACHMENT", RIGHT_REFERRAL)
+def _back_out(rule: str) -> Also[AttachmentRegistered]:
+    """B1, once for each day and referral that was attached to."""
+
+    def back_out(case: Case[AttachmentRegistered]) -> None:
+        attachment = (case.message.attached_on, case.message.attached_to)
+        if attachment not in case.referral.backed_out:
+            case.update(backed_out=(*case.referral.backed_out, attachment))
+            case.notify("INCORRECT_ATTACHMENT", case.message.attached_on, rule)
+            case.enter_on_prap("BACK_OUT_ATTACHMENT", rule, "PRaP16")
+            case.instruct("BACK_OUT_ATTACHMENT", rule)
+
+    return Also(
+        "B1, once for each `attached_on` and `attached_to`: Notice INCORRECT_ATTACHMENT, PRaP "
+        "BACK_OUT_ATTACHMENT and Instruction BACK_OUT_ATTACHMENT",
+        back_out,
+    )
 
 
 def _before_wp11(case: Case[AttachmentRegistered]) -> bool:
@@ -20,7 +33,10 @@ def _before_wp11(case: Case[AttachmentRegistered]) -> bool:
 
 def attach(case: Case[AttachmentRegistered]) -> None:
     """P11: the participant is on the Work Programme; an attachment in time clears T4's breach."""
+    if case.referral.on_hold:
+        case.advisories = ("ATTACHED_WHILE_ON_HOLD",)
     case.update(status="ATTACHED", closed_at=case.at)
+    case.notify("ATTACHED", case.message.attached_on, TIME_LIMITS)
     if case.message.attached_on <= case.referral.attach_by():
         clear(case, ATTACHMENT_LATE)
 
@@ -36,7 +52,7 @@ REGISTERED: Final = Row(
             "ATTACHED_TO_INFORMATION_SESSION",
             RIGHT_REFERRAL,
             "Attachments are made to Work Programme referrals only; back this one out by PRaP16.",
-            Also("PRaP BACK_OUT_ATTACHMENT and Instruction BACK_OUT_ATTACHMENT", _back_out),
+            _back_out(RIGHT_REFERRAL),
         ),
         Check(
             "P11",
@@ -48,7 +64,16 @@ REGISTERED: Final = Row(
         ),
         Check(
             "P11",
-            "OPEN, CANCELLED or REJECTED",
+            "OPEN",
+            lambda case: case.referral.status == "OPEN",
+            "NO_WP11",
+            NOT_BEFORE_WP11,
+            "No WP11 has come for this referral; back the attachment out by PRaP16, and wait for the WP11.",
+            _back_out(NOT_BEFORE_WP11),
+        ),
+        Check(
+            "P11",
+            "CANCELLED or REJECTED",
             lambda case: case.referral.status != "JOINING",
             "NO_WP11",
             NOT_BEFORE_WP11,
@@ -64,7 +89,7 @@ REGISTERED: Final = Row(
         ),
     ),
     attach,
-    "ATTACHED",
+    "ATTACHED; Notice ATTACHED; advisory ATTACHED_WHILE_ON_HOLD where it is on hold",
     TIME_LIMITS,
     says="has attached the participant",
 )

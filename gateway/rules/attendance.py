@@ -4,11 +4,13 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.rules.case import Case, Check, Row, unknown_session
-from gateway.rules.deadlines import SESSION_LATE, clear
+from gateway.rules.calendar import london_day
+from gateway.rules.case import Case, Check, Row, requirement, unknown_session
+from gateway.rules.deadlines import SESSION_LATE, clear, clear_outcome_late, pass_outcome_day
 from gateway.rules.events import ATTENDANCE_WORDS, AttendanceEvent
 from gateway.rules.failures import fail, withdraw
 from gateway.rules.guidance import (
+    ALTERNATIVE,
     ATTENDED,
     EXPENSES,
     FAILED,
@@ -28,7 +30,7 @@ from gateway.rules.referral import Expense, Session
 def _rule(case: Case[Any], session: Session) -> str:
     if session.outcome == "ATTENDED":
         return ATTENDED
-    return MANDATORY_ABSENCE if case.referral.mandatory else VOLUNTARY_ABSENCE
+    return MANDATORY_ABSENCE if case.referral.mandatory(session) else VOLUNTARY_ABSENCE
 
 
 def _tell(case: Case[Any], session: Session) -> Session:
@@ -44,7 +46,7 @@ def _tell(case: Case[Any], session: Session) -> Session:
         session_starts_at=session.starts_at,
         attempt=session.attempt,
         outcome=session.outcome,
-        requirement="MANDATORY" if referral.mandatory else "VOLUNTARY",
+        requirement=requirement(referral, session),
         supersedes=session.told_id,
         decided_at=effects.decided_at,
         rule=_rule(case, session),
@@ -53,34 +55,55 @@ def _tell(case: Case[Any], session: Session) -> Session:
     return replace(session, told_id=event.event_id, told_outcome=session.outcome)
 
 
-def _clear_session_late(case: Case[Any]) -> None:
+def _came(case: Case[Any], session: Session) -> None:
+    session = withdraw(case, _tell(case, session), FAILED)
+    case.keep(replace(case.referral.with_session(session), alternative_asked=False))
     if case.referral.attended_in_time:
         clear(case, SESSION_LATE)
+
+
+def _did_not_come(case: Case[Any], session: Session) -> None:
+    """Who did not come, and said nothing beforehand, is offered another session (P8, P10)."""
+    referral = case.referral
+    if (
+        session.outcome == "DID_NOT_ATTEND"
+        and session.cannot_attend is None
+        and referral.status == "OPEN"
+        and not referral.expects_another(session.session_id)
+    ):
+        case.ask_for_alternative(ALTERNATIVE, session.session_id)
 
 
 def confirm(case: Case[NotificationConfirmed]) -> None:
     """P6: the participant had been told; a failure that waited for it is raised now."""
     session = replace(case.booked, notified_at=case.message.notified_at)
-    case.change_session(fail(case, session, REQUIREMENT_TOLD) if session.failure_waits else session)
+    if session.open:
+        case.tell_of_session(session, "CHANGED", REQUIREMENT_TOLD)
+    if session.failure_waits and case.referral.mandatory(session):
+        session = fail(case, session, REQUIREMENT_TOLD)
+    case.change_session(session)
 
 
 def record(case: Case[AttendanceRecorded]) -> str:
     """P8; returns the rule for those who came, or for those who did not."""
+    message = case.message
     attempt = case.referral.outcomes + 1
     case.update(outcomes=attempt)
     session = replace(
         case.booked,
-        outcome=case.message.outcome,
-        reason_given=case.message.reason_given,
+        cancelled=False,
+        outcome=message.outcome,
+        reason_given=message.reason_given,
         attempt=attempt,
     )
     if session.outcome == "ATTENDED":
-        case.change_session(withdraw(case, _tell(case, session), FAILED))
-        _clear_session_late(case)
-    elif case.referral.mandatory:
-        case.change_session(fail(case, _tell(case, session), FAILED))
+        _came(case, session)
     else:
+        if case.referral.mandatory(session):
+            session = fail(case, _tell(case, session), FAILED)
         case.change_session(session)
+        _did_not_come(case, session)
+    clear_outcome_late(case, message.session_id, message.recorded_at)
     return _rule(case, session)
 
 
@@ -88,20 +111,22 @@ def correct(case: Case[AttendanceCorrected]) -> str:
     """P10; returns the rule for those who came, or for those who did not."""
     session = replace(case.booked, outcome=case.message.outcome, reason_given=case.message.reason_given)
     if session.outcome == "ATTENDED":
-        case.change_session(withdraw(case, _tell(case, session), FAILED))
-        _clear_session_late(case)
-    elif case.referral.mandatory:
-        case.change_session(fail(case, _tell(case, session), FAILED))
-    elif session.told_outcome == "ATTENDED":
-        case.change_session(_tell(case, session))
+        _came(case, session)
     else:
+        if case.referral.mandatory(session):
+            session = pass_outcome_day(case, fail(case, _tell(case, session), FAILED))
+        elif session.told_outcome == "ATTENDED":
+            session = _tell(case, session)
         case.change_session(session)
+        _did_not_come(case, session)
     return _rule(case, session)
 
 
 def reimburse(case: Case[ExpenseReimbursed]) -> None:
     """P12: kept."""
     message = case.message
+    if case.booked.outcome is None:
+        case.advisories = ("ATTENDANCE_NOT_RECORDED",)
     expense = Expense(message.session_id, message.kind, message.amount_pence, message.paid_on)
     case.update(expenses=(*case.referral.expenses, expense))
 
@@ -111,9 +136,15 @@ def _not_started(case: Case[AttendanceRecorded]) -> bool:
     return case.message.recorded_at < starts_at or case.at < starts_at
 
 
-def _closed_before_start(case: Case[AttendanceRecorded]) -> bool:
-    closed_at = case.referral.closed_at
-    return closed_at is not None and closed_at <= case.booked.starts_at
+def _cancelled(case: Case[AttendanceRecorded]) -> bool:
+    session = case.booked
+    return session.cancelled and not (case.message.outcome == "ATTENDED" and case.referral.owed(session))
+
+
+def _attached_before_start(case: Case[AttendanceRecorded]) -> bool:
+    referral = case.referral
+    at = referral.closed_at
+    return referral.status == "ATTACHED" and at is not None and at <= case.booked.starts_at
 
 
 CONFIRMED: Final = Row(
@@ -123,8 +154,8 @@ CONFIRMED: Final = Row(
         unknown_session("P6", REQUIREMENT_TOLD),
         Check(
             "P6",
-            "the session is cancelled",
-            lambda case: case.booked.cancelled,
+            "the session is cancelled, and not owed",
+            lambda case: case.booked.cancelled and not case.referral.owed(case.booked),
             "SESSION_CANCELLED",
             REQUIREMENT_TOLD,
             "The session was cancelled.",
@@ -137,9 +168,18 @@ CONFIRMED: Final = Row(
             REQUIREMENT_TOLD,
             "The participant was told only when the session had started.",
         ),
+        Check(
+            "P6",
+            "the London date of `notified_at` is before D",
+            lambda case: london_day(case.message.notified_at) < case.referral.referred_on,
+            "NOTIFIED_BEFORE_REFERRAL",
+            REQUIREMENT_TOLD,
+            "The participant can't have been told before the referral was made.",
+        ),
     ),
     confirm,
-    "replaces `notified_at`, also on a closed referral; a failure that waited for it is raised now",
+    "replaces `notified_at`, also on a closed referral; session event CHANGED where the session is open. A "
+    "failure that waited for it is raised now (F1), where the session is still mandatory",
     REQUIREMENT_TOLD,
     says="confirms when the participant was told",
 )
@@ -151,8 +191,8 @@ RECORDED: Final = Row(
         unknown_session("P8", ATTENDED),
         Check(
             "P8",
-            "the session is cancelled",
-            lambda case: case.booked.cancelled,
+            "the session is cancelled, but not for ATTENDED at an owed one",
+            _cancelled,
             "SESSION_CANCELLED",
             ATTENDED,
             "The session was cancelled, so it has no outcome.",
@@ -175,18 +215,20 @@ RECORDED: Final = Row(
         ),
         Check(
             "P8",
-            "the referral was closed at or before `starts_at`",
-            _closed_before_start,
+            "ATTACHED at or before `starts_at`",
+            _attached_before_start,
             "REFERRAL_CLOSED",
             ATTENDED,
-            "The referral was closed before the session started.",
+            "The participant was attached before the session started.",
         ),
     ),
     record,
     "also on a closed referral. ATTENDED: attendance event; what F2 raised is WITHDRAWN, a waiting failure "
-    "dropped. Mandatory, otherwise: attendance event, and F1. Voluntary, otherwise: nothing is told",
+    "dropped; an owed session counts as not cancelled. Mandatory, otherwise: attendance event, and F1. "
+    "Voluntary, otherwise: the Jobcentre is told nothing. Either way: DID_NOT_ATTEND, OPEN, no session "
+    "expected, and nothing was said beforehand of this booked time: Instruction ARRANGE_ALTERNATIVE_SESSION",
     ATTENDED,
-    cites=(MANDATORY_ABSENCE, VOLUNTARY_ABSENCE),
+    cites=(MANDATORY_ABSENCE, VOLUNTARY_ABSENCE, ALTERNATIVE),
     says=lambda message: ATTENDANCE_WORDS[message.outcome],
 )
 
@@ -215,9 +257,10 @@ CORRECTED: Final = Row(
     correct,
     "also on a closed referral. To ATTENDED: attendance event; an active notification is WITHDRAWN, a "
     "waiting failure dropped. Mandatory, otherwise: attendance event, and F1. Voluntary, otherwise: "
-    "attendance event only where the last event told for this session was ATTENDED",
+    "attendance event only where the last event told for this session was ATTENDED. To DID_NOT_ATTEND: the "
+    "instruction as in P8",
     VOLUNTARY_ABSENCE,
-    cites=(ATTENDED, MANDATORY_ABSENCE),
+    cites=(ATTENDED, MANDATORY_ABSENCE, ALTERNATIVE),
     says=lambda message: f"corrects it, {ATTENDANCE_WORDS[message.outcome]}",
 )
 
@@ -236,15 +279,15 @@ REIMBURSED: Final = Row(
         ),
         Check(
             "P12",
-            "the outcome is not ATTENDED or DID_NOT_PARTICIPATE",
-            lambda case: case.booked.outcome not in ("ATTENDED", "DID_NOT_PARTICIPATE"),
+            "the outcome is DID_NOT_ATTEND",
+            lambda case: case.booked.outcome == "DID_NOT_ATTEND",
             "NO_ATTENDANCE_TO_REIMBURSE",
             EXPENSES,
             "Expenses are those of a participant who came to the session.",
         ),
     ),
     reimburse,
-    "kept, also on a closed referral",
+    "kept, also on a closed referral; advisory ATTENDANCE_NOT_RECORDED where there is no outcome",
     EXPENSES,
     says="has reimbursed what coming cost",
 )

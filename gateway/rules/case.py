@@ -10,13 +10,20 @@ from gateway.rules.calendar import london_day
 from gateway.rules.events import (
     Advisory,
     Breach,
+    BreachBecause,
     BreachKind,
     BreachStatus,
     Event,
     Instruction,
     InstructionKind,
+    Notice,
+    NoticeKind,
     PrapAction,
     PrapActionKind,
+    Requirement,
+    SessionCancelledBecause,
+    SessionChangeKind,
+    SessionEvent,
 )
 from gateway.rules.messages import DAY_FACTS, INSTANT_FACTS, Message, Referral
 from gateway.rules.policy import Limits, Policies
@@ -128,6 +135,7 @@ class Case(Generic[M]):
         *,
         session_id: str | None = None,
         due_on: int | None = None,
+        participation: Requirement | None = None,
     ) -> None:
         """Tell the provider what to do next."""
         effects = self.effects
@@ -139,6 +147,60 @@ class Case(Generic[M]):
                 instruction=instruction,
                 session_id=session_id,
                 due_on=due_on,
+                participation=participation,
+                decided_at=effects.decided_at,
+                rule=rule,
+            )
+        )
+
+    def ask_for_alternative(self, rule: str, session_id: str | None = None) -> None:
+        """Tell the provider to arrange another session; it is asked for until one is booked or attended."""
+        if not self.referral.alternative_asked:
+            self.update(alternative_asked=True)
+        self.instruct("ARRANGE_ALTERNATIVE_SESSION", rule, session_id=session_id)
+
+    def tell_of_session(
+        self,
+        session: Session,
+        change: SessionChangeKind,
+        rule: str,
+        because: SessionCancelledBecause | None = None,
+    ) -> None:
+        """Tell the Jobcentre of a session, for its diary and the Workplan."""
+        effects, referral = self.effects, self.referral
+        effects.add(
+            SessionEvent(
+                event_id=effects.next_id(),
+                po_number=effects.po_number,
+                provider_id=referral.provider_id,
+                jobcentre_id=referral.jobcentre_id,
+                session_id=session.session_id,
+                change=change,
+                because=because,
+                session_name=session.session_name,
+                starts_at=session.starts_at,
+                duration_minutes=session.duration_minutes,
+                location=session.location,
+                format=session.format,
+                requirement=requirement(referral, session),
+                notified_at=session.notified_at,
+                decided_at=effects.decided_at,
+                rule=rule,
+            )
+        )
+
+    def notify(self, notice: NoticeKind, on: int, rule: str) -> None:
+        """Tell the Jobcentre what the message means for it. on: a day."""
+        effects, referral = self.effects, self.referral
+        effects.add(
+            Notice(
+                event_id=effects.next_id(),
+                po_number=effects.po_number,
+                provider_id=referral.provider_id,
+                jobcentre_id=referral.jobcentre_id,
+                notice=notice,
+                message_id=self.message.message_id,
+                on=on,
                 decided_at=effects.decided_at,
                 rule=rule,
             )
@@ -159,7 +221,16 @@ class Case(Generic[M]):
             )
         )
 
-    def breach(self, breach: BreachKind, status: BreachStatus, due_on: int, rule: str) -> None:
+    def breach(
+        self,
+        breach: BreachKind,
+        status: BreachStatus,
+        due_on: int,
+        rule: str,
+        *,
+        session_id: str | None = None,
+        because: BreachBecause | None = None,
+    ) -> None:
         """Say that a time limit was missed, or was met after all."""
         effects = self.effects
         effects.add(
@@ -169,6 +240,8 @@ class Case(Generic[M]):
                 provider_id=self.referral.provider_id,
                 breach=breach,
                 status=status,
+                session_id=session_id,
+                because=because,
                 due_on=due_on,
                 decided_at=effects.decided_at,
                 rule=rule,
@@ -189,6 +262,11 @@ class Case(Generic[M]):
         if isinstance(message, Referral) and message.mandation is not None:
             return message.mandation.recorded_on > london_day(self.at)
         return False
+
+
+def requirement(referral: ReferralState, session: Session) -> Requirement:
+    """What an event about a session says of it."""
+    return "MANDATORY" if referral.mandatory(session) else "VOLUNTARY"
 
 
 @dataclass(frozen=True, slots=True)

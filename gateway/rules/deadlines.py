@@ -1,4 +1,4 @@
-"""What falls due: F2, T1 to T5 (rulebook: Failures, Deadlines).
+"""What falls due: F2, T1 to T6 (rulebook: Failures, Deadlines).
 
 Each is a row. What is due next, what happens then, and the page of rules all read the same rows.
 """
@@ -9,24 +9,26 @@ from typing import Any, Final, get_args
 
 from msgspec.structs import replace
 
-from gateway.rules.calendar import midnight
+from gateway.rules.calendar import london_day, midnight
 from gateway.rules.case import Case
-from gateway.rules.events import BreachKind, CancellationEvent
+from gateway.rules.events import BreachBecause, BreachKind, CancellationEvent
 from gateway.rules.failures import fail
 from gateway.rules.guidance import (
     ACCEPTANCE,
     ATTENDED,
     CANNOT_ATTEND,
+    MANDATORY_ABSENCE,
     SESSION_IN_TIME,
     TIME_LIMITS,
     VOLUNTARY_NOT_STARTED,
 )
-from gateway.rules.referral import LEADS_TO, ReferralState, Session, Status
+from gateway.rules.referral import F2_PASSED, LEADS_TO, T6_PASSED, ReferralState, Session, Status
 
-#: The place of what was held (G2) and of F2 among what falls due at one instant; T1 to T5 follow.
+#: The place of what was held (G2) and of F2 among what falls due at one instant; T1 to T4, T6 and T5 follow.
 HELD_OR_END: Final = 0
+OUTCOME: Final = 5
 #: After all else: the last trace of a purchase order that has neither a referral nor held messages.
-TRACE: Final = 6
+TRACE: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class SessionDeadline(Deadline):
     at: Callable[[Session], int]
     holds: Callable[[ReferralState, Session], bool]
     effect: Callable[[Case[Any], Session], None]
+    breach: BreachKind | None = None
+    cleared_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,7 @@ class ReferralDeadline(Deadline):
 
 
 def _fail(case: Case[Any], session: Session) -> None:
-    case.change_session(fail(case, replace(session, end_decided=True), CANNOT_ATTEND))
+    case.change_session(fail(case, replace(session, passed=session.passed | F2_PASSED), CANNOT_ATTEND))
 
 
 def _raise(case: Case[Any], row: ReferralDeadline, instant: int) -> None:
@@ -107,9 +111,57 @@ def _raise(case: Case[Any], row: ReferralDeadline, instant: int) -> None:
         case.update(**{breach.lower(): "RAISED"})
 
 
+def _missing(referral: ReferralState) -> BreachBecause:
+    last_day = referral.session_by()
+    in_time = [session for session in referral.sessions if session.on <= last_day]
+    if not in_time:
+        return "NOT_BOOKED"
+    if all(session.cancelled for session in in_time):
+        return "CANCELLED"
+    return "NOT_RECORDED" if all(session.outcome is None for session in in_time) else "NOT_ATTENDED"
+
+
+def _session_late(case: Case[Any], row: ReferralDeadline, instant: int) -> None:
+    referral = case.referral
+    because = _missing(referral)
+    case.breach("SESSION_LATE", "RAISED", row.last_day(referral), row.rule, because=because)
+    case.update(session_late="RAISED")
+
+
+def _attachment_late(case: Case[Any], row: ReferralDeadline, instant: int) -> None:
+    due_on = row.last_day(case.referral)
+    case.breach("ATTACHMENT_LATE", "RAISED", due_on, row.rule)
+    # A later day may be named when a hold ends; what clears the breach names this one.
+    case.update(attachment_late="RAISED", attachment_due_on=due_on)
+
+
+def _outcome_day(session: Session) -> int:
+    return _NEVER if session.outcome_by is None else session.outcome_by
+
+
+def _ask_for_outcome(case: Case[Any], session: Session) -> None:
+    # Before the instructions: `holds` has made sure that there is something to ask for.
+    missing = session.open
+    changed = replace(session, passed=session.passed | T6_PASSED)
+    if missing:
+        changed = replace(changed, outcome_late="RAISED")
+        case.instruct("RECORD_OUTCOME", MANDATORY_ABSENCE, session_id=session.session_id)
+    if session.failure_waits:
+        case.instruct("CONFIRM_NOTIFICATION", MANDATORY_ABSENCE, session_id=session.session_id)
+    if missing:
+        case.breach(
+            "OUTCOME_LATE",
+            "RAISED",
+            _outcome_day(session),
+            MANDATORY_ABSENCE,
+            session_id=session.session_id,
+        )
+    case.change_session(changed)
+
+
 def _cancel(case: Case[Any], row: ReferralDeadline, instant: int) -> None:
     referral, effects = case.referral, case.effects
-    rule = ATTENDED if referral.attended else row.rule if referral.mandatory else VOLUNTARY_NOT_STARTED
+    rule = ATTENDED if referral.attended else row.rule if referral.mandate_in_force else VOLUNTARY_NOT_STARTED
     # It closes at the instant of the deadline, even if that is decided later.
     case.update(status="CANCELLED", closed_at=instant)
     effects.add(
@@ -139,16 +191,8 @@ SESSION_ENDED: Final = SessionDeadline(
     place=HELD_OR_END,
     limit="the end of the session",
     at=lambda session: session.ends_at,
-    when="mandatory, said beforehand that they can't attend, the session still open, the referral not closed "
-    "at or before its start",
-    # Once for each booked time.
-    holds=lambda referral, session: (
-        session.cannot_attend is not None
-        and not session.end_decided
-        and referral.mandatory
-        and session.open
-        and (referral.closed_at is None or referral.closed_at > session.starts_at)
-    ),
+    when="mandatory, said beforehand that they can't attend, the session still open or owed",
+    holds=ReferralState.failure_to_come,
     then="F1 with that reason, and no attendance event",
     over="the session is over, and the participant had said that they can't come",
     effect=_fail,
@@ -178,9 +222,10 @@ SESSION_LATE: Final = ReferralDeadline(
     when="no session of a date within the limit has outcome ATTENDED",
     holds=lambda referral: not referral.attended_in_time,
     may_return=True,  # the outcome may be corrected
-    then="Breach SESSION_LATE RAISED",
+    then="Breach SESSION_LATE RAISED, `because` no session of such a date is known (NOT_BOOKED), all are "
+    "cancelled (CANCELLED), one has an outcome (NOT_ATTENDED), otherwise NOT_RECORDED",
     over="the time for a session is over",
-    effect=_raise,
+    effect=_session_late,
     breach="SESSION_LATE",
     cleared_by=("P8", "P10"),
     rule=SESSION_IN_TIME,
@@ -202,19 +247,46 @@ NOT_STARTED: Final = ReferralDeadline(
 ATTACHMENT_LATE: Final = ReferralDeadline(
     row="T4",
     place=4,
-    limit="D+{attach_within_days}",
+    limit="D+{attach_within_days}, or the later day that UNDERTAKE_ATTACHMENT said",
     last_day=ReferralState.attach_by,
     status="JOINING",
+    when="not on hold",
+    # Once, though another day may be named later.
+    holds=lambda referral: not referral.on_hold and referral.attachment_late is None,
+    may_return=True,  # when the hold ends
     then="Breach ATTACHMENT_LATE RAISED",
     over="the time to attach is over",
-    effect=_raise,
+    effect=_attachment_late,
     breach="ATTACHMENT_LATE",
     cleared_by=("P11",),
     rule=TIME_LIMITS,
 )
+OUTCOME_LATE: Final = SessionDeadline(
+    row="T6",
+    place=OUTCOME,
+    limit="{outcome_within_working_days} working days after the date of the end of the session, or of the "
+    "`at` of its booking or change where that is later",
+    at=lambda session: midnight(_outcome_day(session) + 1),
+    when="a mandatory session, not of a special record, no notification of it active; not cancelled and no "
+    "outcome, or a failure of it waits",
+    holds=lambda referral, session: (
+        session.notification is None
+        and not session.passed & T6_PASSED
+        and (session.open or session.failure_waits)
+        and not referral.special
+        and referral.mandatory(session)
+    ),
+    then="where it is not cancelled and has no outcome, Instruction RECORD_OUTCOME and Breach OUTCOME_LATE "
+    "RAISED; where a failure waits, Instruction CONFIRM_NOTIFICATION",
+    over="the time to record what came of the session is over",
+    effect=_ask_for_outcome,
+    breach="OUTCOME_LATE",
+    cleared_by=("P5", "P8"),
+    rule=MANDATORY_ABSENCE,
+)
 FORGOTTEN: Final = ReferralDeadline(
     row="T5",
-    place=5,
+    place=6,
     limit="D+{forget_after_days}",
     last_day=ReferralState.kept_until,
     status=None,
@@ -225,9 +297,15 @@ FORGOTTEN: Final = ReferralDeadline(
 
 _OF_REFERRAL: Final = (ACCEPTANCE_LATE, SESSION_LATE, NOT_STARTED, ATTACHMENT_LATE, FORGOTTEN)
 _AT_PLACE: Final = {row.place: row for row in _OF_REFERRAL}
+_OF_SESSION: Final = {row.place: row for row in (SESSION_ENDED, OUTCOME_LATE)}
 #: The row that raises each breach.
-RAISED_BY: Final = {row.breach: row for row in _OF_REFERRAL if row.breach is not None}
-DEADLINES: Final[tuple[SessionDeadline | ReferralDeadline, ...]] = (SESSION_ENDED, *_OF_REFERRAL)
+DEADLINES: Final[tuple[SessionDeadline | ReferralDeadline, ...]] = (
+    SESSION_ENDED,
+    *_OF_REFERRAL[:-1],
+    OUTCOME_LATE,
+    FORGOTTEN,
+)
+RAISED_BY: Final = {row.breach: row for row in DEADLINES if row.breach is not None}
 
 #: For each status the rows that a referral of it waits for, as `next_due` needs them: the bit that says that
 #: it has passed, the place, the last day, and the condition where one that no longer holds never will again.
@@ -253,13 +331,18 @@ def next_due(referral: ReferralState) -> tuple[int, int]:
             if last <= day:
                 day, place = last, of_row
     due_at = midnight(day + 1)
-    if referral.mandatory:
+    if referral.ground is not None:
         for session in referral.sessions:
             # First what is seldom so.
             if session.cannot_attend is not None and SESSION_ENDED.holds(referral, session):
                 instant = SESSION_ENDED.at(session)
                 if instant <= due_at:
                     due_at, place = instant, HELD_OR_END
+            waits = session.outcome is None or session.failure_waits
+            if waits and OUTCOME_LATE.holds(referral, session):
+                instant = OUTCOME_LATE.at(session)
+                if instant < due_at or (instant == due_at and place > OUTCOME):
+                    due_at, place = instant, OUTCOME
     return due_at, place
 
 
@@ -271,10 +354,11 @@ def decide_end(case: Case[Any], session: Session) -> None:
 
 def fall_due(case: Case[Any], instant: int, place: int) -> None:
     """Let fall due what is due at `instant` with that place. After T5 the case knows no referral."""
-    if place == HELD_OR_END:
+    row_of_session = _OF_SESSION.get(place)
+    if row_of_session is not None:
         for session in case.referral.sessions:
-            if SESSION_ENDED.at(session) == instant:
-                decide_end(case, session)
+            if row_of_session.holds(case.referral, session) and row_of_session.at(session) == instant:
+                row_of_session.effect(case, session)
         return
     row = _AT_PLACE[place]
     case.update(passed=case.referral.passed | 1 << place)
@@ -286,5 +370,26 @@ def clear(case: Case[Any], row: ReferralDeadline) -> None:
     """A record has shown that the limit of a row was met: where its breach was raised, clear it."""
     breach = row.breach
     if breach is not None and getattr(case.referral, breach.lower()) == "RAISED":
-        case.breach(breach, "CLEARED", row.last_day(case.referral), row.rule)
+        late = case.referral.attachment_due_on if row is ATTACHMENT_LATE else None
+        case.breach(breach, "CLEARED", row.last_day(case.referral) if late is None else late, row.rule)
         case.update(**{breach.lower(): "CLEARED"})
+
+
+def clear_outcome_late(case: Case[Any], session_id: str, recorded_at: int) -> None:
+    """A record about a session, made at an instant, clears T6's breach where that was in time."""
+    session = case.referral.session(session_id)
+    if session is None or session.outcome_late != "RAISED":
+        return
+    by = _outcome_day(session)
+    if london_day(recorded_at) <= by:
+        case.breach("OUTCOME_LATE", "CLEARED", by, OUTCOME_LATE.rule, session_id=session_id)
+        case.change_session(replace(session, outcome_late="CLEARED"))
+
+
+def pass_outcome_day(case: Case[Any], session: Session) -> Session:
+    """T6 is not looked at while nothing is missing, so what a correction brings about may come after it."""
+    return (
+        replace(session, passed=session.passed | T6_PASSED)
+        if case.at >= OUTCOME_LATE.at(session)
+        else session
+    )

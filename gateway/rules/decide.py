@@ -48,6 +48,7 @@ ROWS: Final = by_record(
         attendance.CORRECTED,
         attachments.REGISTERED,
         attendance.REIMBURSED,
+        sessions.NOT_POSSIBLE,
     )
 )
 
@@ -85,6 +86,8 @@ SHARED: Final[tuple[Check[Any], ...]] = (
 CHECKS: Final[dict[type, tuple[Check[Any], ...]]] = {
     record: row.checks if record is Referral else SHARED + row.checks for record, row in ROWS.items()
 }
+#: The same, each behind its test: all that is looked at of those that don't apply.
+_TESTS: Final = {record: tuple((check.test, check) for check in checks) for record, checks in CHECKS.items()}
 UNKNOWN_REFERRAL: Final = "UNKNOWN_REFERRAL"
 #: When what is held for a referral that does not come is refused.
 UNMATCHED: Final = Deadline(
@@ -191,12 +194,12 @@ def _decision(
 def _judge(case: Case[Any]) -> None:
     """Take a message through its checks; its outcome goes out last, but for what follows from it."""
     message = case.message
-    if case.known is not None and SEEN.test(case):
+    if case.known is not None and message.message_id in case.seen:
         _tell(case.effects, message, "DUPLICATE", detail=SEEN.detail)
         return
     record = type(message)
-    for check in CHECKS[record]:
-        if check.test(case):
+    for applies, check in _TESTS[record]:
+        if applies(case):
             _refuse(case, check)
             return
     row = ROWS[record]

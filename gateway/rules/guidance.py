@@ -7,15 +7,18 @@ SESSION_IN_TIME = "WP19 ¶2"
 SPECIAL_CUSTOMER = "WP19 ¶2"
 REFERRED = "WP19 ¶1"
 ACCEPTANCE = "WP19 ¶3"
+LAST_REFERRALS = "WP19 (title page)"
 ATTENDED = "WP19 ¶5"
 MANDATORY_ABSENCE = "WP19 Mandatory participant does not attend Information Session"
 VOLUNTARY_ABSENCE = "WP19 ¶6"
 VOLUNTARY_NOT_STARTED = "WP19 ¶7"
+ALTERNATIVE = "WP19 ¶8"
 REARRANGED = "WP19 ¶8-9"
 REARRANGED_TOO_LATE = "WP19 ¶9"
 NOT_BEFORE_WP11 = "WP19 ¶11"
 TIME_LIMITS = "WP19 ¶12"
 RIGHT_REFERRAL = "WP19 ¶14"
+INSTRUCTED = "WP19 ¶16"
 BECAME_MANDATORY = "WP19 ¶29"
 EXPENSES = "WP19 ¶30"
 ANNEX_A = "WP19 Annex A"
@@ -47,6 +50,7 @@ SAYS: Final[dict[str, str]] = {
         "The Action Plan's annotation says whether the session is mandatory or voluntary; it must take place "
         "within 15 days of the referral, and special customers are referred clerically."
     ),
+    LAST_REFERRALS: "Referrals to the Work Programme ended on 31 March 2017.",
     ACCEPTANCE: "The provider acknowledges and accepts the referral on PRaP.",
     ATTENDED: (
         "Once the participant has attended, nothing more is done until a WP11 comes or 21 days have passed; "
@@ -58,6 +62,7 @@ SAYS: Final[dict[str, str]] = {
     ),
     VOLUNTARY_ABSENCE: "Jobcentre Plus need not be told when a voluntary participant does not attend.",
     VOLUNTARY_NOT_STARTED: "After 21 days the referral of a voluntary participant is cancelled on PRaP.",
+    ALTERNATIVE: "Who did not come is offered another session at the next available time.",
     REARRANGED: (
         "An alternative session is offered at the next available time; there is no new referral, so the "
         "limits still run from the first date."
@@ -78,9 +83,13 @@ SAYS: Final[dict[str, str]] = {
         "Attachments are made to Work Programme referrals only; one made to an Information Session referral "
         "is backed out by process PRaP16."
     ),
+    INSTRUCTED: "A Work Coach mandates ESA participants by Work Related Activity instructions.",
     BECAME_MANDATORY: "A voluntary participant who becomes mandatory is referred anew on a mandatory basis.",
     EXPENSES: "The provider reimburses what coming to the session cost the participant.",
-    ANNEX_A: "Only the first three ESA groups can be mandated to an Information Session.",
+    ANNEX_A: (
+        "Only the first three ESA groups can be mandated to an Information Session, and take part in the "
+        "Work Programme by mandate."
+    ),
     UC_MANDATION: (
         "Attendance can be mandated where it is in the Workplan, has one of three purposes and a tangible "
         "outcome that moves the claimant closer to work."
@@ -96,7 +105,8 @@ SAYS: Final[dict[str, str]] = {
     SUITABLE: "Claimants with safety measures, MAPPA arrangements or additional needs may not suit a group.",
     CANNOT_ATTEND: (
         "A reason given beforehand for not attending goes to a decision maker, after the time at which the "
-        "session was to take place."
+        "session was to take place; another session is booked, unless circumstances have changed and it is "
+        "no longer appropriate."
     ),
     FAILED: (
         "Failing to attend or take part in a mandated session is referred as 'failure to participate or "

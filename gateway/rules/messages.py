@@ -42,6 +42,7 @@ MandationPurpose = Literal[
 GroupSessionRestriction = Literal["SAFETY_MEASURES", "MAPPA", "ADDITIONAL_NEEDS", "OBJECTION"]
 SessionFormat = Literal["GROUP", "ONE_TO_ONE"]
 AttendanceOutcome = Literal["ATTENDED", "DID_NOT_ATTEND", "DID_NOT_PARTICIPATE"]
+CancellationCause = Literal["PROVIDER", "PARTICIPANT"]
 AttachedTo = Literal["WORK_PROGRAMME_REFERRAL", "INFORMATION_SESSION_REFERRAL"]
 ExpenseKind = Literal["TRAVEL", "CHILDCARE", "REPLACEMENT_CARE", "ADDITIONAL_SUPPORT"]
 
@@ -173,9 +174,11 @@ class SessionChanged(ProviderRecord, frozen=True, gc=False, kw_only=True):
 
 
 class SessionCancelled(ProviderRecord, frozen=True, gc=False, kw_only=True):
-    """The session does not take place for this participant."""
+    """The session does not take place for this participant; what they said beforehand stands where they
+    are the cause."""
 
     session_id: str
+    cause: CancellationCause = "PROVIDER"
     reason: str
     cancelled_at: Instant
 
@@ -236,6 +239,13 @@ class ExpenseReimbursed(ProviderRecord, frozen=True, gc=False, kw_only=True):
     paid_on: Day
 
 
+class AlternativeSessionNotPossible(ProviderRecord, frozen=True, gc=False, kw_only=True):
+    """The provider can't arrange the other session that was asked for."""
+
+    reason: str
+    told_at: Instant
+
+
 JobcentreUpdate = AlternativeSessionRequested | SupportGroupAppealChanged | GroupSessionRestrictionChanged
 SessionRecord = (
     ReferralAccepted
@@ -250,6 +260,7 @@ SessionRecord = (
     | AttendanceCorrected
     | AttachmentRegistered
     | ExpenseReimbursed
+    | AlternativeSessionNotPossible
 )
 Message = Referral | Wp11 | JobcentreUpdate | SessionRecord
 

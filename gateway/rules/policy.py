@@ -26,7 +26,14 @@ class Limits(Struct, frozen=True, gc=False, array_like=True):
     ]
     attach_within_days: Annotated[int, Meta(description="calendar days from D for the attachment (W8, T4)")]
     accept_within_working_days: Annotated[
-        int, Meta(description="working days from the arrival of the referral to accept it (R14, T1)")
+        int,
+        Meta(
+            description="working days from the arrival of the referral to accept it (R14, T1), and from the "
+            "end of a hold to attach, where that is later (U3, T4)"
+        ),
+    ]
+    outcome_within_working_days: Annotated[
+        int, Meta(description="working days from the end of a mandatory session to record its outcome (T6)")
     ]
     hold_unmatched_days: Annotated[
         int, Meta(description="calendar days for which a message waits for its referral (G2)")
@@ -40,6 +47,9 @@ class Limits(Struct, frozen=True, gc=False, array_like=True):
     group_optimum: Annotated[int, Meta(description="people in a group at best; decides nothing")]
     group_invitations: Annotated[int, Meta(description="people invited to a group at most; decides nothing")]
     clock_skew_s: Annotated[int, Meta(description="seconds by which a sender's clock may be fast (G4)")]
+    referrals_until: Annotated[
+        int | None, Meta(description="the last day of referrals; left out: there is none (R15)")
+    ] = None
 
 
 def purposes() -> dict[str, str]:
@@ -62,15 +72,19 @@ class _Entry(
     wp11_within_days: Count = 21
     attach_within_days: Count = 28
     accept_within_working_days: Count = 2
+    outcome_within_working_days: Count = 2
     hold_unmatched_days: Count = 28
     forget_after_days: Count = 400
     session_minutes: Count = 60
     group_optimum: Count = 10
     group_invitations: Count = 20
     clock_skew_s: Seconds = 300
+    referrals_until: date | None = None
 
     def limits(self) -> Limits:
-        return Limits(*(getattr(self, name) for name in Limits.__struct_fields__))
+        found = {name: getattr(self, name) for name in Limits.__struct_fields__}
+        last = self.referrals_until
+        return Limits(**found | {"referrals_until": None if last is None else day_of(last)})
 
 
 class _File(Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -1,7 +1,10 @@
 """Referrals from PRaP, and whether a provider takes them (rulebook: Referral, P1, P2)."""
 
 import re
+from functools import lru_cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.rules.calendar import add_working_days, day_text, london_day
 from gateway.rules.case import Also, Applied, Case, Check, Row, closed
@@ -10,27 +13,31 @@ from gateway.rules.guidance import (
     ACCEPTANCE,
     ANNEX_A,
     ANNOTATION,
+    APPEAL,
     BECAME_MANDATORY,
+    CANNOT_ATTEND,
     DIRECTION,
+    INSTRUCTED,
+    LAST_REFERRALS,
     REARRANGED,
     REFERRED,
     SPECIAL_CUSTOMER,
     SUITABLE,
+    TIME_LIMITS,
     UC_MANDATION,
 )
-from gateway.rules.messages import ClaimantGroup, Referral, ReferralAccepted, ReferralRejected
-from gateway.rules.referral import ReferralState
-from gateway.rules.updates import end_group_sessions
+from gateway.rules.messages import Referral, ReferralAccepted, ReferralRejected
+from gateway.rules.referral import CAN_BE_MANDATED, UNSUITABLE, Ground, ReferralState
+from gateway.rules.updates import change_sessions_ahead, hold_or_undertake, offer_one_to_one
 
 MANDATORY: Final = "Work Programme Information Session-Mandatory"
 VOLUNTARY: Final = "Work Programme Information Session-Voluntary"
 
-CAN_BE_MANDATED: Final[frozenset[ClaimantGroup | None]] = frozenset(
-    {"ESA_IR_WRAG_OVER_12_MONTHS", "ESA_C_WRAG", "ESA_IR_LONE_PARENT_CHILD_3_OR_4"}
-)
 UC_PURPOSES: Final = frozenset({"CHECK_COMPLIANCE", "ASSIST_COMPLIANCE", "IMPOSE_REQUIREMENT"})
 JSA_PURPOSES: Final = frozenset({"ASSIST_TO_FIND_EMPLOYMENT", "IMPROVE_PROSPECTS"})
 
+#: A hyphen or a dash, as people type it, with the blanks around it.
+_HYPHEN: Final = re.compile(" ?[-\u2010-\u2015] ?")
 _NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D ]")
 
 
@@ -39,8 +46,38 @@ def _malformed_nino(case: Case[Referral]) -> bool:
     return nino is not None and _NINO.fullmatch(nino) is None
 
 
+def _plain(annotation: str) -> str:
+    return _HYPHEN.sub("-", " ".join(annotation.split())).casefold()
+
+
+_ANNOTATIONS: Final = {_plain(MANDATORY): True, _plain(VOLUNTARY): False}
+
+
+@lru_cache(maxsize=256)
+def annotated_mandatory(annotation: str) -> bool | None:
+    """Whether an annotation says mandatory or voluntary, as people type it; None: neither (R2)."""
+    return _ANNOTATIONS.get(_plain(annotation))
+
+
 def _mandatory(referral: Referral) -> bool:
-    return referral.action_plan_annotation == MANDATORY
+    return annotated_mandatory(referral.action_plan_annotation) is True
+
+
+def _another_basis(case: Case[Referral]) -> bool:
+    referral, mandation = case.message, case.message.mandation
+    return (
+        _mandatory(referral)
+        and referral.benefit == "ESA"
+        and mandation is not None
+        and mandation.basis != "WORK_RELATED_ACTIVITY"
+    )
+
+
+def _after_the_last(case: Case[Referral]) -> bool:
+    if case.known is not None:
+        return False
+    last = case.policies.on(case.message.referred_on).referrals_until
+    return last is not None and case.message.referred_on > last
 
 
 def _uc_not_justified(case: Case[Referral]) -> bool:
@@ -72,30 +109,62 @@ def _no_direction(case: Case[Referral]) -> bool:
 
 def _immutable_changed(case: Case[Referral]) -> bool:
     known, referral = case.referral, case.message
+    return referral.referred_on != known.referred_on or referral.provider_id != known.provider_id
+
+
+def _become_special(case: Case[Referral]) -> None:
+    known = case.known
+    if known is None or known.special:
+        return
+    sessions = tuple(replace(session.without_words(), failure_waits=False) for session in known.sessions)
+    case.update(participant=None, sessions=sessions)
+    if not known.closed:
+        case.instruct("HANDLE_CLERICALLY", SPECIAL_CUSTOMER)
+
+
+def _end_mandate(rule: str) -> Also[Referral]:
+    """M1, where a revision is refused since its annotation is wrong: nobody is sanctioned on that ground."""
+
+    def end(case: Case[Referral]) -> None:
+        known = case.known
+        if known is None or known.closed or not known.mandate_in_force or _immutable_changed(case):
+            return
+        case.update(mandate_ended_at=case.at)
+        change_sessions_ahead(case, voluntary=rule)
+        case.instruct("MANDATE_ENDED", rule)
+
+    return Also("a mandate in force ends (M1), where D and the provider are the known ones", end)
+
+
+_MANDATE_ENDS: Final = _end_mandate(ANNEX_A)
+
+
+def _refuse_group(case: Case[Referral]) -> None:
+    if case.known is not None and not _immutable_changed(case):
+        case.update(group_refused=True)
+    _MANDATE_ENDS.act(case)
+
+
+def _group_can_not(case: Case[Referral]) -> bool:
+    referral = case.message
     return (
-        _mandatory(referral) != known.mandatory
-        or referral.referred_on != known.referred_on
-        or referral.provider_id != known.provider_id
-        or referral.benefit != known.benefit
+        _mandatory(referral) and referral.benefit == "ESA" and referral.claimant_group not in CAN_BE_MANDATED
     )
-
-
-def _erase_personal_data(case: Case[Referral]) -> None:
-    if case.known is not None:
-        case.update(participant=None)
 
 
 SPECIAL: Final[Check[Referral]] = Check(
     "R1",
-    "`special_customer_record`",
-    lambda case: case.message.special_customer_record,
+    "`special_customer_record`, or the referral is special",
+    lambda case: case.message.special_customer_record or (case.known is not None and case.known.special),
     "SPECIAL_CUSTOMER_RECORD",
     SPECIAL_CUSTOMER,
     "Participants with special customer record status are referred clerically, never through PRaP.",
     Also(
-        "nothing of it is kept, not even its `message_id`; where the referral is known, its personal data is "
-        "erased",
-        _erase_personal_data,
+        "nothing of it is kept, not even its `message_id`; where the referral is known and not yet special, "
+        "its participant is erased, and what was said of its sessions, and it is special from now on: no "
+        "sanction notification is RAISED any more, T6 raises nothing, a waiting failure is dropped; where it "
+        "is not closed, Instruction HANDLE_CLERICALLY",
+        _become_special,
     ),
 )
 
@@ -118,11 +187,19 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
     ),
     Check(
         "R2",
-        "the annotation is neither of the two",
-        lambda case: case.message.action_plan_annotation not in (MANDATORY, VOLUNTARY),
+        "the annotation is neither of the two, without regard to case, white space, and the kind of hyphen",
+        lambda case: annotated_mandatory(case.message.action_plan_annotation) is None,
         "NOT_AN_INFORMATION_SESSION",
         ANNOTATION,
         f"The Action Plan is annotated neither '{MANDATORY}' nor '{VOLUNTARY}'.",
+    ),
+    Check(
+        "R15",
+        "it is the first, and D is after `referrals_until`",
+        _after_the_last,
+        "PROGRAMME_ENDED",
+        LAST_REFERRALS,
+        "The referral is dated after the last day of referrals to Information Sessions.",
     ),
     Check(
         "G4",
@@ -149,33 +226,41 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
     ),
     Check(
         "R5",
-        "mandatory, ESA, not one of the first three groups",
-        lambda case: (
-            _mandatory(case.message)
-            and case.message.benefit == "ESA"
-            and case.message.claimant_group not in CAN_BE_MANDATED
-        ),
+        "annotated mandatory, ESA, not one of the first three groups",
+        _group_can_not,
         "GROUP_CANNOT_BE_MANDATED",
         ANNEX_A,
         "Claimants of this group can't be mandated to an Information Session; refer them as voluntary.",
+        Also(_MANDATE_ENDS.says, _refuse_group),
+    ),
+    Check(
+        "R16",
+        "annotated mandatory, ESA, with a `mandation` of another basis than WORK_RELATED_ACTIVITY",
+        _another_basis,
+        "MANDATION_DOES_NOT_FIT",
+        INSTRUCTED,
+        "An ESA claimant is mandated by Work Related Activity instructions, on no other basis.",
+        _MANDATE_ENDS,
     ),
     Check(
         "R6",
-        "mandatory, UC, and not in the Workplan for one of three purposes with a tangible outcome",
+        "annotated mandatory, UC, and not in the Workplan for one of three purposes with a tangible outcome",
         _uc_not_justified,
         "UC_MANDATION_NOT_JUSTIFIED",
         UC_MANDATION,
         "A Universal Credit claimant is mandated by a Workplan entry with one of three purposes and a "
         "tangible outcome.",
+        _end_mandate(CANNOT_ATTEND),
     ),
     Check(
         "R7",
-        "mandatory, JSA, and no Jobseeker's Direction for one of two purposes",
+        "annotated mandatory, JSA, and no Jobseeker's Direction for one of two purposes",
         _no_direction,
         "NO_JOBSEEKERS_DIRECTION",
         DIRECTION,
         "A Jobseeker's Allowance claimant is mandated by a Jobseeker's Direction that assists them to find "
         "employment or improves their prospects.",
+        _end_mandate(CANNOT_ATTEND),
     ),
     Check(
         "R10",
@@ -186,19 +271,19 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
     ),
     Check(
         "R11",
-        "the revision is higher and voluntary became mandatory",
-        lambda case: case.known is not None and _mandatory(case.message) and not case.known.mandatory,
+        "the revision is higher, annotated mandatory, and no mandate is in force",
+        lambda case: case.known is not None and _mandatory(case.message) and not case.known.mandate_in_force,
         "MANDATION_NEEDS_NEW_REFERRAL",
         BECAME_MANDATORY,
         "A participant who becomes mandatory is referred anew, by a purchase order of its own.",
     ),
     Check(
         "R12",
-        "the revision is higher and annotation, `referred_on`, `provider_id` or `benefit` differs otherwise",
+        "the revision is higher and `referred_on` or `provider_id` differs",
         lambda case: case.known is not None and _immutable_changed(case),
         "IMMUTABLE_FIELD_CHANGED",
         REARRANGED,
-        "A revision can't change the annotation, the date of referral, the provider or the benefit.",
+        "A revision can't change the date of referral or the provider.",
     ),
 )
 
@@ -212,13 +297,22 @@ def apply(case: Case[Referral]) -> str:
     return REFERRED
 
 
+def _ground(message: Referral) -> Ground | None:
+    if not _mandatory(message):
+        return None
+    mandation = message.mandation
+    if mandation is None:
+        return Ground(message.benefit)
+    return Ground(message.benefit, mandation.purpose, mandation.recorded_on)
+
+
 def _open(case: Case[Referral]) -> None:
     message = case.message
     limits = case.policies.on(message.referred_on)
     accept_by = add_working_days(london_day(case.at), limits.accept_within_working_days)
     referral = ReferralState(
         po_revision=message.po_revision,
-        mandatory=_mandatory(message),
+        ground=_ground(message),
         referred_on=message.referred_on,
         provider_id=message.provider_id,
         contract_package_area=message.contract_package_area,
@@ -242,10 +336,13 @@ def _revise(case: Case[Referral]) -> None:
     message, known = case.message, case.referral
     appeal_pending, restriction = message.support_group_appeal_pending, message.group_session_restriction
     restricted_anew = restriction != known.revision_restriction
+    mandate_ends = known.mandate_in_force and not _mandatory(message)
     case.update(
         po_revision=message.po_revision,
+        ground=_ground(message) or known.ground,
         contract_package_area=message.contract_package_area,
         jobcentre_id=message.jobcentre_id,
+        benefit=message.benefit,
         claimant_group=message.claimant_group,
         participant=message.participant,
         # Only what PRaP changed: a Jobcentre update or an objection that came since the last revision stays.
@@ -255,10 +352,18 @@ def _revise(case: Case[Referral]) -> None:
         restriction=restriction if restricted_anew else known.restriction,
         revision_appeal_pending=appeal_pending,
         revision_restriction=restriction,
+        group_refused=False,
+        mandate_ended_at=case.at if mandate_ends else known.mandate_ended_at,
+    )
+    unsuitable = SUITABLE if restricted_anew and restriction in UNSUITABLE else None
+    cancelled = change_sessions_ahead(
+        case, voluntary=CANNOT_ATTEND if mandate_ends else None, unsuitable=unsuitable
     )
     case.instruct("REFERRAL_UPDATED", REFERRED)
-    if restricted_anew and restriction is not None:
-        end_group_sessions(case)
+    if mandate_ends:
+        case.instruct("MANDATE_ENDED", CANNOT_ATTEND)
+    hold_or_undertake(case, known.on_hold)
+    offer_one_to_one(case, cancelled)
 
 
 def accept(case: Case[ReferralAccepted]) -> None:
@@ -284,10 +389,13 @@ def _words(referral: Referral) -> str:
 REVISED: Final = Applied(
     "R13",
     "otherwise, the referral is known",
-    "the rest of it is new; the appeal and the restriction only where this revision differs in them from the "
-    "last one; Instruction REFERRAL_UPDATED; a new restriction then acts as in U4",
+    "the rest of it is new, the benefit too; the appeal and the restriction only where this revision "
+    "differs in them from the last one. Instruction REFERRAL_UPDATED; annotated voluntary while a mandate "
+    "is in force: M1, the mandate ends; then what the appeal or the group changes as in U3, and the "
+    "restriction as in U4.\nWhere the mandate ends, no session that starts from `at` on is mandatory: "
+    "session event CHANGED for each open one, and Instruction MANDATE_ENDED",
     REFERRED,
-    (SUITABLE,),
+    (CANNOT_ATTEND, APPEAL, TIME_LIMITS, SUITABLE),
 )
 OPENED: Final = Applied(
     "R14",

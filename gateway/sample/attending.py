@@ -28,8 +28,9 @@ _REASONS: Final = (
     "Went to the wrong address",
     "",
 )
+_NO_OTHER: Final = ("All sessions are full", "No session before the limit", "No trainer in this town")
 _EXPLANATIONS: Final = ("Entered on the wrong line", "Signed the register after it was copied", "Came late")
-_SHARE_NEVER_RECORDED: Final = 0.015
+_SHARE_FORGOTTEN: Final = 0.025
 _SHARE_CORRECTED: Final = 0.016
 _SHARE_REIMBURSED: Final = 0.55
 _SHARE_REIMBURSED_AGAIN: Final = 0.15
@@ -46,13 +47,20 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
     notified_at: when the participant was notified, or 0. stays_away: they have said that they cannot come.
     """
     draw, session_id = life.draw, session.session_id
+    # A few who said so come after all.
+    stays_away = stays_away and draw() < 0.94
     result = "DID_NOT_ATTEND" if stays_away else _OUTCOMES[life.mandatory].pick(draw)
     at = session.register(draw)
     attended = result == "ATTENDED"
-    if draw() < _SHARE_NEVER_RECORDED:
-        life.attended_at = starts_at if attended else 0
-        return 0
-    record_attendance(life, "AttendanceRecorded", at, session_id, result)
+    if draw() < _SHARE_FORGOTTEN:
+        # Most are recorded when the gateway asks for them, two working days later.
+        if draw() < 0.4:
+            life.attended_at = starts_at if attended else 0
+            return 0
+        noted_at, at = at, in_office_hours(at + int((4 + draw() * 4) * DAY))
+        record_attendance(life, "AttendanceRecorded", at, session_id, result, one_of((noted_at, at), draw))
+    else:
+        record_attendance(life, "AttendanceRecorded", at, session_id, result)
     if not notified_at and life.mandatory and not attended and draw() < 0.7:
         _confirm(life, session_id, starts_at, at)
     if draw() < _SHARE_CORRECTED:
@@ -67,17 +75,23 @@ def outcome(life: Life, session: PlannedSession, starts_at: int, notified_at: in
         return 0
     if draw() < (0.4 if life.mandatory else 0.1):
         at = _ask_for_another(life, at)
-    return at if draw() < (0.75 if life.mandatory else 0.5) else 0
+    if draw() < (0.75 if life.mandatory else 0.5):
+        return at
+    if result == "DID_NOT_ATTEND" and draw() < 0.1:
+        _decline(life, at)
+    return 0
 
 
-def record_attendance(life: Life, record: str, at: int, session_id: str, result: str) -> None:
-    """AttendanceRecorded or AttendanceCorrected."""
+def record_attendance(
+    life: Life, record: str, at: int, session_id: str, result: str, noted_at: int = 0
+) -> None:
+    """AttendanceRecorded or AttendanceCorrected; noted_at: when it was written down, 0: when sent."""
     fields: dict[str, Any] = {"session_id": session_id, "outcome": result}
     if result != "ATTENDED" and life.draw() < 0.5:
         fields["reason_given"] = reason(life)
     if record == "AttendanceCorrected":
         fields["explanation"] = one_of(_EXPLANATIONS, life.draw)
-    life.messages.record(at, record, **fields, recorded_at=moment(at))
+    life.messages.record(at, record, **fields, recorded_at=moment(noted_at or at))
 
 
 def _confirm(life: Life, session_id: str, starts_at: int, recorded_at: int) -> None:
@@ -100,6 +114,14 @@ def _ask_for_another(life: Life, at: int) -> int:
         requested_at=moment(asked_at),
     )
     return asked_at
+
+
+def _decline(life: Life, at: int) -> None:
+    """The provider has no other session, and says so."""
+    told_at = in_office_hours(at + int((1 + life.draw() * 24) * HOUR))
+    if told_at < life.limit_at:
+        why = one_of(_NO_OTHER, life.draw)
+        life.messages.record(told_at, "AlternativeSessionNotPossible", reason=why, told_at=moment(told_at))
 
 
 def _reimburse(life: Life, at: int, session_id: str) -> None:

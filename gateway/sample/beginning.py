@@ -15,9 +15,9 @@ from gateway.sample.clock import (
 )
 from gateway.sample.inviting import send_booking
 from gateway.sample.life import WP11_DAYS, Life
-from gateway.sample.people import MANDATABLE, address, phone
+from gateway.sample.people import ADDITIONAL_NEEDS, MANDATABLE, address, phone
 from gateway.sample.referral_messages import date_of, moment
-from gateway.sample.referring import MANDATORY, purchase_order, spoil
+from gateway.sample.referring import MANDATORY, VOLUNTARY, is_mandatory, purchase_order, spoil
 from gateway.sample.sessions import one_to_one
 from gateway.sample.shares import Shares, between, one_of
 
@@ -36,9 +36,9 @@ def refer(life: Life, day: int, at: int, again_at: int) -> bool:
     life.referred_on = day if age < 0.86 else working_until(day - (1 if age < 0.97 else between(2, 6, draw)))
     life.limit_at = midnight(life.referred_on + WP11_DAYS + 1)
     order = life.order = purchase_order(life.number, life.contract, life.referred_on, draw)
-    life.mandatory = order["action_plan_annotation"] == MANDATORY
+    life.mandatory = is_mandatory(order)
     life.appealing = "support_group_appeal_pending" in order
-    life.restricted = "group_session_restriction" in order
+    life.restricted = order.get("group_session_restriction", ADDITIONAL_NEEDS) != ADDITIONAL_NEEDS
     life.now = at
     fault = draw()
     if fault < 0.012:
@@ -115,12 +115,35 @@ def amend(life: Life) -> None:
         if not life.mandatory and life.order.get("claimant_group") in MANDATABLE:
             change = {"action_plan_annotation": MANDATORY}
         messages.referral(at, {**life.order, "po_revision": 9, **change})
-    elif fate < 0.0528:
+    elif fate < 0.072:
+        if life.mandatory:
+            _end_mandate(life, at)
+    elif fate < 0.0728:
         messages.referral(at, {**life.order, "po_revision": 9, "special_customer_record": True})
-    elif fate < 0.061:
+    elif fate < 0.081:
         messages.update(at, "SupportGroupAppealChanged", pending=True, changed_on=iso(date_of(at)))
         life.appealing = True
     if life.appealing and draw() < 0.35:
         decided = in_office_hours(at + int((3 + draw() * 7) * DAY))
         messages.update(decided, "SupportGroupAppealChanged", pending=False, changed_on=iso(date_of(decided)))
         life.appealing = False
+
+
+def _end_mandate(life: Life, at: int) -> None:
+    """The participant need not come any more: annotated voluntary, by most work coaches at once.
+
+    Some only enter the new group of one who moved to the Support Group. That is refused, and mended.
+    """
+    draw, messages = life.draw, life.messages
+    revision = life.order["po_revision"] + 1
+    change: dict[str, Any] = {"action_plan_annotation": VOLUNTARY}
+    if life.order["benefit"] == "ESA" and draw() < 0.5:
+        change["claimant_group"] = one_of(("ESA_IR_SUPPORT_GROUP", "ESA_C_SUPPORT_GROUP"), draw)
+        if draw() < 0.6:
+            wrong = {**life.order, "po_revision": revision, "claimant_group": change["claimant_group"]}
+            messages.referral(at, wrong)
+            at = in_office_hours(at + int((1 + draw() * 30) * HOUR))
+            revision += 1
+    life.order = {**life.order, "po_revision": revision, **change}
+    messages.referral(at, life.order)
+    life.mandatory = False

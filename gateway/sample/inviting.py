@@ -5,7 +5,7 @@ from typing import Any, Final
 from gateway.sample.attending import outcome, reason
 from gateway.sample.clock import DAY, HOUR, MINUTE, by_the_clock, in_office_hours, iso, stamp, working_after
 from gateway.sample.life import SESSION_DAYS, WP11_DAYS, Life
-from gateway.sample.people import RESTRICTION_SHARES
+from gateway.sample.people import ADDITIONAL_NEEDS, RESTRICTION_SHARES
 from gateway.sample.referral_messages import date_of, moment
 from gateway.sample.sessions import PlannedSession, one_to_one
 from gateway.sample.shares import Shares, between, one_of
@@ -13,7 +13,15 @@ from gateway.sample.shares import Shares, between, one_of
 _MOST_ATTEMPTS: Final = 4
 #: What comes between a booking and its session.
 _BETWEEN: Final = Shares(
-    {"": 86.0, "cannot attend": 5.0, "objection": 1.0, "restriction": 0.8, "changed": 5.2, "cancelled": 1.2}
+    {
+        "": 85.6,
+        "cannot attend": 5.0,
+        "called off": 0.4,
+        "objection": 1.0,
+        "restriction": 0.8,
+        "changed": 5.2,
+        "cancelled": 1.2,
+    }
 )
 _CANCELLATIONS: Final = ("Facilitator is ill", "Venue is closed", "Too few bookings")
 
@@ -86,6 +94,9 @@ def _invite(life: Life, session: PlannedSession, now: int) -> int:
         why = one_of(_CANCELLATIONS, draw)
         messages.record(at, "SessionCancelled", session_id=session_id, reason=why, cancelled_at=moment(at))
         return at
+    if what == "called off":
+        _call_off(life, at, session_id)
+        return at
     if what == "objection":
         messages.record(at, "GroupObjection", raised_at=moment(at))
         life.restricted = True
@@ -94,9 +105,10 @@ def _invite(life: Life, session: PlannedSession, now: int) -> int:
         restriction = RESTRICTION_SHARES.pick(draw)
         changed_on = iso(date_of(at))
         messages.update(at, "GroupSessionRestrictionChanged", restriction=restriction, changed_on=changed_on)
-        life.restricted = True
-        if group:
-            return at
+        if restriction != ADDITIONAL_NEEDS:
+            life.restricted = True
+            if group:
+                return at
     if what == "changed":
         reached = draw() < 0.82
         if not session.moved_at:
@@ -108,7 +120,11 @@ def _invite(life: Life, session: PlannedSession, now: int) -> int:
             return at
     if what == "cannot attend":
         messages.record(at, "CannotAttend", session_id=session_id, reason=reason(life), given_at=moment(at))
-        if draw() < 0.6:
+        # What they said stands, whether their place is given to another or not.
+        if draw() < 0.3:
+            _call_off(life, at + MINUTE, session_id)
+            return at + 2 * MINUTE
+        if draw() < 0.5:
             return at
     return outcome(life, session, starts_at, notified_at, what == "cannot attend")
 
@@ -127,6 +143,29 @@ def send_booking(life: Life, at: int, session: PlannedSession, notified_at: int)
         format=session.format,
         **details,
     )
+
+
+def _call_off(life: Life, at: int, session_id: str) -> None:
+    """SessionCancelled, because the participant can't come."""
+    why = reason(life)
+    life.messages.record(
+        at,
+        "SessionCancelled",
+        session_id=session_id,
+        cause="PARTICIPANT",
+        reason=why,
+        cancelled_at=moment(at),
+    )
+
+
+def come_later(life: Life) -> None:
+    """A few come after the 21 days (WP19 ¶7, ¶27), for an interview of their own."""
+    draw = life.draw
+    now = in_office_hours(life.limit_at + int((1 + draw() * 12) * DAY))
+    starts_at = by_the_clock(working_after(date_of(now), between(2, 8, draw))) + 11 * HOUR
+    session = one_to_one(life.contract, f"{life.messages.provider_id}-{life.number}-late", starts_at, draw)
+    send_booking(life, now, session, now)
+    outcome(life, session, starts_at, now, stays_away=False)
 
 
 def _send_change(life: Life, at: int, session: PlannedSession, notified_at: int) -> None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.sample.clock import DAY, HOUR, by_the_clock, in_office_hours, iso, working_after, working_until
+from gateway.sample.inviting import come_later
 from gateway.sample.life import ATTACH_DAYS, WP11_DAYS, Life
 from gateway.sample.referral_messages import date_of
 from gateway.sample.shares import Shares, between, one_of
@@ -29,6 +30,8 @@ def join(life: Life) -> None:
     if draw() > (0.46 if life.attended_at else 0.07):
         if draw() < 0.004:
             _attach(life, in_office_hours(life.limit_at - int(draw() * 6 * DAY)), "WORK_PROGRAMME_REFERRAL")
+        elif draw() < 0.015:
+            come_later(life)
         return
     # WRAG: those who appeal for the Support Group are not put into the programme. Most work coaches know.
     barred = life.appealing and "WRAG" in life.order.get("claimant_group", "")
@@ -78,6 +81,8 @@ def _register_attachment(life: Life, wp11_at: int) -> None:
     at = in_office_hours(first + int(draw() ** 2 * 5 * DAY))
     if date_of(at) > due_on:
         at = first
+    if draw() < 0.015 and "WRAG" in life.order.get("claimant_group", ""):
+        at = _appeal(life, wp11_at, at)
     if how == "wrong first":
         _attach(life, at, "INFORMATION_SESSION_REFERRAL")
         at = in_office_hours(at + int((3 + draw() * 24) * HOUR))
@@ -91,6 +96,17 @@ def _register_attachment(life: Life, wp11_at: int) -> None:
     _attach(life, at, "WORK_PROGRAMME_REFERRAL", attached_on)
     if draw() < 0.004:
         _attach(life, in_office_hours(at + 26 * HOUR), "WORK_PROGRAMME_REFERRAL")
+
+
+def _appeal(life: Life, wp11_at: int, at: int) -> int:
+    """An appeal for the Support Group holds the attachment; the instant at which it may go on."""
+    draw, messages = life.draw, life.messages
+    begins = in_office_hours(wp11_at + HOUR)
+    ends = in_office_hours(begins + int((1 + draw() * 9) * DAY))
+    for changed_at, pending in ((begins, True), (ends, False)):
+        on = iso(date_of(changed_at))
+        messages.update(changed_at, "SupportGroupAppealChanged", pending=pending, changed_on=on)
+    return max(at, in_office_hours(ends + int((1 + draw() * 24) * HOUR)))
 
 
 def _attach(life: Life, at: int, to: str, attached_on: int = 0) -> None:

@@ -25,8 +25,10 @@ JSA_PURPOSES: Final = ("ASSIST_TO_FIND_EMPLOYMENT", "IMPROVE_PROSPECTS")
 
 GROUP_SHARES: Final = Shares(GROUPS)
 BENEFIT_SHARES: Final = Shares({"ESA": 83.0, "UC": 10.0, "JSA": 7.0})
+#: The one restriction that keeps nobody out of a group.
+ADDITIONAL_NEEDS: Final = "ADDITIONAL_NEEDS"
 RESTRICTION_SHARES: Final = Shares(
-    {"ADDITIONAL_NEEDS": 70.0, "SAFETY_MEASURES": 18.0, "MAPPA": 4.0, "OBJECTION": 8.0}
+    {ADDITIONAL_NEEDS: 70.0, "SAFETY_MEASURES": 18.0, "MAPPA": 4.0, "OBJECTION": 8.0}
 )
 _LANGUAGES: Final = Shares({"": 80.0, "en": 12.0, "cy": 2.0, "pl": 2.0, "ur": 2.0, "pa": 1.0, "bn": 1.0})
 

@@ -1,5 +1,6 @@
 """The purchase order: a referral as a work coach makes it, and what now and then is wrong with one."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.sample.clock import iso
@@ -20,6 +21,14 @@ VOLUNTARY: Final = "Work Programme Information Session-Voluntary"
 
 # WP19 ¶16: most are voluntary.
 _SHARE_MANDATORY: Final = {"ESA": 0.4, "UC": 0.35, "JSA": 0.3}
+#: How an annotation is typed by those who do not pick it from a list.
+_TYPED: Final[tuple[Callable[[str], str], ...]] = (
+    lambda text: text.upper(),
+    lambda text: text.replace("-", " - "),
+    lambda text: text.replace("-", " \u2013 "),
+    lambda text: f"{text} ",
+)
+_SHARE_TYPED: Final = 0.01
 _SHARE_RESTRICTED: Final = 0.045
 _SHARE_APPEALING: Final = 0.006
 
@@ -62,7 +71,14 @@ def purchase_order(number: int, contract: Contract, referred_on: int, draw: Draw
     if draw() < _SHARE_RESTRICTED:
         order["group_session_restriction"] = RESTRICTION_SHARES.pick(draw)
     order["participant"] = participant(number, contract.towns[where], draw)
+    if draw() < _SHARE_TYPED:
+        order["action_plan_annotation"] = one_of(_TYPED, draw)(order["action_plan_annotation"])
     return order
+
+
+def is_mandatory(order: dict[str, Any]) -> bool:
+    """Whether the purchase order is annotated so."""
+    return bool(order["action_plan_annotation"].strip().lower().endswith("mandatory"))
 
 
 def spoil(order: dict[str, Any], referred_on: int, draw: Draw) -> dict[str, Any]:

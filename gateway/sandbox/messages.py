@@ -7,6 +7,7 @@ outcome is a message's own where it is new on that purchase order since the mess
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from weakref import WeakValueDictionary
@@ -14,10 +15,10 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from consumers import draft
-from gateway.api.desk import Desk
 from gateway.api.idempotency import durably
 from gateway.api.problems import Problem
-from gateway.reading.view import has_come_to
+from gateway.api.services import Services
+from gateway.reading.view import View
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 
@@ -38,8 +39,8 @@ class Sent(Struct, frozen=True):
 class Messages:
     """Puts messages on the log, and knows what came of each."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._sent: OrderedDict[str, Sent] = OrderedDict()
         self._open: set[str] = set()
         self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -70,8 +71,9 @@ class Messages:
             raise _not_now() from None
         try:
             await self._until_known(message_id)
-            sent = Sent(message_id, po_number, frozenset(each.event_id for each in self._told(message)))
-            await durably(self._desk.posting, [draft(message)])
+            told = await self._services.asking.ask(partial(_told, message))
+            sent = Sent(message_id, po_number, frozenset(each.event_id for each in told))
+            await durably(self._services.posting, [draft(message)])
             self._sent[message_id] = sent
             self._sent.move_to_end(message_id)
             self._open.add(message_id)
@@ -85,20 +87,15 @@ class Messages:
         before = self._sent.get(message_id) if message_id in self._open else None
         try:
             async with asyncio.timeout(LONGEST_S):
-                await self._desk.model.filled.wait()
+                await self._services.model.filled.wait()
         except TimeoutError:
             raise _not_now() from None
         if before is not None and await self._until(before, LONGEST_S, final=False) is None:
             raise _not_now()
 
-    def outcome(self, sent: Sent) -> Outcome | None:
+    async def outcome(self, sent: Sent) -> Outcome | None:
         """What has come of a message, as far as its referral shows it; None: nothing yet."""
-        told = [each for each in self._told(sent) if each.event_id not in sent.before]
-        outcome = next((each for each in told if each.status != "HELD"), told[0] if told else None)
-        if outcome is None or outcome.status == "HELD":
-            return outcome
-        known = self._desk.view.referral(sent.po_number)
-        return outcome if known is None or has_come_to(known.order, outcome) else None
+        return await self._services.asking.ask(partial(_outcome, sent))
 
     async def wait(self, sent: Sent, wait_s: float) -> Outcome | None:
         """Wait for what comes of a message in the end; HELD, or None: it takes longer."""
@@ -106,10 +103,12 @@ class Messages:
 
     async def _until(self, sent: Sent, wait_s: float, *, final: bool) -> Outcome | None:
         outcome = None
-        with self._desk.model.woken_by(sent.po_number) as woken:
+        with self._services.model.woken_by(sent.po_number) as woken:
             try:
                 async with asyncio.timeout(wait_s):
-                    while (outcome := self.outcome(sent)) is None or (final and outcome.status == "HELD"):
+                    while (outcome := await self.outcome(sent)) is None or (
+                        final and outcome.status == "HELD"
+                    ):
                         await woken.wait()
                         woken.clear()
             except TimeoutError:
@@ -118,9 +117,18 @@ class Messages:
             self._open.discard(sent.message_id)
         return outcome
 
-    def _told(self, message: Message | Sent) -> list[Outcome]:
-        """All that the outcomes of a purchase order say of an id, in order of decision."""
-        return self._desk.view.outcomes(message.po_number, message.message_id)
+
+def _told(message: Message | Sent, view: View) -> list[Outcome]:
+    """All that the outcomes of a purchase order say of an id, in order of decision."""
+    return view.outcomes(message.po_number, message.message_id)
+
+
+def _outcome(sent: Sent, view: View) -> Outcome | None:
+    told = [each for each in _told(sent, view) if each.event_id not in sent.before]
+    outcome = next((each for each in told if each.status != "HELD"), told[0] if told else None)
+    if outcome is None or outcome.status == "HELD":
+        return outcome
+    return outcome if view.shows(sent.po_number, outcome) else None
 
 
 def _not_now() -> Problem:

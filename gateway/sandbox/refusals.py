@@ -59,11 +59,11 @@ def _booked(starts_at: str = "2016-03-10T10:00:00Z") -> tuple[Arrival, ...]:
     return (*_accepted(), sent("2016-03-07T11:00:00Z", "SessionBooked", **_booking(starts_at=starts_at)))
 
 
-def _attended() -> tuple[Arrival, ...]:
+def _attended(outcome: str = "ATTENDED") -> tuple[Arrival, ...]:
     at = "2016-03-10T12:00:00Z"
     return (
         *_booked(),
-        sent(at, "AttendanceRecorded", session_id=SESSION, outcome="ATTENDED", recorded_at=at),
+        sent(at, "AttendanceRecorded", session_id=SESSION, outcome=outcome, recorded_at=at),
     )
 
 
@@ -142,7 +142,7 @@ def _of_providers() -> Iterator[Refusal]:
     yield case("ANOTHER_SESSION_BOOKED", *_booked("2016-03-16T10:00:00Z"), **book)
     yield case("SESSION_BEFORE_REFERRAL", *_accepted(), **book | {"starts_at": "2016-03-04T10:00:00Z"})
     yield case("INVALID_DURATION", *_accepted(), **book | {"duration_minutes": 0})
-    yield case("GROUP_SESSION_UNSUITABLE", *_accepted(group_session_restriction="ADDITIONAL_NEEDS"), **book)
+    yield case("GROUP_SESSION_UNSUITABLE", *_accepted(group_session_restriction="SAFETY_MEASURES"), **book)
     yield case("UNKNOWN_SESSION", *_accepted(), **change | {"session_id": "NEVER-BOOKED"})
     yield case("SESSION_NOT_OPEN", *_cancelled_session(), **change)
     yield case("SESSION_ALREADY_STARTED", *_booked(), **change)
@@ -153,6 +153,13 @@ def _of_providers() -> Iterator[Refusal]:
         type="NotificationConfirmed",
         session_id=SESSION,
         notified_at="2016-03-11T10:00:00Z",
+    )
+    yield case(
+        "NOTIFIED_BEFORE_REFERRAL",
+        *_booked(),
+        type="NotificationConfirmed",
+        session_id=SESSION,
+        notified_at="2016-03-04T10:00:00Z",
     )
     yield case("OUTCOME_ALREADY_RECORDED", *_attended(), **came)
     yield case(
@@ -169,7 +176,14 @@ def _of_providers() -> Iterator[Refusal]:
     yield case("NO_WP11", *_attended(), **attach)
     yield case("ATTACHED_BEFORE_WP11", *_attended(), _wp11(), **attach | {"attached_on": "2016-03-10"})
     yield case("INVALID_AMOUNT", *_attended(), **reimburse | {"amount_pence": 0})
-    yield case("NO_ATTENDANCE_TO_REIMBURSE", *_booked(), **reimburse)
+    yield case("NO_ATTENDANCE_TO_REIMBURSE", *_attended("DID_NOT_ATTEND"), **reimburse)
+    yield case(
+        "NO_ALTERNATIVE_REQUESTED",
+        *_accepted(),
+        type="AlternativeSessionNotPossible",
+        reason="No other session before the limit.",
+        told_at=now,
+    )
 
 
 def _of_the_jobcentre() -> Iterator[Refusal]:
@@ -192,6 +206,8 @@ def _of_the_jobcentre() -> Iterator[Refusal]:
     yield case(
         "GROUP_CANNOT_BE_MANDATED", send=referral(annotation=MANDATORY, claimant_group="ESA_C_SUPPORT_GROUP")
     )
+    other = {"basis": "UC_WORKPLAN", "recorded_on": "2016-03-01"}
+    yield case("MANDATION_DOES_NOT_FIT", send=referral(annotation=MANDATORY, mandation=other))
     yield case(
         "UC_MANDATION_NOT_JUSTIFIED",
         send=referral(annotation=MANDATORY, benefit="UC", claimant_group=None),
@@ -209,6 +225,7 @@ def _of_the_jobcentre() -> Iterator[Refusal]:
     yield case(
         "INTERVIEW_BEFORE_REFERRAL", known, send=_wp11("2016-03-14T09:00:00Z", interview_on="2016-03-04")
     )
+    yield case("ISSUED_BEFORE_INTERVIEW", known, send=_wp11("2016-03-14T09:00:00Z", issued_on="2016-03-13"))
     yield case(
         "SUPPORT_GROUP_APPEAL_PENDING",
         referral(f"{on}T09:00:00Z", on, support_group_appeal_pending=True),

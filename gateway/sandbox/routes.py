@@ -11,11 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
-from gateway.api.desk import LONGEST_ID, Desk, answer, read_object
 from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.operation import refusals as codes_of
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
+from gateway.api.requests import LONGEST_ID, read_object
+from gateway.api.responses import answer
+from gateway.api.services import Services
 from gateway.api.views import MessageView
 from gateway.engine.workers import Workers
 from gateway.rules.events import Outcome
@@ -144,13 +146,15 @@ GET_MESSAGE: Final = Operation(
 class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
-    def __init__(self, log: Timed, workers: Workers, desk: Desk, *, settled_s: float = SETTLED_S) -> None:
+    def __init__(
+        self, log: Timed, workers: Workers, services: Services, *, settled_s: float = SETTLED_S
+    ) -> None:
         """settled_s: how long is waited for all to be decided."""
         self._settled_s = settled_s
         self._log = log
         self._workers = workers
-        self._desk = desk
-        self._messages = Messages(desk)
+        self._services = services
+        self._messages = Messages(services)
         self._moving = asyncio.Lock()
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -242,9 +246,9 @@ class Sandbox:
         """What came of a message that was sent here. A provider's own are under /v1, too."""
         message_id = request.match_info["id"]
         if last := self._messages.last(message_id):
-            outcome = self._messages.outcome(last)
+            outcome = await self._messages.outcome(last)
             return answer(request, _pending(last) if outcome is None else _decided(outcome))
-        outcome = self._desk.view.outcome_of_anybody(message_id)
+        outcome = await self._services.asking.ask(lambda view: view.outcome_of_anybody(message_id))
         if outcome is None:
             raise Problem(
                 HTTPStatus.NOT_FOUND,

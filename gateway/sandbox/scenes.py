@@ -8,7 +8,8 @@ from msgspec import Struct
 from consumers import draft
 from gateway.engine.log import Draft
 from gateway.rules.messages import ClaimantGroup
-from gateway.rules.referrals import CAN_BE_MANDATED, MANDATORY, VOLUNTARY
+from gateway.rules.referral import CAN_BE_MANDATED
+from gateway.rules.referrals import MANDATORY, VOLUNTARY
 from gateway.sandbox import PROVIDER
 from schemas.json import parse, parse_instant
 

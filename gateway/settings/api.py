@@ -6,10 +6,14 @@ What they come to together is in gateway/api/callers/.
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+from pydantic import BeforeValidator, Field, IPvAnyNetwork
+from pydantic_settings import BaseSettings, NoDecode
 
 MOST_PER_S: Final = 1_000_000
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class ApiSettings(BaseSettings):
@@ -47,6 +51,23 @@ class ApiSettings(BaseSettings):
     rate_burst: Annotated[
         int, Field(ge=1, le=MOST_PER_S, description="How many of them at once, after a pause.")
     ] = 6000
+    connections_per_address: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MOST_PER_S,
+            description="How many connections one address may have open, unless it is a trusted proxy's.",
+        ),
+    ] = 200
+    trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        NoDecode,
+        BeforeValidator(_listed),
+        Field(
+            description="Addresses of proxies in front of the gateway, or networks such as 10.0.0.0/8, with "
+            "commas between them.",
+        ),
+    ] = ()
 
 
 _REQUESTS: Final = f"is not a number of requests; expected 1 to {MOST_PER_S}"
@@ -58,4 +79,6 @@ EXPECTED: Final = {
     "jwks_file": "is not the name of a file; expected one with a JSON Web Key Set",
     "rate_per_s": _REQUESTS,
     "rate_burst": _REQUESTS,
+    "connections_per_address": f"is not a number of connections; expected 1 to {MOST_PER_S}",
+    "trusted_proxies": "holds what is no address; expected some such as 10.0.0.7,10.1.0.0/16",
 }

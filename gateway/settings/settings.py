@@ -36,6 +36,8 @@ DOTENV: Final = Path(".env")
 class InvalidSettings(UsageError):
     """A setting can't be used; the message says which, and what is expected."""
 
+    code = "BAD_SETTINGS"
+
 
 class Settings(ApiSettings, KafkaSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""

@@ -18,6 +18,9 @@ from gateway.system.unblocked import Unblocked
 
 #: Ids come from outside; a longer one is cut in a log line.
 LONGEST_VALUE: Final = 200
+#: What the gateway itself has to say may be longer.
+OWN_WORDS: Final = frozenset({"error", "reason", "what_to_do", "trace"})
+LONGEST_WORDS: Final = 10_000
 #: A library complains many times a second while the brokers are away: after the first time, so often is told.
 COMPLAINTS_APART_S: Final = 60.0
 #: How long a process that ends waits for whoever reads its log.
@@ -42,6 +45,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
+    "gateway.failed": LogEvent(
+        "error",
+        ("code", "reason", "what_to_do", "trace"),
+        "It ends because of this: the last line of `run` where standard error is no terminal. `code` stays "
+        "the same, the words may change. `trace` is there with --debug only.",
+    ),
     "gateway.gave_up": LogEvent(
         "warning",
         ("after_s",),
@@ -60,6 +69,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "error",
         ("worker", "status"),
         "A worker said what starting it again would not mend; its line above says what. All are stopped.",
+    ),
+    "supervisor.nothing_left": LogEvent(
+        "error",
+        ("worker",),
+        "Records of all partitions of a worker are lost, so it has ended and is not started again; its "
+        "partitions are the others'. Where none is left, all ends with 1.",
     ),
     "supervisor.stopping": LogEvent("info", ("signal",), "It was told to stop, and passes that on."),
     "supervisor.killed": LogEvent(
@@ -86,6 +101,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("connections",),
         "As many connections are open as may be, and more are closed at once; said once a minute at the "
         "most. See who opens them.",
+    ),
+    "http.crowded": LogEvent(
+        "warning",
+        ("connections",),
+        "One address has as many connections open as one may, and more are closed at once; said once a "
+        "minute at the most. See who opens them; where it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
     ),
     "http.failed": LogEvent(
         "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
@@ -127,8 +148,21 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "partition.dropped": LogEvent(
         "warning",
-        ("partition", "error", "again_in_s"),
-        "Something went wrong; what was not committed is dropped, and the partition claimed again.",
+        ("partition", "cause", "operation", "topic", "again_in_s"),
+        "Something went wrong, at what, and on which topic where that is known. What was not committed is "
+        "dropped, and the partition claimed again.",
+    ),
+    "partition.records_lost": LogEvent(
+        "error",
+        ("partition", "error"),
+        "Records of the partition that were not decided are lost; nothing is decided on it until that is "
+        "accepted. See [Lost records](kafka.md#lost-records).",
+    ),
+    "partition.loss_accepted": LogEvent(
+        "warning",
+        ("partition", "topic", "decided", "goes_on"),
+        "Somebody accepted that records are lost: those of the topic from the offset up to which it was "
+        "decided to the one where it goes on.",
     ),
     "step.committed": LogEvent(
         "debug", ("partition", "decided", "records_out"), "A step was decided and has been committed."
@@ -154,14 +188,16 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "A message was on another partition than its key belongs on, and has been put there.",
     ),
     "log.away": LogEvent(
-        "warning", ("error", "again_in_s"), "The brokers can't be used at the moment; they are waited for."
+        "warning",
+        ("error",),
+        "The log can't be used, and is waited for: said once until it is back, however many partitions wait.",
     ),
+    "log.back": LogEvent("info", ("after_s",), "The log can be used again, for all that waited."),
     "disk.filling": LogEvent(
         "warning",
         ("file", "room_mib"),
         "The disk of the log or of the projection has less than 1 GiB left.",
     ),
-    "log.back": LogEvent("info", (), "A broker answers again."),
     "clock.leapt": LogEvent(
         "error",
         ("why", "by_s"),
@@ -176,12 +212,20 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "that instant, and no deadline falls due.",
     ),
     "group.left": LogEvent(
-        "warning", ("error", "again_in_s"), "The consumer group can't be used; it is joined again."
+        "warning",
+        ("error", "again_in_s"),
+        "The consumer group can't be used; it is joined again, which is tried until it works.",
     ),
     "message.failed": LogEvent(
         "error",
         ("partition", "topic", "offset", "error"),
         "The rules raised on a record, twice; it went to gateway.dead-letters. This is a bug: report it.",
+    ),
+    "message.too_large": LogEvent(
+        "warning",
+        ("partition", "topic", "offset"),
+        "What comes of a message, or its letter, is larger than the log takes: it went to "
+        "gateway.dead-letters, in the second case without its content.",
     ),
     "deadline.fell_due": LogEvent(
         "debug", ("partition", "po_number", "events"), "A deadline of a referral has passed."
@@ -198,9 +242,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.token_refused": LogEvent(
         "warning",
-        ("reason", "path", "kid"),
-        "Somebody called the API without a token that is taken. `path` is the kind of path, `kid` the key "
-        "that the token names, where it is a known one.",
+        ("reason", "count", "path", "kid"),
+        "Somebody called the API without a token that is taken: `path` is the kind of path, `kid` the key "
+        "that the token names, where it is a known one. Said of the first for this reason, and then once a "
+        "minute of all that came meanwhile, with how many.",
     ),
     "security.forbidden": LogEvent(
         "warning",
@@ -222,7 +267,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning", (), "The projection was of a log that is no longer there; it is filled from the beginning."
     ),
     "projection.dropped": LogEvent(
-        "warning", ("error", "again_in_s"), "Following the log for those who ask failed; it is tried again."
+        "warning",
+        ("error", "again_in_s"),
+        "Following the log for those who ask failed; it is tried again. Said once for as long as it fails in "
+        "the same way.",
     ),
     "projection.unreadable": LogEvent(
         "warning",
@@ -261,15 +309,19 @@ _FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENT
 def _only_what_is_listed(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
     """Let through only the fields that LOG_EVENTS names, so that nothing else can reach a log by mistake."""
     allowed = _FIELDS.get(event_dict["event"], _ALWAYS)
-    return {key: _short(value) for key, value in event_dict.items() if key in allowed}
+    return {
+        key: _short(value, LONGEST_WORDS if key in OWN_WORDS else LONGEST_VALUE)
+        for key, value in event_dict.items()
+        if key in allowed
+    }
 
 
-def _short(value: object) -> object:
+def _short(value: object, longest: int) -> object:
     """A value that is no longer than it should be, and has nothing in it that a terminal would act on."""
     if not isinstance(value, str):
         return value
-    if len(value) > LONGEST_VALUE:
-        value = value[:LONGEST_VALUE] + "…"
+    if len(value) > longest:
+        value = value[:longest] + "…"
     return value if value.isprintable() else value.encode("unicode_escape").decode()
 
 

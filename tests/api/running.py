@@ -14,6 +14,7 @@ from aiohttp import ClientConnectionError, ClientSession
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.callers.development import key_path, token
+from gateway.api.limits import DEFAULT, Limits
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.log import Draft, Record
 from gateway.engine.workers import Workers
@@ -182,14 +183,16 @@ async def until_ready(session: ClientSession) -> None:
 
 
 @asynccontextmanager
-async def sandbox(path: Path, *, partitions: int = 1, **settings: Any) -> AsyncIterator[Sandbox]:
+async def sandbox(
+    path: Path, *, partitions: int = 1, limits: Limits = DEFAULT, **settings: Any
+) -> AsyncIterator[Sandbox]:
     """A sandbox on a file, new or not, served in this process for as long as the block lasts."""
     port = free_port()
     settings = {"log_url": f"sqlite:///{path}", "http_port": port, **settings}
     given, stop = Settings(**settings), asyncio.Event()
     log = await open_sandbox(path, partitions, LogTables())
     try:
-        async with served(plan_of(given, sandbox=True), log, stop) as workers:
+        async with served(plan_of(given, sandbox=True), log, stop, limits=limits) as workers:
             working = asyncio.create_task(workers.run(stop))
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:

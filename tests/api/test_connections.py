@@ -1,18 +1,23 @@
 """Who opens connections and doesn't read what comes on them holds up nobody else."""
 
 import asyncio
+import gc
 import io
 import socket
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 
 import pytest
 from aiohttp import ClientSession, web
 
-from gateway.api import connection
+from gateway.api.connection import Network, Room
+from gateway.api.limits import DEFAULT, Limits
+from gateway.api.requests import read_body
 from gateway.api.server import application, serving
 from tests.api.conftest import lines
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, in_the_end
 from tests.ports import free_port
 
 #: More than fits what the kernel keeps for a connection.
@@ -20,7 +25,7 @@ MUCH = b"x" * (16 * 2**20)
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[int]:
+async def served(limits: Limits = DEFAULT, trusted: Sequence[Network] = ()) -> AsyncIterator[int]:
     """A server of much; its port."""
 
     async def much(_: web.Request) -> web.Response:
@@ -37,7 +42,8 @@ async def served() -> AsyncIterator[int]:
 
     port = free_port()
     routes = [web.get("/much", much), web.get("/endless", endless), web.get("/little", little)]
-    async with serving(application(routes), "127.0.0.1", port):
+    routes += [web.get("/livez", little), web.get("/readyz", little)]
+    async with serving(application(routes, limits=limits), "127.0.0.1", port, trusted=trusted):
         yield port
 
 
@@ -52,11 +58,11 @@ def head(path: str, more: str = "") -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
 
 
-async def answered(port: int) -> bool:
+async def answered(port: int, path: str = "/little") -> bool:
     """Whether somebody else who connects now is let in."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head("/little", "Connection: close\r\n"))
+        writer.write(head(path, "Connection: close\r\n"))
         answer = await reader.read()
     except ConnectionError:
         return False
@@ -82,15 +88,11 @@ async def until_answered(port: int) -> None:
     ],
     ids=["one", "many", "many small ones", "the last one", "a stream", "one, and then no HTTP"],
 )
-async def test_who_takes_no_answers_is_let_go_and_makes_room(
-    sent: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 1)
-    async with served() as port:
+async def test_who_takes_no_answers_is_let_go_and_makes_room(sent: bytes) -> None:
+    async with served(Limits(connections=1, for_health=0, stalled_s=0.1)) as port:
         held = await asyncio.to_thread(asked, port, sent[:1])
         with held:
             assert not await answered(port)
-            monkeypatch.setattr(connection, "STALLED_S", 0.1)
             held.setblocking(False)
             sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(held, sent[1:]))
             await until_answered(port)
@@ -98,10 +100,8 @@ async def test_who_takes_no_answers_is_let_go_and_makes_room(
             await asyncio.gather(sending, return_exceptions=True)
 
 
-async def test_who_takes_an_answer_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "STALLED_S", 0.001)
-    monkeypatch.setattr(connection, "LEAST_TAKEN", 0)
-    async with served() as port:
+async def test_who_takes_an_answer_slowly_gets_all_of_it() -> None:
+    async with served(Limits(stalled_s=0.001, least_taken=0)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head("/much", "Connection: close\r\n"))
         found = 0
@@ -113,12 +113,9 @@ async def test_who_takes_an_answer_slowly_gets_all_of_it(monkeypatch: pytest.Mon
         writer.close()
 
 
-async def test_more_connections_than_there_is_room_for_are_closed_at_once(
-    told: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is told once, not each time; and when one of them has gone there is room."""
-    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
-    async with served() as port:
+async def test_more_connections_than_there_is_room_for_are_closed_at_once(told: io.StringIO) -> None:
+    """It is logged once, not each time; and when one of them has gone there is room."""
+    async with served(Limits(connections=3, for_health=0)) as port:
         held = [await asyncio.to_thread(asked, port, head("/little")) for _ in range(3)]
         for _ in range(5):
             assert not await answered(port)
@@ -129,6 +126,71 @@ async def test_more_connections_than_there_is_room_for_are_closed_at_once(
             await until_answered(port)
         for each in held:
             each.close()
+
+
+async def test_what_a_broken_connection_has_sent_is_freed_without_looking_for_cycles() -> None:
+    """Else a thousand of them would keep a thousand bodies until enough objects are there to look."""
+    begun: list[weakref.ref[web.Request]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        begun.append(weakref.ref(request))
+        return web.Response(body=await read_body(request, 2**20, PATIENCE_S))
+
+    port = free_port()
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(application([web.post("/", take)]), "127.0.0.1", port):
+            for number in range(5):
+                sent = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50_000
+                with await asyncio.to_thread(asked, port, sent):
+                    await in_the_end(lambda number=number: len(begun) > number)  # type: ignore[misc]
+            await in_the_end(lambda: not any(each() for each in begun))
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("limits", [Limits(connections=2), Limits(an_address=2)])
+async def test_who_takes_all_connections_leaves_room_for_health(limits: Limits, told: io.StringIO) -> None:
+    """Be they all there are, or all that one address may have."""
+    async with served(limits) as port:
+        held = [await asyncio.to_thread(asked, port, b"GET / HTTP/1.1\r\nX-") for _ in range(2)]
+        for _ in range(10):
+            assert await answered(port, "/livez")
+            assert await answered(port, "/readyz")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/little"))
+        refused = await reader.read()  # and the connection ends
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"TOO_MANY_CONNECTIONS" in refused
+        writer.close()
+        for each in held:
+            each.close()
+        await until_answered(port)
+    assert len(lines(told, "http.full") + lines(told, "http.crowded")) == 1
+
+
+async def test_a_trusted_proxy_may_have_all_connections() -> None:
+    async with served(Limits(an_address=1), [ip_network("127.0.0.0/8")]) as port:
+        held = [await asyncio.to_thread(asked, port, head("/little")) for _ in range(5)]
+        assert await answered(port)
+        for each in held:
+            each.close()
+
+
+def test_addresses_are_counted_apart_and_half_of_an_ipv6_address_is_one() -> None:
+    room = Room(Limits(an_address=1, for_health=0), [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")])
+
+    def taken(peer: str) -> bool:
+        return room.take(peer, 0) is not None
+
+    assert [taken(peer) for peer in ("192.0.2.1", "192.0.2.1", "192.0.2.2")] == [True, False, True]
+    assert [taken(peer) for peer in ("::ffff:192.0.2.3", "192.0.2.3")] == [True, False]
+    assert [taken(peer) for peer in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")] == [True, False, True]
+    assert all(taken(peer) for peer in ("10.1.2.3", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8:1::1") * 2)
+    assert [taken(peer) for peer in ("fe80::1%eth0", "fe80::2%eth0")] == [True, False]
+    room.leave("any", "192.0.2.1")
+    assert taken("192.0.2.1")
 
 
 @pytest.mark.parametrize(

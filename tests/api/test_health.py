@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api.server import application, serving
 from gateway.backends.embedded.log import EmbeddedClaim, EmbeddedLog
-from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Lost, Restored
+from gateway.engine.log import Assignment, Batch, Commit, Draft, LogBusy, Loss, Lost, RecordsLost, Restored
 from gateway.settings.settings import InvalidSettings
 from gateway.system.errors import UserError
 from tests.api.serving import Answer, gateway
@@ -49,7 +49,7 @@ async def test_ready_when_all_that_is_assigned_is_restored_and_decided(path: Pat
     async with gateway(path, partitions=2) as served:
         answer = await served.until(is_ready)
         assert answer.type == "application/json"
-        each = {"owned": True, "trouble": None, "lag_records": 0, "lag_s": 0.0}
+        each = {"owned": True, "lost": False, "trouble": None, "lag_records": 0, "lag_s": 0.0}
         there = {"0": each, "1": each}
         assert answer.json == {
             "ready": True,
@@ -108,6 +108,7 @@ async def test_a_log_that_is_away_is_waited_for_and_the_reason_told(path: Path) 
         assert answer.json["reasons"] == [f"partition 0: {trouble}"]
         assert answer.json["partitions"]["0"] == {
             "owned": False,
+            "lost": False,
             "trouble": trouble,
             "lag_records": None,
             "lag_s": None,
@@ -144,6 +145,22 @@ async def test_one_partition_in_trouble_is_enough_not_to_be_ready(path: Path) ->
         answer = await served.until(says("partition 1: it is away"))
         await served.until(lambda answer: answer.json["partitions"]["0"]["owned"])
         assert not answer.json["ready"]
+
+
+async def test_a_partition_whose_records_are_lost_is_told_apart(path: Path) -> None:
+    """And the others go on."""
+
+    def claim(partition: int) -> None:
+        if partition == 1:
+            raise RecordsLost(1, [Loss("jobcentre.wp11", 3, 7, "offsets 3 to 6 were deleted")])
+
+    async with gateway(path, partitions=2, prepare=lambda log: claims_as(log, claim)) as served:
+        answer = await served.until(says("records of partition 1 are lost (offsets 3 to 6 were deleted)"))
+        await served.until(lambda answer: answer.json["partitions"]["0"]["owned"])
+        assert [each["lost"] for each in answer.json["partitions"].values()] == [False, True]
+        metrics = (await served.ask("/metrics")).text
+        assert 'gateway_partition_records_lost{partition="0"} 0.0' in metrics
+        assert 'gateway_partition_records_lost{partition="1"} 1.0' in metrics
 
 
 async def test_not_ready_while_a_state_is_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

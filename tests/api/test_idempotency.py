@@ -3,21 +3,27 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession
 
+from consumers import draft
+from gateway.api.idempotency import Ask, Idempotency, Message, Name
+from gateway.api.limits import Limits
 from schemas.codec import decode
+from schemas.json import parse
 from tests.api.running import ACCEPTED, NOW, Answer, Client, Sandbox, booking, process, sandbox, until_ready
 from tests.cli.running import Json
 
 TOPIC = "provider.session-records"
 EARLIER = ACCEPTED | {"accepted_at": "2016-03-14T08:00:00Z"}
 MINE, OTHER = "UC-MANDATORY", "UC-VOLUNTARY"
-PLAN_PATH = "/v1/delivery-plan"
+PLANS_PATH = "/v1/delivery-plans"
+PLAN_PATH = f"{PLANS_PATH}/CPA01"
 PLAN: Json = {
-    "contract_package_area": "CPA01",
     "formats": ["GROUP"],
     "group_size": 10,
     "timings": "Mondays at ten",
@@ -124,6 +130,95 @@ async def test_another_providers_key_is_another_key(served: Sandbox, provider: C
     assert (await both.get("/v1/messages/a?provider_id=PRV02")).json["po_number"] == "PO-OTHER"
 
 
+async def test_a_key_is_a_callers_for_all_its_providers(served: Sandbox, provider: Client) -> None:
+    """Whether a record, a line of an upload or a plan came with it."""
+    await provider.new_referral("PO-OTHER", provider_id="PRV02")
+    both = served.client("PRV01", "PRV02")
+    first = await both.record(MINE, "a")
+    assert first.status == 200
+    is_reused(await both.record("PO-OTHER", "a"))
+    is_reused(await both.send("PUT", f"{PLAN_PATH}?provider_id=PRV02", PLAN, Idempotency_Key="a"))
+    assert (await both.send("PUT", f"{PLAN_PATH}?provider_id=PRV02", PLAN, Idempotency_Key="p")).status == 200
+    is_reused(await both.record("PO-OTHER", "p"))
+    is_reused(await both.send("PUT", f"{PLAN_PATH}?provider_id=PRV01", PLAN, Idempotency_Key="p"))
+    line = {**ACCEPTED, "message_id": "a", "po_number": "PO-OTHER"}
+    body = json.dumps(line).encode()
+    refused = await both.ask("POST", "/v1/uploads", data=body, Content_Type="application/jsonl")
+    assert [each["field"] for each in refused.json["mistakes"]] == ["message_id"]
+    assert (await both.record(MINE, "a")).body == first.body
+    assert await put(served, "a") == 1
+
+
+async def test_two_callers_of_one_provider_have_keys_of_their_own(served: Sandbox, provider: Client) -> None:
+    """But one referral takes an id once."""
+    other = served.client("PRV01", "PRV03")
+    assert (await provider.record(MINE, "a")).status == 200
+    is_reused(await other.record(MINE, "a", EARLIER))
+    assert (await other.record(OTHER, "a")).status == 200
+    found = (await other.get("/v1/messages/a")).json
+    assert (found["po_number"], [each["po_number"] for each in found["others"]]) == (OTHER, [MINE])
+    found = (await provider.get("/v1/messages/a")).json
+    assert (found["po_number"], [each["po_number"] for each in found["others"]]) == (MINE, [OTHER])
+
+
+async def test_who_waits_for_a_record_where_another_one_was_decided_is_refused(
+    provider: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where both have come at one moment to two processes, of which neither could know of the other's."""
+    value = {"message_id": "a", "po_number": MINE, "provider_id": "PRV01"} | EARLIER
+    del value["type"]
+    earlier, taken = draft(parse("ReferralAccepted", value)), Idempotency.take
+
+    async def too_late(self: Idempotency, messages: Mapping[Name, Message], ask: Ask) -> frozenset[Name]:
+        await self._posting.put([earlier, *(each.draft for each in messages.values())])
+        return frozenset()
+
+    monkeypatch.setattr(Idempotency, "take", too_late)
+    is_reused(await provider.record(MINE, "a"))
+    monkeypatch.setattr(Idempotency, "take", taken)
+    is_reused(await provider.record(MINE, "a"))
+    assert (await provider.record(MINE, "a", EARLIER)).json["status"] == "APPLIED"
+    assert (await provider.get("/v1/messages/a")).json["status"] == "APPLIED"
+
+
+async def test_a_plan_that_was_replaced_stays_replaced_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with sandbox(path) as served:
+        provider = served.client()
+        for key, size in (("p1", 1), ("p2", 2), ("p3", 3)):
+            await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": size}, Idempotency_Key=key)
+    async with sandbox(path) as served:
+        provider = served.client()
+        again = await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": 1}, Idempotency_Key="p1")
+        assert (again.status, again.json["group_size"]) == (200, 1)
+        is_reused(await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": 4}, Idempotency_Key="p2"))
+        is_reused(await provider.send("PUT", f"{PLANS_PATH}/CPA02", PLAN, Idempotency_Key="p1"))
+        (plan,) = (await provider.get(PLANS_PATH)).json["delivery_plans"]
+        assert (plan["message_id"], plan["group_size"]) == ("p3", 3)
+
+
+async def test_each_area_has_a_plan_and_there_are_so_many_at_the_most(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(plans_of_provider=2)) as served:
+        provider = served.client()
+        for area in ("CPA02", "CPA/01"):
+            put = await provider.send("PUT", f"{PLANS_PATH}/{quote(area, safe='')}", PLAN)
+            assert (put.status, put.json["contract_package_area"]) == (200, area)
+        full = await provider.send("PUT", f"{PLANS_PATH}/CPA03", PLAN)
+        assert (full.status, full.code) == (409, "TOO_MANY_PLANS")
+        assert (await provider.send("PUT", f"{PLANS_PATH}/CPA02", PLAN | {"group_size": 7})).status == 200
+        plans = (await provider.get(PLANS_PATH)).json["delivery_plans"]
+        assert [(each["contract_package_area"], each["group_size"]) for each in plans] == [
+            ("CPA/01", 10),
+            ("CPA02", 7),
+        ]
+        # Others have plans of their own for the same areas.
+        assert (await served.client("PRV02").send("PUT", f"{PLANS_PATH}/CPA03", PLAN)).status == 200
+        for wrong in ({"contract_package_area": "CPA02"}, {"message_id": "x"}):
+            refused = await provider.send("PUT", f"{PLANS_PATH}/CPA02", PLAN | wrong)
+            assert (refused.status, refused.code) == (400, "INVALID_PLAN")
+        assert (await provider.send("PUT", f"{PLANS_PATH}/{'x' * 101}", PLAN)).code == "INVALID_PLAN"
+
+
 @pytest.mark.parametrize(
     "key", ["", " ", "x" * 101, "a b", "é", '"', '"a', 'a"', '""', "a\tb", ".", "..", '".."']
 )
@@ -222,8 +317,8 @@ async def test_a_plan_is_put_once_and_a_late_repetition_does_not_bring_it_back(
     newer = await provider.send("PUT", PLAN_PATH, PLAN | {"group_size": 12}, Idempotency_Key="p2")
     late = await provider.send("PUT", PLAN_PATH, PLAN, Idempotency_Key="p1")
     assert (late.status, late.body) == (200, first.body)
-    assert (await provider.get(PLAN_PATH)).json["delivery_plans"] == [newer.json]
-    assert len(await served.records(topic)) == 2
+    assert (await provider.get(PLANS_PATH)).json["delivery_plans"] == [newer.json]
+    assert len(await served.records(topic)) == 1, "the last one of an area is kept"
 
 
 async def test_a_records_key_is_no_plans_key(provider: Client) -> None:

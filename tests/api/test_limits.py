@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api import desk, records, server
+from gateway.api.limits import Limits
 from gateway.api.rate import Rate
+from gateway.api.requests import LARGEST_BODY
 from tests.api.running import ACCEPTED, Client, Sandbox, sandbox
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S
@@ -20,7 +21,7 @@ from tests.patience import PATIENCE_S
 MINE = "UC-MANDATORY"
 PATH = f"/v1/referrals/{MINE}/records"
 #: What unpacks to a hundred times the largest body.
-BOMB = b" " * (100 * desk.LARGEST_BODY)
+BOMB = b" " * (100 * LARGEST_BODY)
 
 
 async def post(provider: Client, data: bytes, **headers: str) -> tuple[int, str]:
@@ -34,7 +35,7 @@ async def post(provider: Client, data: bytes, **headers: str) -> tuple[int, str]
 
 async def test_a_body_that_is_too_large_is_refused(provider: Client) -> None:
     reason = json.dumps({"type": "ReferralRejected", "reason": "", "rejected_at": ACCEPTED["accepted_at"]})
-    room = desk.LARGEST_BODY - len(reason)
+    room = LARGEST_BODY - len(reason)
     fits, does_not = (reason.replace('""', f'"{"x" * more}"').encode() for more in (room, room + 1))
     assert await post(provider, does_not) == (413, "TOO_LARGE")
     assert await post(provider, fits, Prefer="wait=20") == (200, "APPLIED")
@@ -43,7 +44,7 @@ async def test_a_body_that_is_too_large_is_refused(provider: Client) -> None:
 @pytest.mark.parametrize("packed", [gzip.compress(BOMB), zlib.compress(BOMB)], ids=["gzip", "deflate"])
 async def test_a_body_that_unpacks_to_too_much_is_refused(packed: bytes, provider: Client) -> None:
     encoding = "gzip" if packed[:2] == b"\x1f\x8b" else "deflate"
-    assert len(packed) < desk.LARGEST_BODY
+    assert len(packed) < LARGEST_BODY
     assert await post(provider, packed, Content_Encoding=encoding) == (413, "TOO_LARGE")
 
 
@@ -102,10 +103,22 @@ async def test_a_body_that_does_not_unpack_is_refused(tmp_path: Path) -> None:
         for coding, pack in (PACKED[how] for how in ("gzip", "deflate", "a bare deflate")):
             packed = pack(body)
             cut = [packed[:most] for most in range(len(packed))]
-            for wrong in (*cut, packed + b"{", packed + packed, packed + bytes(1)):
+            again = () if coding == "gzip" else (packed + packed,)
+            for wrong in (*cut, *again, packed + b"{", packed + bytes(1)):
                 unpacked = await post(provider, wrong, Content_Encoding=coding)
                 assert unpacked == (400, "UNREADABLE_BODY"), (coding, len(wrong))
         assert (await provider.record(MINE, "a")).status == 200
+
+
+async def test_a_gzip_body_may_have_several_members(provider: Client) -> None:
+    """As `cat a.gz b.gz` makes one."""
+    body = json.dumps(ACCEPTED).encode()
+    members = [gzip.compress(part) for part in (b"", body[:7], b"", body[7:], b"")]
+    assert await post(provider, b"".join(members), Content_Encoding="gzip") == (202, "PENDING")
+    for wrong in (b"".join(members)[:-1], b"".join((*members, members[0][:5])), members[0] * 1_500):
+        assert await post(provider, wrong, Content_Encoding="gzip") == (400, "UNREADABLE_BODY")
+    bomb = gzip.compress(b" " * (LARGEST_BODY // 2)) * 3
+    assert await post(provider, bomb, Content_Encoding="gzip") == (413, "TOO_LARGE")
 
 
 async def test_an_upload_that_was_cut_between_two_records_is_refused(
@@ -283,14 +296,10 @@ def head_of(provider: Client, path: str = PATH, *, content_type: str = "applicat
         ("/sandbox/clock", "application/json"),
     ],
 )
-async def test_a_body_that_comes_too_slowly_is_given_up(
-    path: str, content_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_body_that_comes_too_slowly_is_given_up(path: str, content_type: str, tmp_path: Path) -> None:
     """Who sends a byte now and then holds nothing for ever."""
-    monkeypatch.setattr(desk, "BODY_S", 0.2)
-    monkeypatch.setattr("gateway.api.uploads.UPLOAD_S", 0.2)
-    monkeypatch.setattr(server, "LINGER_S", 0.1)
-    async with sandbox(tmp_path / "gateway.db") as served:
+    limits = Limits(body_s=0.2, upload_s=0.2, linger_s=0.1)
+    async with sandbox(tmp_path / "gateway.db", limits=limits) as served:
         head = head_of(served.client(), path, content_type=content_type)
         reader, writer = await raw(served, head, b"{")
         async with asyncio.timeout(PATIENCE_S):
@@ -314,14 +323,19 @@ async def _some(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTT", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: "])
-async def test_a_connection_that_asks_for_nothing_is_closed(
-    sent: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_connection_whose_headers_do_not_come_is_closed(
+    before: bytes, sent: bytes, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(server, "IDLE_S", 0.3)
-    async with sandbox(tmp_path / "gateway.db") as served:
-        reader, writer = await raw(served, sent)
+    """Also where a request has come before; then it may be silent for longer."""
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(headers_s=0.3, idle_s=1)) as served:
+        reader, writer = await raw(served, before)
+        if before:
+            await reader.readuntil(b"alive\n")
+        writer.write(sent)
         async with asyncio.timeout(PATIENCE_S):
-            await reader.read()
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
         writer.close()
 
 
@@ -375,10 +389,12 @@ async def test_an_upload_costs_as_much_as_its_records(tmp_path: Path) -> None:
         assert (answer.status, answer.json["records"]) == (202, 20)
 
 
-async def test_a_referral_takes_so_many_records_and_no_more(
-    provider: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(records, "MOST_RECORDS", 4)
+async def test_a_referral_takes_so_many_records_and_no_more(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(records_of_referral=4)) as served:
+        await _fill(served.client())
+
+
+async def _fill(provider: Client) -> None:
     known = 1  # the referral's own message
     objection = {"type": "GroupObjection", "raised_at": ACCEPTED["accepted_at"]}
     for number in range(known, 4):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -237,6 +238,9 @@ class Copying(ReadModel):
         super().__init__()
         self.behind, self.trouble = 0, None
         self.filled.set()
+
+    async def reach(self, topics: Sequence[str]) -> None:
+        """Nothing is behind."""
 
     def unreadable(self, error: sqlite3.Error) -> None:
         """Nobody reads it."""

@@ -8,7 +8,6 @@ from tests.api.conftest import lines
 from tests.api.running import Client, Sandbox, booking
 
 PLAN = {
-    "contract_package_area": "CPA01",
     "formats": ["GROUP"],
     "group_size": 10,
     "timings": "weekly",
@@ -43,9 +42,9 @@ async def test_it_sees_the_referrals_of_all_of_them(prime: Client) -> None:
 
 async def test_a_record_is_that_of_the_referrals_provider(prime: Client, served: Sandbox) -> None:
     assert (await prime.record("OF-PRV02", "a")).status == 200
-    assert (await prime.record("UC-MANDATORY", "a")).status == 200
+    assert (await prime.record("UC-MANDATORY", "b")).status == 200
     assert (await served.client("PRV02").get("/v1/messages/a")).json["po_number"] == "OF-PRV02"
-    assert (await served.client("PRV01").get("/v1/messages/a")).json["po_number"] == "UC-MANDATORY"
+    assert (await served.client("PRV01").get("/v1/messages/b")).json["po_number"] == "UC-MANDATORY"
     refused = await prime.record("OF-PRV03", "a")
     assert (refused.status, refused.code) == (404, "UNKNOWN_REFERRAL")
 
@@ -72,15 +71,17 @@ async def test_a_session_shows_the_bookings_of_both(prime: Client) -> None:
 
 async def test_a_delivery_plan_is_that_of_one_provider(prime: Client) -> None:
     """WP19 ¶24."""
-    refused = await prime.send("PUT", "/v1/delivery-plan", PLAN)
+    refused = await prime.send("PUT", "/v1/delivery-plans/CPA01", PLAN)
     assert (refused.status, refused.code, refused.json["field"]) == (400, "PROVIDER_NEEDED", "provider_id")
-    put = await prime.send("PUT", "/v1/delivery-plan?provider_id=PRV02", PLAN)
+    put = await prime.send("PUT", "/v1/delivery-plans/CPA01?provider_id=PRV02", PLAN)
     assert (put.status, put.json["provider_id"]) == (200, "PRV02")
-    asked = await prime.get("/v1/delivery-plan")
+    asked = await prime.get("/v1/delivery-plans")
     assert asked.json == {"delivery_plans": [put.json]}
 
 
-@pytest.mark.parametrize("path", ["/v1/referrals", "/v1/instructions", "/v1/sessions/S", "/v1/delivery-plan"])
+@pytest.mark.parametrize(
+    "path", ["/v1/referrals", "/v1/instructions", "/v1/sessions/S", "/v1/delivery-plans"]
+)
 async def test_a_provider_that_the_token_does_not_name_is_refused(
     path: str, prime: Client, told: io.StringIO
 ) -> None:

@@ -1,5 +1,6 @@
 """A token is taken when it is good in every respect, and else refused, logged once, and shown nowhere."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from jwt import PyJWK
 from jwt.algorithms import ECAlgorithm
 
-from gateway.api.callers.verifying import LEEWAY_S, TokenRefused, header_of, verify
+from gateway.api.callers.verifying import LEEWAY_S, Caller, TokenRefused, header_of, verify
 from gateway.api.security import REASONS
 from gateway.system import telemetry
 from tests.api.tokens import (
@@ -41,6 +42,7 @@ from tests.api.tokens import (
     token,
     usual_keys,
 )
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def is_refused(answer: Answer, reason: str, given: str, served: Served, told: io
     assert served.refused == [reason]
     (line,) = lines(told, "security.token_refused")
     assert (line["reason"], line["path"]) == (reason, "/v1/referrals/{po}")
-    assert set(line) <= {"event", "level", "timestamp", "reason", "path", "kid"}
+    assert set(line) <= {"event", "level", "timestamp", "reason", "path", "kid", "count"}
     assert line.get("kid") in {None, "rsa", "ec", "ed"}
     shown = told.getvalue() + json.dumps(answer.body) + str(answer.headers)
     assert PO_NUMBER not in shown
@@ -152,7 +154,7 @@ async def test_a_token_that_does_not_say_by_which_of_several_keys_is_refused(
         ({"provider_id": None, "scope": "gateway:operate"}, []),
         ({"provider_id": [], "scope": "gateway:operate"}, []),
         ({"aud": ["other", AUDIENCE]}, ["PRV01"]),
-        ({"iat": None, "nbf": None, "sub": None, "scope": None}, ["PRV01"]),
+        ({"iat": None, "nbf": None, "scope": None}, ["PRV01"]),
         ({"exp": NOW_S - LEEWAY_S + 1}, ["PRV01"]),
         ({"nbf": NOW_S + LEEWAY_S, "iat": NOW_S + LEEWAY_S}, ["PRV01"]),
     ],
@@ -174,7 +176,7 @@ NO_CLAIMS: Mapping[str, list[object]] = {
         *("P" * 101, ["P" * 101], [f"P{n}" for n in range(101)]),
     ],
     "scope": [["gateway:operate"], 1, {}],
-    "sub": [1, "s" * 257],
+    "sub": [None, "", 1, "s" * 257],
 }
 
 
@@ -429,6 +431,33 @@ async def test_a_bad_token_is_not_remembered_as_good(api: Served) -> None:
     for _ in range(2):
         assert (await api.bearing(bad)).code == "TOKEN_SIGNATURE"
     assert api.refused == ["signature"] * 2
+
+
+async def test_refused_tokens_of_a_kind_have_one_line_until_a_minute_is_over(told: io.StringIO) -> None:
+    """Then one for all that came meanwhile; nobody fills a disk with them."""
+    async with served(fixed_keyring(usual_keys()), logged_apart_s=0.1) as api:
+        for _ in range(20):
+            await api.bearing(token(aud="other"))
+            await api.bearing("none")
+        counted = {"audience": 0, "malformed": 0}
+        async with asyncio.timeout(PATIENCE_S):
+            while set(counted.values()) != {20}:
+                await asyncio.sleep(0.01)
+                for reason in counted:
+                    found = lines(told, "security.token_refused")
+                    counted[reason] = sum(line["count"] for line in found if line["reason"] == reason)
+        first = lines(told, "security.token_refused")[0]
+        assert (first["count"], first["path"]) == (1, "/v1/referrals/{po}")
+        assert api.refused == ["audience", "malformed"] * 20
+
+
+def test_a_caller_is_an_issuer_and_a_subject() -> None:
+    callers = [
+        Caller(frozenset(), frozenset(), subject, 0, issuer=issuer)
+        for issuer, subject in (("a", "bc"), ("ab", "c"), ("a", "b"), ("", "abc"), ("1:a", "bc"))
+    ]
+    assert len({caller.id for caller in callers}) == len(callers)
+    assert callers[0].id == Caller(frozenset({"P"}), frozenset({"s"}), "bc", 9, "kid", "a").id
 
 
 def test_all_reasons_have_words() -> None:

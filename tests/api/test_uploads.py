@@ -5,15 +5,16 @@ import csv
 import io
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.api import uploads
+from gateway.api.limits import DEFAULT, Limits
 from gateway.rules.events import Outcome
 from schemas.codec import decode
 from tests.api.conftest import lines
-from tests.api.running import NOW, Answer, Client, Sandbox
+from tests.api.running import NOW, Answer, Client, Sandbox, sandbox
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S
 
@@ -109,16 +110,18 @@ async def test_mistakes_can_be_had_as_a_file_for_people(provider: Client) -> Non
     assert [(row["line"], row["field"]) for row in found] == [("1", "po_number")]
 
 
-async def test_an_upload_that_comes_again_gets_the_same_answer_and_puts_nothing(
-    served: Sandbox, provider: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_upload_that_comes_again_gets_the_same_answer_and_puts_nothing(tmp_path: Path) -> None:
     """Also where the referral could not take as many once more."""
-    monkeypatch.setattr(uploads, "MOST_RECORDS", 8)
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(records_of_referral=8)) as served:
+        await _again(served, served.client())
+
+
+async def _again(served: Sandbox, provider: Client) -> None:
     records = [objection(number) for number in range(5)]
     first = await upload(provider, rows(*records), CSV)
     assert first.status == 202, first.body
     put = await served.records(TOPIC)
-    again = await asyncio.gather(*(upload(provider, rows(*records), CSV) for _ in range(4)))
+    again = await asyncio.gather(*(upload(provider, rows(*records), CSV) for _ in range(2)))
     assert {(answer.status, answer.body) for answer in again} == {(202, first.body)}
     assert await served.records(TOPIC) == put
     # With more in it, what is new is put.
@@ -140,11 +143,10 @@ async def test_uploads_and_records_at_one_time_are_each_taken_once(served: Sandb
     one = {name: value for name, value in some[30].items() if name not in {"message_id", "po_number"}}
     answers = await asyncio.gather(
         upload(provider, json_lines(*some[:40])),
-        upload(provider, json_lines(*some[20:])),
         provider.record("UC-MANDATORY", "m30", one, wait=None),
-        upload(provider, rows(*some), CSV),
+        upload(provider, rows(*some[20:]), CSV),
     )
-    assert [answer.status for answer in answers] == [202, 202, 202, 202]
+    assert [answer.status for answer in answers] == [202, 202, 202]
     await provider.clock("2016-03-14T09:00:01Z")
     outcomes = Counter(
         key for record in await served.records("gateway.outcomes") for key in _ids(record.value or b"")
@@ -185,21 +187,19 @@ async def test_what_holds_no_records_is_a_mistake(body: bytes, kind: str, provid
     assert answer.json["mistakes"]
 
 
-async def test_an_upload_that_is_too_large_is_refused(
-    provider: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uploads, "LARGEST_UPLOAD", 1_000)
-    assert (await upload(provider, json_lines(*map(objection, range(20))))).code == "TOO_LARGE"
+async def test_an_upload_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(largest_upload=1_000)) as served:
+        refused = await upload(served.client(), json_lines(*map(objection, range(20))))
+        assert (refused.status, refused.code) == (413, "TOO_LARGE")
 
 
-async def test_more_records_than_a_referral_takes_are_a_mistake(
-    served: Sandbox, provider: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uploads, "MOST_RECORDS", 5)
-    before = await served.records(TOPIC)
-    answer = await upload(provider, json_lines(*map(objection, range(5)), accepted(9, "UC-VOLUNTARY")))
-    assert [each["line"] for each in answer.json["mistakes"]] == [1, 2, 3, 4, 5]
-    assert await served.records(TOPIC) == before
+async def test_more_records_than_a_referral_takes_are_a_mistake(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(records_of_referral=5)) as served:
+        before = await served.records(TOPIC)
+        body = json_lines(*map(objection, range(5)), accepted(9, "UC-VOLUNTARY"))
+        answer = await upload(served.client(), body)
+        assert [each["line"] for each in answer.json["mistakes"]] == [1, 2, 3, 4, 5]
+        assert await served.records(TOPIC) == before
 
 
 async def test_a_prime_contractor_uploads_for_all_its_providers(served: Sandbox) -> None:
@@ -212,21 +212,21 @@ async def test_a_prime_contractor_uploads_for_all_its_providers(served: Sandbox)
     assert [(each["line"], each["field"]) for each in only.json["mistakes"]] == [(1, "po_number")]
 
 
-async def test_uploads_that_wait_are_limited(provider: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST_WAITING", 0)
-    answer = await upload(provider, json_lines(objection(1)))
+async def test_uploads_that_wait_are_limited(tmp_path: Path) -> None:
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(uploads_waiting=0)) as served:
+        answer = await upload(served.client(), json_lines(objection(1)))
     assert (answer.status, answer.code) == (503, "TRY_AGAIN")
     assert int(answer.headers["Retry-After"]) > 0
 
 
 async def test_uploads_of_one_caller_that_come_slowly_are_limited_and_keep_nobody_else_out(
-    served: Sandbox, provider: Client, monkeypatch: pytest.MonkeyPatch
+    served: Sandbox, provider: Client
 ) -> None:
     head = (
         "POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/jsonl\r\n"
         f"Content-Length: 1000\r\nAuthorization: Bearer {provider.token}\r\n\r\n"
     ).encode()
-    slow = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(uploads.MOST_COMING)]
+    slow = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(DEFAULT.uploads_of_caller)]
     for _, writer in slow:
         writer.write(head)
         await writer.drain()

@@ -19,7 +19,7 @@ from gateway.api.callers.authenticating import MOST_REMEMBERED
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import read_keys
 from gateway.api.problems import answer_with_problems
-from gateway.api.security import none_of_theirs
+from gateway.api.security import LOGGED_APART_S, none_of_theirs
 from tests.patience import PATIENCE_S
 
 ISSUER: Final = "https://issuer.example"
@@ -170,7 +170,11 @@ def fixed_keyring(document: bytes) -> Keyring:
 
 @asynccontextmanager
 async def served(
-    keyring: Keyring, issuer: str = ISSUER, audience: str = AUDIENCE, most_remembered: int = MOST_REMEMBERED
+    keyring: Keyring,
+    issuer: str = ISSUER,
+    audience: str = AUDIENCE,
+    most_remembered: int = MOST_REMEMBERED,
+    logged_apart_s: float = LOGGED_APART_S,
 ) -> AsyncIterator[Served]:
     """An API whose answers say who asked. It is NOW_S for as long as the block lasts."""
     refused: list[str] = []
@@ -178,7 +182,7 @@ async def served(
         keyring,
         issuer=issuer,
         audience=audience,
-        refusals=Refusals(refused.append),
+        refusals=Refusals(refused.append, apart_s=logged_apart_s),
         most_remembered=most_remembered,
     )
 

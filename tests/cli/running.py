@@ -30,7 +30,11 @@ class Ended(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """The one line on standard error."""
+        """The one line on standard error, or what the last one says where that is a log."""
+        if self.err.startswith("{"):
+            failed = json.loads(self.err.splitlines()[-1])
+            assert failed["event"] == "gateway.failed", self.err
+            return "; ".join(filter(None, (failed["reason"], failed["what_to_do"])))
         assert self.err.count("\n") == 1, self.err
         assert self.err.startswith("gateway: "), self.err
         assert "Traceback" not in self.err

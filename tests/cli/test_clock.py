@@ -88,7 +88,7 @@ class Machine:
         """Send something: the status, and the code of a problem."""
         token = self.command("token", "--provider", "PRV01").stdout.decode().strip()
         request = Request(
-            f"http://127.0.0.1:{self.port}/v1/delivery-plan",
+            f"http://127.0.0.1:{self.port}/v1/delivery-plans/CPA01",
             json.dumps({"plan": "All of it."}).encode(),
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             method="PUT",

@@ -36,20 +36,24 @@ Purchase order PO1, in London's time
                    = applied  [WP19 ¶3]
 14 Mar 2016 12:00  provider: books a group session for 18 Mar 2016 10:00  \
 (message PO1-SessionBooked-2016-03-14T12:00:00Z)
+                   → Jobcentre: a session is booked, mandatory, 18 Mar 2016 10:00, session S1  [WP19 ¶2]
                    = applied  [WP19 ¶2]
 18 Mar 2016 12:00  provider: the participant did not come  \
 (message PO1-AttendanceRecorded-2016-03-18T12:00:00Z)
                    → Jobcentre: the participant did not come, session S1  \
 [WP19 Mandatory participant does not attend Information Session]
-                   → decision maker: failure to undertake work related activity, session S1  \
+                   → decision maker: failure to undertake work related activity, \
+the participant did not come, session S1  \
 [UCGS Claimant fails to attend after the mandated group session has taken place]
+                   → provider: arrange another session, session S1  [WP19 ¶8]
                    = applied  [WP19 Mandatory participant does not attend Information Session]
 21 Mar 2016 12:00  provider: the participant objects to a group  \
 (message PO1-GroupObjection-2016-03-21T12:00:00Z)
                    = refused: a date or time in the message lies after the moment it arrived; \
 check the sender's clock
 30 Mar 2016 00:00  the time for a session is over
-                   → breach: no session attended in time, by 29 Mar 2016  [WP19 ¶2]
+                   → breach: no session attended in time, by 29 Mar 2016: the participant did not attend  \
+[WP19 ¶2]
 5 Apr 2016 00:00   the time for a WP11 is over
                    → Jobcentre: cancelled from 5 Apr 2016, 'Did Not Start'  [WP19 ¶12]
                    → PRaP: cancel the referral, 'Did Not Start'  [WP19 ¶12]

@@ -66,7 +66,7 @@ def made_up(gateway: Gateway) -> list[Json]:
         json.loads(line) for line in gateway("sample", "--referrals", "200", "--seed", "3").out.splitlines()
     ]
     last = sample[-1]["at"]
-    edges = [line for line in programme(11, 40) if line["at"] > last]
+    edges = [line for line in programme(78, 40) if line["at"] > last]
     assert edges
     return sample + edges
 

@@ -101,8 +101,10 @@ def test_a_second_gateway_on_the_port_learns_which_setting_to_change(tmp_path: P
         read_until(run, "http.started")
         second = spawn("run", cwd=other, environment=on(port))
         assert second.status == 1
-        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.err
-        assert spawn("run", cwd=one, environment=on(port)).err.startswith("gateway: another gateway runs on")
+        assert f"listens on port {port} of 127.0.0.1; set GATEWAY_HTTP_PORT to another" in second.sentence
+        assert not [*other.glob("gateway.db*")], "no log is made that nobody uses"
+        third = spawn("run", cwd=one, environment=on(port))
+        assert third.sentence.startswith("another gateway runs on")
 
 
 def test_a_run_that_ends_by_itself_serves_only_where_a_port_is_set(tmp_path: Path) -> None:

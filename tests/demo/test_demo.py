@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
+from gateway.demo.__main__ import REFERRALS, SEED
 from gateway.demo.counting import Numbers, count
 from gateway.demo.picture import svg
 from gateway.demo.running import Ran, run
@@ -50,7 +51,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def ran() -> Ran:
-    return asyncio.run(run(600, 4, lambda stage, done, total: None))
+    return asyncio.run(run(REFERRALS, SEED, lambda stage, done, total: None))
 
 
 @pytest.fixture(scope="module")

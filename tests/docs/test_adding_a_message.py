@@ -30,7 +30,7 @@ from schemas.json import parse_as
 from gateway.rules.messages import SessionMoved
 value = SCHEMAS["SessionMoved"]["example"] | {"message_id": "m-1", "provider_id": "PRV01"}
 print(came(parse_as(SessionMoved, value)))
-print("P13 SessionMoved" in rulebook.render())
+print("P14 SessionMoved" in rulebook.render())
 print("SessionMoved" in components()["ProviderRecord"]["discriminator"]["mapping"])
 print("Leeds Library" in template_csv().decode())
 line = {"at": "2016-03-17T09:30:00Z", "topic": "provider.session-records"}

@@ -31,6 +31,7 @@ NOT_RUN = {
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
     "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
+    "gateway partitions accept-loss": "needs lost records; tests/kafka/test_lost.py runs it on some",
     "gateway projection": "needs brokers, and a read model beside them",
     "kafka-configs.sh": "needs brokers, and Kafka's own tools",
     "gateway tail": "runs until it is stopped",

@@ -13,12 +13,15 @@ from typing import get_args
 
 import pytest
 
-from gateway.api import answering, desk, instructions, records, referrals
+from gateway.api import answering, instructions, referrals, requests
+from gateway.api.limits import DEFAULT
+from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from gateway.rules.events import InstructionKind
 from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
+from producers.delivery_plans import MOST_EARLIER
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S
@@ -96,26 +99,30 @@ def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path
 def test_the_page_says_what_to_do_about_every_instruction() -> None:
     page = INTEGRATE.read_text("utf-8")
     told = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
-    assert sorted(told) == sorted(get_args(InstructionKind))
+    assert sorted(told) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
 
 
 def test_the_page_has_the_limits_that_hold() -> None:
     page = INTEGRATE.read_text("utf-8")
     body, upload = (
-        f"{desk.LARGEST_BODY // 1024} KiB",
+        f"{requests.LARGEST_BODY // 1024} KiB",
         f"{LARGEST_UPLOAD // MIB} MiB and {MOST_RECORDS:,} records",
     )
     default = {name: field.default for name, field in ApiSettings.model_fields.items()}
     for limit in (
         f"| a body | {body}; an upload {upload} |",
-        f"| {desk.BODY_S:.0f} s; an upload {desk.UPLOAD_S:.0f} s |",
+        f"| {DEFAULT.body_s:.0f} s; an upload {DEFAULT.upload_s:.0f} s |",
         f"not beginning with `{PRAP_ID}`",
-        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions |",
+        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions; {MOST_SHOWN} of a",
+        f"by default {default['connections_per_address']} |",
+        f"one for each of {DEFAULT.plans_of_provider} areas; the keys of an area's last {MOST_EARLIER} plans",
+        f"| uploads under way at once | {DEFAULT.uploads_of_caller} a caller |",
+        f"{DEFAULT.headers_s:.0f} s for them to arrive |",
         f"| {answering.LONGEST_WAIT_S} s; longer is taken for that |",
         f"| `wait` of a long poll | {instructions.LONGEST_WAIT_S} s |",
         f"| {instructions.MOST_OPEN} a caller |",
-        f"| 1 to {desk.LONGEST_ID} visible ASCII characters",
-        f"| records of one referral | {records.MOST_RECORDS:,} |",
+        f"| 1 to {requests.LONGEST_ID} visible ASCII characters",
+        f"| records of one referral | {DEFAULT.records_of_referral:,} |",
         f"by default {default['rate_per_s']:,} a second and {default['rate_burst']:,} at once",
         f"more than {shipped().on(0).clock_skew_s // 60} minutes ahead",
     ):

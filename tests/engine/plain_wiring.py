@@ -53,6 +53,10 @@ def _failed(record: Record) -> Draft:
     return _dead_letter(record, b"FAILED")
 
 
+def _too_large(record: Record) -> Draft:
+    return _dead_letter(record, b"TOO_LARGE")
+
+
 def _dead_letter(record: Record, code: bytes) -> Draft:
     place = f"{record.topic}-{record.partition}-{record.offset}".encode()
     return Draft(DEAD_LETTERS, record.key, record.value, (("code", code), ("place", place)))
@@ -62,4 +66,4 @@ def _trace(headers: Headers) -> str | None:
     return headers[1][1].decode() if len(headers) > 1 else None
 
 
-PLAIN: Final = Wiring(read=_read, failed=_failed, trace=_trace, draft=event_draft)
+PLAIN: Final = Wiring(read=_read, failed=_failed, too_large=_too_large, trace=_trace, draft=event_draft)

@@ -351,6 +351,10 @@ class SimulatedLog:
         """That of the ground."""
         return self.ground.name
 
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """Those of the lists."""
+        return {"inbound": len(self.ground.arrived_at), "outbound": len(self.ground.outbound)}
+
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> SimulatedChanges:
         """A reader of what is committed on these topics, and of states."""
         return SimulatedChanges(self.ground, topics, positions)

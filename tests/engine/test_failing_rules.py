@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from msgspec import msgpack
 from msgspec.structs import replace as with_changes
 
-from gateway.engine.log import Draft, Record
+from gateway.engine.log import Commit, Draft, Record, TooLarge
 from gateway.rules.events import Breach, Event
-from gateway.rules.messages import Message
+from gateway.rules.messages import Message, Participant
 from tests.engine.letters import (
     NINE,
     T1,
@@ -17,7 +18,7 @@ from tests.engine.letters import (
     referral,
 )
 from tests.engine.plain_wiring import DEAD_LETTERS, PLAIN, RAISES, UNDECODABLE, as_draft, event_draft
-from tests.engine.simulated import Ground
+from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
 from tests.engine.working import (
     SESSIONS,
     came_out,
@@ -95,6 +96,72 @@ async def test_a_record_on_which_reading_raises_goes_to_the_dead_letters_too() -
     await worked(ground, wiring=replace(PLAIN, read=read), until=NINE + 2)
     assert came_out(ground)[3] == "dead letter FAILED"
     assert outcomes(ground)[-1] == ("o1", "APPLIED", None, NINE + 2)
+
+
+LONG = "x" * 5_000
+
+
+class Narrow(SimulatedClaim):
+    """Takes no record and no state that is large."""
+
+    def check(self, step: Commit) -> None:
+        """Raises TooLarge."""
+        if any(len(state) > len(LONG) for state in step.states.values() if state):
+            raise TooLarge
+        if any(len(record.value) > len(LONG) + 500 for record in step.records() if record.value):
+            raise TooLarge
+
+    async def commit(self, step: Commit) -> None:
+        self.check(step)
+        await super().commit(step)
+
+
+async def _worked_narrowly(ground: Ground, until: int, claim: type[Narrow] = Narrow) -> None:
+    log = SimulatedLog(ground, clock="log")
+    log.claim_type = claim
+    await worked(ground, log=log, until=until)
+
+
+@pytest.mark.parametrize("among", [0, 3])
+async def test_a_message_of_which_comes_what_the_log_does_not_take_is_a_dead_letter(among: int) -> None:
+    """Alone or among others; these are decided, before it and behind it."""
+    ground = Ground(1)
+    others = [f"PO{number}" for number in range(2, 2 + among)]
+    for po_number in others:
+        ground.put(as_draft(referral(po_number, po_number)), NINE)
+    large = with_changes(referral(), participant=Participant(surname=LONG))
+    ground.put(as_draft(large), NINE + 1)
+    ground.put(as_draft(referral("PO9", "r9")), NINE + 2)
+    await _worked_narrowly(ground, NINE + 2)
+    (dead,) = [record for record in ground.outbound if record.topic == DEAD_LETTERS]
+    assert (dead.key, dict(dead.headers)["code"]) == (b"PO1", b"TOO_LARGE")
+    assert [message_id for message_id, *_ in outcomes(ground)] == [*others, "r9"]
+
+
+async def test_a_dead_letter_that_is_too_large_itself_goes_out_without_its_content() -> None:
+    ground = Ground(1)
+    ground.put(as_draft(referral()), NINE)
+    ground.put(with_changes(as_draft(acceptance()), value=UNDECODABLE * 6_000), NINE + 1)
+    ground.put(as_draft(objection()), NINE + 2)
+    await _worked_narrowly(ground, NINE + 2)
+    (dead,) = [record for record in ground.outbound if record.topic == DEAD_LETTERS]
+    assert (dead.key, dead.value) == (None, None)
+    assert outcomes(ground)[-1] == ("o1", "APPLIED", None, NINE + 2)
+
+
+async def test_a_deadline_of_which_comes_what_the_log_does_not_take_does_not_block_the_others() -> None:
+    class NoBreachOfTheFirst(Narrow):
+        def check(self, step: Commit) -> None:
+            for record in step.records():
+                if record.topic == "gateway.breaches" and record.key == b"PO1":
+                    raise TooLarge
+
+    ground = Ground(1)
+    for po_number in ("PO1", "PO2"):
+        ground.put(as_draft(referral(po_number, po_number)), NINE)
+    await _worked_narrowly(ground, T2, NoBreachOfTheFirst)
+    raised = [msgpack.decode(r.value or b"") for r in ground.outbound if r.topic == "gateway.breaches"]
+    assert {value["po_number"] for value in raised} == {"PO2"}
 
 
 def _no_breaches(event: Event, trace: str | None) -> Draft:

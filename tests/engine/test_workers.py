@@ -1,15 +1,20 @@
 """Which partitions a process works on, as assignments come and partitions are lost."""
 
 import asyncio
+import io
+import json
 
 import pytest
+import structlog
 
-from gateway.engine.log import Assignment, Lost
+from gateway.engine.away import Away
+from gateway.engine.log import Assignment, LogBusy, Loss, Lost, RecordsLost
 from gateway.engine.workers import Workers
+from gateway.system import telemetry
 from tests.engine.plain_wiring import PLAIN
 from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
-from tests.patience import in_the_end
+from tests.patience import PATIENCE_S, in_the_end
 
 
 class Assigning(SimulatedLog):
@@ -121,3 +126,76 @@ async def test_on_a_log_of_one_process_a_lost_partition_ends_it() -> None:
     log.ground.kept[0].epoch += 1
     with pytest.raises(Lost):
         await running
+
+
+class Losing(Assigning):
+    """A log of which the records of some partitions are lost."""
+
+    def __init__(self, partitions: int, *lost: int) -> None:
+        super().__init__(partitions)
+        self.lost = set(lost)
+
+    async def claim(self, partition: int) -> SimulatedClaim:
+        """Raises where they are."""
+        if partition in self.lost:
+            self.claims.append(partition)
+            raise RecordsLost(partition, [Loss("jobcentre.wp11", 3, 7, "offsets 3 to 6 were deleted")])
+        return await super().claim(partition)
+
+
+async def test_a_partition_whose_records_are_lost_stands_alone_until_that_is_accepted() -> None:
+    """It is looked at again and again, and then worked on."""
+    log, stop = Losing(2, 1), asyncio.Event()
+    workers = Workers(log, POLICIES, PLAIN, lost_again_s=0)
+    running = asyncio.create_task(workers.run(stop))
+    await log.assign(0, 1)
+    await in_the_end(lambda: workers.is_lost(1) and log.claims.count(1) > 2)
+    assert not workers.is_lost(0)
+    assert "accept-loss 1" in (workers.trouble(1) or "")
+    log.lost.clear()
+    await until_owned(workers, 0, 1)
+    assert not workers.is_lost(1)
+    stop.set()
+    await running
+
+
+@pytest.mark.parametrize(("of_several", "assigned"), [(False, (0, 1)), (True, (1,))])
+async def test_where_all_is_lost_they_end(of_several: bool, assigned: tuple[int, ...]) -> None:
+    """One of several leaves it to the others; one that is alone ends only where nothing is left at all."""
+    log = Losing(2, *assigned)
+    workers = Workers(log, POLICIES, PLAIN, of_several=of_several)
+    running = asyncio.create_task(workers.run(asyncio.Event()))
+    await log.assign(*assigned)
+    with pytest.raises(RecordsLost):
+        async with asyncio.timeout(PATIENCE_S):
+            await running
+
+
+async def test_one_that_is_alone_goes_on_where_others_may_have_what_is_left() -> None:
+    log, stop = Losing(2, 1), asyncio.Event()
+    workers = Workers(log, POLICIES, PLAIN, lost_again_s=0)
+    running = asyncio.create_task(workers.run(stop))
+    await log.assign(1)
+    await in_the_end(lambda: log.claims.count(1) > 2)
+    assert not running.done()
+    stop.set()
+    await running
+
+
+def test_that_the_log_is_away_is_said_once_however_many_wait() -> None:
+    stream = io.StringIO()
+    telemetry.configure("info", stream)
+    now_s = 10.0
+    away = Away(lambda: now_s)
+    for who in (0, 1, 0):
+        away.began(who, LogBusy("no broker answers"))
+    away.ended(0)
+    now_s = 12.5
+    away.ended(1)
+    away.ended(1)
+    structlog.reset_defaults()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line.get("error"), line.get("after_s")) for line in lines] == [
+        ("log.away", "no broker answers", None),
+        ("log.back", None, 2.5),
+    ]

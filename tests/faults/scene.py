@@ -183,13 +183,13 @@ class Scene:
 
     async def limit(self, topic: str, size: int) -> None:
         """Let a topic take records of so many bytes at the most."""
+        await self.configure(topic, {"max.message.bytes": str(size)})
+
+    async def configure(self, topic: str, configs: Json) -> None:
+        """Set a topic's configuration to this."""
         # What is set replaces what was; and records of long ago are not to be deleted.
-        configs = {
-            "max.message.bytes": str(size),
-            "message.timestamp.type": "CreateTime",
-            "retention.ms": "-1",
-        }
-        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), configs)
+        dated = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
+        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), dated | configs)
         async with administering(self.direct) as client:
             await client.alter_configs([resource])
 
@@ -216,7 +216,8 @@ class Scene:
         """A gateway that is started here must end with a sentence that says this."""
         process = await self.start(*TO_THE_END)
         assert await process.ended() in {1, 2}
-        assert all(words in " ".join(process.stray) for words in says), process.stray
+        (failed,) = process.heard("gateway.failed")
+        assert all(words in f"{failed['reason']}; {failed['what_to_do']}" for words in says), failed
 
     async def start(self, *arguments: str, command: Sequence[str] = GATEWAY, **settings: str) -> Process:
         """A gateway process. settings: such as session_timeout_s="6"."""

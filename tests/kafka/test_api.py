@@ -110,6 +110,38 @@ async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[
     }
 
 
+async def test_keys_and_cursors_hold_at_each_process(both: list[tuple[Gateway, Client]]) -> None:
+    (_, one), (_, other) = both
+    plan = {"formats": ["GROUP"], "timings": "Mondays", "effective_from": TODAY}
+    path = "/v1/delivery-plans/CPA01"
+    for key, size in (("p1", 1), ("p2", 2)):
+        put = await one.send("PUT", path, plan | {"group_size": size}, Idempotency_Key=key)
+        assert put.status == 200
+    again = await other.send("PUT", path, plan | {"group_size": 1}, Idempotency_Key="p1")
+    assert (again.status, again.json["group_size"]) == (200, 1)
+    reused = await other.send("PUT", path, plan | {"group_size": 3}, Idempotency_Key="p1")
+    assert reused.code == "IDEMPOTENCY_KEY_REUSED"
+    for client in (one, other):
+        (there,) = (await client.get("/v1/delivery-plans")).json["delivery_plans"]
+        assert (there["message_id"], there["group_size"]) == ("p2", 2)
+    # Two at one moment, of which neither knows of the other: one is decided, and who sent the other hears it.
+    later = ACCEPTED | {"accepted_at": f"{TODAY}T13:00:00Z"}
+    for number in range(REFERRALS):
+        answers = await asyncio.gather(
+            one.record(f"PO{number}", f"a{number}", ACCEPTED),
+            other.record(f"PO{number}", f"a{number}", later),
+        )
+        assert sorted(answer.status for answer in answers) == [200, 422], [answer.body for answer in answers]
+    # A cursor that one gives out is the other's, too, however soon; one of another log is nobody's.
+    cursor = (await one.get("/v1/instructions?limit=500")).json["next"]
+    assert (await other.get(f"/v1/instructions?after={cursor}")).json["next"] == cursor
+    place, _, digest = cursor.partition("-")
+    beyond = ".".join(str(int(offset) + 1_000) for offset in place.split("."))
+    for wrong in (f"{beyond}-{digest}", f"{place}-{digest[::-1]}"):
+        gone = await other.get(f"/v1/instructions?after={wrong}")
+        assert (gone.status, gone.code) == (410, "CURSOR_OF_ANOTHER_HISTORY")
+
+
 async def test_a_process_that_dies_is_answered_for_by_the_other_and_made_anew(
     both: list[tuple[Gateway, Client]], bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:

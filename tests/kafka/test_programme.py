@@ -23,9 +23,11 @@ from tests.patience import eventually
 END = "2018-06-01T00:00:00Z"
 INBOUND = ("prap.referrals", "jobcentre.wp11", "jobcentre.updates", "provider.session-records")
 OUTBOUND = (
+    "jobcentre.sessions",
     "jobcentre.attendance",
     "jobcentre.cancellations",
     "jobcentre.sanction-notifications",
+    "jobcentre.notices",
     "prap.actions",
     "provider.instructions",
     "gateway.breaches",

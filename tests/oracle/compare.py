@@ -13,9 +13,17 @@ REFERENCES = ("supersedes", "withdraws")
 DEFAULTS: dict[str, Json] = {
     "Outcome": {"provider_id": None, "code": None, "advisories": []},
     "PrapAction": {"reason": None},
+    "SessionEvent": {"because": None, "notified_at": None},
     "AttendanceEvent": {"supersedes": None},
-    "SanctionNotification": {"withdraws": None, "reason_given": None},
-    "Instruction": {"session_id": None, "due_on": None},
+    "SanctionNotification": {
+        "withdraws": None,
+        "reason_given": None,
+        "mandation_basis": None,
+        "mandation_purpose": None,
+        "mandation_recorded_on": None,
+    },
+    "Instruction": {"session_id": None, "due_on": None, "participation": None},
+    "Breach": {"session_id": None, "because": None},
 }
 
 

@@ -10,18 +10,45 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from tests.oracle.draws import (
+    BAD_ANNOTATIONS,
+    BAD_DURATIONS,
+    BAD_NINOS,
+    DAY,
+    DURATIONS,
+    GOOD_NINOS,
+    HOUR,
+    JOBCENTRES,
+    MINUTE,
+    MS,
+    OTHER_GROUPS,
+    OUTCOMES,
+    PROVIDERS,
+    REASONS,
+    RESTRICTIONS,
+    around,
+    bad_mandations,
+    base_day,
+    end_of,
+    fit_to_be_mandatory,
+    london,
+    near,
+    somewhen,
+    somewhen_within,
+    spelt,
+    typed,
+    written,
+)
 from tests.oracle.rulebook import (
     CAN_BE_MANDATED,
     DEFAULT_POLICIES,
-    JSA_PURPOSES,
-    LONDON,
+    FAILURE_TYPES,
     MANDATORY,
-    UC_PURPOSES,
     VOLUNTARY,
-    bank_holidays,
+    WRAG_GROUPS,
     format_instant,
     london_date,
     midnight,
@@ -33,74 +60,6 @@ from tests.oracle.rulebook import (
 
 Json = dict[str, Any]
 
-MS = timedelta(milliseconds=1)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-
-PROVIDERS = ["PRV01", "PRV02", "PRV03"]
-JOBCENTRES = ["JCP-LEEDS", "JCP-YORK", "JCP-HULL"]
-OTHER_GROUPS = [
-    "ESA_IR_WRAG_CHILD_UNDER_3_OR_CARER",
-    "ESA_IR_EX_IB_WRAG_CHILD_UNDER_3_OR_CARER",
-    "ESA_C_WRAG_CHILD_UNDER_3_OR_CARER",
-    "ESA_IR_SUPPORT_GROUP",
-    "ESA_IR_EX_IB_SUPPORT_GROUP",
-    "ESA_C_SUPPORT_GROUP",
-    "ESA_C_EX_IB_SUPPORT_GROUP",
-    "ESA_CREDITS_ONLY",
-]
-RESTRICTIONS = ["SAFETY_MEASURES", "MAPPA", "ADDITIONAL_NEEDS", "OBJECTION"]
-OUTCOMES = ["ATTENDED", "DID_NOT_ATTEND", "DID_NOT_PARTICIPATE"]
-REASONS = ["", "job interview", "ill", "caring for a child, “no cover”", "Krankheit – für heute\n", " "]
-GOOD_NINOS = ["AB123456C", "AB123456 ", "ZY987654A", "JK000000D", "GG000001B", "NA555555 "]
-BAD_NINOS = [
-    "",
-    "AB123456",
-    "AB123456E",
-    "ab123456C",
-    "AB 123456C",
-    "AB123456C ",
-    "AB123456C\n",
-    "AB12345C\n",
-    "AB12345\n ",
-    "DA123456A",
-    "FA123456A",
-    "IA123456A",
-    "QA123456A",
-    "UA123456A",
-    "VA123456A",
-    "AD123456A",
-    "AF123456A",
-    "AI123456A",
-    "AO123456A",
-    "AQ123456A",
-    "AU123456A",
-    "AV123456A",
-    "BG123456A",
-    "GB123456A",
-    "KN123456A",
-    "NK123456A",
-    "NT123456A",
-    "TN123456A",
-    "ZZ123456A",
-    "AB١٢٣٤٥٦C",
-    "ÀB123456C",
-    "AB123456\u00a0",
-    "AB123456Ｃ",
-]
-BAD_ANNOTATIONS = [
-    "",
-    "Work Programme Information Session",
-    "Work Programme Information Session-mandatory",
-    "Work Programme Information Session-Mandatory ",
-    " Work Programme Information Session-Voluntary",
-    "Work Programme Information Session–Voluntary",
-    "Work Programme",
-]
-DURATIONS = [60, 60, 60, 60, 60, 45, 1, 59, 61, 90, 1440]
-BAD_DURATIONS = [0, 0, -1, -2147483648]
-
 TOPICS = {
     "Referral": "prap.referrals",
     "Wp11": "jobcentre.wp11",
@@ -109,50 +68,6 @@ TOPICS = {
     "GroupSessionRestrictionChanged": "jobcentre.updates",
 }
 """All other records come on provider.session-records."""
-
-
-# ------------------------------------------------------------------------------------------ the calendar
-
-
-def clock_changes(year: int) -> list[date]:
-    """The Sundays on which the clocks change in the United Kingdom."""
-    last_days = [date(year, 3, 31), date(year, 10, 31)]
-    return [day - timedelta(days=(day.weekday() + 1) % 7) for day in last_days]
-
-
-def base_day(seed: int) -> date:
-    """The day around which a seed's programme is referred."""
-    rng = random.Random(f"base {seed}")
-    year = rng.randint(2011, 2016)
-    aim = rng.random()
-    if aim < 0.4:
-        change = rng.choice(clock_changes(year))
-        return change - timedelta(days=rng.choice([0, 1, 2, 14, 15, 16, 21, 22, 28, 29]))
-    if aim < 0.65:
-        return rng.choice(bank_holidays(year)) - timedelta(days=rng.randint(0, 6))
-    return date(year, 6, 1) + timedelta(days=rng.randint(0, 300))
-
-
-def london(day: date, hour: int, minute: int = 0) -> datetime:
-    """An instant given by London's clock."""
-    return datetime.combine(day, time(hour, minute), LONDON).astimezone(UTC)
-
-
-def near(rng: random.Random, instant: datetime) -> datetime:
-    """At an instant or hard by it; at it in a third of the cases."""
-    aside = rng.choice(
-        [timedelta(0), timedelta(0), timedelta(0), -MS, -MS, MS, MS, -MINUTE, MINUTE, -HOUR, HOUR]
-    )
-    return instant + aside
-
-
-def somewhen(rng: random.Random, start: datetime, end: datetime) -> datetime:
-    """Anywhere between two instants, on a millisecond, on a second or on a minute."""
-    if end <= start:
-        return start
-    step = rng.choice([1, 1000, 60_000])
-    span = int((end - start) / MS) // step
-    return start + rng.randint(0, span) * step * MS
 
 
 # --------------------------------------------------------------------------------------------- one story
@@ -173,8 +88,13 @@ class Story:
         self.provider = rng.choice(PROVIDERS)
         self.benefit = rng.choice(["ESA", "ESA", "UC", "JSA"])
         self.mandatory = rng.random() < 0.65
+        self.said: Json = {}
+        self.held_in_full = False
+        self.mandate_ended = False
+        self.wrag = rng.random() < 0.5
         self.sessions: list[tuple[str, datetime, datetime]] = []
         self.ends: list[datetime] = []
+        self.owed: list[datetime] = []
         self.restricted = False
         self.revisions: list[tuple[datetime, Json, int]] = []
         self.said_at_the_end: list[Json] = []
@@ -189,6 +109,11 @@ class Story:
         """A message id new to this story; the same ids occur in other stories too, now and then."""
         self.messages += 1
         return f"m{self.messages}" if self.chance(0.05) else f"{self.po}-m{self.messages}"
+
+    def outcome_owed(self, booked_at: datetime, end: datetime) -> datetime:
+        """The instant of T6 of a session."""
+        last = max(london_date(booked_at), london_date(end))
+        return passes_at(working_days_after(last, self.limits["outcome_within_working_days"]))
 
     def deadline(self, which: str) -> datetime:
         """The instant of T2 to T5."""
@@ -236,10 +161,10 @@ class Story:
     def referral(self, at: datetime) -> Json:
         """The value of a good Referral, with fields that have a default left out now and then."""
         rng = self.rng
-        recorded = self.day0 - timedelta(days=rng.randint(0, 3))
+        mandatory = self.mandatory and not (self.mandate_ended and self.chance(0.7))
         value: Json = {
             "po_revision": self.revision,
-            "action_plan_annotation": MANDATORY if self.mandatory else VOLUNTARY,
+            "action_plan_annotation": typed(rng, MANDATORY if mandatory else VOLUNTARY),
             "referred_on": self.day0,
             "provider_id": self.provider,
             "contract_package_area": "CPA07",
@@ -248,36 +173,24 @@ class Story:
             "participant": {},
         }
         if self.benefit == "ESA":
-            value["claimant_group"] = rng.choice(
-                CAN_BE_MANDATED if self.mandatory else CAN_BE_MANDATED + OTHER_GROUPS
-            )
-        elif self.chance(0.1):
+            groups = CAN_BE_MANDATED if mandatory else CAN_BE_MANDATED + OTHER_GROUPS
+            if self.wrag:
+                groups = [group for group in groups if group in WRAG_GROUPS]
+            value["claimant_group"] = rng.choice(groups)
+        elif self.chance(0.15):
             value["claimant_group"] = rng.choice([None, "ESA_C_WRAG"])
-        if self.mandatory and self.benefit == "UC":
-            value["mandation"] = {
-                "basis": "UC_WORKPLAN",
-                "purpose": rng.choice(UC_PURPOSES),
-                "tangible_outcome": True,
-                "recorded_on": recorded,
-            }
-        if self.mandatory and self.benefit == "JSA":
-            value["mandation"] = {
-                "basis": "JOBSEEKERS_DIRECTION",
-                "purpose": rng.choice(JSA_PURPOSES),
-                "recorded_on": recorded,
-            }
-        if self.benefit == "ESA" and self.chance(0.2):
-            value["mandation"] = rng.choice(
-                [None, {"basis": "WORK_RELATED_ACTIVITY", "recorded_on": recorded}]
-            )
+        if mandatory and self.benefit != "ESA":
+            fit_to_be_mandatory(rng, value, self.day0)
+        if self.benefit == "ESA" and self.chance(0.4):
+            value["mandation"] = self.wra_mandation()
         if self.chance(0.5):
             value["participant"] = {"nino": rng.choice(GOOD_NINOS), "forename": "Sam", "surname": "Example"}
-        if self.chance(0.1):
+        if self.chance(0.15):
             value["participant"] = {
                 "nino": None,
                 "date_of_birth": rng.choice([date(1970, 1, 1), date(2999, 1, 1), date(1969, 12, 31)]),
                 "address": ["12 Example Street", "Leeds"],
-                "interpreter_needed": True,
+                "interpreter_needed": self.chance(0.8),
             }
         if self.chance(0.1):
             value["group_session_restriction"] = rng.choice([None, *RESTRICTIONS])
@@ -288,36 +201,45 @@ class Story:
             value["special_customer_record"] = False
         return value
 
-    def spoil(self, value: Json, at: datetime) -> Json:
-        """A Referral that one of R2 to R7, G4 refuses (often; some of these changes do no harm)."""
+    def wra_mandation(self) -> Json | None:
+        """What may stand beside an ESA referral annotated mandatory, which needs none."""
+        mandation: Json = {
+            "basis": "WORK_RELATED_ACTIVITY",
+            "recorded_on": self.day0 - timedelta(days=self.rng.randint(0, 3)),
+        }
+        if self.chance(0.3):
+            mandation["purpose"] = self.rng.choice([None, "CHECK_COMPLIANCE", "IMPROVE_PROSPECTS"])
+        return None if self.chance(0.15) else mandation
+
+    def wrongly_mandated(self) -> Json:
+        """What makes a Referral one that R5, R16, R6 or R7 refuses."""
         rng = self.rng
-        recorded = self.day0
         changes: list[Json] = [
+            {"benefit": "ESA", "claimant_group": rng.choice(OTHER_GROUPS)},
+            {
+                "benefit": "ESA",
+                "claimant_group": rng.choice(CAN_BE_MANDATED),
+                "mandation": {
+                    "basis": rng.choice(["UC_WORKPLAN", "JOBSEEKERS_DIRECTION"]),
+                    "recorded_on": self.day0,
+                },
+            },
+            {"benefit": "UC", "mandation": rng.choice(bad_mandations(self.day0))},
+            {"benefit": "JSA", "mandation": rng.choice(bad_mandations(self.day0))},
+        ]
+        return {"action_plan_annotation": typed(rng, MANDATORY), **rng.choice(changes)}
+
+    def spoil(self, value: Json, at: datetime) -> Json:
+        """A Referral that one of R2 to R7, R16, G4 refuses (often; some of these changes do no harm)."""
+        rng = self.rng
+        changes: list[Json] = [
+            {"action_plan_annotation": rng.choice(BAD_ANNOTATIONS)},
             {"action_plan_annotation": rng.choice(BAD_ANNOTATIONS)},
             *[{"participant": {"nino": nino}} for nino in rng.sample(BAD_NINOS, 6)],
             {"referred_on": london_date(at) + timedelta(days=1)},
             {"mandation": {"basis": "UC_WORKPLAN", "recorded_on": london_date(at) + timedelta(days=1)}},
             {"benefit": "ESA", "claimant_group": None},
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": "ESA",
-                "claimant_group": rng.choice(OTHER_GROUPS),
-            },
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": "ESA",
-                "claimant_group": rng.choice(OTHER_GROUPS),
-            },
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": rng.choice(["UC", "JSA"]),
-                "mandation": rng.choice(bad_mandations(recorded)),
-            },
-            {
-                "action_plan_annotation": MANDATORY,
-                "benefit": rng.choice(["UC", "JSA"]),
-                "mandation": rng.choice(bad_mandations(recorded)),
-            },
+            *[self.wrongly_mandated() for _ in range(4)],
         ]
         value = {**value, **rng.choice(changes)}
         if self.chance(0.2):
@@ -336,6 +258,7 @@ class Story:
             self.send(before, "Referral", bad, message_id if self.chance(0.6) else None)
         if self.chance(0.03):
             good = self.spoil(good, at)
+        self.said = good
         self.send(at, "Referral", good, message_id)
 
     def revise(self, at: datetime) -> None:
@@ -350,33 +273,78 @@ class Story:
             value["support_group_appeal_pending"] = first[-1].get("support_group_appeal_pending", False)
         step = rng.choice([1, 1, 1, 1, 1, 1, 2, 0, -1])
         choice = rng.random()
-        if choice < 0.25:
+        if choice < 0.16:
             value["group_session_restriction"] = rng.choice([None, *RESTRICTIONS])
-        elif choice < 0.35:
+        elif choice < 0.28:
             value["support_group_appeal_pending"] = self.chance(0.6)
-        elif choice < 0.45:
-            value["action_plan_annotation"] = VOLUNTARY if self.mandatory else MANDATORY
+        elif choice < 0.40:
+            value["action_plan_annotation"] = typed(rng, VOLUNTARY if self.mandatory else MANDATORY)
+            self.mandate_ended = True
             if not self.mandatory:
                 fit_to_be_mandatory(rng, value, self.day0)
-        elif choice < 0.52:
+        elif choice < 0.46:
             value["referred_on"] = self.day0 + timedelta(days=rng.choice([-1, 1, -7]))
-        elif choice < 0.58:
+        elif choice < 0.52:
             value["provider_id"] = rng.choice(PROVIDERS)
-        elif choice < 0.64:
+        elif choice < 0.62:
             value["benefit"] = rng.choice(["ESA", "UC", "JSA"])
             value["claimant_group"] = "ESA_C_WRAG"
+            value.pop("mandation", None)
             fit_to_be_mandatory(rng, value, self.day0)
-        elif choice < 0.74:
+        elif choice < 0.70:
+            value = {**value, **self.wrongly_mandated()}
+        elif choice < 0.76:
             value = self.spoil(value, at)
-        elif choice < 0.80:
+        elif choice < 0.83:
             value["special_customer_record"] = True
         line = self.send(at, "Referral", value)
         self.revisions.append((at, line["value"], step))
+        if step == 0 and self.chance(0.5):
+            self.revisions.append(
+                (at + MS, self.send(at + MS, "Referral", value, line["value"]["message_id"])["value"], 1)
+            )
         if value.get("special_customer_record") and self.chance(0.6):
             again = {**value, "special_customer_record": False}
             later = at + rng.choice([MS, HOUR, DAY])
             second = self.send(later, "Referral", again, line["value"]["message_id"])
             self.revisions.append((later, second["value"], rng.choice([0, 1])))
+
+    def end_mandate(self, at: datetime) -> None:
+        """A revision after which nobody is mandated any more: voluntary, or refused for its annotation."""
+        rng = self.rng
+        self.mandate_ended = True
+        right = self.chance(0.5)
+        if right:
+            changes: Json = {"action_plan_annotation": typed(rng, VOLUNTARY)}
+            if self.chance(0.4):
+                changes |= {"benefit": rng.choice(["UC", "JSA"])}
+            elif self.chance(0.4):
+                changes |= {"benefit": "ESA", "claimant_group": rng.choice(CAN_BE_MANDATED + OTHER_GROUPS)}
+        else:
+            changes = self.wrongly_mandated()
+            if self.chance(0.15):
+                changes |= rng.choice([{"provider_id": "PRV03"}, {"referred_on": self.day0 - DAY}])
+        self.same_again(at, changes, remember=right)
+        if self.sessions and self.chance(0.2):
+            # Moved to a time at which the mandate was still in force.
+            moved = {
+                "session_id": self.sessions[-1][0],
+                "starts_at": at - rng.choice([MS, HOUR, timedelta(0)]),
+                "duration_minutes": 60,
+                "location": "Room 4",
+                "notified_at": at - DAY,
+            }
+            self.send(at + rng.choice([MS, HOUR]), "SessionChanged", moved)
+        if self.chance(0.3):
+            later = at + rng.choice([MS, HOUR, DAY])
+            self.same_again(later, {"action_plan_annotation": MANDATORY}, remember=False)
+
+    def special(self, at: datetime) -> None:
+        """A revision that makes it a special customer's record; more may be said of it later."""
+        self.same_again(at, {"special_customer_record": True}, remember=False)
+        if self.chance(0.4):
+            later = at + self.rng.choice([MS, HOUR, DAY])
+            self.same_again(later, {"special_customer_record": self.chance(0.3)}, remember=False)
 
     def number_revisions(self) -> None:
         """Give the revisions their numbers in the order in which they arrive."""
@@ -386,14 +354,16 @@ class Story:
             revision = max(revision, revision + step)
         self.revision = revision
 
-    def same_again(self, at: datetime, changes: Json | None = None) -> None:
-        """A higher revision that says what the last one said, but for these changes."""
-        said = [line["value"] for _, line in self.lines if line["type"] == "Referral"]
-        value = {**(said[-1] if said else self.referral(at)), **(changes or {})}
-        for name in ("message_id", "po_number"):
-            value.pop(name, None)
+    def same_again(self, at: datetime, changes: Json | None = None, *, remember: bool = True) -> None:
+        """A higher revision that says what the last one said, but for these changes.
+
+        `remember`: the next one says what this one says.
+        """
+        value = {**(self.said or self.referral(at)), **(changes or {})}
         line = self.send(at, "Referral", value)
         self.revisions.append((at, line["value"], 1))
+        if remember:
+            self.said = value
 
     def another_revision(self, at: datetime) -> None:
         """A higher revision that only changes the restriction."""
@@ -421,7 +391,7 @@ class Story:
         if choice < 0.32:
             return london(self.day0 + timedelta(days=rng.choice(edge_days)), rng.choice([0, 9, 14, 23]))
         if choice < 0.33:
-            return parse_instant(rng.choice(["9999-12-31T22:30:00Z", "2099-06-01T10:00:00Z"]))
+            return parse_instant(rng.choice(["2999-12-31T22:30:00Z", "2099-06-01T10:00:00Z"]))
         days = max(0, (london_date(earliest) - self.day0).days)
         last = max(days + 1, limits["session_within_days"])
         return london(
@@ -429,13 +399,19 @@ class Story:
         )
 
     def book(
-        self, at: datetime, starts_at: datetime, session_format: str | None = None
+        self,
+        at: datetime,
+        starts_at: datetime,
+        session_format: str | None = None,
+        session_id: str | None = None,
+        told: bool | None = None,
     ) -> tuple[str, datetime, datetime]:
         """SessionBooked. Gives the session's id, start and end."""
         rng = self.rng
-        session_id = f"S{len(self.sessions) + 1}"
-        if self.sessions and self.chance(0.04):
-            session_id = rng.choice(self.sessions)[0]
+        if session_id is None:
+            session_id = f"S{len(self.sessions) + 1}"
+            if self.sessions and self.chance(0.06):
+                session_id = rng.choice(self.sessions)[0]
         minutes = rng.choice(DURATIONS)
         if self.chance(0.005):
             minutes = 2147483647
@@ -449,8 +425,10 @@ class Story:
         }
         if session_format is not None:
             value["format"] = session_format
-        if self.chance(0.75):
+        if told or (told is None and self.chance(0.75)):
             value["notified_at"] = self.fact(at, starts_at)
+            if self.chance(0.06):
+                value["notified_at"] = min(at, near(rng, midnight(self.day0)))
         elif self.chance(0.5):
             value["notified_at"] = None
         if self.chance(0.08):
@@ -467,6 +445,8 @@ class Story:
         session = (session_id, starts_at, end_of(starts_at, minutes))
         self.sessions.append(session)
         self.ends.append(session[2])
+        if session[2].year < 2050:
+            self.owed.append(self.outcome_owed(at, session[2]))
         return session
 
     def cannot_attend(self, session: tuple[str, datetime, datetime], earliest: datetime) -> datetime:
@@ -502,6 +482,8 @@ class Story:
             new_start = self.start_of_session(at)
         if self.chance(0.08):
             new_start = midnight(self.day0) + rng.choice([timedelta(0), -MS, -MS, -HOUR, -DAY])
+        if self.chance(0.06):
+            new_start = at - rng.choice([MS, HOUR])
         minutes = rng.choice(BAD_DURATIONS) if self.chance(0.05) else rng.choice(DURATIONS)
         value: Json = {
             "session_id": session_id,
@@ -513,9 +495,14 @@ class Story:
             value["notified_at"] = self.fact(at, new_start)
         elif self.chance(0.5):
             value["notified_at"] = None
+        if self.chance(0.08):
+            self.alternative(at - MS)
+            self.send(at + MS, "AlternativeSessionNotPossible", {"reason": "", "told_at": at})
         self.send(at, "SessionChanged", value)
         changed = (session_id, new_start, end_of(new_start, minutes))
         self.ends.append(changed[2])
+        if changed[2].year < 2050:
+            self.owed.append(self.outcome_owed(at, changed[2]))
         return changed
 
     def confirm(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
@@ -524,19 +511,42 @@ class Story:
         told = min(at, starts_at - self.rng.choice([MS, HOUR, 2 * DAY]))
         if self.chance(0.15):
             told = self.fact(at, starts_at)
+        if self.chance(0.08):
+            told = min(at, near(self.rng, midnight(self.day0)))
         self.send(at, "NotificationConfirmed", {"session_id": session_id, "notified_at": told})
 
-    def cancel_session(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
-        """SessionCancelled."""
-        value = {"session_id": session[0], "reason": self.rng.choice(REASONS), "cancelled_at": self.fact(at)}
+    def cancel_session(
+        self,
+        session: tuple[str, datetime, datetime],
+        at: datetime,
+        cause: str | None = None,
+        done_at: datetime | None = None,
+    ) -> None:
+        """SessionCancelled; `cause` left out now and then."""
+        rng = self.rng
+        cause = cause or rng.choice(["PROVIDER", "PARTICIPANT"])
+        value = {
+            "session_id": session[0],
+            "reason": rng.choice(REASONS),
+            "cancelled_at": done_at or self.fact(at),
+        }
+        if cause == "PARTICIPANT" or self.chance(0.5):
+            value["cause"] = cause
         self.send(at, "SessionCancelled", value)
 
-    def outcome(self, session: tuple[str, datetime, datetime], at: datetime, kind: str) -> None:
+    def outcome(
+        self,
+        session: tuple[str, datetime, datetime],
+        at: datetime,
+        kind: str,
+        outcome: str | None = None,
+        recorded_at: datetime | None = None,
+    ) -> None:
         """AttendanceRecorded or AttendanceCorrected."""
         rng = self.rng
         value: Json = {
             "session_id": session[0],
-            "outcome": rng.choice([*OUTCOMES, "ATTENDED"]),
+            "outcome": outcome or rng.choice([*OUTCOMES, "ATTENDED", "DID_NOT_ATTEND"]),
             "recorded_at": self.fact(at),
         }
         if kind == "AttendanceRecorded":
@@ -546,6 +556,8 @@ class Story:
                 value["recorded_at"] = min(at, near(rng, session[1]))
         else:
             value["explanation"] = "entered against the wrong person"
+        if recorded_at is not None:
+            value["recorded_at"] = recorded_at
         if self.chance(0.5):
             value["reason_given"] = rng.choice([None, *REASONS])
         self.send(at, kind, value)
@@ -568,13 +580,21 @@ class Story:
         far = starts_at.year > 2050
         if self.chance(0.04) and not far:
             booked_at = near(rng, starts_at)
-        session = self.book(booked_at, starts_at)
+        choice = rng.random()
+        told = False if choice < 0.36 and self.chance(0.5) else None
+        session = self.book(booked_at, starts_at, told=told)
         if far:
             return booked_at + HOUR
-        if self.chance(0.04):
+        if choice < 0.05:
             return self.another_beside(session, booked_at)
-        if self.chance(0.06):
+        if choice < 0.12:
             return self.told_afterwards(session, booked_at)
+        if choice < 0.24:
+            return self.called_off_by_the_participant(session, booked_at)
+        if choice < 0.32:
+            return self.outcome_missing(session, booked_at)
+        if choice < 0.36:
+            return self.mandate_ends_at_its_start(session, booked_at)
         if self.chance(0.12):
             at = near(rng, starts_at) if self.chance(0.25) else somewhen(rng, booked_at, starts_at)
             if self.chance(0.3):
@@ -582,6 +602,10 @@ class Story:
             session = self.change(session, at)
             if session[1].year > 2050:
                 return at + HOUR
+            if self.chance(0.25):
+                session = self.book_again(session, at + MS)
+                if session[1].year > 2050:
+                    return at + HOUR
         starts_at, end = session[1], session[2]
         if self.chance(0.28):
             said_at = self.cannot_attend(session, booked_at)
@@ -591,19 +615,40 @@ class Story:
                 self.cancel_session(session, max(said_at, near(rng, end)))
         if self.chance(0.12):
             self.confirm(session, somewhen(rng, booked_at, starts_at))
-        if self.chance(0.06):
-            self.cancel_session(session, around(rng, booked_at, starts_at, end))
+        if self.chance(0.12):
+            cancelled_at = around(rng, booked_at, starts_at, end)
+            self.cancel_session(session, cancelled_at)
+            if self.chance(0.5):
+                session = self.book_again(session, cancelled_at + rng.choice([MS, HOUR]))
+                starts_at, end = session[1], session[2]
+                if end.year > 2050:
+                    return cancelled_at + DAY
+        if self.mandatory and self.chance(0.08):
+            self.end_mandate(rng.choice([around(rng, booked_at, starts_at, end), end - MS]))
+        if self.chance(0.03):
+            self.special(around(rng, booked_at, starts_at, end))
         if self.chance(0.04):
             self.restriction(around(rng, booked_at, starts_at, end))
         if self.chance(0.04):
             self.objection(around(rng, booked_at, starts_at, end))
+        owed_at = self.outcome_owed(booked_at, end)
         told_at = rng.choice([near(rng, starts_at), near(rng, end), end, end + HOUR, end + HOUR, end + DAY])
+        if self.chance(0.1):
+            told_at = near(rng, owed_at)
         if end > starts_at + 30 * DAY:
             told_at = starts_at + HOUR
         if self.chance(0.9):
             told_at = max(told_at, booked_at + MS)
         last = max(told_at, booked_at)
         none_told = self.chance(0.1)
+        if self.mandatory and self.chance(0.06):
+            benefit = rng.choice([benefit for benefit in FAILURE_TYPES if benefit != self.benefit])
+            changes = {
+                "benefit": benefit,
+                "action_plan_annotation": VOLUNTARY,
+                "claimant_group": "ESA_C_WRAG",
+            }
+            self.same_again(max(told_at - MS, booked_at), changes)
         if not none_told:
             self.outcome(session, told_at, "AttendanceRecorded")
             if told_at < starts_at and self.chance(0.7):
@@ -613,6 +658,8 @@ class Story:
                 last += rng.choice([MS, HOUR, DAY, DAY, 4 * DAY])
                 if self.chance(0.1):
                     last = max(last, near(rng, self.deadline("session_within_days")))
+                if self.chance(0.06):
+                    self.special(last - MS)
                 if self.chance(0.12):
                     self.same_again(last - MS, {"jobcentre_id": rng.choice(JOBCENTRES)})
                 self.outcome(session, last, "AttendanceCorrected")
@@ -624,16 +671,177 @@ class Story:
             self.cancel_session(session, somewhen(rng, told_at, last + DAY))
         if none_told and self.chance(0.5):
             self.cancel_session(session, last)
+        if self.chance(0.15):
+            self.not_possible(somewhen(rng, told_at, last + DAY))
         return somewhen(rng, told_at, last) if self.chance(0.92) else booked_at + MINUTE
+
+    def book_again(
+        self, session: tuple[str, datetime, datetime], at: datetime
+    ) -> tuple[str, datetime, datetime]:
+        """The id of a session, which may be cancelled, is booked again; at the same time, or another."""
+        starts_at = max(session[1], at) + self.rng.choice([timedelta(0), HOUR, DAY])
+        if self.chance(0.2):
+            starts_at = session[1]
+        return self.book(at, starts_at, session_id=session[0])
+
+    def says_so(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
+        """CannotAttend, said before the start, whenever it arrives."""
+        given_at = min(at, session[1] - MS)
+        value = {"session_id": session[0], "reason": self.rng.choice(REASONS), "given_at": given_at}
+        self.send(at, "CannotAttend", value)
+
+    def came_after_all(self, session: tuple[str, datetime, datetime], at: datetime) -> None:
+        """AttendanceRecorded: attended, though it may have been called off."""
+        self.outcome(session, at, "AttendanceRecorded", "ATTENDED")
+
+    def called_off_by_the_participant(
+        self, session: tuple[str, datetime, datetime], booked_at: datetime
+    ) -> datetime:
+        """What was said beforehand stands, or nothing was said; then all that may come of it."""
+        rng = self.rng
+        _, starts_at, end = session
+        if end > starts_at + 30 * DAY:
+            return starts_at + HOUR
+        said_at = max(booked_at, starts_at - rng.choice([MS, HOUR, DAY, 2 * DAY]))
+        if self.chance(0.85):
+            self.says_so(session, said_at)
+        owed_at = self.outcome_owed(booked_at, end)
+        late = [near(rng, starts_at), near(rng, end), end + HOUR]
+        at = said_at if self.chance(0.4) else rng.choice([somewhen(rng, said_at, starts_at), *late])
+        at = max(at, said_at)
+        if self.chance(0.1):
+            # What was owed is so no more, once the record is special.
+            self.cancel_session(session, at, "PARTICIPANT")
+            special_at = max(at, near(rng, end)) + HOUR
+            self.special(special_at)
+            acts_after = [self.book_again, self.confirm, self.cancel_session, self.came_after_all]
+            rng.choice(acts_after)(session, special_at + HOUR)
+            return special_at + 2 * HOUR
+        self.cancel_session(session, at, "PARTICIPANT" if self.chance(0.9) else "PROVIDER")
+        if self.chance(0.3):
+            self.book(at + MS, max(at, starts_at) + rng.choice([HOUR, DAY]))
+        acts: list[Callable[[datetime], Any]] = [
+            lambda when: self.confirm(session, when),
+            lambda when: self.confirm(session, when),
+            lambda when: self.came_after_all(session, when),
+            lambda when: self.came_after_all(session, when),
+            lambda when: self.outcome(session, when, "AttendanceRecorded"),
+            lambda when: self.outcome(session, when, "AttendanceCorrected"),
+            lambda when: self.cancel_session(session, when, "PROVIDER"),
+            lambda when: self.cancel_session(session, when, "PROVIDER", min(when, near(rng, owed_at))),
+            lambda when: self.cancel_session(session, when, "PARTICIPANT"),
+            lambda when: self.book_again(session, when),
+            lambda when: self.book_again(session, when),
+            lambda when: self.expense(session, when),
+            lambda when: self.says_so(session, when),
+            self.end_mandate,
+            self.special,
+        ]
+        times = [at, *[somewhen(rng, at, end) for _ in range(4)], near(rng, starts_at), near(rng, end)]
+        times += [near(rng, owed_at), owed_at + DAY, end + HOUR]
+        chosen = sorted(max(at + MS, rng.choice(times)) for _ in range(rng.randint(1, 5)))
+        for when in chosen:
+            rng.choice(acts)(when)
+        return chosen[-1]
+
+    def outcome_missing(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
+        """Nobody says what came of a session until the limit is on the point of passing, or has passed."""
+        rng = self.rng
+        end = session[2]
+        if end > session[1] + 30 * DAY:
+            return session[1] + HOUR
+        owed_at = self.outcome_owed(booked_at, end)
+        if self.chance(0.3):
+            self.cannot_attend(session, booked_at)
+        if self.chance(0.3):
+            self.outcome(session, end + HOUR, "AttendanceRecorded", rng.choice(OUTCOMES[1:]))
+        if self.chance(0.1):
+            self.special(near(rng, owed_at) - rng.choice([timedelta(0), HOUR]))
+        at = near(rng, owed_at) if self.chance(0.4) else owed_at + rng.choice([MS, HOUR, DAY, 3 * DAY])
+        done_at = min(at, near(rng, owed_at) - rng.choice([timedelta(0), HOUR, DAY]))
+        if self.chance(0.3):
+            # Not told, called off late, and then set right in time by what the record says.
+            self.says_so(session, session[1] - HOUR)
+            at, in_time = max(at, owed_at), max(owed_at - rng.choice([MS, HOUR, DAY]), session[1])
+            self.cancel_session(session, at, "PARTICIPANT", rng.choice([at, at, in_time]))
+            at += rng.choice([MS, HOUR])
+            if self.chance(0.5):
+                self.cancel_session(session, at, "PROVIDER", in_time)
+            else:
+                self.outcome(session, at, "AttendanceRecorded", "ATTENDED", in_time)
+        elif self.chance(0.55):
+            recorded_at = at if self.chance(0.3) else max(done_at, session[1])
+            self.outcome(session, at, "AttendanceRecorded", None, recorded_at)
+        else:
+            self.cancel_session(session, at, None, done_at)
+            if self.chance(0.5):
+                self.book_again(session, at + MS)
+        at += rng.choice([MS, HOUR, DAY])
+        if self.chance(0.3):
+            in_time = max(owed_at - rng.choice([MS, HOUR, DAY]), session[1])
+            self.outcome(session, max(at, in_time), "AttendanceCorrected", None, in_time)
+        rng.choice([self.confirm, self.cancel_session, self.expense])(session, at)
+        return at
+
+    def mandate_ends_at_its_start(
+        self, session: tuple[str, datetime, datetime], booked_at: datetime
+    ) -> datetime:
+        """The mandate ends, or the referral becomes special, at the start of a session, or hard by it."""
+        rng = self.rng
+        starts_at = max(session[1], booked_at)
+        if self.chance(0.3):
+            self.cannot_attend(session, booked_at)
+        if self.chance(0.6):
+            self.outcome(session, starts_at, "AttendanceRecorded", "DID_NOT_ATTEND", starts_at)
+        ends_at = starts_at if self.chance(0.6) else near(rng, starts_at)
+        rng.choice([self.end_mandate, self.end_mandate, self.special])(ends_at)
+        at = starts_at + rng.choice([MS, HOUR, DAY])
+        rng.choice([self.confirm, self.confirm, self.cancel_session, self.expense])(session, at)
+        self.outcome(session, at + HOUR, rng.choice(["AttendanceRecorded", "AttendanceCorrected"]))
+        return at + 2 * HOUR
+
+    def two_groups(self, earliest: datetime) -> datetime:
+        """Two group sessions are to come, one of them booked again; then something that cancels both."""
+        rng = self.rng
+        start = london(london_date(earliest) + timedelta(days=rng.randint(2, 4)), 10)
+        at = earliest
+        for place, session_id in enumerate("ABA" if self.chance(0.7) else "AB"):
+            session = self.book(at, start + rng.choice([timedelta(0), HOUR]), "GROUP", session_id)
+            if place == 0:
+                self.cancel_session(session, at + MS, "PROVIDER")
+            elif self.chance(0.85):
+                self.says_so(session, at + MS)
+            at += HOUR
+        session = self.book(at, start, "GROUP", "C")
+        at += HOUR
+        self.restricted = True
+        if self.chance(0.6):
+            changes: Json = {"group_session_restriction": rng.choice(["MAPPA", "SAFETY_MEASURES"])}
+            if self.chance(0.7):
+                changes |= {"action_plan_annotation": typed(rng, VOLUNTARY)}
+            self.same_again(at, changes)
+        else:
+            self.objection(at)
+        return at + HOUR
+
+    def forgotten_with_an_outcome_owed(self) -> None:
+        """A session that was over is booked so late that its outcome is owed when all is forgotten."""
+        rng = self.rng
+        forgotten_at = self.deadline("forget_after_days")
+        day = london_date(forgotten_at)
+        while self.outcome_owed(midnight(day), midnight(day)) > forgotten_at:
+            day -= DAY
+        at = near(rng, london(day, 9))
+        start = self.deadline("wp11_within_days") - rng.choice([MS, HOUR, timedelta(0)])
+        self.book(min(at, forgotten_at - MS), start, told=False)
+        self.owed.append(forgotten_at)
 
     def told_afterwards(self, session: tuple[str, datetime, datetime], booked_at: datetime) -> datetime:
         """The participant cannot come and does not; when they were told comes out later, or never."""
         rng = self.rng
-        session_id, starts_at, end = session
+        _, starts_at, end = session
         said_at = max(booked_at, starts_at - rng.choice([MS, HOUR, DAY]))
-        given_at = min(said_at, starts_at - MS)
-        value = {"session_id": session_id, "reason": rng.choice(REASONS), "given_at": given_at}
-        self.send(said_at, "CannotAttend", value)
+        self.says_so(session, said_at)
         if end > starts_at + 30 * DAY:
             return starts_at + HOUR
         at = max(end, said_at) + rng.choice([timedelta(0), MS, HOUR, DAY])
@@ -655,8 +863,7 @@ class Story:
         rng = self.rng
         starts_at = session[1]
         said_at = somewhen(rng, booked_at, starts_at)
-        value = {"session_id": session[0], "reason": "ill", "given_at": min(said_at, starts_at - MS)}
-        self.send(said_at, "CannotAttend", value)
+        self.says_so(session, said_at)
         second = self.book(said_at + MS, starts_at + rng.choice([timedelta(0), HOUR, DAY, -HOUR]))
         at = near(rng, min(starts_at, second[1])) - rng.choice([timedelta(0), MINUTE, 2 * HOUR])
         at = max(at, said_at + 2 * MS)
@@ -737,6 +944,124 @@ class Story:
         value = {"jobcentre_id": self.rng.choice(JOBCENTRES), "requested_at": self.fact(at)}
         self.send(at, "AlternativeSessionRequested", value)
 
+    def not_possible(self, at: datetime) -> None:
+        """AlternativeSessionNotPossible, after it was asked for or not."""
+        if self.chance(0.5):
+            self.alternative(at - self.rng.choice([timedelta(0), MS, HOUR]))
+        value = {"reason": self.rng.choice(REASONS), "told_at": self.fact(at, midnight(london_date(at)))}
+        self.send(at, "AlternativeSessionNotPossible", value)
+        if self.chance(0.2):
+            self.send(at + HOUR, "AlternativeSessionNotPossible", value | {"told_at": at})
+
+    def hold(self, at: datetime) -> None:
+        """An appeal holds the attachment, and is decided: early, on the last days, or late; then attached."""
+        rng = self.rng
+        limit = self.deadline("attach_within_days")
+        for _ in range(rng.choice([1, 1, 1, 2])):
+            at = max(at, rng.choice([at, at, near(rng, limit), limit + HOUR]))
+            by_revision = not self.held_in_full and self.chance(0.4)
+            if by_revision:
+                changes: list[Json] = [
+                    {"support_group_appeal_pending": True},
+                    {"support_group_appeal_pending": True},
+                    {"benefit": "ESA", "claimant_group": rng.choice(WRAG_GROUPS)},
+                ]
+                self.same_again(at, rng.choice(changes))
+            else:
+                changed_on = london_date(at)
+                self.send(at, "SupportGroupAppealChanged", {"pending": True, "changed_on": changed_on})
+            at += rng.choice([MS, HOUR, DAY])
+            if self.chance(0.2):
+                self.attach(at)
+            if self.chance(0.15):
+                self.special(at)
+            if self.chance(0.15):
+                return
+            last_days = limit - rng.choice([timedelta(0), HOUR, DAY, 2 * DAY, 3 * DAY])
+            at = max(
+                at,
+                rng.choice([somewhen(rng, at, limit), near(rng, last_days), near(rng, limit), limit + DAY]),
+            )
+            if not self.held_in_full and self.chance(0.35):
+                if self.chance(0.6):
+                    if not by_revision:
+                        self.same_again(at, {"support_group_appeal_pending": True})
+                    self.same_again(at, {"support_group_appeal_pending": False})
+                else:
+                    other: list[Json] = [
+                        {"benefit": rng.choice(["UC", "JSA"])},
+                        {"benefit": "ESA", "claimant_group": "ESA_C_SUPPORT_GROUP"},
+                    ]
+                    self.same_again(at, {"action_plan_annotation": VOLUNTARY, **rng.choice(other)})
+            else:
+                changed_on = london_date(at)
+                self.send(at, "SupportGroupAppealChanged", {"pending": False, "changed_on": changed_on})
+            days = self.limits["accept_within_working_days"]
+            limit = max(limit, passes_at(working_days_after(london_date(at), days)))
+            self.owed.append(limit)
+        if self.chance(0.7):
+            at = max(at, rng.choice([near(rng, limit), limit + HOUR, limit + 2 * DAY]))
+            last = london_date(limit - DAY)
+            value = {
+                "attached_on": min(london_date(at), rng.choice([last, last + DAY, last - DAY])),
+                "attached_to": "WORK_PROGRAMME_REFERRAL",
+            }
+            self.send(at, "AttachmentRegistered", value)
+
+    def after_all(self, instant: datetime) -> None:
+        """After the referral was cancelled (at `instant`) somebody still comes; perhaps a WP11 does, too."""
+        rng = self.rng
+        at = instant + rng.choice([timedelta(0), MS, HOUR, DAY, 3 * DAY])
+        start = rng.choice(
+            [instant - HOUR, instant - MS, instant, at + HOUR, at + DAY, self.start_of_session(at)]
+        )
+        session = self.book(at, start)
+        if session[2].year > 2050:
+            return
+        if self.chance(0.3):
+            self.cannot_attend(session, at)
+        if self.chance(0.25):
+            changed = self.change(session, at + MS)
+            session = changed if changed[2].year < 2050 else session
+        if self.chance(0.4):
+            back = {
+                "session_id": session[0],
+                "starts_at": instant - rng.choice([MS, timedelta(0), HOUR]),
+                "duration_minutes": 60,
+                "location": "Room 3",
+            }
+            if self.chance(0.4):
+                back["notified_at"] = instant - DAY
+            self.send(at + 2 * MS, "SessionChanged", back)
+        if self.chance(0.2):
+            self.cancel_session(session, max(at + HOUR, near(rng, session[1])))
+        told_at = max(at + HOUR, session[2])
+        if self.chance(0.8):
+            self.outcome(session, told_at, "AttendanceRecorded")
+        if self.chance(0.3):
+            self.outcome(session, told_at + HOUR, "AttendanceCorrected")
+        if self.chance(0.4):
+            self.expense(session, told_at + HOUR)
+        if self.chance(0.3):
+            self.book(told_at + DAY, told_at + 2 * DAY)
+        if self.chance(0.5):
+            self.late_wp11(at)
+
+    def late_wp11(self, at: datetime) -> None:
+        """A WP11 of an interview after the limit, or one that comes after the cancellation; mostly twice."""
+        rng = self.rng
+        last = self.day0 + timedelta(days=self.limits["wp11_within_days"])
+        for _ in range(rng.choice([1, 2, 2, 3])):
+            interview = min(london_date(at), rng.choice([last, last, last + DAY, last + 3 * DAY]))
+            value = {
+                "jobcentre_id": rng.choice(JOBCENTRES),
+                "interview_on": interview,
+                "wants_to_join": self.chance(0.95),
+                "issued_on": interview,
+            }
+            self.send(at, "Wp11", value)
+            at += rng.choice([MS, HOUR, DAY])
+
     def accept(self, at: datetime, by: date | None = None) -> None:
         """ReferralAccepted; `by` the due date where its edge is aimed at."""
         accepted_at = self.fact(at)
@@ -757,11 +1082,14 @@ class Story:
         if self.chance(0.15):
             edges = [self.day0 - DAY, self.day0, last, last + DAY]
             interview = min(today, rng.choice(edges)) if self.chance(0.7) else rng.choice(edges)
+        issued_on = today if self.chance(0.6) else interview
+        if self.chance(0.05):
+            issued_on = interview - DAY
         value = {
             "jobcentre_id": rng.choice(JOBCENTRES),
             "interview_on": interview,
             "wants_to_join": self.chance(0.94),
-            "issued_on": today if self.chance(0.6) else interview,
+            "issued_on": issued_on,
         }
         return self.send(at, "Wp11", value)
 
@@ -778,6 +1106,13 @@ class Story:
             "attached_to": "INFORMATION_SESSION_REFERRAL" if self.chance(0.12) else "WORK_PROGRAMME_REFERRAL",
         }
         self.send(at, "AttachmentRegistered", value)
+        while self.chance(0.2):
+            at += rng.choice([timedelta(0), MS, HOUR])
+            value = {
+                **value,
+                "attached_to": rng.choice(["INFORMATION_SESSION_REFERRAL", value["attached_to"]]),
+            }
+            self.send(at, "AttachmentRegistered", value)
 
     def about_a_session(self, at: datetime) -> None:
         """Any record about one of the sessions booked, or about one that nobody knows."""
@@ -787,9 +1122,11 @@ class Story:
             start = at - rng.choice([HOUR, -HOUR])
             sessions = [(rng.choice(["S9", "S1", "S2"]), start, start + HOUR)]
         session = rng.choice(sessions)
-        acts: list[Callable[[], None]] = [
+        acts: list[Callable[[], Any]] = [
+            lambda: self.cancel_session(session, at),
             lambda: self.cancel_session(session, at),
             lambda: self.confirm(session, at),
+            lambda: self.book_again(session, at),
             lambda: self.outcome(session, at, "AttendanceRecorded"),
             lambda: self.outcome(session, at, "AttendanceCorrected"),
             lambda: self.expense(session, at),
@@ -841,8 +1178,11 @@ class Story:
             (1.6, self.revise),
             (0.45, self.restriction),
             (0.3, self.objection),
-            (0.6, self.appeal),
+            (0.7, self.appeal),
             (0.6, self.alternative),
+            (0.5, self.not_possible),
+            (0.25, self.end_mandate),
+            (0.12, self.special),
             (0.4, self.accept),
             (0.35, self.reject),
             (0.5, self.wp11),
@@ -861,7 +1201,7 @@ class Story:
         for _, starts_at, end in self.sessions:
             if end.year < 2050:
                 edges += [starts_at, end]
-        return self.rng.choice(edges)
+        return self.rng.choice(edges + self.owed)
 
     def tell(self) -> None:
         """The life of this referral, from its first record to its last."""
@@ -906,20 +1246,41 @@ class Story:
                 break
             after = self.session(after + rng.choice([MS, MINUTE, HOUR]))
 
+        if self.chance(0.04):
+            self.two_groups(somewhen(rng, now, now + 3 * DAY))
+        if self.chance(0.03):
+            self.forgotten_with_an_outcome_owed()
         if self.chance(0.1):
             self.dispute(somewhen(rng, now, self.deadline("wp11_within_days") - HOUR))
         if self.chance(0.08):
             self.straddle(self.deadline("wp11_within_days"))
 
-        # WP11 and attachment.
-        if self.chance(0.78):
+        # WP11 and attachment; or none in time, and what comes after the cancellation.
+        if self.held_in_full:
+            window_end = self.deadline("wp11_within_days")
+            self.wp11(window_end - rng.choice([HOUR, DAY]))
+            self.hold(window_end + rng.choice([-HOUR, HOUR, DAY]))
+        elif self.chance(0.28):
+            if self.chance(0.5):
+                self.late_wp11(
+                    self.deadline("wp11_within_days") + rng.choice([-HOUR, timedelta(0), DAY, 9 * DAY])
+                )
+            if self.chance(0.7):
+                self.after_all(self.deadline("wp11_within_days"))
+        elif self.chance(0.95):
             window_end = self.deadline("wp11_within_days")
             from_then = after if after < window_end and self.chance(0.75) else now
             at = near(rng, window_end) if self.chance(0.2) else somewhen(rng, from_then, window_end)
+            if self.benefit == "ESA" and self.chance(0.15):
+                group = {"benefit": "ESA", "claimant_group": rng.choice(OTHER_GROUPS)}
+                changes = {"action_plan_annotation": MANDATORY, **group}
+                self.same_again(at - HOUR, changes, remember=False)
             wp11 = self.wp11(at)
             if self.chance(0.1):
                 self.wp11(at + rng.choice([MS, DAY]))
-            if self.chance(0.85):
+            if self.chance(0.45 if self.benefit == "ESA" and self.wrag else 0.1):
+                self.hold(at + rng.choice([MS, HOUR, DAY, 3 * DAY]))
+            elif self.chance(0.85):
                 limit = self.deadline("attach_within_days")
                 later = rng.choice(
                     [near(rng, limit), limit + DAY, somewhen(rng, at, limit), somewhen(rng, at, limit)]
@@ -974,79 +1335,13 @@ class Story:
             return max(on_time, near(rng, self.deadline(which))), True
         if choice < 0.97:
             return max(on_time, near(rng, self.deadline("forget_after_days"))), True
-        if choice < 0.99:
+        if choice < 0.975:
             return max(on_time, self.deadline("forget_after_days") + rng.randint(1, 40) * DAY), True
+        if choice < 0.99:
+            self.held_in_full = self.wrag = True
+            self.benefit = "ESA"
+            return self.deadline("attach_within_days") + rng.randint(0, 6) * DAY, True
         return on_time + rng.randint(hold, 500) * DAY, True
-
-
-# ---------------------------------------------------------------------------------- what stories use
-
-
-def written(value: Any) -> Any:
-    """Dates and instants as JSON has them; the last digit of a second's fraction is a millisecond's."""
-    if isinstance(value, datetime):
-        return format_instant(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {name: written(item) for name, item in value.items()}
-    return value
-
-
-def somewhen_within(rng: random.Random, span: timedelta) -> timedelta:
-    """A part of a span, in whole milliseconds."""
-    return rng.randint(0, int(span / MS)) * MS
-
-
-def end_of(starts_at: datetime, minutes: int) -> datetime:
-    """The end of a session, or its start where no end can be told."""
-    if minutes < 1 or minutes > 100_000 or starts_at.year > 9000:
-        return starts_at
-    return starts_at + minutes * MINUTE
-
-
-def around(rng: random.Random, booked_at: datetime, starts_at: datetime, end: datetime) -> datetime:
-    """Between booking and start, or hard by the start or the end."""
-    choice = rng.random()
-    if choice < 0.6:
-        return somewhen(rng, booked_at, starts_at)
-    return near(rng, starts_at) if choice < 0.85 else near(rng, end)
-
-
-def bad_mandations(recorded_on: date) -> list[Json | None]:
-    """Mandations that justify neither UC nor JSA, or only one of them."""
-    return [
-        None,
-        {"basis": "UC_WORKPLAN", "recorded_on": recorded_on},
-        {"basis": "UC_WORKPLAN", "purpose": "CHECK_COMPLIANCE", "recorded_on": recorded_on},
-        {"basis": "UC_WORKPLAN", "purpose": "IMPROVE_PROSPECTS", "tangible_outcome": True,
-         "recorded_on": recorded_on},
-        {"basis": "UC_WORKPLAN", "purpose": None, "tangible_outcome": True, "recorded_on": recorded_on},
-        {"basis": "WORK_RELATED_ACTIVITY", "purpose": "CHECK_COMPLIANCE", "tangible_outcome": True,
-         "recorded_on": recorded_on},
-        {"basis": "JOBSEEKERS_DIRECTION", "recorded_on": recorded_on},
-        {"basis": "JOBSEEKERS_DIRECTION", "purpose": "ASSIST_COMPLIANCE", "recorded_on": recorded_on},
-        {"basis": "UC_WORKPLAN", "purpose": "ASSIST_TO_FIND_EMPLOYMENT", "recorded_on": recorded_on},
-    ]  # fmt: skip
-
-
-def fit_to_be_mandatory(rng: random.Random, value: Json, recorded_on: date) -> None:
-    """Give a Referral what a mandatory one of its benefit needs."""
-    if value["benefit"] == "ESA":
-        value["claimant_group"] = rng.choice(CAN_BE_MANDATED)
-    if value["benefit"] == "UC":
-        value["mandation"] = {
-            "basis": "UC_WORKPLAN",
-            "purpose": rng.choice(UC_PURPOSES),
-            "tangible_outcome": True,
-            "recorded_on": recorded_on,
-        }
-    if value["benefit"] == "JSA":
-        value["mandation"] = {
-            "basis": "JOBSEEKERS_DIRECTION",
-            "purpose": rng.choice(JSA_PURPOSES),
-            "recorded_on": recorded_on,
-        }
 
 
 # ------------------------------------------------------------------------------------- the programme
@@ -1083,7 +1378,7 @@ def programme(seed: int, referrals: int = 8, policies: Sequence[Json] | None = N
         at_the_end += story.said_at_the_end
         edges += [story.deadline("session_within_days"), story.deadline("wp11_within_days")]
         edges += [story.deadline("attach_within_days"), story.deadline("forget_after_days")]
-        edges += [end for end in story.ends if end.year < 2050]
+        edges += [*[end for end in story.ends if end.year < 2050], *story.owed]
     order = rng.random()
     keyed = [(at, rng.random() if order < 0.3 else 0.0, place, line) for place, (at, line) in enumerate(told)]
     keyed.sort(key=lambda item: item[:3])
@@ -1138,7 +1433,8 @@ def as_line(rng: random.Random, at: datetime, line: Json) -> Json:
     """A line of replay's input; `type` is left out now and then where the topic has one record."""
     if line.get("tick"):
         return {"at": format_instant(at), "tick": True}
-    out = {"at": format_instant(at), "topic": line["topic"], "type": line["type"], "value": line["value"]}
+    value = spelt(rng, "", line["value"])
+    out = {"at": format_instant(at), "topic": line["topic"], "type": line["type"], "value": value}
     if line["type"] in ("Referral", "Wp11") and rng.random() < 0.3:
         del out["type"]
     return out
@@ -1172,6 +1468,7 @@ def random_policies(seed: int) -> list[Json]:
                 "wp11_within_days": wp11,
                 "attach_within_days": attach,
                 "accept_within_working_days": rng.randint(1, 5),
+                "outcome_within_working_days": rng.choice([1, 1, 2, 3, 5, 8]),
                 "hold_unmatched_days": rng.choice([1, 2, 7, 20, 40]),
                 "forget_after_days": attach + rng.choice([0, 1, 10, 40]),
                 "session_minutes": rng.choice([30, 45, 59, 60, 90]),
@@ -1180,6 +1477,9 @@ def random_policies(seed: int) -> list[Json]:
                 "clock_skew_s": rng.choice([1, 60, 300, 600]),
             }
         )
+        if rng.random() < 0.3:
+            last = base + timedelta(days=rng.choice([-1, 0, 1, 2, 3, 6, 12]))
+            policies[-1]["referrals_until"] = last.isoformat()
     return policies
 
 

@@ -169,8 +169,27 @@ def test_the_command_starts_workers_of_itself(tmp_path: Path) -> None:
         cwd=tmp_path,
         environment={"GATEWAY_LOG_URL": "kafka://127.0.0.1:1"},
     )
-    lines = [json.loads(line) for line in run.err.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in run.err.splitlines()]
     assert {line["worker"] for line in lines if line["event"] == "supervisor.worker_started"} == {0, 1}
     gave_up = [line for line in lines if line["event"] == "supervisor.gave_up"]
     assert run.status in {line["status"] for line in gave_up}
-    assert "gateway: " in run.err
+    failed = [line for line in lines if line["event"] == "gateway.failed"]
+    assert failed[0]["code"] == "LOG_AWAY"
+    assert "worker" in failed[0]
+    assert failed[-1] == lines[-1]
+    assert failed[-1]["code"] == "WORKERS_FAILED"
+
+
+def test_a_worker_that_has_nothing_left_is_not_started_again_and_the_others_go_on(tmp_path: Path) -> None:
+    """As long as there is one: then it ends with 1."""
+    with supervising(tmp_path, "ends-3", "obey") as process:
+        read_until(process, "supervisor.nothing_left")
+        eventually(lived(tmp_path, 1, 1))
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 0
+    assert len(lives(tmp_path, 0)) == 1
+    with supervising(tmp_path, "ends-3", "ends-3") as process:
+        status, told = ended(process)
+    assert status == 1
+    assert not [line for line in told if line["event"] == "supervisor.worker_died"]
+    nobody_left(tmp_path)

@@ -51,7 +51,7 @@ def test_a_dead_letter_is_a_cloud_event_without_a_subject_in_the_trace_of_its_ca
     assert headers == {
         "ce_specversion": b"1.0",
         "ce_id": b"jobcentre.wp11-3-42",
-        "ce_source": b"/work-programme/information-session-gateway",
+        "ce_source": b"/work-programme/information-session-gateway/dead-letters",
         "ce_type": b"DeadLetter",
         "ce_time": b"2016-04-04T23:00:00Z",
         "content-type": b"application/avro",

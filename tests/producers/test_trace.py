@@ -35,7 +35,8 @@ def test_the_trace_of_a_message_is_the_one_in_its_headers() -> None:
         CAUSE.encode() + b"0",
         CAUSE.encode() + b"\n",
         CAUSE.upper().encode(),
-        b"01" + CAUSE.encode()[2:],
+        CAUSE.encode() + b"-more",
+        b"01" + CAUSE.encode()[2:] + b"more",
         b"ff" + CAUSE.encode()[2:],
         b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01",
         b"00-0af7651916cd43dd8448eb211c80319c-" + b"0" * 16 + b"-01",
@@ -56,18 +57,69 @@ def test_a_message_without_a_traceparent_has_none(headers: Headers) -> None:
     assert traceparent_of(headers) is None
 
 
-def test_of_several_traceparents_the_first_counts() -> None:
-    other = CAUSE.replace("-01", "-00").encode()
-    assert traceparent_of((("traceparent", CAUSE.encode()), ("traceparent", other))) == CAUSE
-    assert traceparent_of((("traceparent", b"junk"), ("traceparent", other))) is None
+def test_several_traceparents_are_none() -> None:
+    parent = ("traceparent", CAUSE.encode())
+    assert traceparent_of((parent, parent)) is None
+    assert traceparent_of((parent, ("traceparent", b"junk"), ("tracestate", b"a=b"))) is None
 
 
-@pytest.mark.parametrize("flags", ["00", "01", "ff"])
-def test_an_event_continues_the_trace_of_its_cause_with_a_span_of_its_own(flags: str) -> None:
-    of_event = trace_of_event(CAUSE[:-2] + flags)
+@pytest.mark.parametrize("more", ["", "-", "-what-else.there=is"])
+@pytest.mark.parametrize("version", ["01", "cc", "fe"])
+def test_a_later_versions_traceparent_goes_on_as_far_as_it_is_understood(version: str, more: str) -> None:
+    assert traceparent_of((("traceparent", f"{version}{CAUSE[2:]}{more}".encode()),)) == CAUSE
+
+
+@pytest.mark.parametrize(
+    ("flags", "known"), [("00", "00"), ("01", "01"), ("02", "00"), ("03", "01"), ("fe", "00"), ("ff", "01")]
+)
+def test_an_event_continues_the_trace_of_its_cause_with_a_span_of_its_own(flags: str, known: str) -> None:
+    """Flags that are not known don't go on."""
+    of_event = trace_of_event(traceparent_of((("traceparent", f"{CAUSE[:-2]}{flags}".encode()),)))
     assert of_event is not None
-    assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-{flags}", of_event)
+    assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-{known}", of_event)
     assert of_event[36:52] != CAUSE[36:52]
+
+
+@pytest.mark.parametrize(
+    ("states", "goes_on"),
+    [
+        ([b"a=1"], b"a=1"),
+        ([b"a=1 , b@c=2\t,,", b"d/e=x y"], b"a=1,b@c=2,d/e=x y"),
+        ([b",".join(b"k%d=1" % number for number in range(32))], None),
+        ([b"k" * 256 + b"=" + b"v" * 256], None),
+    ],
+)
+def test_the_tracestate_goes_on_with_the_traceparent(states: list[bytes], goes_on: bytes | None) -> None:
+    headers = (("traceparent", CAUSE.encode()), *(("tracestate", state) for state in states))
+    trace = traceparent_of(headers)
+    drafted = draft(EXAMPLES["Outcome"], trace)  # type: ignore[arg-type]
+    assert dict(drafted.headers)["tracestate"] == (goes_on or states[0])
+    assert traceparent_of(headers[1:]) is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        b"",
+        b",",
+        b"a",
+        b"a=",
+        b"=1",
+        b"A=1",
+        b"a =1",
+        b"a=1,b=\xff",
+        b"a=1=2",
+        b"a=1\n",
+        b"@a=1",
+        b"k" * 257 + b"=1",
+        b"k=" + b"v" * 257,
+        b",".join(b"k%d=1" % number for number in range(33)),
+        b"a=1," * 10_000,
+    ],
+    ids=lambda state: repr(state[:20]),
+)
+def test_a_tracestate_that_is_not_w3cs_does_not_go_on(state: bytes) -> None:
+    assert traceparent_of((("traceparent", CAUSE.encode()), ("tracestate", state))) == CAUSE
 
 
 def test_an_event_has_the_same_span_each_time_and_another_one_another() -> None:

@@ -8,13 +8,23 @@ from typing import Final
 
 from gateway.engine.step import StepSize
 from gateway.reading.copy_file import CopyFile
+from gateway.reading.cursor import beginning
 from gateway.reading.view import View
+from gateway.rules.events import Outcome
 from tests.cli.running import Json
 from tests.reading import filling
 from tests.reading.shared_log import FileLog
 
 KINDS: Final = ("the log itself", "a copy that follows", "a copy made anew")
 PARTITIONS: Final = 3
+
+
+BEGINNING: Final = beginning(PARTITIONS)
+
+
+def message(view: View, providers: Sequence[str], message_id: str) -> tuple[str, Outcome | None] | None:
+    """The first message with an id, and what has come of it."""
+    return next(iter(view.messages_with("nobody", providers, message_id)), None)
 
 
 class Asked:

@@ -5,6 +5,7 @@ So the same steps can be asked for in the log itself, and in a copy of it.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from gateway.backends.embedded.file import EmbeddedFile
@@ -47,6 +48,10 @@ class FileLog(EmbeddedLog):
     async def identity(self) -> str:
         """The name that it was given."""
         return self.name
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """The ends of both tables."""
+        return {each: await self.file.run(partial(self.file.end, each)) for each in ("inbound", "outbound")}
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> "FileChanges":
         """A reader of what is committed on these topics, and of states."""

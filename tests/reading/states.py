@@ -18,9 +18,11 @@ def contradictions(path: Path) -> dict[str, set[tuple[Any, ...]]]:
             times: tuple[int | None, ...] = (None, None, None)
             if found is not None:
                 place = (found.jobcentre_id, found.contract_package_area, found.referred_on)
-                row = (po_number, partition, found.provider_id, *place, found.status, found.accepted)
-                wanted["referral"].add(row)
-                wanted["booking"] |= {(found.provider_id, each, po_number, on) for each, on in found.sessions}
+                more = (found.status, found.accepted, found.mandatory, found.benefit)
+                wanted["referral"].add((po_number, partition, found.provider_id, *place, *more))
+                wanted["booking"] |= {
+                    (found.provider_id, each, po_number, *more) for each, *more in found.sessions
+                }
                 times = (found.changed_at, found.due_at, found.messages)
             wanted["state"].add((partition, po_number, state, *times))
         there = {table: set(db.execute(f"SELECT * FROM {table}")) for table in wanted}

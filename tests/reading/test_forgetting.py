@@ -8,7 +8,7 @@ from gateway.engine.step import StepSize
 from gateway.reading.view import View
 from gateway.rules.events import Outcome
 from tests.cli.running import Json, life, record, referral
-from tests.reading.asking import PARTITIONS, Asked
+from tests.reading.asking import BEGINNING, Asked, message
 
 #: When nothing is known of `life` any more, and when messages that wait since then expire.
 LATER: Final = "2017-05-01T00:00:00Z"
@@ -41,13 +41,13 @@ def statuses(view: View) -> list[tuple[str, str]]:
 
 def instructed(view: View, provider_id: str) -> set[str]:
     """The purchase orders that a provider has instructions on."""
-    listed = view.instructions([provider_id], (0,) * PARTITIONS, 1_000)
+    listed = view.instructions([provider_id], BEGINNING, 1_000)
     return {each.instruction.po_number for each in listed}
 
 
 def outcome(view: View, provider_id: str, message_id: str) -> str | None:
     """The status that a provider is answered with for a message; '' while it waits; None: there is none."""
-    found = view.message([provider_id], message_id)
+    found = message(view, [provider_id], message_id)
     return None if found is None else "" if found[1] is None else found[1].status
 
 
@@ -61,8 +61,8 @@ def nothing_is_left(view: View) -> None:
     assert instructed(view, "PRV01") == set()
     for line in life():
         message_id = line["value"]["message_id"]
-        assert view.message(["PRV01"], message_id) is None
-        assert view.keyed("PRV01", message_id) is None
+        assert message(view, ["PRV01"], message_id) is None
+        assert view.keyed("nobody", message_id, "PO1", "PRV01") is None
         assert view.outcome("PO1", "PRV01", message_id) is None
 
 
@@ -94,9 +94,7 @@ async def test_one_that_is_known_and_forgotten_between_two_looks_is_never_found(
 async def test_one_that_comes_anew_shows_only_its_own_history(asked: Asked, step: StepSize) -> None:
     await asked.decide([*life(), anew()], step)
     view = await asked.view()
-    owner = view.owner("PO1")
-    assert owner is not None
-    assert (owner.provider_id, owner.messages) == ("PRV02", 1)
+    assert (view.owner("PO1"), view.messages("PO1")) == ("PRV02", 1)
     assert [each.po_number for each in view.referrals(["PRV02"], "OPEN", None, 10)] == ["PO1"]
     assert view.referrals(["PRV01"], None, None, 10) == []
     assert view.session(["PRV01", "PRV02"], "S1", 10) == []
@@ -104,7 +102,7 @@ async def test_one_that_comes_anew_shows_only_its_own_history(asked: Asked, step
     assert {each.decided_at for each in view.history("PO1")} == {view.history("PO1")[0].decided_at}
     assert (instructed(view, "PRV01"), instructed(view, "PRV02")) == (set(), {"PO1"})
     for line in life()[1:]:
-        assert view.keyed("PRV01", line["value"]["message_id"]) is None
+        assert view.keyed("nobody", line["value"]["message_id"], "PO1", "PRV01") is None
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -116,7 +114,7 @@ async def test_what_was_held_for_the_one_that_comes_anew_keeps_its_outcome(
     held = [accepted("2017-04-25T09:00:00Z", "h1"), accepted("2017-04-26T09:00:00Z", again)]
     await asked.decide([*life(), *held], step)
     view = await asked.view()
-    nothing_about_it = [view.keyed("PRV01", line["value"]["message_id"]) for line in life()]
+    nothing_about_it = [view.keyed("nobody", line["value"]["message_id"], "PO1", "PRV01") for line in life()]
     assert nothing_about_it == [None] * len(life())
     assert statuses(view) == [("h1", "HELD"), (again, "HELD")]
     assert [outcome(view, "PRV02", each) for each in ("h1", again)] == ["HELD", "HELD"]
@@ -125,7 +123,7 @@ async def test_what_was_held_for_the_one_that_comes_anew_keeps_its_outcome(
     assert [status for _, status in statuses(view)] == ["APPLIED", "APPLIED", "REFUSED"]
     assert [outcome(view, "PRV02", each) for each in ("h1", again)] == ["APPLIED", "REFUSED"]
     assert [each.status for each in view.outcomes("PO1", again)] == ["HELD", "REFUSED"]
-    keyed = view.keyed("PRV02", "h1")
+    keyed = view.keyed("nobody", "h1", "PO1", "PRV02")
     assert keyed is not None
     assert keyed.po_number == "PO1"
 

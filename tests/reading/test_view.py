@@ -3,13 +3,19 @@
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
+from consumers import draft
+from gateway.engine.log import DELIVERY_PLANS
 from gateway.engine.purchase_orders import unpack
-from gateway.reading.view import Keyed, Owner, Place, has_come_to
-from gateway.rules.events import DeliveryPlan, Outcome
+from gateway.reading.view import BookingPlace, Keyed, Place
+from gateway.rules.events import DeliveryPlan, Event, Outcome, place_in_time
 from producers import delivery_plans
+from producers.read_back import read_plan
+from schemas.codec import encode
+from schemas.json import parse
 from tests.cli.running import Json, life, record, referral
-from tests.reading.asking import PARTITIONS, Asked
+from tests.reading.asking import BEGINNING, Asked, message
 from tests.reading.filling import put
 
 PROVIDERS: Final = [f"PRV{number:02}" for number in range(1, 8)]
@@ -46,22 +52,23 @@ async def test_instructions_of_many_providers_come_in_order_by_pages_of_any_size
     await asked.decide(lines)
     view = await asked.view()
     providers = PROVIDERS[:-1]
-    place: tuple[int, ...] = (0,) * PARTITIONS
+    cursor = BEGINNING
     found: list[str] = []
-    while page := view.instructions(frozenset(providers), place, limit):
+    while page := view.instructions(frozenset(providers), cursor, limit):
         assert len(page) <= limit
         found += (
             each.instruction.po_number for each in page if each.instruction.instruction == "ACCEPT_REFERRAL"
         )
-        place = page[-1].place
+        cursor = page[-1].cursor
+        assert view.is_at(cursor)
     assert found == po_numbers(lines, providers)
 
 
 async def test_instructions_that_come_later_are_behind_the_place_that_was_reached(asked: Asked) -> None:
     await asked.decide([referral(po_number="PO1"), referral(po_number="PO2")])
-    *_, last = (await asked.view()).instructions(["PRV01"], (0,) * PARTITIONS, 100)
+    *_, last = (await asked.view()).instructions(["PRV01"], BEGINNING, 100)
     await asked.decide([referral("2016-03-14T10:00:00Z", "PO3")])
-    later = (await asked.view()).instructions(["PRV01"], last.place, 100)
+    later = (await asked.view()).instructions(["PRV01"], last.cursor, 100)
     assert {each.instruction.po_number for each in later} == {"PO3"}
 
 
@@ -85,7 +92,7 @@ async def test_referrals_of_many_providers_come_the_newest_first_by_pages_of_any
     found: list[str] = []
     while page := view.referrals(PROVIDERS[:4], "OPEN" if status else None, after, limit):
         found += (each.po_number for each in page)
-        after = page[-1].referral.referred_on, page[-1].po_number
+        after = page[-1].referred_on, page[-1].po_number
     assert found == [po_number for _, po_number in wanted]
 
 
@@ -115,8 +122,8 @@ async def test_a_referral_is_what_the_engine_keeps_of_it(asked: Asked) -> None:
 async def test_a_referral_belongs_to_its_provider_and_counts_its_messages(asked: Asked) -> None:
     await asked.decide(life())
     view = await asked.view()
-    assert view.owner("PO1") == Owner("PRV01", len(life()))
-    assert view.owner("PO2") is None
+    assert (view.owner("PO1"), view.messages("PO1")) == ("PRV01", len(life()))
+    assert (view.owner("PO2"), view.messages("PO2")) == (None, 0)
     assert view.referral("PO2") is None
 
 
@@ -133,9 +140,15 @@ async def test_the_history_has_all_events_in_order_of_decision(asked: Asked) -> 
         "Outcome",
         "AttendanceEvent",
     }
-    known = view.referral("PO1")
-    assert known is not None
-    assert all(has_come_to(known.order, each) for each in history)
+    assert all(view.shows("PO1", each) for each in history)
+    # By pages of any size the same, and the newest ones.
+    for limit in (1, 2, 7, 1_000):
+        paged: list[Event] = []
+        while page := view.history("PO1", limit, *([place_in_time(paged[-1])] if paged else [])):
+            assert len(page) <= limit
+            paged += page
+        assert paged == history
+        assert view.newest_history("PO1", limit) == (history[-limit:], max(len(history) - limit, 0))
 
 
 async def test_a_message_that_waits_to_be_decided_is_known_already(asked: Asked) -> None:
@@ -144,23 +157,24 @@ async def test_a_message_that_waits_to_be_decided_is_known_already(asked: Asked)
     await put(asked.log, [line])
     view = await asked.view()
     message_id = line["value"]["message_id"]
-    assert view.message(["PRV01"], message_id) == ("PO1", None)
-    keyed = view.keyed("PRV01", message_id)
+    assert message(view, ["PRV01"], message_id) == ("PO1", None)
+    keyed = view.keyed("nobody", message_id, "PO1", "PRV01")
     assert keyed is not None
     assert keyed.po_number == "PO1"
+    assert view.decided("PO1", "PRV01", message_id) is not None
 
 
 async def test_a_message_is_held_first_and_then_has_its_final_outcome(asked: Asked) -> None:
     """That of repetitions does not change it."""
     line = accepted("2016-03-14T09:40:00Z", message_id="m1")
     await asked.decide([line])
-    found = (await asked.view()).message(["PRV02", "PRV01"], "m1")
+    found = message(await asked.view(), ["PRV02", "PRV01"], "m1")
     assert found is not None
     assert (found[0], found[1] and found[1].status) == ("PO1", "HELD")
     await asked.decide([referral(MORNING)])
     await asked.decide([accepted("2016-03-14T11:00:00Z", message_id="m1")])
     view = await asked.view()
-    found = view.message(["PRV01"], "m1")
+    found = message(view, ["PRV01"], "m1")
     assert found is not None
     assert found[1] is not None
     assert found[1].status == "APPLIED"
@@ -191,13 +205,14 @@ async def test_the_first_message_with_an_id_counts(asked: Asked) -> None:
         ]
     )
     view = await asked.view()
-    first = view.message(["PRV01"], "m1")
+    first = message(view, ["PRV01"], "m1")
     assert first is not None
     assert (first[0], first[1] and first[1].status) == ("PO1", "APPLIED")
-    keyed = view.keyed("PRV01", "m1")
+    keyed = view.keyed("nobody", "m1", "PO1", "PRV01")
     assert keyed is not None
     assert keyed.po_number == "PO1"
-    other = view.message(["PRV02"], "m1")
+    assert [each[0] for each in view.messages_with("nobody", ["PRV01"], "m1")] == ["PO1", "PO2"]
+    other = message(view, ["PRV02"], "m1")
     assert other is not None
     assert (other[0], other[1] and other[1].status) == ("PO1", "DUPLICATE")
 
@@ -206,14 +221,14 @@ async def test_what_is_not_a_providers_record_is_not_taken_for_one(asked: Asked)
     """A referral names a provider, too, and may have the id of anything."""
     await asked.decide([referral(message_id="m1")])
     view = await asked.view()
-    assert view.message(["PRV01"], "m1") is None
-    assert view.keyed("PRV01", "m1") is None
+    assert message(view, ["PRV01"], "m1") is None
+    assert view.keyed("nobody", "m1", "PO1", "PRV01") is None
     assert view.outcome("PO1", "PRV01", "m1") is None
     outcome = view.outcome_of_anybody("m1")
     assert outcome is not None
     assert outcome.topic == "prap.referrals"
     await asked.decide([accepted(message_id="m1")])
-    found = (await asked.view()).message(["PRV01"], "m1")
+    found = message(await asked.view(), ["PRV01"], "m1")
     assert found is not None
     assert (found[1] and found[1].status) == "DUPLICATE"
 
@@ -221,8 +236,8 @@ async def test_what_is_not_a_providers_record_is_not_taken_for_one(asked: Asked)
 async def test_a_message_of_another_provider_is_not_found(asked: Asked) -> None:
     await asked.decide([referral(), accepted(message_id="m1")])
     view = await asked.view()
-    assert view.message(["PRV02", "PRV03"], "m1") is None
-    assert view.keyed("PRV02", "m1") is None
+    assert message(view, ["PRV02", "PRV03"], "m1") is None
+    assert view.keyed("nobody", "m1", "PO1", "PRV02") is None
 
 
 def plan(message_id: str, provider_id: str = "PRV01", group_size: int = 10) -> DeliveryPlan:
@@ -237,18 +252,61 @@ def plan(message_id: str, provider_id: str = "PRV01", group_size: int = 10) -> D
     )
 
 
-async def test_of_a_providers_plans_the_last_one_is_in_force_and_each_is_found_by_its_key(
+async def test_a_key_is_a_callers_for_all_its_providers(asked: Asked) -> None:
+    """One referral takes an id once, whoever sends it."""
+    await asked.decide([referral(), referral(po_number="PO2", provider_id="PRV02")])
+    value = accepted(message_id="m1")["value"]
+    sent = parse("ReferralAccepted", value)
+    await asked.log.append([draft(sent, caller="one")])
+    view = await asked.view()
+    digest = delivery_plans.digest_of(encode(sent))
+    assert view.keyed("one", "m1") == view.keyed("one", "m1", "PO2", "PRV02") == Keyed("PO1", digest)
+    assert view.keyed("other", "m1", "PO1", "PRV01") == Keyed("PO1", digest)
+    assert view.keyed("other", "m1") is view.keyed("other", "m1", "PO2", "PRV02") is None
+
+
+async def test_of_an_areas_plans_the_last_one_is_in_force_and_the_keys_of_all_are_known(
     asked: Asked,
 ) -> None:
-    plans = [plan("k1"), plan("k1", "PRV02"), plan("k2", group_size=8), plan("k1", group_size=9)]
-    for each in plans:
-        await asked.log.append([delivery_plans.draft(each)])
+    plans = [plan("k1"), plan("k1", "PRV02"), plan("k2", group_size=8), plan("k3", group_size=9)]
+    callers = ["one", "other", "one", "other"]
+    for each, caller in zip(plans, callers, strict=True):
+        view = await asked.view()
+        earlier = view.plan_keys(each.provider_id, each.contract_package_area)
+        await asked.log.append([delivery_plans.draft(each, None, caller, earlier)])
     view = await asked.view()
-    assert (view.plan("PRV01"), view.plan("PRV02"), view.plan("PRV03")) == (plans[3], plans[1], None)
-    found = {name: view.keyed("PRV01", name) for name in ("k1", "k2", "k3")}
-    values = [delivery_plans.draft(each).value for each in plans]
-    assert found == {"k1": Keyed(None, values[0] or b""), "k2": Keyed(None, values[2] or b""), "k3": None}
-    assert view.message(["PRV01"], "k1") is None
+    in_force = {provider: view.plans(provider) for provider in ("PRV01", "PRV02", "PRV03")}
+    assert in_force == {"PRV01": [plans[3]], "PRV02": [plans[1]], "PRV03": []}
+    assert (view.areas("PRV01"), view.areas("PRV03")) == (["CPA01"], [])
+    assert [key.message_id for key in view.plan_keys("PRV01", "CPA01")] == ["k1", "k2", "k3"]
+    for each, caller in zip(plans, callers, strict=True):
+        keyed = Keyed(None, delivery_plans.digest_of(encode(each)))
+        assert view.keyed(caller, each.message_id, "PO1", "PRV01") == keyed
+    assert view.keyed("one", "k3") is view.keyed("other", "k2") is None
+    assert message(view, ["PRV01"], "k1") is None
+    # What is replaced is gone from a log that compacts at once; its key is in what took its place.
+    topic = [each async for each in asked.log.follow([DELIVERY_PLANS], from_start=True, wait=False)]
+    assert [read_plan(each) for each in topic] == [plans[1], plans[3]]
+
+
+async def test_so_many_keys_of_an_areas_plans_are_known_and_no_more(asked: Asked) -> None:
+    keys = [delivery_plans.SentKey("one", f"k{number}", b"") for number in range(150)]
+    await asked.log.append([delivery_plans.draft(plan("last"), None, "one", keys)])
+    found = (await asked.view()).plan_keys("PRV01", "CPA01")
+    assert [key.message_id for key in found] == [*(f"k{number}" for number in range(50, 150)), "last"]
+
+
+async def test_a_cursor_stays_right_when_what_it_stands_behind_is_forgotten(asked: Asked) -> None:
+    await asked.decide(life())
+    *_, last = (await asked.view()).instructions(["PRV01"], BEGINNING, 100)
+    await asked.decide([referral("2017-08-01T00:00:00Z", "PO2", referred_on="2017-08-01")])
+    view = await asked.view()
+    assert view.referral("PO1") is None
+    assert view.is_at(last.cursor)
+    behind = view.instructions(["PRV01"], last.cursor, 100)
+    assert "PO2" in {each.instruction.po_number for each in behind}
+    assert not view.is_at(replace(last.cursor, digest="0" * 12))
+    assert not view.is_at(replace(last.cursor, place=tuple(each + 1 for each in last.cursor.place)))
 
 
 async def test_a_session_has_its_bookings_by_purchase_order(asked: Asked) -> None:
@@ -268,3 +326,13 @@ async def test_a_session_has_its_bookings_by_purchase_order(asked: Asked) -> Non
     assert (booked.session.session_id, booked.referral.provider_id) == ("S1", "PRV02")
     assert view.session(["PRV03"], "S1", 10) == []
     assert view.session(["PRV01"], "S2", 10) == []
+    found: list[str] = []
+    after: BookingPlace = ("", "")
+    while page := view.session(["PRV01", "PRV02"], "S1", 2, after):
+        found += (each.po_number for each in page)
+        after = page[-1].referral.provider_id, page[-1].po_number
+    assert found == ["PO1", "PO2", "PO3"]
+    booking = view.booking(["PRV01", "PRV02"], "S1")
+    assert booking is not None
+    assert (booking.booked, booking.attended) == (3, 0)
+    assert view.booking(["PRV03"], "S1") is None

@@ -22,11 +22,14 @@ from gateway.rules.events import (
     CancellationEvent,
     Event,
     Instruction,
+    Notice,
     Outcome,
     PrapAction,
     SanctionNotification,
+    SessionEvent,
 )
 from gateway.rules.messages import (
+    AlternativeSessionNotPossible,
     AlternativeSessionRequested,
     AttachmentRegistered,
     AttendanceCorrected,
@@ -117,6 +120,10 @@ def start_of(on: On) -> int:
 def word(event: Event) -> str:
     """What an event says, short."""
     match event:
+        case SessionEvent():
+            return f"session {event.change}" + (f" {event.because}" if event.because else "")
+        case Notice():
+            return f"notice {event.notice}"
         case AttendanceEvent():
             return f"attendance {event.outcome}"
         case CancellationEvent():
@@ -362,6 +369,12 @@ class Journey:
             "notified_at": _told(told, at),
         }
         return self.send(SessionChanged(**self._names({**given, **more})), at)
+
+    def no_alternative(self, at: When | None = None, **more: Any) -> Came:
+        """AlternativeSessionNotPossible."""
+        at = self._at(at)
+        given = {"reason": "no session before the limit", "told_at": at, **more}
+        return self.send(AlternativeSessionNotPossible(**self._names(given)), at)
 
     def cancel(self, session_id: str = "S1", at: When | None = None, **more: Any) -> Came:
         """SessionCancelled."""

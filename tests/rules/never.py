@@ -1,13 +1,15 @@
 """What must never happen, as a checker of what goes in and what comes out (rulebook: What must never happen).
 
 It knows the rules only as far as it takes to say that something is wrong: when a referral's life begins,
-which of its sessions are cancelled, and when its participant was told. The numbers are those of the
-rulebook's list.
+which of its sessions are mandatory and which are cancelled, and when its participant was told. The numbers
+are those of the rulebook's list.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct, json
 from msgspec.structs import replace
@@ -23,6 +25,7 @@ from gateway.rules.events import (
 from gateway.rules.messages import (
     AttachmentRegistered,
     AttendanceRecorded,
+    CannotAttend,
     GroupObjection,
     GroupSessionRestrictionChanged,
     Message,
@@ -39,13 +42,19 @@ _json: Final = json.Encoder().encode
 
 
 class KnownSession(Struct, frozen=True):
-    """A session as the messages that were applied tell it. active: the id of the notification that is."""
+    """A session as the messages that were applied tell it.
+
+    mandated: the mandate was in force when it was booked or last changed. cancelled: so that no failure can
+    follow. said: a reason was given beforehand. active: the id of the notification that is.
+    """
 
     session_id: str
     starts_at: int
     format: SessionFormat
     notified_at: int | None
+    mandated: bool
     decided: bool = False
+    said: bool = False
     cancelled: bool = False
     active: str | None = None
 
@@ -54,6 +63,10 @@ class Life(Struct, frozen=True):
     """A referral from its acknowledgement on."""
 
     mandatory: bool
+    referred_on: int
+    ended_at: int | None = None
+    closed_at: int | None = None
+    special: bool = False
     wp11: bool = False
     attached: bool = False
     cancelled: bool = False
@@ -62,6 +75,16 @@ class Life(Struct, frozen=True):
     def session(self, session_id: str) -> KnownSession | None:
         """The session of that id."""
         return next((session for session in self.sessions if session.session_id == session_id), None)
+
+    @property
+    def in_force(self) -> bool:
+        """The mandate."""
+        return self.mandatory and self.ended_at is None
+
+    def is_mandatory(self, session: KnownSession) -> bool:
+        """Whether a session is."""
+        ends = [end for end in (self.ended_at, self.closed_at) if end is not None]
+        return session.mandated and all(end > session.starts_at for end in ends)
 
     def change(self, changed: KnownSession) -> "Life":
         """The same with one session changed."""
@@ -112,14 +135,19 @@ class _Step:
         """Check one event; `rest` begins with it."""
         match event:
             case CancellationEvent():
-                self._cancelled()
+                self._cancelled(event)
             case SanctionNotification(status="RAISED"):
                 self._raised(event, rest)
             case SanctionNotification():
                 self._withdrawn(event)
             case Instruction(instruction="UNDERTAKE_ATTACHMENT"):
-                if not isinstance(self._applied_next(rest), Wp11):
+                joins = isinstance(self._applied_next(rest), Wp11)
+                if not joins and not (self.life and self.life.wp11):
                     self.wrong.append("5: an attachment instruction without a WP11")
+            case Instruction(instruction="MANDATE_ENDED") if self.life is not None:
+                if not self.life.in_force:
+                    self.wrong.append("a mandate that is not in force ends")
+                self.life = replace(self.life, ended_at=event.decided_at)
             case PrapAction(action="CANCEL") if self.life is not None and not self.life.cancelled:
                 self.wrong.append("1: cancelled on PRaP without a cancellation")
             case PrapAction(action="ACKNOWLEDGE"):
@@ -130,7 +158,8 @@ class _Step:
 
     def _begins(self, referral: Message | None) -> None:
         if isinstance(referral, Referral):
-            self.life = Life(referral.action_plan_annotation.endswith("-Mandatory"))
+            mandatory = referral.action_plan_annotation.strip().casefold().endswith("mandatory")
+            self.life = Life(mandatory, referral.referred_on)
         else:
             self.wrong.append("6: an acknowledgement without a Referral that was applied")
 
@@ -148,7 +177,7 @@ class _Step:
             return own, self.at
         return next((held for held in self.held if held[0].message_id == outcome.message_id), None)
 
-    def _cancelled(self) -> None:
+    def _cancelled(self, event: CancellationEvent) -> None:
         if self.life is None:
             self.wrong.append("1: a cancellation without a referral")
             return
@@ -158,7 +187,7 @@ class _Step:
             self.wrong.append("2: cancelled after its WP11 was applied")
         if self.life.cancelled:
             self.wrong.append("1: cancelled twice")
-        self.life = replace(self.life, cancelled=True)
+        self.life = replace(self.life, cancelled=True, closed_at=_start_of(event.effective_on))
 
     def _raised(self, event: SanctionNotification, rest: Sequence[Event]) -> None:
         life = self.life
@@ -170,14 +199,18 @@ class _Step:
         confirmed = self._applied_next(rest)
         if isinstance(confirmed, NotificationConfirmed) and confirmed.session_id == event.session_id:
             told = {confirmed.notified_at}
-        if not life.mandatory:
-            self.wrong.append("3: a notification for a voluntary participant")
+        if not life.is_mandatory(session):
+            self.wrong.append("3: a notification for a session that is not mandatory")
+        if life.special:
+            self.wrong.append("3: a notification of a special record")
         if session.cancelled:
             self.wrong.append("3: a notification for a cancelled session")
         if event.decided_at < session.starts_at or event.session_starts_at != session.starts_at:
             self.wrong.append("3: a notification before the session's start")
         if event.requirement_notified_at not in told or event.requirement_notified_at >= session.starts_at:
             self.wrong.append("3: a notification without the participant having been told")
+        elif event.requirement_notified_at < _start_of(life.referred_on):
+            self.wrong.append("3: a notification of what was said before the referral")
         if session.active is not None:
             self.wrong.append("4: two active notifications for one session")
         self.life = life.change(replace(session, active=event.event_id))
@@ -208,6 +241,8 @@ class _Step:
             self.held.append(found)
         elif message is not self.message:
             self.held.remove(found)
+        if outcome.code == "SPECIAL_CUSTOMER_RECORD" and self.life is not None:
+            self.life = replace(self.life, special=True)
         if outcome.status == "APPLIED" and self.life is not None:
             self.life = self._applied(self.life, message, at, outcome)
         elif outcome.status == "APPLIED":
@@ -222,16 +257,22 @@ class _Step:
             case AttachmentRegistered():
                 if life.cancelled:
                     self.wrong.append("1: attached after it was cancelled")
-                return replace(life, attached=True)
+                return replace(life, attached=True, closed_at=at)
             case SessionBooked():
                 session = KnownSession(
-                    message.session_id, message.starts_at, message.format, message.notified_at
+                    message.session_id,
+                    message.starts_at,
+                    message.format,
+                    message.notified_at,
+                    life.in_force,
                 )
-                return replace(life, sessions=(*life.sessions, session))
+                others = [other for other in life.sessions if other.session_id != session.session_id]
+                return replace(life, sessions=(*others, session))
             case GroupObjection():
                 return _without_groups(life, at)
             case GroupSessionRestrictionChanged():
-                return life if message.restriction is None else _without_groups(life, at)
+                unsuitable = message.restriction not in (None, "ADDITIONAL_NEEDS")
+                return _without_groups(life, at) if unsuitable else life
             case Referral():
                 offered = any(
                     isinstance(event, Instruction) and event.instruction == "OFFER_ONE_TO_ONE"
@@ -239,17 +280,36 @@ class _Step:
                 )
                 return _without_groups(life, at) if offered else life
         named = life.session(getattr(message, "session_id", ""))
-        return life if named is None else life.change(_recorded(named, message, outcome))
+        if named is None:
+            return life
+        recorded = _recorded(life, named, message, outcome)
+        if recorded.cancelled and recorded.active is not None:
+            self.wrong.append("3: a notification stays active for a session that the provider cancelled")
+        return life.change(recorded)
 
 
-def _recorded(session: KnownSession, message: Message, outcome: Outcome) -> KnownSession:
+def _start_of(day: int) -> int:
+    """The instant at which a day begins in London."""
+    civil = datetime(1970, 1, 1, tzinfo=ZoneInfo("Europe/London")) + timedelta(days=day)
+    return int(civil.timestamp()) * 1000
+
+
+def _recorded(life: Life, session: KnownSession, message: Message, outcome: Outcome) -> KnownSession:
     match message:
         case SessionCancelled():
-            return replace(session, cancelled=True)
+            return replace(session, cancelled=message.cause == "PROVIDER" or not session.said)
+        case CannotAttend():
+            return replace(session, said=True)
         case SessionChanged() if "SESSION_CANCELLED_UNCONTACTABLE" in outcome.advisories:
             return replace(session, cancelled=True)
         case SessionChanged():
-            return replace(session, starts_at=message.starts_at, notified_at=message.notified_at)
+            return replace(
+                session,
+                starts_at=message.starts_at,
+                notified_at=message.notified_at,
+                mandated=life.in_force,
+                said=False,
+            )
         case NotificationConfirmed():
             return replace(session, notified_at=message.notified_at)
         case AttendanceRecorded():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rules.events import AttendanceEvent, Breach
+from gateway.rules.events import AttendanceEvent, Breach, Instruction, SessionEvent
 from gateway.rules.messages import AttendanceOutcome
 from tests.rules.journey import (
     CLOSED,
@@ -16,11 +16,13 @@ from tests.rules.journey import (
     cancelled,
     day,
     instant,
+    joining,
     referred,
     rejected,
 )
 
 ABSENT: list[AttendanceOutcome] = ["DID_NOT_ATTEND", "DID_NOT_PARTICIPATE"]
+ANOTHER = "instruction ARRANGE_ALTERNATIVE_SESSION"
 OUTCOMES: list[AttendanceOutcome] = ["ATTENDED", *ABSENT]
 
 # P8 AttendanceRecorded.
@@ -43,7 +45,7 @@ def test_the_jobcentre_need_not_be_told_that_a_voluntary_participant_did_not_com
     outcome: AttendanceOutcome,
 ) -> None:
     """P8, WP19 ¶6: 'You are not required to tell Jobcentre Plus'."""
-    assert booked(mandatory=False).record(outcome).words == ["APPLIED"]
+    assert "attendance" not in " ".join(booked(mandatory=False).record(outcome).words)
 
 
 @pytest.mark.parametrize("outcome", ABSENT)
@@ -52,7 +54,44 @@ def test_the_jobcentre_must_be_told_that_a_mandatory_participant_did_not_come(
 ) -> None:
     """P8, WP19 Mandatory participant does not attend: 'You must tell Jobcentre Plus'."""
     came = booked(mandatory=True).record(outcome)
-    assert came.words == [f"attendance {outcome}", "notification RAISED", "APPLIED"]
+    assert came.words[:2] == [f"attendance {outcome}", "notification RAISED"]
+
+
+@pytest.mark.parametrize("mandatory", [True, False])
+def test_who_did_not_come_is_offered_another_session(mandatory: bool) -> None:
+    """P8, WP19 ¶8: 'You should aim to offer an alternative date ... at the next available time'."""
+    came = booked(mandatory=mandatory).record("DID_NOT_ATTEND")
+    assert came.words[-2:] == [ANOTHER, "APPLIED"]
+    assert came.one(Instruction).session_id == "S1"
+    assert came.one(Instruction).rule == "WP19 ¶8"
+
+
+def test_another_session_is_offered_after_the_proof_that_is_asked_for() -> None:
+    """P8: after F1's instruction."""
+    came = booked(mandatory=True, told=False).record("DID_NOT_ATTEND")
+    assert came.words[1:] == ["instruction CONFIRM_NOTIFICATION", ANOTHER, "APPLIED"]
+
+
+def test_no_other_session_is_offered_where_none_is_wanted() -> None:
+    """P8: who took no part; who had said so beforehand; another is expected; the referral is not OPEN."""
+    assert ANOTHER not in booked().record("DID_NOT_PARTICIPATE").words
+    said = booked()
+    assert ANOTHER in said.cannot_attend().words
+    said.book("S2", starts="2016-03-22 10:00")
+    assert ANOTHER not in said.record("DID_NOT_ATTEND").words
+    said = booked()
+    said.cannot_attend()
+    assert ANOTHER not in said.record("DID_NOT_ATTEND").words
+    assert ANOTHER not in joining().record("DID_NOT_ATTEND", "2016-03-23 10:00").words
+    assert ANOTHER not in cancelled().record("DID_NOT_ATTEND").words
+
+
+def test_a_correction_to_an_absence_offers_another_session_too() -> None:
+    """P10: the instruction as in P8."""
+    journey = booked()
+    journey.record("ATTENDED")
+    assert journey.correct("DID_NOT_PARTICIPATE").words == ["attendance DID_NOT_PARTICIPATE", "APPLIED"]
+    assert journey.correct("DID_NOT_ATTEND").words == [ANOTHER, "APPLIED"]
 
 
 def test_only_a_booked_session_has_an_outcome() -> None:
@@ -84,13 +123,16 @@ def test_an_outcome_may_be_recorded_before_the_end() -> None:
     assert booked().record("ATTENDED", instant(START) + 1).outcome.status == "APPLIED"
 
 
-def test_a_session_that_began_after_the_referral_was_closed_has_no_outcome() -> None:
-    """P8: closed at or before `starts_at`; cancelled at 00:00 on 5 April."""
-    at_once, later = booked(starts="2016-04-05 00:00"), booked(starts="2016-04-05 00:00:00.001")
-    earlier = booked(starts="2016-04-04 23:59:59.999")
-    assert at_once.record("ATTENDED", "2016-04-06 10:00").words == ["REFUSED REFERRAL_CLOSED"]
-    assert later.record("ATTENDED", "2016-04-06 10:00").words == ["REFUSED REFERRAL_CLOSED"]
-    assert earlier.record("ATTENDED", "2016-04-06 10:00").words == ["attendance ATTENDED", "APPLIED"]
+@pytest.mark.parametrize(
+    ("starts", "requirement"), [("2016-04-04 23:59:59.999", "MANDATORY"), ("2016-04-05 00:00", "VOLUNTARY")]
+)
+def test_who_comes_after_the_21_days_has_attended_and_no_longer_has_to(starts: str, requirement: str) -> None:
+    """P8, WP19 ¶7, ¶27: 'They may also choose to attend ... at a later date'; cancelled from 5 April."""
+    came = booked(starts=starts, mandatory=True).record("ATTENDED", "2016-04-06 10:00")
+    assert came.words == ["attendance ATTENDED", "APPLIED"]
+    assert came.one(AttendanceEvent).requirement == requirement
+    absent = booked(starts=starts, mandatory=True).record("DID_NOT_ATTEND", "2016-04-06 10:00")
+    assert ("notification RAISED" in absent.words) == (requirement == "MANDATORY")
 
 
 def test_an_attachment_closes_a_referral_at_its_arrival() -> None:
@@ -107,7 +149,7 @@ def test_a_rejection_closes_a_referral_at_its_arrival() -> None:
 
 def test_the_checks_of_an_outcome_are_made_from_left_to_right() -> None:
     """P8: SESSION_CANCELLED, OUTCOME_ALREADY_RECORDED, SESSION_NOT_STARTED, REFERRAL_CLOSED."""
-    journey = cancelled(starts="2016-04-20 10:00")
+    journey = attached(starts="2016-04-20 10:00")
     assert journey.record("ATTENDED", "2016-04-10 10:00").words == ["REFUSED SESSION_NOT_STARTED"]
     journey.cancel()
     assert journey.record("ATTENDED", "2016-04-11 10:00").words == ["REFUSED SESSION_CANCELLED"]
@@ -148,7 +190,7 @@ def test_a_breach_is_not_cleared_by_an_absence() -> None:
     """P8, T2."""
     journey = booked(mandatory=False, starts="2016-03-29 10:00")
     journey.tick("2016-03-30 00:00")
-    assert journey.record("DID_NOT_ATTEND", "2016-03-30 09:00").words == ["APPLIED"]
+    assert journey.record("DID_NOT_ATTEND", "2016-03-30 09:00").words == [ANOTHER, "APPLIED"]
 
 
 @pytest.mark.parametrize("mandatory", [True, False])
@@ -213,7 +255,7 @@ def test_a_voluntary_absence_is_told_only_where_it_corrects_an_attendance() -> N
     attended = journey.correct("ATTENDED").one(AttendanceEvent)
     assert attended.supersedes is None
     absent = journey.correct("DID_NOT_ATTEND")
-    assert absent.words == ["attendance DID_NOT_ATTEND", "APPLIED"]
+    assert absent.words == ["attendance DID_NOT_ATTEND", ANOTHER, "APPLIED"]
     assert absent.one(AttendanceEvent).supersedes == attended.event_id
     assert journey.correct("DID_NOT_PARTICIPATE").words == ["APPLIED"]
     again = journey.correct("ATTENDED").one(AttendanceEvent)
@@ -244,9 +286,11 @@ def test_records_of_a_session_count_on_a_closed_referral(closed: Any) -> None:
 
 
 def test_a_confirmation_replaces_when_the_participant_was_told() -> None:
-    """P6, UCGS Mandating."""
+    """P6, UCGS Mandating; the Jobcentre is told of an open session."""
     journey = booked(told=False)
-    assert journey.confirm(told="2016-03-14 09:00").words == ["APPLIED"]
+    came = journey.confirm(told="2016-03-14 09:00")
+    assert came.words == ["session CHANGED", "APPLIED"]
+    assert came.one(SessionEvent).notified_at == instant("2016-03-14 09:00")
     assert journey.session().notified_at == instant("2016-03-14 09:00")
     journey.confirm(told="2016-03-14 09:30")
     assert journey.session().notified_at == instant("2016-03-14 09:30")
@@ -256,7 +300,14 @@ def test_a_confirmation_that_is_too_late_does_not_count() -> None:
     """P6: `notified_at` before `starts_at`, to the millisecond."""
     at = instant(START)
     assert booked().confirm(at=END, told=at).words == ["REFUSED NOTIFIED_TOO_LATE"]
-    assert booked().confirm(at=END, told=at - 1).words == ["APPLIED"]
+    assert booked().confirm(at=END, told=at - 1).words == ["session CHANGED", "APPLIED"]
+
+
+def test_nobody_is_told_before_the_referral() -> None:
+    """P6: `notified_at` of a London date before D proves nothing."""
+    midnight = instant("2016-03-14 00:00")
+    assert booked().confirm(told=midnight - 1).words == ["REFUSED NOTIFIED_BEFORE_REFERRAL"]
+    assert booked().confirm(told=midnight).words == ["session CHANGED", "APPLIED"]
 
 
 def test_a_cancelled_session_is_not_confirmed() -> None:
@@ -270,7 +321,7 @@ def test_a_cancelled_session_is_not_confirmed() -> None:
 def test_a_confirmation_alone_raises_nothing() -> None:
     """P6: only a failure that waited for it."""
     journey = booked(mandatory=True, told=False)
-    assert journey.confirm().words == ["APPLIED"]
+    assert journey.confirm().words == ["session CHANGED", "APPLIED"]
     journey = booked(mandatory=True)
     journey.record("DID_NOT_ATTEND")
     assert journey.confirm().words == ["APPLIED"]
@@ -294,10 +345,12 @@ def test_who_came_is_reimbursed(outcome: AttendanceOutcome, word: str) -> None:
     assert journey.reimburse().words == [word]
 
 
-def test_nobody_is_reimbursed_before_the_outcome() -> None:
-    """P12."""
+def test_what_was_paid_beforehand_or_at_the_door_is_reimbursed() -> None:
+    """P12, WP19 ¶30: 'not out of pocket'; whether they came is not known, and that is said."""
     journey = booked()
-    assert journey.reimburse().words == ["REFUSED NO_ATTENDANCE_TO_REIMBURSE"]
+    assert journey.reimburse().words == ["APPLIED ATTENDANCE_NOT_RECORDED"]
+    journey.cancel()
+    assert journey.reimburse().words == ["APPLIED ATTENDANCE_NOT_RECORDED"]
     assert journey.reimburse("S9", pence=0).words == ["REFUSED UNKNOWN_SESSION"]
 
 

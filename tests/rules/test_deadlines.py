@@ -1,4 +1,4 @@
-"""What falls due (rulebook: Deadlines, T1 to T5), and the order of it at one instant."""
+"""What falls due (rulebook: Deadlines, T1 to T6), and the order of it at one instant."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.intake.lines import Line
 from gateway.replay.decisions import replay
 from gateway.rules.events import Breach, CancellationEvent, Event, Instruction, PrapAction
-from gateway.rules.policy import shipped
+from gateway.rules.policy import parse, shipped
 from tests.rules.journey import (
     CLOSED,
     Came,
@@ -23,6 +23,7 @@ from tests.rules.journey import (
     joining,
     referred,
     rejected,
+    start_of,
 )
 
 CANCELLATION = ["cancellation", "prap CANCEL", "instruction REFERRAL_CANCELLED"]
@@ -312,3 +313,223 @@ def test_the_end_of_the_input_makes_nothing_fall_due() -> None:
 def test_a_cancelled_referral_is_told_once() -> None:
     """T3: time that passes afterwards tells nothing."""
     assert cancelled().tick("2017-04-18 00:00").words == []
+
+
+# T6.
+
+CONFIRM = "instruction CONFIRM_NOTIFICATION"
+OWED = ["instruction RECORD_OUTCOME", "breach OUTCOME_LATE RAISED"]
+
+
+def owed(came: Came) -> list[str]:
+    """What is asked for of a session, and said to be late."""
+    of_session = ("instruction RECORD_OUTCOME", "instruction CONFIRM_NOTIFICATION", "breach OUTCOME_LATE")
+    return [word for word in came.words if word.startswith(of_session)]
+
+
+def test_an_outcome_is_owed_two_working_days_after_a_mandatory_session() -> None:
+    """T6, WP19 Mandatory participant does not attend: without it 'unable to pursue sanction activity'."""
+    journey = booked(mandatory=True)
+    assert at_due(journey, instant("2016-03-24 00:00")) == OWED
+    breach = journey.out[-1]
+    assert isinstance(breach, Breach)
+    assert (breach.session_id, breach.due_on, breach.because) == ("S1", day("2016-03-23"), None)
+    assert breach.decided_at == instant("2016-03-24 00:00")
+    assert owed(journey.tick("2017-01-01 00:00")) == []
+
+
+@pytest.mark.parametrize(
+    ("starts", "minutes", "due"),
+    [
+        ("2016-03-24 10:00", 60, "2016-03-30"),  # Easter lies between
+        ("2016-03-21 23:30", 29, "2016-03-23"),
+        ("2016-03-21 23:30", 30, "2016-03-24"),  # it ends at midnight, on the next day
+        ("2016-03-19 10:00", 60, "2016-03-22"),  # a Saturday
+    ],
+)
+def test_the_working_days_run_from_the_london_date_of_the_end(starts: str, minutes: int, due: str) -> None:
+    """T6: the end, not the start."""
+    journey = booked(mandatory=True, starts=starts, minutes=minutes)
+    assert owed(journey.tick(start_of(day(due) + 1) - 1)) == []
+    assert owed(journey.tick(start_of(day(due) + 1))) == OWED
+
+
+def test_a_session_booked_when_it_was_over_is_owed_two_working_days_after_its_booking() -> None:
+    """T6: or of the `at` of its booking or change where that is later."""
+    journey = accepted(mandatory=True)
+    journey.book("S1", "2016-03-18 10:00", starts="2016-03-15 10:00", told="2016-03-14 12:00")
+    assert owed(journey.tick(start_of("2016-03-23") - 1)) == []
+    assert owed(journey.tick("2016-03-23 00:00")) == OWED
+
+
+def test_a_voluntary_session_owes_no_outcome() -> None:
+    """T6: of a mandatory session."""
+    assert owed(booked().tick("2016-05-01 00:00")) == []
+
+
+@pytest.mark.parametrize("outcome", ["ATTENDED", "DID_NOT_ATTEND", "DID_NOT_PARTICIPATE"])
+def test_a_recorded_outcome_is_not_owed(outcome: Any) -> None:
+    """T6: recorded a millisecond before, whatever it is; at the instant it is too late."""
+    journey = booked(mandatory=True)
+    journey.record(outcome, instant("2016-03-24 00:00") - 1)
+    assert owed(journey.tick("2016-03-26 00:00")) == []
+    journey = booked(mandatory=True)
+    journey.record(outcome, "2016-03-24 00:00")
+    assert "breach OUTCOME_LATE RAISED" in journey.out.words
+
+
+@pytest.mark.parametrize("cause", ["PROVIDER", "PARTICIPANT"])
+def test_a_cancelled_session_owes_no_outcome(cause: Any) -> None:
+    """T6: not cancelled."""
+    journey = booked(mandatory=True)
+    journey.cancel(cause=cause)
+    assert owed(journey.tick("2016-03-26 00:00")) == []
+
+
+def test_a_failure_that_waits_for_proof_is_asked_for_again() -> None:
+    """T6: once, with an outcome or without; the breach is of the outcome alone."""
+    with_outcome = booked(mandatory=True, told=False)
+    with_outcome.record("DID_NOT_ATTEND")
+    assert owed(with_outcome.tick("2016-05-01 00:00")) == ["instruction CONFIRM_NOTIFICATION"]
+    without = booked(mandatory=True, told=False)
+    without.cannot_attend()
+    without.tick("2016-03-21 12:00")
+    assert owed(without.tick("2016-03-24 00:00")) == [
+        "instruction RECORD_OUTCOME",
+        "instruction CONFIRM_NOTIFICATION",
+        "breach OUTCOME_LATE RAISED",
+    ]
+    cancelled_for_them = booked(mandatory=True, told=False)
+    cancelled_for_them.cannot_attend()
+    cancelled_for_them.cancel(cause="PARTICIPANT")
+    cancelled_for_them.tick("2016-03-21 12:00")
+    assert owed(cancelled_for_them.tick("2016-03-24 00:00")) == ["instruction CONFIRM_NOTIFICATION"]
+
+
+def test_while_a_notification_is_active_nothing_is_owed() -> None:
+    """T6: no notification of it is active."""
+    journey = booked(mandatory=True)
+    journey.cannot_attend()
+    journey.tick("2016-03-21 12:00")
+    assert owed(journey.tick("2016-03-26 00:00")) == []
+
+
+def test_what_a_correction_brings_about_after_the_day_is_not_asked_for_again() -> None:
+    """T6 falls due at its instant, once a booked time; a correction before it is in time."""
+    for corrected, asked in (("2016-03-24 00:00", []), ("2016-03-23 23:59", [CONFIRM])):
+        journey = booked(mandatory=True, told=False)
+        journey.record("ATTENDED")
+        journey.correct("DID_NOT_ATTEND", corrected)
+        assert owed(journey.tick("2016-04-01 00:00")) == asked
+
+
+def test_a_changed_session_owes_its_outcome_by_its_new_end() -> None:
+    """T6: once a booked time."""
+    journey = booked(mandatory=True)
+    journey.change(starts="2016-03-29 10:00")
+    assert owed(journey.tick(start_of("2016-04-01") - 1)) == []
+    assert owed(journey.tick("2016-04-01 00:00")) == OWED
+
+
+@pytest.mark.parametrize(
+    ("recorded_at", "words"),
+    [
+        ("2016-03-23 23:59:59.999", ["breach OUTCOME_LATE CLEARED"]),
+        ("2016-03-24 00:00", []),
+    ],
+)
+def test_an_outcome_recorded_in_time_clears_the_breach(recorded_at: str, words: list[str]) -> None:
+    """Deadlines: `recorded_at`'s London date is the due date at the latest; as its RAISED was due."""
+    journey = booked(mandatory=True)
+    journey.tick("2016-03-25 10:00")
+    came = journey.record("DID_NOT_ATTEND", recorded_at=recorded_at)
+    assert owed(came) == words
+    if words:
+        assert (came.one(Breach).due_on, came.one(Breach).session_id) == (day("2016-03-23"), "S1")
+        assert owed(journey.correct("ATTENDED")) == []
+
+
+@pytest.mark.parametrize("cause", ["PROVIDER", "PARTICIPANT"])
+def test_a_cancellation_in_time_clears_the_breach(cause: Any) -> None:
+    """Deadlines: `cancelled_at`'s London date, of either cause; of an owed session too, once."""
+    late, in_time = said_beforehand_and_owed(), said_beforehand_and_owed()
+    assert owed(late.cancel(cause=cause, cancelled_at=instant("2016-03-24"))) == []
+    assert owed(late.cancel(cancelled_at=instant("2016-03-23 10:00"))) == (
+        [] if cause == "PROVIDER" else ["breach OUTCOME_LATE CLEARED"]
+    )
+    came = in_time.cancel(cause=cause, cancelled_at=instant("2016-03-23 10:00"))
+    assert owed(came) == ["breach OUTCOME_LATE CLEARED"]
+
+
+def said_beforehand_and_owed() -> Journey:
+    """The participant could not come, and by the limit nobody has said what came of it."""
+    journey = booked(mandatory=True, told=False)
+    journey.cannot_attend()
+    journey.tick("2016-03-25 10:00")
+    return journey
+
+
+def test_an_attendance_clears_what_is_late_in_the_order_of_the_limits() -> None:
+    """Order of effects: breaches T2, T6."""
+    journey = booked(mandatory=True)
+    journey.tick("2016-03-31 10:00")
+    assert journey.record("ATTENDED", recorded_at="2016-03-22 10:00").words == [
+        "attendance ATTENDED",
+        *["breach SESSION_LATE CLEARED", "breach OUTCOME_LATE CLEARED", "APPLIED"],
+    ]
+
+
+def test_outcomes_are_owed_in_the_order_of_booking() -> None:
+    """Deadlines: at one instant, session by session."""
+    journey = accepted(mandatory=True)
+    journey.book("S2", starts="2016-03-21 12:00", told=False)
+    journey.cannot_attend("S2")
+    journey.book("S1", starts="2016-03-21 10:00")
+    journey.tick("2016-03-21 15:00")
+    came = journey.tick("2016-03-24 00:00")
+    assert [getattr(event, "session_id", None) for event in came] == ["S2", "S2", "S2", "S1", "S1"]
+
+
+def test_an_outcome_is_owed_before_the_referral_is_forgotten_and_after_its_own_limits() -> None:
+    """Deadlines, at one instant: T2, T3, T4, T6, then T5."""
+    journey = booked(mandatory=True, starts="2016-03-31 10:00")
+    journey.tick(journey.after(21) - 1)
+    assert journey.tick(journey.after(21)).words == [*CANCELLATION, *OWED]
+    policies = parse("[[policy]]\nfrom = 2011-06-01\nforget_after_days = 9")
+    short = booked(mandatory=True, policies=policies)
+    assert short.tick("2016-03-24 00:00").words[-2:] == OWED
+    assert short.order is not None
+    assert short.order.referral is None
+
+
+# T2: what was missing.
+
+
+@pytest.mark.parametrize(
+    ("happens", "because"),
+    [
+        (lambda journey: None, "NOT_RECORDED"),
+        (lambda journey: journey.cancel(), "CANCELLED"),
+        (lambda journey: journey.change(starts="2016-03-30 00:00"), "NOT_BOOKED"),
+        (lambda journey: journey.change(starts="2016-03-29 23:59"), "NOT_RECORDED"),
+        (lambda journey: journey.record("DID_NOT_PARTICIPATE"), "NOT_ATTENDED"),
+        (lambda journey: (journey.cancel(), journey.book("S2")), "NOT_RECORDED"),
+        (
+            lambda journey: (journey.record("DID_NOT_ATTEND"), journey.book("S2", starts="2016-03-24 10:00")),
+            "NOT_ATTENDED",
+        ),
+    ],
+)
+def test_a_late_session_says_what_was_missing(happens: Any, because: str) -> None:
+    """T2: none of such a date is known; all are cancelled; one has an outcome; otherwise."""
+    journey = booked()
+    happens(journey)
+    assert journey.tick("2016-03-30 00:00").one(Breach).because == because
+
+
+def test_a_late_session_that_was_never_booked() -> None:
+    """T2: and the breach that is cleared says nothing of it."""
+    journey = accepted()
+    assert journey.tick("2016-03-30 00:00").one(Breach).because == "NOT_BOOKED"
+    journey.book("S1", starts="2016-03-29 10:00")
+    assert journey.record("ATTENDED").one(Breach).because is None

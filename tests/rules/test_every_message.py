@@ -155,7 +155,7 @@ def test_a_late_referral_is_decided_as_if_it_had_been_on_time() -> None:
     assert came.words == [
         *FIRST,
         *["prap ACCEPT", "APPLIED"],
-        "APPLIED",
+        *["session BOOKED", "APPLIED"],
         "breach SESSION_LATE RAISED",
         *["instruction UNDERTAKE_ATTACHMENT", "APPLIED WP11_WITHOUT_ATTENDANCE"],
     ]
@@ -172,7 +172,7 @@ def test_a_message_held_at_the_deadlines_instant_was_too_late() -> None:
         *FIRST,
         "breach SESSION_LATE RAISED",
         *["cancellation", "prap CANCEL", "instruction REFERRAL_CANCELLED"],
-        "REFUSED REFERRAL_CANCELLED",
+        *["notice NEW_REFERRAL_NEEDED", "REFUSED REFERRAL_CANCELLED"],
     ]
     assert journey.state.closed_at == instant("2016-04-05 00:00")
 
@@ -194,8 +194,8 @@ def test_what_is_held_is_judged_by_its_own_arrival() -> None:
     assert journey.refer("2016-03-16 10:00").words == [
         *FIRST,
         *["prap ACCEPT", "APPLIED"],
-        "APPLIED",
-        "APPLIED",
+        *["session BOOKED", "APPLIED"],
+        *["session CHANGED", "APPLIED"],
         "REFUSED SESSION_NOT_STARTED",
         *["instruction OFFER_ONE_TO_ONE", "APPLIED"],
     ]
@@ -232,8 +232,8 @@ def test_an_end_past_falls_due_at_the_release_too() -> None:
     journey.cannot_attend("S1", "2016-03-15 11:00")
     journey.record("ATTENDED", "2016-03-22 10:00", session_id="S1")
     assert journey.refer("2016-03-23 10:00").words[5:] == [
-        "APPLIED",
-        "APPLIED",
+        *["session BOOKED", "APPLIED"],
+        *["session CANNOT_ATTEND", "instruction ARRANGE_ALTERNATIVE_SESSION", "APPLIED"],
         "notification RAISED",
         *["attendance ATTENDED", "notification WITHDRAWN", "APPLIED"],
     ]
@@ -312,6 +312,7 @@ def test_an_outcome_names_the_messages_own_provider() -> None:
         lambda journey, at: journey.record("ATTENDED", journey.now + MINUTE, recorded_at=at),
         lambda journey, at: journey.correct("ATTENDED", recorded_at=at),
         lambda journey, at: journey.ask_for_alternative(requested_at=at),
+        lambda journey, at: journey.no_alternative(told_at=at),
     ],
 )
 def test_an_instant_may_be_five_minutes_ahead_but_no_more(send: Any) -> None:
@@ -355,7 +356,7 @@ def test_a_date_has_no_five_minutes() -> None:
 
 def test_the_start_of_a_session_and_a_date_of_birth_are_no_facts() -> None:
     """G4: `starts_at` lies ahead; a birth date is no business of the rules."""
-    assert accepted().book(starts="2016-03-29 10:00").words == ["APPLIED"]
+    assert accepted().book(starts="2016-03-29 10:00").words == ["session BOOKED", "APPLIED"]
     assert Journey().refer(participant=Participant(date_of_birth=day("2999-01-01"))).words == FIRST
 
 
@@ -415,6 +416,7 @@ def test_events_carry_the_trace_of_the_message_that_caused_them() -> None:
         ("cancellation", None),
         ("prap CANCEL", None),
         ("instruction REFERRAL_CANCELLED", None),
+        ("notice NEW_REFERRAL_NEEDED", "second"),
         ("REFUSED REFERRAL_CANCELLED", "second"),
     ]
 

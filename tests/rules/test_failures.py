@@ -61,13 +61,47 @@ def test_a_notification_says_what_was_required_and_when_it_was_told() -> None:
     assert note.reason_given == "ill"
 
 
+def test_a_notification_says_what_failed_and_on_what_ground() -> None:
+    """F1: the outcome now recorded, or that they said they can't attend; the mandation of the referral."""
+    journey = booked(mandatory=True, benefit="UC")
+    journey.cannot_attend()
+    note = journey.tick(END).one(SanctionNotification)
+    assert note.failure == "CANNOT_ATTEND"
+    assert (note.mandation_basis, note.mandation_purpose) == ("UC_WORKPLAN", "CHECK_COMPLIANCE")
+    assert note.mandation_recorded_on == 16_000
+    journey.record("ATTENDED")
+    assert journey.correct("DID_NOT_PARTICIPATE").one(SanctionNotification).failure == "DID_NOT_PARTICIPATE"
+    of_esa = booked(mandatory=True).record("DID_NOT_ATTEND").one(SanctionNotification)
+    assert of_esa.failure == "DID_NOT_ATTEND"
+    assert (of_esa.mandation_basis, of_esa.mandation_purpose, of_esa.mandation_recorded_on) == (None,) * 3
+
+
+def test_a_proof_that_comes_after_the_outcome_says_what_the_outcome_was() -> None:
+    """F1, P6: `failure` is the outcome now recorded."""
+    journey = booked(mandatory=True, told=False)
+    journey.cannot_attend()
+    journey.tick(END)
+    journey.record("DID_NOT_PARTICIPATE")
+    assert journey.confirm().one(SanctionNotification).failure == "DID_NOT_PARTICIPATE"
+
+
+def test_who_was_told_before_the_referral_was_not_told() -> None:
+    """Words, told: its London date is not before D."""
+    midnight = instant("2016-03-14 00:00")
+    for told, word in (
+        (midnight - 1, "instruction CONFIRM_NOTIFICATION"),
+        (midnight, "notification RAISED"),
+    ):
+        assert word in booked(mandatory=True, told=told).record("DID_NOT_ATTEND").words
+
+
 @pytest.mark.parametrize("outcome", ABSENT)
 def test_who_was_not_told_has_not_failed_yet(outcome: AttendanceOutcome) -> None:
     """F1: CONFIRM_NOTIFICATION of this session; the failure waits."""
     journey = booked(mandatory=True, told=False)
     came = journey.record(outcome)
-    assert came.words == [f"attendance {outcome}", "instruction CONFIRM_NOTIFICATION", "APPLIED"]
-    assert came.one(Instruction).session_id == "S1"
+    assert came.words[:2] == [f"attendance {outcome}", "instruction CONFIRM_NOTIFICATION"]
+    assert [each.session_id for each in came if isinstance(each, Instruction)][:1] == ["S1"]
 
 
 def test_who_was_told_at_the_start_was_not_told_before_it() -> None:
@@ -105,10 +139,10 @@ def test_a_failure_that_waited_is_dropped_by_an_attendance() -> None:
     journey = booked(mandatory=True, told=False)
     journey.record("DID_NOT_ATTEND")
     assert journey.correct("ATTENDED").words == ["attendance ATTENDED", "APPLIED"]
-    assert journey.correct("DID_NOT_ATTEND").words[1:] == ["instruction CONFIRM_NOTIFICATION", "APPLIED"]
+    assert journey.correct("DID_NOT_ATTEND").words[1] == "instruction CONFIRM_NOTIFICATION"
     journey.correct("ATTENDED")
     assert journey.confirm().words == ["APPLIED"]
-    assert journey.correct("DID_NOT_ATTEND").words[1:] == ["notification RAISED", "APPLIED"]
+    assert journey.correct("DID_NOT_ATTEND").words[1] == "notification RAISED"
 
 
 def test_between_the_two_absences_nothing_more_is_raised() -> None:
@@ -116,7 +150,7 @@ def test_between_the_two_absences_nothing_more_is_raised() -> None:
     journey = booked(mandatory=True)
     journey.record("DID_NOT_ATTEND")
     assert journey.correct("DID_NOT_PARTICIPATE").words == ["attendance DID_NOT_PARTICIPATE", "APPLIED"]
-    assert journey.correct("DID_NOT_ATTEND").words == ["attendance DID_NOT_ATTEND", "APPLIED"]
+    assert "notification RAISED" not in journey.correct("DID_NOT_ATTEND").words
 
 
 def test_after_a_withdrawal_a_later_correction_raises_a_new_one() -> None:
@@ -141,6 +175,7 @@ def test_a_withdrawn_notification_is_a_copy_of_the_raised_one() -> None:
     assert withdrawn.decided_at == instant("2016-03-21 15:00")
     assert withdrawn.event_id != raised.event_id
     same = {"jobcentre_id", "provider_id", "failure_type", "session_id", "session_name", "location"}
+    same |= {"failure", "mandation_basis", "mandation_purpose", "mandation_recorded_on"}
     same |= {"session_starts_at", "requirement_notified_at", "reason_given", "po_number"}
     assert all(getattr(withdrawn, name) == getattr(raised, name) for name in same)
 
@@ -266,15 +301,15 @@ def test_where_the_end_is_past_the_failure_follows_the_outcome_at_once() -> None
     """P7: right after this outcome where the end is not after `at`."""
     journey = booked(mandatory=True)
     came = journey.cannot_attend(at=END, given_at="2016-03-20 10:00")
-    assert came.words == ["APPLIED", "notification RAISED"]
+    assert came.words[-2:] == ["APPLIED", "notification RAISED"]
     journey = booked(mandatory=True)
-    assert journey.cannot_attend(at=instant(END) - 1, given_at="2016-03-20 10:00").words == ["APPLIED"]
+    assert journey.cannot_attend(at=instant(END) - 1, given_at="2016-03-20 10:00").words[-1] == "APPLIED"
     assert journey.tick(END).words == ["notification RAISED"]
 
 
 def test_a_voluntary_participants_reason_is_no_failure_at_once_either() -> None:
     """P7: mandatory only."""
-    assert booked().cannot_attend(at=END, given_at="2016-03-20 10:00").words == ["APPLIED"]
+    assert booked().cannot_attend(at=END, given_at="2016-03-20 10:00").words[-1] == "APPLIED"
 
 
 def test_the_end_is_decided_once_per_booked_time() -> None:
@@ -282,11 +317,12 @@ def test_the_end_is_decided_once_per_booked_time() -> None:
     journey = booked(mandatory=True)
     journey.cannot_attend()
     journey.tick(END)
-    assert journey.cannot_attend(given_at="2016-03-20 10:00", reason="ill").words == ["APPLIED"]
+    came = journey.cannot_attend(given_at="2016-03-20 10:00", reason="ill")
+    assert came.words == ["session CANNOT_ATTEND", "APPLIED"]
     journey = booked(mandatory=True, told=False)
     journey.cannot_attend()
     journey.tick(END)
-    assert journey.cannot_attend(given_at="2016-03-20 10:00").words == ["APPLIED"]
+    assert journey.cannot_attend(given_at="2016-03-20 10:00").words[-1] == "APPLIED"
 
 
 def test_a_session_that_was_cancelled_has_no_failure() -> None:

@@ -31,8 +31,10 @@ from tests.oracle.programmes import policy_file, programme, random_policies
 from tests.rules.journey import (
     DAY,
     END,
+    MANDATORY,
     MINUTE,
     START,
+    VOLUNTARY,
     Journey,
     accepted,
     attached,
@@ -89,8 +91,10 @@ Breaks = Callable[[pytest.MonkeyPatch], None]
 
 def attach_anybody(patch: pytest.MonkeyPatch) -> None:
     """Without NO_WP11."""
-    checks = decide.CHECKS[AttachmentRegistered]
-    patch.setitem(decide.CHECKS, AttachmentRegistered, tuple(c for c in checks if c.code != "NO_WP11"))
+    tests = decide._TESTS[AttachmentRegistered]
+    patch.setitem(
+        decide._TESTS, AttachmentRegistered, tuple(each for each in tests if each[1].code != "NO_WP11")
+    )
 
 
 def withdraw_silently(patch: pytest.MonkeyPatch) -> None:
@@ -105,7 +109,7 @@ def remember_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def cancel_nothing(patch: pytest.MonkeyPatch) -> None:
     """P9 and U4 leave the sessions as they are: what comes later is for a session that was cancelled."""
-    patch.setattr(sessions, "cancel_group_sessions", lambda case: None)
+    patch.setattr(sessions, "change_sessions_ahead", lambda case, unsuitable: None)
 
 
 def count_from_one(patch: pytest.MonkeyPatch) -> None:
@@ -139,7 +143,7 @@ def test_the_walk_finds_rules_that_are_broken(
 
 SESSIONS = st.sampled_from(["S1", "S2", "S3"])
 OUTCOMES = st.sampled_from(["ATTENDED", "DID_NOT_ATTEND", "DID_NOT_PARTICIPATE"])
-RESTRICTIONS = st.sampled_from([None, "MAPPA", "OBJECTION"])
+RESTRICTIONS = st.sampled_from([None, "MAPPA", "ADDITIONAL_NEEDS"])
 
 
 class TwoReferrals(RuleBasedStateMachine):
@@ -177,11 +181,23 @@ class TwoReferrals(RuleBasedStateMachine):
         """Time passes to the start or the end that a session has, where nothing else is said."""
         self.journey.tick(max(self.journey.now, at))
 
-    @rule(restriction=RESTRICTIONS, special=st.sampled_from([False, False, False, True]))
-    def refer(self, restriction: Any, special: bool) -> None:
-        """A Referral, the first or a revision."""
+    @rule(
+        restriction=RESTRICTIONS,
+        special=st.sampled_from([False, False, False, True]),
+        mandatory=st.sampled_from([None, None, True, False]),
+        group=st.sampled_from(["ESA_C_WRAG", "ESA_C_WRAG", "ESA_C_SUPPORT_GROUP"]),
+    )
+    def refer(self, restriction: Any, special: bool, mandatory: bool | None, group: Any) -> None:
+        """A Referral, the first or a revision, now and then with another annotation or group."""
+        changes = (
+            {} if mandatory is None else {"action_plan_annotation": MANDATORY if mandatory else VOLUNTARY}
+        )
         self.journey.refer(
-            self.journey.now, group_session_restriction=restriction, special_customer_record=special
+            self.journey.now,
+            group_session_restriction=restriction,
+            special_customer_record=special,
+            claimant_group=group,
+            **changes,
         )
 
     @rule(interview=st.integers(0, 22))
@@ -225,10 +241,15 @@ class TwoReferrals(RuleBasedStateMachine):
         journey = self.journey
         journey.change(session_id, journey.now, starts=journey.now + ahead, told=told)
 
-    @rule(session_id=SESSIONS)
-    def cancel(self, session_id: str) -> None:
+    @rule(session_id=SESSIONS, cause=st.sampled_from(["PROVIDER", "PARTICIPANT"]))
+    def cancel(self, session_id: str, cause: Any) -> None:
         """A session is cancelled."""
-        self.journey.cancel(session_id, self.journey.now)
+        self.journey.cancel(session_id, self.journey.now, cause=cause)
+
+    @rule()
+    def no_alternative(self) -> None:
+        """No other session can be arranged."""
+        self.journey.no_alternative(self.journey.now)
 
     @rule(session_id=SESSIONS, before=st.sampled_from([0, MINUTE, 2 * DAY]))
     def can_not_attend(self, session_id: str, before: int) -> None:
@@ -363,6 +384,7 @@ def raised(journey: Journey, **changes: Any) -> SanctionNotification:
         "jobcentre_id": "JCP-LEEDS",
         "status": "RAISED",
         "failure_type": "FAILURE_TO_PARTICIPATE_OR_COMPLY",
+        "failure": "DID_NOT_ATTEND",
         "session_id": "S1",
         "session_name": session.session_name,
         "session_starts_at": session.starts_at,
@@ -403,7 +425,7 @@ def test_the_checker_sees_a_notification_that_must_not_be() -> None:
     """3, each of its four."""
     mandatory = booked(mandatory=True)
     assert judged(mandatory, raised(mandatory)) == []
-    assert judged(booked(), raised(mandatory)) == ["3: a notification for a voluntary participant"]
+    assert judged(booked(), raised(mandatory)) == ["3: a notification for a session that is not mandatory"]
     early = raised(mandatory, decided_at=instant(START) - 1)
     assert judged(mandatory, early) == ["3: a notification before the session's start"]
     other = raised(mandatory, requirement_notified_at=instant("2016-03-01 10:00"))
@@ -419,6 +441,26 @@ def test_the_checker_sees_a_notification_that_must_not_be() -> None:
         assert judged(journey, raised(journey)) == ["3: a notification for a cancelled session"]
     unknown = raised(mandatory, session_id="S9")
     assert judged(mandatory, unknown) == ["3: a notification for a session that is not known"]
+
+
+def test_the_checker_sees_a_notification_of_a_mandate_that_has_ended() -> None:
+    """3: not mandatory any more; of a special record; told before the referral; left by the provider."""
+    journey = booked(mandatory=True)
+    note = raised(journey)
+    journey.refer(claimant_group="ESA_C_SUPPORT_GROUP")
+    assert judged(journey, note) == ["3: a notification for a session that is not mandatory"]
+    special = booked(mandatory=True)
+    special.refer(special_customer_record=True)
+    assert judged(special, raised(special)) == ["3: a notification of a special record"]
+    early = booked(mandatory=True, told="2016-03-13 10:00")
+    assert judged(early, raised(early)) == ["3: a notification of what was said before the referral"]
+    left = booked(mandatory=True)
+    left.record("DID_NOT_ATTEND")
+    other = booked(mandatory=True)
+    other.cancel()
+    cancellation = other.told[-1][1]
+    wrong = judged(left, *other.out[-2:], message=cancellation)
+    assert wrong == ["3: a notification stays active for a session that the provider cancelled"]
 
 
 def test_the_checker_sees_two_active_notifications() -> None:

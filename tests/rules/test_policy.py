@@ -8,8 +8,9 @@ from gateway.rules.events import Breach, Instruction
 from gateway.rules.policy import Limits, Policies, PolicyError, parse, shipped
 from tests.rules.journey import DAY, MINUTE, Journey, accepted, booked, day, instant
 
-SHIPPED = Limits(15, 21, 28, 2, 28, 400, 60, 10, 20, 300)
-NAMES = Limits.__struct_fields__
+SHIPPED = Limits(15, 21, 28, 2, 2, 28, 400, 60, 10, 20, 300)
+#: All but the last day of referrals, which is a date.
+NAMES = Limits.__struct_fields__[:-1]
 
 #: Tighter limits from 1 April 2016.
 TWO = """
@@ -30,7 +31,7 @@ from = 2011-06-01
 
 
 def test_the_shipped_policy_is_that_of_the_guidance() -> None:
-    """15, 21, 28 days; 2 working days; 28 days held; 400 kept; 60 minutes; 10 and 20 people; 5 minutes."""
+    """15, 21, 28 days; twice 2 working days; 28 days held; 400 kept; 60 minutes; 10, 20 people; 5 minutes."""
     assert shipped() == Policies((day("2011-06-01"),), (SHIPPED,))
 
 
@@ -43,7 +44,6 @@ def test_a_limit_left_out_is_that_of_the_shipped_policy() -> None:
 def test_each_limit_is_read_under_its_name(place: int) -> None:
     """Policy file: one limit differs, and no other."""
     policies = parse(f"[[policy]]\nfrom = 2016-01-01\n{NAMES[place]} = 77")
-    assert list(policies.limits[0].__class__.__struct_fields__) == list(NAMES)
     assert [getattr(policies.limits[0], name) for name in NAMES] == [
         77 if name == NAMES[place] else getattr(SHIPPED, name) for name in NAMES
     ]
@@ -64,6 +64,8 @@ def test_each_limit_is_read_under_its_name(place: int) -> None:
         "[[policy]]\nfrom = 2016-01-01\nsession_within_days = '1'",
         "[[policy]]\nfrom = 2016-01-01\nsession_within_days = 1.5",
         "[[policy]]\nfrom = 'yesterday'",
+        "[[policy]]\nfrom = 2016-01-01\nreferrals_until = 31",
+        "[[policy]]\nfrom = 2016-01-01\nreferrals_until = 2017-02-30",
         "[[policy]]\nfrom = 2016-01-01\n[[policy]]\nfrom = 2016-01-01",
         "[[policy]]\nfrom = 2016-01-01\n[other]",
         "[[policy",
@@ -97,7 +99,7 @@ def test_policies_may_stand_in_any_order() -> None:
 def test_the_policy_of_a_day_is_the_last_that_began(starts: list[int], on: int) -> None:
     """Policies.on, for any policies; each is known here by its hold_unmatched_days."""
     starts.sort()
-    every = tuple(Limits(15, 21, 28, 2, start, 400, 60, 10, 20, 300) for start in starts)
+    every = tuple(Limits(15, 21, 28, 2, 2, start, 400, 60, 10, 20, 300) for start in starts)
     begun = [start for start in starts if start <= on]
     expected = begun[-1] if begun else starts[0]
     assert Policies(tuple(starts), every).on(on).hold_unmatched_days == expected
@@ -110,6 +112,31 @@ def test_a_referral_keeps_the_policy_of_its_date_for_life() -> None:
     assert old.tick(old.after(15) - 1).words == []
     assert old.tick(old.after(15)).words == ["breach SESSION_LATE RAISED"]
     assert new.tick(new.after(5)).words == ["breach SESSION_LATE RAISED"]
+
+
+def test_after_the_last_day_of_referrals_nobody_is_referred() -> None:
+    """R15, WP19 (title page): by the policy of D; a referral that is known may still be revised."""
+    policies = parse(
+        "[[policy]]\nfrom = 2011-06-01\nreferrals_until = 2017-03-31\n[[policy]]\nfrom = 2018-01-01"
+    )
+    assert policies.limits[0].referrals_until == day("2017-03-31")
+    last = Journey(referred_on="2017-03-31", policies=policies)
+    assert last.refer("2017-04-05 10:00").outcome.status == "APPLIED"
+    assert last.refer("2017-04-06 10:00").outcome.status == "APPLIED"
+    late = Journey(referred_on="2017-04-01", policies=policies)
+    assert late.refer().words == ["REFUSED PROGRAMME_ENDED"]
+    assert late.refer(action_plan_annotation="?").outcome.code == "NOT_AN_INFORMATION_SESSION"
+    assert late.refer(referred_on="2017-04-20").outcome.code == "PROGRAMME_ENDED"
+    later = Journey(referred_on="2018-01-01", policies=policies)
+    assert later.refer().outcome.status == "APPLIED"
+
+
+def test_an_outcome_is_owed_by_the_policy_of_the_date_of_referral() -> None:
+    """T6: working days from the end of the session; 0: its own day."""
+    policies = parse("[[policy]]\nfrom = 2011-06-01\noutcome_within_working_days = 0")
+    journey = booked(mandatory=True, policies=policies)
+    assert journey.tick(instant("2016-03-22 00:00") - 1).words == []
+    assert journey.tick("2016-03-22 00:00").words[-1] == "breach OUTCOME_LATE RAISED"
 
 
 def test_acceptance_runs_by_the_policy_of_the_date_of_referral() -> None:
@@ -159,7 +186,7 @@ def test_all_limits_of_a_referral_are_its_policys() -> None:
     came = journey.wp11(journey.after(8) - 1)
     assert came.one(Instruction).due_on == journey.on(9)
     assert journey.tick(journey.after(9)).one(Breach).due_on == journey.on(9)
-    assert journey.attach(attached_on=journey.on(9)).words == ["breach ATTACHMENT_LATE CLEARED", "APPLIED"]
+    assert "breach ATTACHMENT_LATE CLEARED" in journey.attach(attached_on=journey.on(9)).words
     journey.tick(journey.after(20))
     assert journey.order is not None
     assert journey.order.referral is None

@@ -1,5 +1,6 @@
 """Referrals from PRaP, and whether a provider takes them (rulebook: R1 to R14, P1, P2)."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
 
-from gateway.rules.events import Breach, Instruction, PrapAction
+from gateway.rules.events import Breach, Instruction, PrapAction, SanctionNotification
 from gateway.rules.messages import Benefit, ClaimantGroup, Mandation, Participant
 from tests.rules.journey import (
     CLOSED,
@@ -17,6 +18,7 @@ from tests.rules.journey import (
     VOLUNTARY,
     Journey,
     accepted,
+    attached,
     booked,
     day,
     joining,
@@ -92,7 +94,7 @@ def test_the_referral_is_known_as_it_came() -> None:
         jobcentre_id="JCP-YORK",
     )
     state = journey.state
-    assert (state.po_revision, state.mandatory, state.referred_on) == (7, True, day("2016-03-14"))
+    assert (state.po_revision, state.mandate_in_force, state.referred_on) == (7, True, day("2016-03-14"))
     assert (state.provider_id, state.jobcentre_id, state.benefit) == ("PRV01", "JCP-YORK", "ESA")
     assert (state.contract_package_area, state.claimant_group) == ("CPA09", "ESA_C_WRAG")
     assert (state.appeal_pending, state.restriction) == (True, "MAPPA")
@@ -114,16 +116,80 @@ def test_a_special_customer_is_refused_and_nothing_is_kept() -> None:
 
 
 def test_a_known_referral_of_a_special_customer_goes_on_by_its_number() -> None:
-    """R1: its personal data is erased, its message id is not kept, and records still count."""
+    """R1: its personal data is erased, its message id is not kept, and records still count.
+
+    It stays special: a later revision is refused too, whatever it says.
+    """
     journey = booked()
     came = journey.refer(special_customer_record=True, message_id="special")
-    assert came.words == ["REFUSED SPECIAL_CUSTOMER_RECORD"]
+    assert came.words == ["instruction HANDLE_CLERICALLY", "REFUSED SPECIAL_CUSTOMER_RECORD"]
     assert journey.state.participant is None
     assert b"AB123456C" not in msgpack.encode(journey.order)
     assert journey.refer(special_customer_record=True, message_id="special").words == [
         "REFUSED SPECIAL_CUSTOMER_RECORD"
     ]
+    assert journey.refer().words == ["REFUSED SPECIAL_CUSTOMER_RECORD"]
+    assert journey.state.participant is None
     assert journey.record("ATTENDED").words == ["attendance ATTENDED", "APPLIED"]
+
+
+def test_of_a_special_record_what_was_said_is_erased() -> None:
+    """That something was said beforehand stays known, and so do names and places of sessions."""
+    journey = booked(mandatory=True)
+    journey.cannot_attend(reason="Qz said")
+    journey.refer(special_customer_record=True, message_id="special")
+    session = journey.session()
+    assert session.cannot_attend == ""
+    assert b"Qz said" not in msgpack.encode(journey.order)
+    assert session.session_name
+    assert session.location
+
+
+def test_of_a_special_record_nothing_that_is_said_later_is_kept() -> None:
+    journey = booked(mandatory=True)
+    journey.refer(special_customer_record=True, message_id="special")
+    journey.cannot_attend(reason="Qz said")
+    journey.record("DID_NOT_ATTEND", reason_given="Qz given")
+    journey.correct("DID_NOT_ATTEND", reason_given="Qz given")
+    kept = msgpack.encode(journey.order)
+    assert b"Qz said" not in kept
+    assert b"Qz given" not in kept
+
+
+def test_what_an_active_notification_of_a_special_record_raised_is_kept_to_withdraw_it() -> None:
+    journey = booked(mandatory=True)
+    journey.record("DID_NOT_ATTEND", reason_given="Qz given")
+    journey.refer(special_customer_record=True, message_id="special")
+    assert journey.session().reason_given is None
+    came = journey.correct("ATTENDED")
+    assert came.one(SanctionNotification).reason_given == "Qz given"
+    assert b"Qz given" not in msgpack.encode(journey.order)
+
+
+def test_nobody_is_sanctioned_of_a_special_record() -> None:
+    """R1: F1 no longer applies, T6 raises nothing, a waiting failure is dropped; a raised one stays."""
+    journey = booked(mandatory=True)
+    journey.refer(special_customer_record=True)
+    assert journey.record("DID_NOT_ATTEND").words[0] == "attendance DID_NOT_ATTEND"
+    assert "notification RAISED" not in journey.out.words
+    silent = booked(mandatory=True)
+    silent.cannot_attend()
+    silent.refer(special_customer_record=True)
+    assert silent.tick("2016-03-30 00:00").words == ["breach SESSION_LATE RAISED"]
+    waits = booked(mandatory=True, told=False)
+    waits.record("DID_NOT_ATTEND")
+    waits.refer(special_customer_record=True)
+    assert waits.confirm().words == ["APPLIED"]
+    assert waits.tick("2016-03-25 00:00").words == []
+    raised = booked(mandatory=True)
+    raised.record("DID_NOT_ATTEND")
+    raised.refer(special_customer_record=True)
+    assert raised.correct("ATTENDED").words[:2] == ["attendance ATTENDED", "notification WITHDRAWN"]
+
+
+def test_a_closed_referral_that_becomes_special_needs_nobody() -> None:
+    """R1: HANDLE_CLERICALLY where it is not closed."""
+    assert attached().refer(special_customer_record=True).words == ["REFUSED SPECIAL_CUSTOMER_RECORD"]
 
 
 def test_special_customers_come_before_all_other_checks_of_a_referral() -> None:
@@ -145,12 +211,44 @@ def test_a_message_id_seen_before_comes_before_special_customers() -> None:
 
 
 @pytest.mark.parametrize(
-    "annotation", ["", "Work Programme", MANDATORY + " ", MANDATORY.lower(), VOLUNTARY.replace("-", "–")]
+    "annotation",
+    [
+        *("", "Work Programme", "Work Programme Information Session", "Mandatory", MANDATORY + "."),
+        *(MANDATORY.replace("-", ""), MANDATORY.replace("-", " "), MANDATORY.replace("-", "--")),
+        *(MANDATORY.replace("-", "\u2212"), MANDATORY.replace("-", "\u2016"), MANDATORY.replace("-", "\xad")),
+        *(MANDATORY.replace(" ", ""), MANDATORY.replace("o", "0"), MANDATORY.replace(" ", "\u200b")),
+    ],
 )
 def test_another_annotation_is_no_information_session(annotation: str) -> None:
-    """R2, WP19 ¶2: one of the two, to the letter."""
+    """R2, WP19 ¶2: one of the two; a minus sign, a soft hyphen or two hyphens are none."""
     came = Journey().refer(action_plan_annotation=annotation)
     assert came.words == ["REFUSED NOT_AN_INFORMATION_SESSION"]
+
+
+def with_hyphen(code: int, text: str) -> str:
+    """An annotation with another hyphen, and blanks around it."""
+    return text.replace("-", f" {chr(code)}\u3000")
+
+
+@pytest.mark.parametrize("annotation", [MANDATORY, VOLUNTARY])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        lambda text: text,
+        lambda text: text.upper(),
+        lambda text: text.lower(),
+        lambda text: f"\t{text} \n",
+        lambda text: text.replace(" ", " \u00a0\u2003"),
+        lambda text: text.replace("-", " - "),
+        lambda text: text.replace("ss", "ß"),
+        *(partial(with_hyphen, code) for code in (0x2D, *range(0x2010, 0x2016))),
+    ],
+)
+def test_an_annotation_is_read_as_people_type_it(annotation: str, typed: Any) -> None:
+    """R2: case, white space and the kind of hyphen don't matter."""
+    journey = Journey()
+    assert journey.refer(action_plan_annotation=typed(annotation)).words == OK
+    assert journey.state.mandate_in_force == (annotation == MANDATORY)
 
 
 @pytest.mark.parametrize("nino", ["AB123456C", "AB123456 ", "ZY987654A", "JK000000D", "GG000001B", None])
@@ -318,16 +416,11 @@ def test_who_becomes_mandatory_is_referred_anew() -> None:
     [
         {"referred_on": "2016-03-13"},
         {"provider_id": "PRV02"},
-        {"benefit": "JSA"},
-        {"action_plan_annotation": VOLUNTARY},
     ],
 )
 def test_what_a_revision_can_not_change(change: dict[str, Any]) -> None:
     """R12, WP19 ¶8-9: the limits run from the original date of referral."""
     journey = referred(mandatory=True)
-    journey.mandatory = "action_plan_annotation" not in change
-    if change.get("benefit") == "JSA":
-        change = {**change, "mandation": direction()}
     assert journey.refer(**change).words == ["REFUSED IMMUTABLE_FIELD_CHANGED"]
     assert journey.state.referred_on == day("2016-03-14")
 
@@ -416,7 +509,10 @@ def test_a_new_restriction_of_a_revision_ends_group_sessions() -> None:
     """R13, U4: then OFFER_ONE_TO_ONE follows REFERRAL_UPDATED, naming the cancelled session."""
     journey = booked()
     came = journey.refer(group_session_restriction="SAFETY_MEASURES")
-    assert came.words == ["instruction REFERRAL_UPDATED", "instruction OFFER_ONE_TO_ONE", "APPLIED"]
+    assert came.words == [
+        "session CANCELLED GROUP_UNSUITABLE",
+        *["instruction REFERRAL_UPDATED", "instruction OFFER_ONE_TO_ONE", "APPLIED"],
+    ]
     assert [event.session_id for event in came if isinstance(event, Instruction)] == [None, "S1"]
     assert journey.session().cancelled
 
@@ -456,11 +552,10 @@ def test_events_name_the_jobcentre_of_the_last_revision() -> None:
 
 
 def test_the_checks_of_a_referral_are_made_in_order() -> None:
-    """R8, R9, R2, G4, R3, R4, R5, R10, R11: one fault is mended after another."""
+    """R9, R2, G4, R3, R4, R5, R10: one fault is mended after another."""
     journey = rejected()
     tomorrow = journey.now + DAY
     bad: dict[str, Any] = {
-        "special_customer_record": True,
         "po_revision": 0,
         "action_plan_annotation": "?",
         "referred_on": tomorrow // DAY,
@@ -468,7 +563,6 @@ def test_the_checks_of_a_referral_are_made_in_order() -> None:
         "claimant_group": None,
     }
     mended: list[tuple[str, dict[str, Any]]] = [
-        ("SPECIAL_CUSTOMER_RECORD", {"special_customer_record": False}),
         ("STALE_REVISION", {"po_revision": 2}),
         ("NOT_AN_INFORMATION_SESSION", {"action_plan_annotation": MANDATORY}),
         ("DATED_IN_FUTURE", {"referred_on": day("2016-03-13")}),

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from gateway.rules.events import Instruction
+from gateway.rules.events import Instruction, SessionEvent
 from tests.rules.journey import CLOSED, START, accepted, booked, instant, joining, referred
+
+CANCELLED = "session CANCELLED GROUP_UNSUITABLE"
 
 
 @pytest.mark.parametrize("closed", CLOSED)
@@ -40,7 +42,7 @@ def test_a_restriction_cancels_the_group_session_that_is_booked() -> None:
     """U4, GSG ¶28-33: consider other arrangements."""
     journey = booked()
     came = journey.restrict("SAFETY_MEASURES")
-    assert came.words == ["instruction OFFER_ONE_TO_ONE", "APPLIED"]
+    assert came.words == [CANCELLED, "instruction OFFER_ONE_TO_ONE", "APPLIED"]
     assert came.one(Instruction).session_id == "S1"
     assert journey.session().cancelled
     assert journey.state.restriction == "SAFETY_MEASURES"
@@ -57,6 +59,17 @@ def test_a_restriction_lifted_cancels_nothing() -> None:
     assert journey.session().open
 
 
+def test_additional_needs_do_not_keep_people_out_of_a_group() -> None:
+    """U4, P3, JSAGIS ¶17: 'integrated into mainstream groups'; the facilities are looked at."""
+    journey = booked()
+    assert journey.restrict("ADDITIONAL_NEEDS").words == ["APPLIED"]
+    assert journey.session().open
+    journey.cancel()
+    assert journey.book("S2").words == ["session BOOKED", "APPLIED CHECK_FACILITIES"]
+    journey = accepted(group_session_restriction="ADDITIONAL_NEEDS")
+    assert journey.book(format="ONE_TO_ONE").words == ["session BOOKED", "APPLIED"]
+
+
 def test_a_restriction_leaves_one_to_one_sessions() -> None:
     """U4: every GROUP session."""
     journey = booked(format="ONE_TO_ONE")
@@ -70,7 +83,8 @@ def test_a_restriction_leaves_a_session_that_has_started() -> None:
     assert journey.restrict("MAPPA", START).words == ["APPLIED"]
     assert journey.session().open
     journey = booked()
-    assert journey.restrict("MAPPA", instant(START) - 1).words == ["instruction OFFER_ONE_TO_ONE", "APPLIED"]
+    came = journey.restrict("MAPPA", instant(START) - 1)
+    assert came.words == [CANCELLED, "instruction OFFER_ONE_TO_ONE", "APPLIED"]
 
 
 def test_a_restriction_leaves_sessions_that_are_not_open() -> None:
@@ -90,8 +104,9 @@ def test_of_several_group_sessions_the_one_booked_last_is_named() -> None:
     journey.book("S1", starts="2016-03-23 10:00")
     journey.cannot_attend("S1")
     journey.book("S2", starts="2016-03-22 10:00")
-    came = journey.restrict("ADDITIONAL_NEEDS")
-    assert came.words == ["instruction OFFER_ONE_TO_ONE", "APPLIED"]
+    came = journey.restrict("SAFETY_MEASURES")
+    assert came.words == [CANCELLED, CANCELLED, "instruction OFFER_ONE_TO_ONE", "APPLIED"]
+    assert [event.session_id for event in came if isinstance(event, SessionEvent)] == ["S1", "S2"]
     assert came.one(Instruction).session_id == "S2"
     assert journey.session("S1").cancelled
     assert journey.session("S2").cancelled

@@ -3,7 +3,7 @@
     python -m tests.rules.walk --depth 9
 
 The letters are messages around one referral with two sessions, sent at the present moment, and `wait`, which
-moves time on to the next of ten moments: D, hard by the start of a session and at it, its end, hard by the
+moves time on to the next of eleven moments: D, hard by the start of a session and at it, its end, hard by the
 deadlines and at them. Sequences that lead to the same state are followed once. After each decision the
 checker (`never`) looks at what came of it, the decision is made again (it must give the same), and the same
 message is delivered again (it must be a duplicate and change nothing).
@@ -26,6 +26,8 @@ from msgspec.structs import replace
 from gateway.rules.decide import Decision, decide, fall_due
 from gateway.rules.events import Event, Outcome
 from gateway.rules.messages import (
+    AlternativeSessionNotPossible,
+    AlternativeSessionRequested,
     AttachmentRegistered,
     AttendanceCorrected,
     AttendanceRecorded,
@@ -41,6 +43,7 @@ from gateway.rules.messages import (
     SessionBooked,
     SessionCancelled,
     SessionChanged,
+    SupportGroupAppealChanged,
     Wp11,
 )
 from gateway.rules.policy import shipped
@@ -58,6 +61,7 @@ MOMENTS: Final = tuple(
         "2016-03-21 09:59:59.999",
         "2016-03-21 10:00",  # S1 starts
         "2016-03-21 11:00",  # S1 ends
+        "2016-03-24 00:00",  # T6 of S1
         "2016-03-30 00:00",  # T2
         "2016-04-04 23:59:59.999",
         "2016-04-05 00:00",  # T3, and S2 ends
@@ -117,6 +121,10 @@ ALPHABET: Final[dict[str, Letter]] = {
     "revise with a restriction": lambda mandatory, names, at: _referral(
         mandatory, names, at, po_revision=2, group_session_restriction="MAPPA"
     ),
+    "revise as voluntary": lambda mandatory, names, at: _referral(False, names, at, po_revision=3),
+    "revise to a group that can't be mandated": lambda mandatory, names, at: _referral(
+        True, names, at, po_revision=4, claimant_group="ESA_C_SUPPORT_GROUP"
+    ),
     "special customer": lambda mandatory, names, at: _referral(
         mandatory, names, at, special_customer_record=True
     ),
@@ -145,6 +153,20 @@ ALPHABET: Final[dict[str, Letter]] = {
     ),
     "told of S2": _provider(NotificationConfirmed, session_id="S2", notified_at=BEGIN),
     "cancel S1": _provider(SessionCancelled, session_id="S1", reason="flood", cancelled_at=NOW),
+    "cancel S1 for the participant": _provider(
+        SessionCancelled, session_id="S1", cause="PARTICIPANT", reason="works", cancelled_at=NOW
+    ),
+    "no alternative": _provider(AlternativeSessionNotPossible, reason="none", told_at=NOW),
+    "attach to the wrong referral": _provider(
+        AttachmentRegistered, attached_on=ON, attached_to="INFORMATION_SESSION_REFERRAL"
+    ),
+    "ask for another": lambda mandatory, names, at: AlternativeSessionRequested(
+        **names, jobcentre_id="JCP-LEEDS", requested_at=at
+    ),
+    "appeal": lambda mandatory, names, at: SupportGroupAppealChanged(**names, pending=True, changed_on=ON),
+    "the appeal ends": lambda mandatory, names, at: SupportGroupAppealChanged(
+        **names, pending=False, changed_on=ON
+    ),
     "change S1 untold": _provider(
         SessionChanged, session_id="S1", starts_at=S1, duration_minutes=60, location="York", notified_at=None
     ),
@@ -322,13 +344,16 @@ def _unnamed(held: Held) -> tuple[Any, ...]:
 def _without_names(session: Session) -> Session:
     note = session.notification
     if note is not None:
-        note = replace(note, event_id="", decided_at=0)
+        note = replace(note, event_id="")
     return replace(session, told_id=session.told_id and "told", notification=note)
 
 
 def _is_remembered(order: PurchaseOrder, message: Message) -> bool:
     """Whether the rulebook says that a second delivery is a duplicate: not where R1 kept nothing of it."""
-    special = isinstance(message, Referral) and message.special_customer_record
+    known = order.referral
+    special = isinstance(message, Referral) and (
+        message.special_customer_record or (known is not None and known.special)
+    )
     waits = any(held.message_id == message.message_id for held in order.held)
     return waits or (order.referral is not None and not special)
 

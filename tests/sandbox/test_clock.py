@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.api.desk import Desk
 from gateway.api.idempotency import Idempotency
 from gateway.api.posting import Posting
 from gateway.api.server import application, serving
+from gateway.api.services import Services
 from gateway.engine.log import LogBusy
+from gateway.reading.asking import Asking
 from gateway.reading.model import OwnLog
-from gateway.reading.view import View
 from gateway.sandbox import routes
 from tests.api.running import Client, Sandbox, sandbox
 from tests.ports import free_port
@@ -23,12 +23,12 @@ from tests.ports import free_port
 async def impatient(made: Sandbox, settled_s: float) -> AsyncIterator[Client]:
     """The routes of a sandbox that wait no longer than that for all to be decided."""
     model, posting, port = OwnLog(made.log.file, 1), Posting(made.log), free_port()
-    view = View(model.source)
-    desk = Desk(view, model, posting, Idempotency(view, model, posting), read_only=False)
-    app = application(routes.Sandbox(made.log, made.workers, desk, settled_s=settled_s).routes())
+    asking = Asking(model.source)
+    services = Services(asking, model, posting, Idempotency(model, posting), read_only=False)
+    app = application(routes.Sandbox(made.log, made.workers, services, settled_s=settled_s).routes())
     async with serving(app, "127.0.0.1", port), ClientSession(f"http://127.0.0.1:{port}") as session:
         yield Client(session, "")
-    view.close()
+    asking.close()
 
 
 async def test_nobody_waits_for_ever_for_a_clock_that_can_not_be_followed(

@@ -27,7 +27,7 @@ def zigzag(number):
 outcome = encode(EXAMPLES["Outcome"])
 items = outcome.index(b"\\x04\\x0aFIRST")
 letter = encode(EXAMPLES["DeadLetter"])
-pairs = letter.index(b"\\x02\\x02a")
+pairs = letter.index(b"\\x04\\x02a")
 texts = (outcome, HEADER_BYTES), (letter, HEADER_BYTES)
 
 bodies = []

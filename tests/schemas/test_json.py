@@ -81,7 +81,7 @@ def test_bytes_are_base64_and_an_instant_has_no_decimals_where_there_are_none() 
     letter = render(EXAMPLES["DeadLetter"])
     assert letter["key"] == "UE8tMQ=="
     assert letter["value"] == "AP8="
-    assert letter["headers"] == {"a": "AQ=="}
+    assert letter["headers"] == {"a": "AQ==", "b": None}
     assert letter["decided_at"] == "2016-04-04T23:00:00Z"
 
 
@@ -104,7 +104,8 @@ def test_to_json_is_compact_utf8() -> None:
         text
         == (
             '{"event_id":"E-1","po_number":"PO-1","provider_id":"PRV01","breach":"SESSION_LATE",'
-            '"status":"RAISED","due_on":"2016-03-14","decided_at":"2016-04-04T23:00:00Z","rule":"WP19 ¶12"}'
+            '"status":"RAISED","session_id":"S-1","because":"NOT_ATTENDED","due_on":"2016-03-14",'
+            '"decided_at":"2016-04-04T23:00:00Z","rule":"WP19 ¶12"}'
         ).encode()
     )
 

@@ -160,3 +160,22 @@ def test_a_current_schema_reads_every_published_one_and_is_read_by_it(schema: Sc
     assert not isinstance(resolved(schema, written(schema, record)), Unreadable)
     body = BytesIO(written(SCHEMAS[name], record)[10:])
     assert schemaless_reader(body, SCHEMAS[name], schema)
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ("SessionEvent", "change"),
+        ("Notice", "notice"),
+        ("SanctionNotification", "failure"),
+        ("PrapAction", "action"),
+        ("Instruction", "instruction"),
+        ("Breach", "breach"),
+    ],
+)
+def test_a_kind_of_event_that_a_later_version_wrote_is_read_as_other(record: str, name: str) -> None:
+    schema, fields = version(record)
+    kind = field(fields, name)["type"]
+    kind["symbols"] = [*kind["symbols"], "INVENTED_LATER"]
+    decoded = resolved(schema, written(schema, EXAMPLES[record], **{name: "INVENTED_LATER"}))
+    assert decoded == replace(EXAMPLES[record], **{name: "OTHER"})

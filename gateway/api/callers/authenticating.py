@@ -9,11 +9,13 @@ from aiohttp import web
 
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import Keys
-from gateway.api.callers.verifying import LARGEST_TOKEN, Caller, TokenRefused, header_of, verify
-from gateway.api.security import Refusals
+from gateway.api.callers.verifying import LARGEST_TOKEN, Caller, Header, TokenRefused, header_of, verify
+from gateway.api.security import Refusals, TokenReason
 
 #: How many tokens are remembered as good.
 MOST_REMEMBERED: Final = 10_000
+#: Why a token is refused that a key may have signed which is not known here yet.
+_OF_KEYS: Final[frozenset[TokenReason]] = frozenset({"key_unknown", "algorithm", "signature"})
 _BEARER: Final = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE)
 
 
@@ -74,20 +76,30 @@ class Authenticator:
             del self._verified[name]
             raise TokenRefused("expired", known.kid)
         header = header_of(token)
-        kid = header.key_id
-        if not keys.knows(kid, header.alg):
-            keys = await self.keyring.newest() or keys
-        key = keys.find(kid, header.alg)
-        if key is None:
-            if kid is not None and kid in keys.kids:
-                raise TokenRefused("algorithm", kid)
-            raise TokenRefused("key_unknown")
-        found = verify(token, kid, key, issuer=self._issuer, audience=self._audience)
+        try:
+            found = self._verified_by(keys, token, header)
+        except TokenRefused as refused:
+            newest = await self.keyring.newest() if refused.reason in _OF_KEYS else keys
+            # There may be a new key under the id of an old one.
+            if newest is None or newest is keys:
+                raise
+            keys = newest
+            found = self._verified_by(keys, token, header)
         remembered = self._remembered(keys)
         if len(remembered) >= self._most_remembered:
             del remembered[next(iter(remembered))]
         remembered[name] = found
         return found
+
+    def _verified_by(self, keys: Keys, token: str, header: Header) -> Caller:
+        """Who bears a token, by these keys. Raises TokenRefused."""
+        kid = header.key_id
+        key = keys.find(kid, header.alg)
+        if key is None:
+            if kid is not None and kid in keys.kids:
+                raise TokenRefused("algorithm", kid)
+            raise TokenRefused("key_unknown")
+        return verify(token, kid, key, issuer=self._issuer, audience=self._audience)
 
     def _remembered(self, keys: Keys) -> dict[bytes, Caller]:
         """What was found good by these keys: nothing that a key signed which has been withdrawn."""

@@ -5,7 +5,7 @@ Whoever can read the key can speak for any provider. So only the user that runs 
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +35,7 @@ from gateway.system.ownership import exposed
 ISSUER: Final = "urn:information-session-gateway:development"
 AUDIENCE: Final = "information-session-gateway"
 SUBJECT: Final = "gateway-token"
+_LONGEST_SUBJECT: Final = 256
 _ALGORITHM: Final = "ES256"
 #: The permission of users who are neither the owner nor of the file's group.
 _OF_OTHERS: Final = 0o007
@@ -114,7 +115,7 @@ def token(
     claims: dict[str, object] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": SUBJECT,
+        "sub": _subject(named),
         "iat": int(now_s),
         "exp": int(now_s) + valid_for_s,
         "scope": " ".join(scopes),
@@ -123,6 +124,14 @@ def token(
         claims["provider_id"] = named[0] if len(named) == 1 else named
     key = development_key(path)
     return jwt.encode(claims, key, _ALGORITHM, headers={"kid": _kid(key)})
+
+
+def _subject(providers: Sequence[str]) -> str:
+    """Whose tokens are told apart by whom they are for: an Idempotency-Key is that of one subject."""
+    subject = " ".join((SUBJECT, *providers))
+    return (
+        subject if len(subject) <= _LONGEST_SUBJECT else f"{SUBJECT} {sha256(subject.encode()).hexdigest()}"
+    )
 
 
 def _kid(key: EllipticCurvePrivateKey) -> str:

@@ -16,8 +16,9 @@ from gateway.api.callers.sources import NotFetched, Source
 REFRESHED_AFTER_S: Final = 30.0
 #: How soon a fetch that failed is tried again: doubled each time, up to the second number.
 TRIED_AGAIN_AFTER_S: Final = (5.0, 60.0)
-#: How often tokens with unknown keys may make a fetch.
-ASKED_FOR_APART_S: Final = 60.0
+#: How often tokens that no known key has signed may make a fetch, in the long run, and how often at once.
+ASKED_FOR_APART_S: Final = 5.0
+ASKED_FOR_AT_ONCE: Final = 5
 #: How long the keys go on working when none can be fetched: longer than tokens should live, and no longer.
 KEPT_S: Final = 6 * 3600.0
 
@@ -40,7 +41,9 @@ class Keyring:
         self._refreshed_after_s = refreshed_after_s
         self._now_s = now_s
         self._keys = known
-        self._fetched_at = self._ask_again_at = now_s()
+        self._fetched_at = now_s()
+        #: When the fetches that may be asked for at once would all be there again.
+        self._asked_up_to = now_s()
         self._failures = 0
         self._trouble: str | None = None
         self._under_way: asyncio.Task[None] | None = None
@@ -75,9 +78,11 @@ class Keyring:
         return self._trouble
 
     async def newest(self) -> Keys | None:
-        """Those after a fetch, where one is under way, or where none was asked for like this for a minute."""
-        if self._under_way is None and self._now_s() >= self._ask_again_at:
-            self._ask_again_at = self._now_s() + ASKED_FOR_APART_S
+        """Those after a fetch, where one is under way, or has not been asked for too often."""
+        now_s = self._now_s()
+        up_to = max(self._asked_up_to, now_s) + ASKED_FOR_APART_S
+        if self._under_way is None and up_to <= now_s + ASKED_FOR_AT_ONCE * ASKED_FOR_APART_S:
+            self._asked_up_to = up_to
             self._under_way = self._begin()
         if self._under_way is not None:
             # Not awaited itself: a caller who goes away must not end it for the others.

@@ -53,10 +53,6 @@ class Keys:
     count: int
     left_out: int
 
-    def knows(self, kid: str | None, algorithm: str) -> bool:
-        """Whether there is a key of that id; None: one for that algorithm."""
-        return algorithm in self.by_algorithm if kid is None else kid in self.kids
-
     def find(self, kid: str | None, algorithm: str) -> PyJWK | None:
         """The key of that id, or without an id the only one for that algorithm: of several none is tried."""
         if kid is not None:

@@ -11,6 +11,7 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Annotated, Any, Final
 
 import jwt
@@ -72,9 +73,9 @@ class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     iss: str
     aud: str | list[str]
     exp: float
+    sub: Annotated[str, Meta(min_length=1, max_length=LONGEST_SUBJECT)]
     nbf: float | None = None
     iat: float | None = None
-    sub: Annotated[str, Meta(max_length=LONGEST_SUBJECT)] = ""
     provider_id: ProviderId | Annotated[list[ProviderId], Meta(max_length=MOST_PROVIDERS)] | None = None
     scope: str = ""
 
@@ -95,8 +96,8 @@ class Caller:
     """What a verified token says of its bearer.
 
     providers: those it may speak for; a prime contractor has several, an operator perhaps none. subject: whom
-    the token was given to; empty where it doesn't say. ends_at: when the token expires, UTC seconds since
-    1970. kid: the key that signed it, where the token names one.
+    the token was given to. ends_at: when the token expires, UTC seconds since 1970. kid: the key that signed
+    it, where the token names one. issuer: who gave the token.
     """
 
     providers: frozenset[str]
@@ -104,6 +105,13 @@ class Caller:
     subject: str
     ends_at: float
     kid: str | None = None
+    issuer: str = ""
+
+    @property
+    def id(self) -> str:
+        """Issuer and subject as 32 hexadecimal digits: a subject may be a name, which no log line shows."""
+        named = f"{len(self.issuer)}:{self.issuer}{self.subject}"
+        return blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     @property
     def operates(self) -> bool:
@@ -147,4 +155,4 @@ def verify(token: str, kid: str | None, key: jwt.PyJWK, *, issuer: str, audience
         raise TokenRefused("claims", kid) from None
     named = claims.provider_id
     providers = frozenset([named] if isinstance(named, str) else named or ())
-    return Caller(providers, frozenset(claims.scope.split()), claims.sub, claims.exp, kid)
+    return Caller(providers, frozenset(claims.scope.split()), claims.sub, claims.exp, kid, claims.iss)

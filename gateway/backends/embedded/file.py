@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.engine.log import LogBusy, LogError
+from gateway.engine.log import DELIVERY_PLANS, LogBusy, LogError, TooLarge
 from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ T = TypeVar("T")
 #: 'WPIS': marks the file as a gateway log.
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
-VERSION: Final = 2
+VERSION: Final = 3
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
@@ -38,14 +38,16 @@ ERASED_WITHIN_S: Final = 10.0
 #: How long to wait before truncating what is beside the file again, where somebody read it.
 _AGAIN_S: Final = 1.0
 
-_SCHEMA: Final = """
+_SCHEMA: Final = f"""
 CREATE TABLE inbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
-    key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT) STRICT;
+    key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
+    caller TEXT) STRICT;
 CREATE TABLE outbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
     status TEXT, trace_id TEXT) STRICT;
+CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
@@ -55,12 +57,12 @@ CREATE TABLE position (
 CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
+CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE handled (
     letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
 """
 
 _WHAT_TO_DO: Final = {
-    sqlite3.SQLITE_TOOBIG: "what is kept of one purchase order is too large for the log {path}; report it",
     sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
     sqlite3.SQLITE_READONLY: "the log {path} can't be written; allow it, or name another file",
     sqlite3.SQLITE_CANTOPEN: "the log {path} can't be opened; check the name, permissions and disk",
@@ -90,8 +92,9 @@ class EmbeddedFile:
         """
         self._now_s = now_s
         self.path = path
-        #: It is never made anew while it is used.
+        #: It is never made anew while it is used, and all that comes out has one order.
         self.made_anew = 0
+        self.one_order = True
         self._busy_ms = busy_ms
         self._schema = f"{_SCHEMA};{schema}" if schema else _SCHEMA
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
@@ -146,6 +149,15 @@ class EmbeddedFile:
             raise LogError(
                 f"the log {self.path} can't be locked ({error.strerror}); check its folder"
             ) from None
+
+    def begin_history(self) -> None:
+        """Give what comes out from now on a mark of its own.
+
+        A copy of the file, such as a backup, has the marks up to where it was copied; whoever goes on with it
+        gives others from there on. So a place in the log says of which history it is.
+        """
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO history VALUES (?, randomblob(8))", (self.end("outbound"),))
 
     @property
     def keeps_time(self) -> bool:
@@ -306,7 +318,7 @@ class EmbeddedFile:
         """Another connection, which only reads, beside whoever writes, in whatever thread."""
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA query_only = ON")
-        db.execute("PRAGMA cache_size = -65536")
+        db.execute("PRAGMA cache_size = -32768")
         return db
 
     def end(self, table: str) -> int:
@@ -383,6 +395,8 @@ class EmbeddedFile:
                 raise LogBusy(
                     f"another process has been writing to the log {self.path} for a minute; wait for it"
                 ) from error
+            if code == sqlite3.SQLITE_TOOBIG:
+                raise TooLarge(f"it is larger than the log {self.path} takes; make it smaller") from error
             if code in _WHAT_TO_DO:
                 raise LogError(_WHAT_TO_DO[code].format(path=self.path)) from error
             raise

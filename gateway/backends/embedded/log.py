@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Final, Literal
 
 from gateway.backends.embedded.file import BUSY_MS, EmbeddedFile
@@ -137,7 +138,8 @@ class EmbeddedLog:
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, INSERT_INBOUND, rows)
-                put_rows(db, INSERT_OUTBOUND, [self._plan_row(draft, now) for draft in plans])
+                for draft in plans:
+                    self._put_plan(db, draft, _or(draft.timestamp, now))
             return count + len(plans)
 
         count = await self.file.run(put)
@@ -153,8 +155,18 @@ class EmbeddedLog:
             )
         self.file.keep_time()
 
-    def _plan_row(self, draft: Draft, now: int) -> tuple[object, ...]:
-        return outbound_row(draft, partition_for(draft.key, self.file.partitions), _or(draft.timestamp, now))
+    def _put_plan(self, db: Connection, draft: Draft, at: int) -> None:
+        """Put a record on the topic that is compacted, and take away those of its key before it."""
+        partition = partition_for(draft.key, self.file.partitions)
+        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, partition, at)])
+        offset = self.file.end("outbound") - 1
+        db.execute(
+            f"DELETE FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND key = ? AND offset < ?",
+            (draft.key, offset),
+        )
+        if self._tables is not None:
+            record = Record(draft.topic, partition, offset, at, draft.key, draft.value, draft.headers)
+            self._tables.put_plan(db, record)
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -298,6 +310,7 @@ async def open_embedded(
         await file.run(lambda: file.connect(partitions))
         if own:
             file.take_lock()
+            await file.run(file.begin_history)
         found = await file.run(lambda: file.sandbox_now)
         if sandbox is not None and found is None:
             await file.run(lambda: file.make_sandbox(sandbox))

@@ -10,7 +10,7 @@ from gateway.engine.log import Draft, Headers, Record
 SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
 INSERT_INBOUND: Final = (
     "INSERT INTO inbound (topic, partition, timestamp, key, value, headers, po_number, provider_id,"
-    " message_id) VALUES {}"
+    " message_id, caller) VALUES {}"
 )
 INSERT_OUTBOUND: Final = (
     "INSERT INTO outbound (topic, partition, timestamp, key, value, headers, po_number, provider_id,"
@@ -34,6 +34,15 @@ def record_of(row: Row) -> Record:
 
 def inbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     """The values of INSERT_INBOUND."""
+    return *_row(draft, partition, timestamp), draft.columns.caller
+
+
+def outbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
+    """The values of INSERT_OUTBOUND."""
+    return *_row(draft, partition, timestamp), draft.columns.status, draft.columns.trace_id
+
+
+def _row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     columns = draft.columns
     return (
         draft.topic,
@@ -46,11 +55,6 @@ def inbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, .
         columns.provider_id,
         columns.message_id,
     )
-
-
-def outbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
-    """The values of INSERT_OUTBOUND."""
-    return *inbound_row(draft, partition, timestamp), draft.columns.status, draft.columns.trace_id
 
 
 def _packed(headers: Headers) -> bytes:

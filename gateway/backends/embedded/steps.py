@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
-from gateway.engine.log import Commit, Listing, Lost
+from gateway.engine.log import Commit, Listing, Lost, Record
 from gateway.system.sql_rows import put_rows
 
 
@@ -17,6 +17,9 @@ class ReadTables(Protocol):
 
     def put(self, db: Connection, partition: int, listings: Mapping[str, Listing]) -> None:
         """Make purchase orders findable as they are listed now, by po_number."""
+
+    def put_plan(self, db: Connection, record: Record) -> object:
+        """Make a delivery plan findable in the place of the one before it."""
 
     def forget(self, db: Connection, po_number: str, at: int, below: int) -> None:
         """Make unfindable what was decided on a purchase order at lower offsets, and the messages it was

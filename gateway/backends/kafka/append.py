@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from gateway.backends.kafka.brokers import Brokers
+from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.producer import abandon, is_alive, start_producer
-from gateway.backends.kafka.transaction import Sending, transaction
-from gateway.engine.log import Draft, LogBusy, LogError
+from gateway.backends.kafka.transaction import TOO_LARGE, Sending, transaction
+from gateway.engine.log import Draft, LogBusy, LogError, TooLarge
 
 
 class KafkaAppend:
@@ -45,6 +46,13 @@ class KafkaAppend:
                     count = await self._add(sending, drafts, dated)
             except BaseException as error:
                 await self.close()
+                if isinstance(error, TOO_LARGE):
+                    raise TooLarge(
+                        "nothing was put, because a record is larger than its topic takes; make it smaller, "
+                        "or raise max.message.bytes of that topic, and see `gateway topics check`"
+                    ) from error
+                if isinstance(error, TopicAuthorizationFailedError):
+                    raise failure(error, "WRITE") from error
                 if isinstance(error, KafkaError | TimeoutError):
                     raise LogBusy(
                         f"the brokers failed ({type(error).__name__}) before it was sure that all was put; "

@@ -1,31 +1,57 @@
 """The brokers of a log: what its topics are called and like, what reads them, and where they end."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAuthorizationFailedError
 
 from gateway.backends.kafka.connection import BrokerConnection
+from gateway.backends.kafka.failures import failure
+from gateway.backends.kafka.metadata import Seen, look
 from gateway.backends.kafka.producer import REQUEST_MS, stop
-from gateway.backends.kafka.topics import STATE_TOPIC, TIMESTAMP_TYPE, TOGETHER, Topic, administering, found
-from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogError, Record
+from gateway.backends.kafka.reader import Reader
+from gateway.backends.kafka.topics import (
+    CONTROL_TOPIC,
+    STATE_TOPIC,
+    TIMESTAMP_TYPE,
+    TOGETHER,
+    TOPICS,
+    Topic,
+    administering,
+    found,
+)
+from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogBusy, LogError
 from gateway.engine.partitioner import partition_for
 
 #: How long a fetch waits at the brokers where there is nothing.
 FETCH_WAIT_MS: Final = 250
+#: How often the topics are looked at.
+LOOK_AGAIN_S: Final = 5.0
+NEVER_S: Final = float("-inf")
 FETCH_BYTES: Final = 1024 * 1024
 
 
 class Brokers:
-    """The topics of a log under their prefix. Connects when something is first asked of it."""
+    """The topics of a log under their prefix. Connects when something is first asked of it.
 
-    def __init__(self, connection: BrokerConnection, prefix: str) -> None:
+    look_again_s: how often it looks at most whether the topics are what they were.
+    """
+
+    def __init__(self, connection: BrokerConnection, prefix: str, look_again_s: float = LOOK_AGAIN_S) -> None:
         self.connection = connection
         self.prefix = prefix
         #: The consumer group; transactional ids begin with it.
         self.group = f"{prefix}gateway"
         self._there: Mapping[str, Topic] | None = None
+        self._look_again_s = look_again_s
+        self._looking = asyncio.Lock()
+        self._looked_s = NEVER_S
+        self._seen: Mapping[str, Seen] = {}
+        #: The id of gateway.state when it was first seen.
+        self._state_id: str | None = None
         self._watching: AIOKafkaConsumer | None = None
         self._connecting = asyncio.Lock()
 
@@ -49,7 +75,8 @@ class Brokers:
 
     async def keeps_time(self) -> bool:
         """Whether records keep the timestamps that they are put with (CreateTime)."""
-        await self.count(INBOUND_TOPICS[0])
+        for topic in INBOUND_TOPICS:
+            await self.count(topic)
         kept = TIMESTAMP_TYPE["create"]
         there = self._there or {}
         return any(there[topic].settings["message.timestamp.type"] == kept for topic in INBOUND_TOPICS)
@@ -72,25 +99,93 @@ class Brokers:
             )
         return there[topic].partitions
 
+    async def identity(self) -> str:
+        """The cluster's id, and the name and id of gateway.state.
+
+        Raises LogBusy where no broker answers, LogError where the topic is missing or brokers know no ids.
+        """
+        name = self.named(STATE_TOPIC)
+        await self.count(STATE_TOPIC)
+        try:
+            async with asyncio.timeout(self.connection.answer_s):
+                cluster, seen = await look((await self._watch())._client, [name])  # noqa: SLF001 - no other way
+        except (IncompatibleBrokerVersion, NotImplementedError):
+            raise LogError("the brokers give topics no ids; Apache Kafka 4 is needed") from None
+        except (KafkaError, TimeoutError) as error:
+            raise failure(error, "DESCRIBE", name) from error
+        if name not in seen or seen[name].hidden:
+            raise LogBusy(f"the brokers don't give the id of the topic {name} at the moment; try again")
+        return f"{cluster}/{name}/{seen[name].id}"
+
+    async def look(self, *, anew: bool = False) -> Mapping[str, str]:
+        """See that the topics are what they were, and return the ids of the inbound ones.
+
+        Without this a consumer of a topic that was deleted or hidden would look for it all the time, and tell
+        nobody. anew: not only now and then. Raises LogBusy for as long as something is not as it was.
+        """
+        clock = asyncio.get_running_loop().time
+        async with self._looking:
+            if anew or clock() >= self._looked_s + self._look_again_s:
+                # Brokers that are away are noticed by whoever asks them for something.
+                with suppress(KafkaError, TimeoutError, LogBusy):
+                    async with asyncio.timeout(self.connection.answer_s):
+                        client = (await self._watch())._client  # noqa: SLF001 - there is no other way to ask
+                        _, self._seen = await look(client, [self.named(topic) for topic in TOPICS])
+                    self._looked_s = clock()
+        if self._looked_s != NEVER_S:
+            await self._compare()
+        return {topic: self._seen[self.named(topic)].id for topic in INBOUND_TOPICS if self._seen}
+
+    async def sees(self, topic: str) -> bool:
+        """Whether a topic is there, as far as is known."""
+        with suppress(LogBusy):
+            await self.look()
+        seen = self._seen.get(self.named(topic))
+        return not self._seen or (seen is not None and not seen.hidden)
+
+    async def _compare(self) -> None:
+        for topic in TOPICS:
+            name = self.named(topic)
+            seen = self._seen.get(name)
+            if seen is None:
+                raise LogBusy(
+                    f"the topic {name} was deleted; restore it, or make it with `gateway topics create`"
+                )
+            if seen.hidden or (topic in TOGETHER and not seen.readable):
+                raise failure(TopicAuthorizationFailedError(name), "READ" if topic in TOGETHER else "WRITE")
+            if topic in TOGETHER and seen.partitions != (count := await self.count(topic)):
+                raise LogBusy(
+                    f"the topic {name} had {count} partitions and has {seen.partitions} now, so messages "
+                    "would miss their referral's past; give it its old number again, or begin anew with "
+                    "another GATEWAY_TOPIC_PREFIX"
+                )
+        state = self._seen[self.named(STATE_TOPIC)].id
+        self._state_id = self._state_id or state
+        if state != self._state_id:
+            raise LogBusy(
+                f"the topic {self.named(STATE_TOPIC)} was made anew, and all that had been decided would be "
+                "decided again; restore it, or begin anew with another GATEWAY_TOPIC_PREFIX"
+            )
+
     async def place_of(self, draft: Draft, owned: int) -> int:
         """The partition on which a record belongs: by its key, and what was decided where that was.
 
         That is by its key as well, where the outbound topics have the inbound ones' partition numbers.
         """
         count = await self.count(draft.topic)
-        goes_out = draft.topic not in INBOUND_TOPICS and draft.topic != DELIVERY_PLANS
+        goes_out = draft.topic not in (*INBOUND_TOPICS, DELIVERY_PLANS, CONTROL_TOPIC)
         if draft.key is None or (goes_out and count == await self.count(STATE_TOPIC)):
             return owned % count
         return partition_for(draft.key, count)
 
-    async def reader(self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
-        """A consumer of these partitions, of no group, that sees only what is committed.
+    async def reader(self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES) -> Reader:
+        """A reader of these partitions that sees only what is committed.
 
         fetch: how many bytes of one partition it asks for at a time.
         """
         consumer = await self._consumer("read_committed", fetch)
         consumer.assign(list(places))
-        return consumer
+        return Reader(consumer, self.prefix, fetch)
 
     async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
@@ -110,10 +205,11 @@ class Brokers:
             raise
         return consumer
 
-    async def begins(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """The offsets of the first records that the consumer's partitions still have."""
+    async def begins(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offsets of the first records that partitions still have."""
+        watching = await self._watch()
         async with asyncio.timeout(self.connection.answer_s):
-            begins: dict[TopicPartition, int] = await consumer.beginning_offsets(list(consumer.assignment()))
+            begins: dict[TopicPartition, int] = await watching.beginning_offsets(list(places))
         return begins
 
     async def ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -121,30 +217,18 @@ class Brokers:
 
         A reader that has come so far has seen them ended: nothing from before is hidden any more.
         """
+        watching = await self._watch()
+        async with asyncio.timeout(self.connection.answer_s):
+            ends: dict[TopicPartition, int] = await watching.end_offsets(list(places))
+        return ends
+
+    async def _watch(self) -> AIOKafkaConsumer:
         async with self._connecting:
             if self._watching is None:
                 self._watching = await self._consumer("read_uncommitted")
-        async with asyncio.timeout(self.connection.answer_s):
-            ends: dict[TopicPartition, int] = await self._watching.end_offsets(list(places))
-        return ends
+            return self._watching
 
     async def close(self) -> None:
         """Let go of them. Never raises."""
         if self._watching is not None:
             await stop(self._watching)
-
-
-def as_records(topic: str, found: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Record]:
-    """What aiokafka has read of a topic, whose name is the one without prefix."""
-    return [
-        Record(
-            topic,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
-        )
-        for record in found
-    ]

@@ -7,12 +7,14 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from gateway.backends.kafka.brokers import Brokers, as_records
+from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import ORDER
-from gateway.backends.kafka.producer import BATCH_BYTES, stop
+from gateway.backends.kafka.failures import failure
+from gateway.backends.kafka.producer import BATCH_BYTES
+from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.engine.log import Changes, LogBusy, PositionsGone, Record
 
@@ -37,21 +39,37 @@ async def open_changes(
     Raises LogBusy where the brokers can't be asked, PositionsGone.
     """
     try:
-        places = [
-            TopicPartition(brokers.named(topic), partition)
-            for topic in dict.fromkeys((*topics, STATE_TOPIC))
-            for partition in range(await brokers.count(topic))
-        ]
-        consumer = await brokers.reader(places, fetch=min(BATCH_BYTES, AHEAD_BYTES // len(places)))
+        await brokers.look()
+        places = await _places(brokers, dict.fromkeys((*topics, STATE_TOPIC)))
+        reader = await brokers.reader(places, fetch=min(BATCH_BYTES, AHEAD_BYTES // len(places)))
         try:
-            changes = KafkaChanges(brokers, consumer, places, ask_again_s)
+            changes = KafkaChanges(brokers, reader, places, ask_again_s)
             await changes.seek(positions)
         except BaseException:
-            await stop(consumer)
+            await reader.stop()
             raise
     except (KafkaError, TimeoutError) as error:
         raise _away(error) from error
     return changes
+
+
+async def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, int]:
+    """The high watermark of each partition of these topics, by its place. Raises LogBusy."""
+    try:
+        found = await brokers.ends(await _places(brokers, topics))
+    except (KafkaError, TimeoutError) as error:
+        raise _away(error) from error
+    return {
+        f"{place.topic.removeprefix(brokers.prefix)}/{place.partition}": end for place, end in found.items()
+    }
+
+
+async def _places(brokers: Brokers, topics: Iterable[str]) -> list[TopicPartition]:
+    return [
+        TopicPartition(brokers.named(topic), partition)
+        for topic in topics
+        for partition in range(await brokers.count(topic))
+    ]
 
 
 class KafkaChanges:
@@ -60,12 +78,12 @@ class KafkaChanges:
     def __init__(
         self,
         brokers: Brokers,
-        consumer: AIOKafkaConsumer,
+        reader: Reader,
         places: Sequence[TopicPartition],
         ask_again_s: float,
     ) -> None:
         self._brokers = brokers
-        self._consumer = consumer
+        self._reader = reader
         self._ask_again_s = ask_again_s
         self._topics = {place: place.topic.removeprefix(brokers.prefix) for place in places}
         self._names = {place: f"{topic}/{place.partition}" for place, topic in self._topics.items()}
@@ -78,13 +96,13 @@ class KafkaChanges:
 
         It has been deleted for its age, or compacted away. Raises PositionsGone for what lies beyond an end.
         """
-        first = await self._brokers.begins(self._consumer)
+        first = await self._brokers.begins(list(self._topics))
         await self._ask()
         for place, name in self._names.items():
             begin = max(positions.get(name, 0), first[place])
             if begin > self._ends[place]:
                 raise _gone(name)
-            self._consumer.seek(place, begin)
+            self._reader.seek(place, begin)
 
     async def read(self, wait_s: float) -> Changes:
         """What has been committed since the last read."""
@@ -95,9 +113,9 @@ class KafkaChanges:
         try:
             if asyncio.get_running_loop().time() > self._asked_s + self._ask_again_s:
                 await self._ask()
+            await self._brokers.look()
             while taken < MOST and size < MOST_BYTES:
-                timeout_ms = 0 if taken else int(wait_s * 1000)
-                found = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=AT_ONCE)
+                found = await self._reader.take(most=AT_ONCE, wait_s=0 if taken else wait_s)
                 if not found:
                     break
                 for place, some in found.items():
@@ -107,8 +125,8 @@ class KafkaChanges:
                     if topic == STATE_TOPIC:
                         states.update(_states(some))
                     else:
-                        records += as_records(topic, some)
-            places = {place: await self._consumer.position(place) for place in self._topics}
+                        records += some
+            places = {place: await self._reader.position(place) for place in self._topics}
         except (KafkaError, TimeoutError) as error:
             # Also where records are deleted before they could be read: whoever goes on then goes past them.
             raise _away(error) from error
@@ -118,11 +136,11 @@ class KafkaChanges:
 
     async def close(self) -> None:
         """Let the consumer go. Never raises."""
-        await stop(self._consumer)
+        await self._reader.stop()
 
     def _end(self, place: TopicPartition) -> int:
         """Each fetch brings the end of what it asks for, so there is no need to ask for it."""
-        fetched = self._consumer.highwater(place)
+        fetched = self._reader.consumer.highwater(place)
         return self._ends[place] if fetched is None else max(fetched, self._ends[place])
 
     async def _ask(self) -> None:
@@ -130,7 +148,7 @@ class KafkaChanges:
         self._asked_s = asyncio.get_running_loop().time()
 
 
-def _states(found: Iterable["ConsumerRecord[bytes, bytes]"]) -> Iterator[tuple[str, bytes | None]]:
+def _states(found: Iterable[Record]) -> Iterator[tuple[str, bytes | None]]:
     """The states among records of gateway.state, which has other things as well."""
     for record in found:
         if record.key is not None and record.key.startswith(ORDER):
@@ -145,6 +163,8 @@ def _gone(name: str) -> PositionsGone:
 
 
 def _away(error: Exception) -> LogBusy:
+    if isinstance(error, TopicAuthorizationFailedError):
+        return failure(error, "READ")
     return LogBusy(
         f"the brokers failed ({type(error).__name__}) while changes were read; look at them, and go on from "
         "the last positions"

@@ -13,7 +13,7 @@ from msgspec import msgpack
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import PROGRESS, Progress, read_state
 from gateway.backends.kafka.letters import LAST, MARKS
-from gateway.backends.kafka.producer import abandon, start_producer, stop
+from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.backends.kafka.transaction import transaction
 from gateway.engine.log import LogBusy
@@ -75,25 +75,25 @@ class KafkaClock:
 
     async def _decided_to(self, partition: int) -> int | None:
         place, found = TopicPartition(self._brokers.named(STATE_TOPIC), partition), None
-        consumer = await self._brokers.reader([place])
+        reader = await self._brokers.reader([place])
         try:
-            first = (await self._brokers.begins(consumer))[place]
+            first = (await self._brokers.begins([place]))[place]
             begin = (await self._brokers.ends([place]))[place]
             last = LAST
             while found is None and begin > first:
                 # The last offsets may hold nothing but the ends of transactions, or marks.
                 begin, end = max(first, begin - last), begin
                 last *= 2
-                consumer.seek(place, begin)
-                while await consumer.position(place) < end:
-                    records = (await consumer.getmany(place, timeout_ms=1_000)).get(place, ())
+                reader.seek(place, begin)
+                while await reader.position(place) < end:
+                    records = (await reader.take(place, most=LAST, wait_s=1.0)).get(place, ())
                     if not records:
                         break  # a transaction that is still open hides them; what is before it will do
                     for record in records:
                         if record.key == PROGRESS and record.value is not None:
                             found = _progress(record.value).decided_to
         finally:
-            await stop(consumer)
+            await reader.stop()
         return found
 
 

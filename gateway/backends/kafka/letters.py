@@ -9,16 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    RecordListTooLargeError,
+)
 from msgspec import msgpack
 
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import RESTORE_STALLED_S, read_state
-from gateway.backends.kafka.producer import abandon, start_producer, stop
+from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.backends.kafka.transaction import transaction
 from gateway.engine.inbox import NEVER
-from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy
+from gateway.engine.log import INBOUND_TOPICS, Draft, Handled, LogBusy, TooLarge
 
 #: Before the letter's event_id, in the key of its mark.
 LETTER: Final = b"letter/"
@@ -80,6 +85,11 @@ class KafkaLetters:
                         raise LogBusy(
                             "somebody else is handling dead letters; try again, to handle what they leave"
                         ) from None
+                    case MessageSizeTooLargeError() | RecordListTooLargeError():
+                        raise TooLarge(
+                            "a dead letter's record is larger than its topic takes now; raise "
+                            "max.message.bytes there, or discard the letter"
+                        ) from error
                     case KafkaError() | TimeoutError():
                         raise LogBusy(
                             f"the brokers failed ({type(error).__name__}); look at them, and try again"
@@ -117,25 +127,25 @@ class KafkaLetters:
             for topic in INBOUND_TOPICS
             for partition in range(await brokers.partitions())
         ]
-        consumer = await brokers.reader(places)
+        reader = await brokers.reader(places)
         newest = NEVER
         try:
-            first, ends = await brokers.begins(consumer), await brokers.ends(places)
-            consumer.pause(*places)
+            first, ends = await brokers.begins(places), await brokers.ends(places)
+            reader.consumer.pause(*places)
             for place in places:
-                consumer.resume(place)
+                reader.consumer.resume(place)
                 last, found = LAST, NEVER
                 begin = ends[place]
                 # The last offsets may hold no record but the ends of transactions.
                 while found == NEVER and begin > first[place]:
                     begin, end = max(first[place], ends[place] - last), begin
                     last *= 2
-                    consumer.seek(place, begin)
-                    while await consumer.position(place) < end:
-                        for record in (await consumer.getmany(place, timeout_ms=1_000)).get(place, ()):
+                    reader.seek(place, begin)
+                    while await reader.position(place) < end:
+                        for record in (await reader.take(place, most=LAST, wait_s=1.0)).get(place, ()):
                             found = max(found, record.timestamp)
-                consumer.pause(place)
+                reader.consumer.pause(place)
                 newest = max(newest, found)
         finally:
-            await stop(consumer)
+            await reader.stop()
         return None if newest == NEVER else newest

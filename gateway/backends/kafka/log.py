@@ -6,22 +6,24 @@ process whose producer with the transactional id of p was started last. A step i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, Literal
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway.backends.kafka.append import KafkaAppend
-from gateway.backends.kafka.brokers import FETCH_WAIT_MS, Brokers, as_records
-from gateway.backends.kafka.changes import KafkaChanges, open_changes
+from gateway.backends.kafka.brokers import FETCH_WAIT_MS, LOOK_AGAIN_S, Brokers
+from gateway.backends.kafka.changes import KafkaChanges, ends, open_changes
 from gateway.backends.kafka.claim import KafkaClaim
 from gateway.backends.kafka.clock import KafkaClock
 from gateway.backends.kafka.connection import BrokerConnection
-from gateway.backends.kafka.identity import identity
+from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.letters import KafkaLetters
+from gateway.backends.kafka.losses import accept, losses_of
 from gateway.backends.kafka.membership import Membership
-from gateway.backends.kafka.producer import start_producer, stop
-from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, Record
+from gateway.backends.kafka.producer import discard, start_producer
+from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, LogError, Loss, Record
 from gateway.system.clock import wall_clock
 
 #: How long a step's transaction may stay open when its producer has gone: so long it hides what comes after.
@@ -37,7 +39,7 @@ class KafkaLog:
     taken for dead. commit_s: how long a step's commit may take. append_s: how long appending
     some records may take; so long, or a little longer, a process that is killed in the middle of it hides
     what comes after them. ask_again_s: brokers that send nothing for so long are asked whether they still
-    answer.
+    answer. look_again_s: how often the topics are looked at.
     """
 
     shared = True
@@ -53,16 +55,23 @@ class KafkaLog:
         commit_s: float = 20.0,
         append_s: float = 60.0,
         ask_again_s: float = 10.0,
+        look_again_s: float = LOOK_AGAIN_S,
         now: Callable[[], int] = wall_clock,
     ) -> None:
-        self.brokers = Brokers(connection, prefix)
+        self.brokers = Brokers(connection, prefix, look_again_s)
         self._clock = clock
         self._grace_ms = round(grace_s * 1000)
         self._commit_s = commit_s
         self._ask_again_s = ask_again_s
         self._now = now
-        named = self.brokers.named(INBOUND_TOPICS[0])
-        self._membership = Membership(connection, self.brokers.group, named, session_timeout_s)
+        topic = INBOUND_TOPICS[0]
+        self._membership = Membership(
+            connection,
+            self.brokers.group,
+            self.brokers.named(topic),
+            session_timeout_s,
+            partial(self.brokers.sees, topic),
+        )
         self._claims: set[KafkaClaim] = set()
         self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
@@ -86,24 +95,54 @@ class KafkaLog:
         Raises LogBusy where no broker answers.
         """
         brokers = self.brokers
-        try:
-            partitions = await brokers.partitions()
-            producer = await start_producer(
-                brokers.connection, f"{brokers.group}-{partition}", transaction_s=STEP_TRANSACTION_S
-            )
-        except (KafkaConnectionError, TimeoutError):
-            raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}") from None
+        ids = dict(await brokers.look(anew=True))
+        if not ids:  # positions are kept with them
+            raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}")
+        producer = await self._owner(partition)
         claim = KafkaClaim(
             brokers,
             partition,
-            partitions,
+            await brokers.partitions(),
             producer,
+            ids,
             self._quiet_at,
             self._commit_s,
             released=self._claims.discard,
         )
         self._claims.add(claim)
         return claim
+
+    async def _owner(self, partition: int) -> AIOKafkaProducer:
+        """The producer of whoever owns a partition. Raises LogBusy."""
+        name = f"{self.brokers.group}-{partition}"
+        connection = self.brokers.connection
+        try:
+            return await start_producer(connection, name, transaction_s=STEP_TRANSACTION_S)
+        except (KafkaConnectionError, TimeoutError):
+            raise LogBusy(f"no broker answers at {', '.join(connection.servers)}") from None
+        except KafkaError as error:
+            raise failure(error, f"WRITE with the transactional id {name}") from error
+
+    async def accept_loss(self, partition: int, reason: str, by: str) -> Sequence[Loss]:
+        """Go on behind lost records. The owner of the partition, who can't, is fenced out.
+
+        1. See whether any are, so that an owner who is at work is left in peace.
+        2. Own the partition, and see again. 3. Commit the positions with what is accepted, all or nothing.
+        Whatever goes wrong, doing it again sees what took effect.
+        """
+        brokers = self.brokers
+        if not 0 <= partition < await brokers.partitions():
+            raise LogError(f"there is no partition {partition}; see /readyz for those that there are")
+        try:
+            if not await losses_of(brokers, partition):
+                return ()
+            producer = await self._owner(partition)
+            try:
+                return await accept(brokers, partition, producer, reason, by, self._now(), self._commit_s)
+            finally:
+                await discard(producer)
+        except (KafkaError, TimeoutError) as error:
+            raise failure(error, "WRITE") from error
 
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics in one transaction.
@@ -135,7 +174,11 @@ class KafkaLog:
 
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""
-        return await identity(self.brokers)
+        return await self.brokers.identity()
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """High watermarks: also what is in open transactions lies below. Raises LogBusy."""
+        return await ends(self.brokers, topics)
 
     async def changes(self, topics: Sequence[str], positions: Mapping[str, int]) -> KafkaChanges:
         """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
@@ -153,23 +196,22 @@ class KafkaLog:
             for partition in range(await brokers.count(topic))
         ]
         clock = asyncio.get_running_loop().time
-        consumer = await brokers.reader(places)
+        reader = await brokers.reader(places)
         try:
             ends = await brokers.ends(places)
             for place in places:
                 if not from_start:
-                    consumer.seek(place, ends[place])
+                    reader.seek(place, ends[place])
             if from_start:
-                await consumer.seek_to_beginning(*places)
+                await reader.seek_to_beginning(*places)
             heard_s = clock()
             while True:
-                taken = await consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=FOLLOW_AT_ONCE)
+                taken = await reader.take(most=FOLLOW_AT_ONCE, wait_s=FETCH_WAIT_MS / 1000)
                 for place, records in taken.items():
-                    topic = place.topic.removeprefix(brokers.prefix)
-                    for record in as_records(topic, records):
+                    for record in records:
                         if wait or record.offset < ends[place]:
                             yield record
-                if not wait and all([await consumer.position(place) >= ends[place] for place in places]):
+                if not wait and all([await reader.position(place) >= ends[place] for place in places]):
                     return
                 if taken:
                     heard_s = clock()
@@ -183,7 +225,7 @@ class KafkaLog:
                 "again"
             ) from error
         finally:
-            await stop(consumer)
+            await reader.stop()
 
     async def close(self) -> None:
         """Let the claims go, leave the group, and let the brokers go. Never raises.

@@ -5,6 +5,7 @@ same partition numbers, so what is assigned of it is a set of partition numbers.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -31,8 +32,15 @@ class Membership(ConsumerRebalanceListener):
     """
 
     def __init__(
-        self, connection: BrokerConnection, group: str, topic: str, session_timeout_s: float
+        self,
+        connection: BrokerConnection,
+        group: str,
+        topic: str,
+        session_timeout_s: float,
+        is_there: Callable[[], Awaitable[bool]],
     ) -> None:
+        """is_there: whether the topic is. A consumer of one that isn't would look for it all the time."""
+        self._is_there = is_there
         self._connection = connection
         self._group = group
         self._topic = topic
@@ -70,7 +78,10 @@ class Membership(ConsumerRebalanceListener):
         self._changed.set()
 
     async def _belong(self) -> None:
+        left = False
         while True:
+            while not await self._is_there():  # noqa: ASYNC110 - nobody says when it is
+                await asyncio.sleep(AGAIN_S)
             self._consumer = consumer = AIOKafkaConsumer(
                 **self._connection.arguments(),
                 group_id=self._group,
@@ -82,11 +93,14 @@ class Membership(ConsumerRebalanceListener):
             consumer.subscribe([self._topic], listener=self)
             try:
                 await consumer.start()
-                while True:
+                while await self._is_there():
                     # What the group's coordination raises is raised here and nowhere else.
                     await consumer.getmany(timeout_ms=ASK_MS)
+                    left = left and not consumer.assignment()
             except Exception as error:  # noqa: BLE001 - the group is joined again, whatever it was
-                self._logger.warning("group.left", error=type(error).__name__, again_in_s=AGAIN_S)
+                if not left:
+                    self._logger.warning("group.left", error=type(error).__name__, again_in_s=AGAIN_S)
+                left = True
             finally:
                 await stop(consumer)
             await asyncio.sleep(AGAIN_S)

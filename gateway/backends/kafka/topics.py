@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
@@ -20,9 +21,12 @@ Timestamps = Literal["log", "create"]
 
 STATE_TOPIC: Final = "gateway.state"
 DEAD_LETTERS_TOPIC: Final = "gateway.dead-letters"
+#: What was done by hand, each with a key of its own; and, one after the other, that it was done.
+CONTROL_TOPIC: Final = "gateway.control"
+AUDIT_TOPIC: Final = "gateway.audit"
 #: They have one partition count, so that a purchase order's messages and its state meet on one number.
 TOGETHER: Final = (*INBOUND_TOPICS, STATE_TOPIC)
-TOPICS: Final = (*TOGETHER, *OUTBOUND, DELIVERY_PLANS, DEAD_LETTERS_TOPIC)
+TOPICS: Final = (*TOGETHER, *OUTBOUND, DELIVERY_PLANS, CONTROL_TOPIC, AUDIT_TOPIC, DEAD_LETTERS_TOPIC)
 
 _DAY_MS: Final = 24 * 3600 * 1000
 #: Longer than any outage should last: what is deleted before it was decided is lost.
@@ -73,7 +77,12 @@ def needed(topic: str, timestamps: Timestamps, inbound_bytes: int | None = None)
             ),
         }
     if topic == DELIVERY_PLANS:
-        return {"cleanup.policy": Needed("compact", "a provider's last plan would be deleted with its age")}
+        return {
+            "cleanup.policy": Needed("compact", "a provider's last plan would be deleted with its age"),
+            "max.compaction.lag.ms": Needed(str(_DAY_MS), "plans that are replaced would stay for long"),
+        }
+    if topic == CONTROL_TOPIC:
+        return {"cleanup.policy": Needed("compact", "what was done by hand would be deleted with its age")}
     delete = Needed("delete", "of the records with one key all but the last would be lost", breaks=True)
     if topic in INBOUND_TOPICS:
         return {"cleanup.policy": delete, **_inbound(timestamps)}
@@ -188,7 +197,9 @@ async def _settings(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
     described: dict[str, dict[str, str]] = {}
     for resource in (resource for answer in answers for resource in answer.to_object()["resources"]):
         name = resource["resource_name"]
-        if code := resource["error_code"]:
+        if (code := resource["error_code"]) == UnknownTopicOrPartitionError.errno:
+            raise LogBusy(f"a broker does not know the topic {name}, which others have; try again")
+        if code:
             raise LogError(
                 f"the brokers don't show how the topic {name} is set ({for_code(code).__name__}); let this "
                 "user describe topics and their configurations"
@@ -206,19 +217,19 @@ def inbound_bytes(there: Mapping[str, Topic]) -> int | None:
 
 
 async def until_there(client: AIOKafkaAdminClient, names: set[str], within_s: float) -> None:
-    """Wait until topics can be used: brokers learn of a new one a moment after it was made.
+    """Wait until all brokers show the topics with their settings: each learns of a new one in its own time.
 
     Raises LogBusy where that takes longer.
     """
     try:
         async with asyncio.timeout(within_s):
+            for broker in client._client.cluster.brokers():  # noqa: SLF001 - it asks any one of them
+                while not names <= await _shown_by(client, broker.nodeId):  # noqa: ASYNC110 - nobody says
+                    await asyncio.sleep(0.1)
+            # Of whatever broker is asked, in whatever request.
             while True:
-                ready = {
-                    topic["topic"]
-                    for topic in await client.describe_topics()
-                    if topic["partitions"] and all(part["leader"] >= 0 for part in topic["partitions"])
-                }
-                if names <= ready:
+                with suppress(LogBusy):
+                    await _settings(client, sorted(names))
                     return
                 await asyncio.sleep(0.1)
     except TimeoutError:
@@ -226,3 +237,13 @@ async def until_there(client: AIOKafkaAdminClient, names: set[str], within_s: fl
             f"the new topics are not ready after {within_s:g} s, or this user may not describe them; see "
             "what the brokers log, and try again"
         ) from None
+
+
+async def _shown_by(client: AIOKafkaAdminClient, broker: int) -> set[str]:
+    """The topics that a broker shows with a leader for each partition."""
+    answer = await client._client.send(broker, MetadataRequest())  # noqa: SLF001 - it asks any one of them
+    return {
+        topic["topic"]
+        for topic in answer.to_object()["topics"]
+        if topic["partitions"] and all(part["leader"] >= 0 for part in topic["partitions"])
+    }

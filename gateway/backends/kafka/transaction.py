@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation
+from aiokafka.errors import IllegalOperation, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from gateway.backends.kafka.producer import retrieve
 from gateway.engine.log import Headers
+
+#: What brokers say of a batch that is larger than its topic takes. They say it each time.
+TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Sending:
@@ -18,7 +22,8 @@ class Sending:
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
         self._open: dict[tuple[str, int], BatchBuilder] = {}
-        self._sent: list[asyncio.Future[object]] = []
+        #: With the topic of each.
+        self._sent: dict[asyncio.Future[object], str] = {}
 
     async def add(
         self,
@@ -39,6 +44,12 @@ class Sending:
         batch = self._open[place] = self._producer.create_batch()
         batch.append(timestamp=timestamp, key=key, value=value, headers=[*headers])
 
+    def unsent(self) -> str | None:
+        """The topic of a batch that was refused, or else has not been taken yet; None: all have been."""
+        refused = [topic for sent, topic in self._sent.items() if sent.done() and not _is_taken(sent)]
+        waiting = [topic for sent, topic in self._sent.items() if not sent.done()]
+        return next(iter((*refused, *waiting)), None)
+
     async def delivered(self) -> None:
         """Send what is not sent yet, and wait for everything. Raises what went wrong with any of it."""
         for place, batch in self._open.items():
@@ -57,7 +68,11 @@ class Sending:
             raise
         # A commit that ends before it waits for all of them has failed, and says so itself.
         sent.add_done_callback(retrieve)
-        self._sent.append(sent)
+        self._sent[sent] = topic
+
+
+def _is_taken(sent: asyncio.Future[object]) -> bool:
+    return not sent.cancelled() and sent.exception() is None
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters; not `.` or `..`, and "
         f"none that begins with `{PRAP_ID}`.",
         "BAD_PARAMETER": "Correct the parameter that `field` names; give each once.",
-        "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most.",
+        "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most, and 128 headers.",
         "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",
         "INVALID_MESSAGE": "Correct what `field` names.",
         "INVALID_PLAN": "Correct what `field` names.",
@@ -47,7 +47,12 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     409: {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
+        "TOO_MANY_PLANS": "Put a plan for an area that has one: there are as many areas as are taken.",
         "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
+    },
+    410: {
+        "CURSOR_OF_ANOTHER_HISTORY": "Begin again without a cursor, and pass over what you have already: an "
+        "`event_id` stays the same. The log was restored from a backup, or made anew.",
     },
     413: {"TOO_LARGE": "Send less at once."},
     415: {
@@ -57,7 +62,8 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     417: {"EXPECTATION_FAILED": "Leave the header Expect out, or let it be `100-continue`."},
     422: {
-        "IDEMPOTENCY_KEY_REUSED": "Give each record, and each plan, a key of its own.",
+        "IDEMPOTENCY_KEY_REUSED": "Give each record, and each plan, a key of its own, whichever provider it "
+        "is for.",
         "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",
     },
     429: {
@@ -70,6 +76,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "CLOCK_LEAPT": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
         "PROJECTION_UNREADABLE": "Ask again after a second; where it stays so, tell the operators.",
         "STARTING": "Ask again after a second.",
+        "TOO_MANY_CONNECTIONS": "Close connections that you don't need, and try again after Retry-After.",
         _NO_KEYS: f"{TOKEN_SAYS['keys_unavailable']} Wait for {KEYS_AGAIN_S} seconds.",
         "TRY_AGAIN": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
     },

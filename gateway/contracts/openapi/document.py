@@ -10,8 +10,8 @@ from msgspec import Struct, json
 
 from gateway.api import health, instructions, plans, records, referrals, sessions, uploads, views
 from gateway.api.answering import APPLIED, PREFER
-from gateway.api.desk import ETAG, IF_NONE_MATCH
 from gateway.api.operation import JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
+from gateway.api.responses import ETAG, IF_NONE_MATCH
 from gateway.api.uploads import CSV
 from gateway.api.v1 import OPENAPI
 from gateway.contracts.openapi.codes import CODES
@@ -39,6 +39,8 @@ GET_OPENAPI: Final = Operation(
 _OF_ALL: Final = (
     referrals.LIST_REFERRALS,
     referrals.GET_REFERRAL,
+    referrals.LIST_HISTORY,
+    referrals.LIST_SESSIONS,
     records.POST_RECORD,
     records.GET_MESSAGE,
     uploads.POST_UPLOAD,
@@ -46,7 +48,7 @@ _OF_ALL: Final = (
     instructions.LIST_INSTRUCTIONS,
     sessions.GET_SESSION,
     plans.PUT_PLAN,
-    plans.GET_PLAN,
+    plans.LIST_PLANS,
     GET_OPENAPI,
     health.GET_LIVENESS,
     health.GET_READINESS,
@@ -95,6 +97,7 @@ _ABOUT: Final = {
     404: "There is no such thing, or it is another provider's.",
     408: "The body has not come in time.",
     409: "It can't be done as things stand.",
+    410: "What the cursor stands for is there no more.",
     413: "The body is too large.",
     415: "The body is of another media type, or packed in another form.",
     417: "The header Expect asks for what there is not.",

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from gateway.api.desk import LONGEST_ID
 from gateway.api.operation import Object
 from gateway.api.plans import LONGEST_TEXT
+from gateway.api.requests import LONGEST_ID
 from gateway.rules.events import OUTBOUND, DeliveryPlan
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from schemas.catalogue import SCHEMAS, Schema
@@ -31,7 +31,6 @@ _INSTANT: Final[Object] = {
 }
 #: What a plan must be beyond its Avro schema.
 _PLAN: Final[dict[str, Object]] = {
-    "contract_package_area": {"minLength": 1, "maxLength": LONGEST_ID},
     "formats": {"minItems": 1, "uniqueItems": True},
     "group_size": {"minimum": 1},
     "timings": {"maxLength": LONGEST_TEXT},
@@ -41,7 +40,7 @@ _PLAN: Final[dict[str, Object]] = {
 def components() -> dict[str, Object]:
     """What a body may hold, by the name under which the document refers to it."""
     types = [record.__name__ for record in INBOUND[PROVIDERS_TOPIC]]
-    plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE)
+    plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE | {"contract_package_area"})
     for name, limits in _PLAN.items():
         plan["properties"][name] |= limits
     return {

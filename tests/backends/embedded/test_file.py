@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.embedded.file import APPLICATION_ID, CHECKPOINT_BYTES, PAGE_BYTES, VERSION
-from gateway.engine.log import LogError
+from gateway.engine.log import LogError, TooLarge
 from gateway.engine.worker import Worker
 from tests.backends.embedded.opening import opened, refused
 from tests.engine.letters import NINE, T1, referral
@@ -162,6 +162,20 @@ async def test_a_new_log_has_large_pages(path: Path) -> None:
         page = log.file.db.execute("PRAGMA page_size").fetchone()[0]
         pages = log.file.db.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
     assert (page, page * pages) == (PAGE_BYTES, CHECKPOINT_BYTES)
+
+
+async def test_what_is_larger_than_sqlite_takes_is_told_apart_from_a_log_that_can_not_be_used(
+    path: Path,
+) -> None:
+    """So that a worker makes a dead letter of it, and the process does not end."""
+    async with opened(path) as log:
+        claim, restored = await owned(log)
+        await log.file.run(lambda: log.file.db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000))
+        large = step(restored.positions, draft("gateway.outcomes", b"1"), states={"PO1": bytes(200_000)})
+        with pytest.raises(TooLarge, match="larger than the log"):
+            await claim.commit(large)
+        await claim.commit(step(restored.positions, draft("gateway.outcomes", b"2")))
+        assert values(await followed(log, ["gateway.outcomes"])) == [b"2"]
 
 
 @pytest.mark.parametrize("end", ["", "-wal", "-journal", ".lock"])

@@ -19,10 +19,12 @@ LISTED = Listing(
     referred_on=16_874,
     status="REFERRED",
     accepted=False,
+    mandatory=True,
+    benefit="ESA",
     changed_at=1,
     due_at=2,
     messages=1,
-    sessions=(("S1", 16_880),),
+    sessions=(("S1", 16_880, False, True),),
 )
 FIRST = Commit([Draft(OUT, b"PO1", b"1")], {"PO1": b"1"}, {}, 1, listings={"PO1": LISTED})
 NEXT = Commit(
@@ -30,7 +32,7 @@ NEXT = Commit(
     {"PO1": None, "PO2": b"2"},
     {},
     2,
-    listings={"PO2": replace(LISTED, sessions=(("S2", 16_881),))},
+    listings={"PO2": replace(LISTED, sessions=(("S2", 16_881, True, False),))},
     forgotten={"PO1": Forgotten(2, 1)},
 )
 

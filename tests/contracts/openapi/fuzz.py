@@ -66,6 +66,9 @@ _ALSO = {
     "postSandboxMessage": "422",
     "putDeliveryPlan": "422",
     "listReferrals": "400",
+    "listHistory": "400",
+    "listSessions": "400",
+    "getSession": "400",
     "listInstructions": "400",
 }
 

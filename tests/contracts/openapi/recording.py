@@ -4,14 +4,17 @@ What is written is the same each time: in a sandbox nothing moves the clock but 
 """
 
 import json
+import re
 import sys
 import tempfile
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from msgspec import json as msgspec_json
+from msgspec import msgpack
 
 from gateway.contracts.openapi.examples import Example
 from tests.sandbox_process import Answered, Sandbox, sandbox
@@ -61,7 +64,6 @@ ATTENDED = {
     "recorded_at": "2016-03-22T11:10:00Z",
 }
 PLAN = {
-    "contract_package_area": "CPA01",
     "formats": ["GROUP", "ONE_TO_ONE"],
     "group_size": 10,
     "timings": "Tuesdays and Thursdays at 10:00",
@@ -119,6 +121,9 @@ def all_of_them() -> Iterator[Asked]:
     )
     yield Asked("getSandboxMessage", "wp11", "It was applied", "/sandbox/messages/jcp-1")
     yield Asked("getReferral", "joining", "A referral with a WP11", f"/v1/referrals/{PO}")
+    history = f"/v1/referrals/{PO}/history?limit=2"
+    yield Asked("listHistory", "page", "The first two events", history)
+    yield Asked("listSessions", "page", "All there are", f"/v1/referrals/{PO}/sessions")
     yield Asked("listInstructions", "page", "The first two", "/v1/instructions?limit=2")
     stream = {"Accept": "text/event-stream"}
     yield Asked("listInstructions", "stream", "A stream", "/v1/instructions", headers=stream)
@@ -135,19 +140,19 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("postUpload", "mistakes_file", "The same", "/v1/uploads", "POST", bad, "text/csv", file)
     yield Asked("getUploadTemplate", "template", "The template", "/v1/uploads/template")
     key = {"Idempotency-Key": "plan-1"}
-    yield Asked("putDeliveryPlan", "plan", "A plan", "/v1/delivery-plan", "PUT", PLAN, JSON, key)
+    yield Asked("putDeliveryPlan", "plan", "A plan", "/v1/delivery-plans/CPA01", "PUT", PLAN, JSON, key)
     yield Asked(
         "putDeliveryPlan",
         "no_format",
         "A plan without a format",
-        "/v1/delivery-plan",
+        "/v1/delivery-plans/CPA01",
         "PUT",
         PLAN | {"formats": []},
         JSON,
     )
-    yield Asked("getDeliveryPlan", "plans", "The plan in force", "/v1/delivery-plan")
+    yield Asked("listDeliveryPlans", "plans", "The plan in force", "/v1/delivery-plans")
     nobody = {"Authorization": ""}
-    yield Asked("getDeliveryPlan", "no_token", "Without a token", "/v1/delivery-plan", headers=nobody)
+    yield Asked("listDeliveryPlans", "no_token", "Without a token", "/v1/delivery-plans", headers=nobody)
 
 
 def recorded(here: Sandbox) -> list[Example]:
@@ -176,9 +181,22 @@ def _example(asked: Asked, here: Sandbox) -> Example:
 
 
 def _content(answered: Answered) -> object:
+    body = _steady(answered.body.decode("utf-8-sig"))
     if answered.type is not None and answered.type.endswith("json"):
-        return json.loads(answered.body)
-    return answered.body.decode("utf-8-sig") or None
+        return json.loads(body)
+    return body or None
+
+
+def _steady(body: str) -> str:
+    """An answer whose cursors are the same each time: each new log has marks of its own."""
+    instructions = re.sub(r'("(?:cursor|next)":"\d+-|id: \d+-)[0-9a-f]{12}', r"\g<1>5d41402abc4b", body)
+    return re.sub(r'"next":"([\w-]{16,})"', _steady_page, instructions)
+
+
+def _steady_page(found: re.Match[str]) -> str:
+    place, (end, mark) = msgpack.decode(urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)))
+    packed = msgpack.encode((place, (end, bytes(len(mark)))))
+    return f'"next":"{urlsafe_b64encode(packed).decode().rstrip("=")}"'
 
 
 def rendered(examples: list[Example]) -> bytes:

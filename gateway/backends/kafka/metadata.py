@@ -1,14 +1,17 @@
-"""What sets one log on Kafka apart from another: the cluster, and the id that a topic gets when it is made.
+"""What the brokers show this user of topics: their ids, how many partitions they have, and what it may do.
 
+A topic gets its id when it is made, and no other ever has it.
 aiokafka asks for metadata in versions that have no topic ids yet, so the request is described here.
 Source: Kafka protocol, Metadata request and response, version 12.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from aiokafka.errors import IncompatibleBrokerVersion
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -21,32 +24,39 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from gateway.backends.kafka.brokers import Brokers
-from gateway.backends.kafka.topics import STATE_TOPIC, administering
-from gateway.engine.log import LogBusy, LogError
-
 _METADATA: Final = 3
 _VERSION: Final = 12
 _NO_ID: Final = UUID(int=0)
+#: The bit of the operation READ among those that a user may do.
+_READ: Final = 1 << 3
 
 
-async def identity(brokers: Brokers) -> str:
-    """The cluster's id, and the name and id of gateway.state, which no other topic ever has.
+class Seen(NamedTuple):
+    """A topic that is there, or that this user may not see (`hidden`). readable: that it may read it."""
 
-    Raises LogBusy where no broker answers, LogError where the topic is missing or brokers know no ids.
+    id: str
+    partitions: int
+    readable: bool
+    hidden: bool
+
+
+async def look(client: AIOKafkaClient, topics: Sequence[str]) -> tuple[str, dict[str, Seen]]:
+    """The cluster's id, and those of the topics that are there or hidden. No topic is made by asking.
+
+    Raises KafkaError, IncompatibleBrokerVersion or NotImplementedError (aiokafka's) from brokers too old.
     """
-    await brokers.count(STATE_TOPIC)
-    name = brokers.named(STATE_TOPIC)
-    async with administering(brokers.connection) as client:
-        try:
-            answer = await client._send_request(_MetadataRequest(name))  # noqa: SLF001 - no other way to ask
-        except (IncompatibleBrokerVersion, NotImplementedError):  # aiokafka's, for brokers too old
-            raise LogError("the brokers give topics no ids; Apache Kafka 4 is needed") from None
-    found = answer.to_object()
-    (topic,) = found["topics"]
-    if topic["error_code"] or topic["topic_id"] == _NO_ID:
-        raise LogBusy(f"the brokers don't give the id of the topic {name} at the moment; try again")
-    return f"{found['cluster_id']}/{name}/{topic['topic_id']}"
+    answer = (await client.send(client.get_random_node(), _MetadataRequest(topics))).to_object()
+    seen = {
+        topic["name"]: Seen(
+            str(topic["topic_id"]),
+            len(topic["partitions"]),
+            bool(topic["authorized_operations"] & _READ),
+            hidden=topic["error_code"] == TopicAuthorizationFailedError.errno,
+        )
+        for topic in answer["topics"]
+        if topic["error_code"] in {0, TopicAuthorizationFailedError.errno}
+    }
+    return answer["cluster_id"], seen
 
 
 class _Uuid(AbstractType[UUID]):
@@ -120,8 +130,8 @@ class _MetadataRequestV12(RequestStruct):
 class _MetadataRequest(Request[_MetadataRequestV12]):
     API_KEY = _METADATA
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, topics: Sequence[str]) -> None:
+        self._topics = topics
 
     def build(self, request_struct_class: type[_MetadataRequestV12]) -> _MetadataRequestV12:
-        return request_struct_class([(_NO_ID, self._topic, {})], False, False, {})
+        return request_struct_class([(_NO_ID, topic, {}) for topic in self._topics], False, True, {})

@@ -1,0 +1,14 @@
+"""Topic jobcentre.sessions: sessions booked, changed and cancelled, and what participants say of them."""
+
+from typing import Final
+
+from gateway.engine.log import Draft
+from gateway.rules.events import SessionEvent
+from producers.cloud_event import draft_keyed_by_po_number
+
+TOPIC: Final = "jobcentre.sessions"
+
+
+def draft(event: SessionEvent, traceparent: str | None) -> Draft:
+    """The record to put on the topic; `traceparent`: that of the message that caused the event."""
+    return draft_keyed_by_po_number(TOPIC, event, traceparent)
