@@ -28,7 +28,8 @@ def draft(
 
 def caller_of(headers: Headers) -> str | None:
     """Who sent a message over HTTP, as its record says; None: it came otherwise."""
-    return next((value.decode("ascii", "replace") for name, value in headers if name == CALLER), None)
+    named = (value for name, value in headers if name == CALLER and value is not None)
+    return next((value.decode("ascii", "replace") for value in named), None)
 
 
 def columns_of(message: Message) -> Columns:

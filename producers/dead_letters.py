@@ -1,14 +1,19 @@
 """Topic gateway.dead-letters: what could not be read, byte for byte, keyed as it was."""
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
-from gateway.engine.log import Draft, Record
+from gateway.engine.log import Draft, Headers, Record
 from gateway.rules.events import DeadLetter
 from producers.cloud_event import cloud_event_headers
 from producers.trace import traceparent_of
 from schemas.codec import Unreadable, encode
 
 TOPIC: Final = "gateway.dead-letters"
+
+_NUMBERED: Final = re.compile(r"(.*)\[[1-9][0-9]*\]", re.DOTALL)
 
 
 def dead_letter_of(record: Record, why: Unreadable) -> DeadLetter:
@@ -22,8 +27,30 @@ def dead_letter_of(record: Record, why: Unreadable) -> DeadLetter:
         detail=why.detail,
         key=record.key,
         value=record.value,
-        headers=dict(record.headers),  # Avro's map has a name once; of several, the last one is kept
+        headers=named_once(record.headers),
         decided_at=record.timestamp,
+    )
+
+
+def named_once(headers: Headers) -> dict[str, bytes | None]:
+    """Headers as Avro's map has them, each name once: a second `a` is `a[2]`, a third one `a[3]`.
+
+    A name that looks like that itself has its number too, if it is 1: `a[2]` is `a[2][1]`.
+    """
+    seen: Counter[str] = Counter()
+    found: dict[str, bytes | None] = {}
+    for name, value in headers:
+        seen[name] += 1
+        plain = seen[name] == 1 and not _NUMBERED.fullmatch(name)
+        found[name if plain else f"{name}[{seen[name]}]"] = value
+    return found
+
+
+def as_they_came(headers: Mapping[str, bytes | None]) -> Headers:
+    """The headers that `named_once` made a map of."""
+    return tuple(
+        (numbered[1] if (numbered := _NUMBERED.fullmatch(name)) else name, value)
+        for name, value in headers.items()
     )
 
 

@@ -63,9 +63,9 @@ def key_of(provider_id: str, contract_package_area: str) -> bytes:
 def keys_of(plan: DeliveryPlan, value: bytes, headers: Headers) -> list[SentKey]:
     """The keys that a plan's record has with it, the oldest first, and its own where it says the caller."""
     by_name = dict(headers)
-    caller = by_name.get(_CALLER, b"").decode("ascii", "replace")
+    caller = (by_name.get(_CALLER) or b"").decode("ascii", "replace")
     try:
-        earlier = _earlier(by_name.get(_EARLIER, _pack([])))
+        earlier = _earlier(by_name.get(_EARLIER) or _pack([]))
     except MsgspecError:
         earlier = []
     own = SentKey(caller, plan.message_id, digest_of(value))

@@ -28,12 +28,12 @@ def traceparent_of(headers: Headers) -> str | None:
 
     The text is the traceparent as version 00 has it, and behind a blank the tracestate, where there is one.
     """
-    given = [value for name, value in headers if name == "traceparent"]
+    given = [value or b"" for name, value in headers if name == "traceparent"]
     found = _TRACEPARENT.fullmatch(given[0][: _LONGEST_PARENT + 1]) if len(given) == 1 else None
     if found is None or len(given[0]) > _LONGEST_PARENT or (found[1] == b"00" and found[4] is not None):
         return None
     parent = f"00-{found[2].decode()}-{int(found[3], 16) & _SAMPLED:02x}"
-    state = _tracestate([value for name, value in headers if name == "tracestate"])
+    state = _tracestate([value or b"" for name, value in headers if name == "tracestate"])
     return f"{parent} {state}" if state else parent
 
 

@@ -69,6 +69,8 @@ def _writer(schema: object) -> Write:
             return _array(_writer(items))
         case {"type": "map", "values": values}:
             return _map(_writer(values))
+        case ["null", other]:
+            return _or_null(_writer(other))
         case dict() as part if part["type"] == "record":
             return record_writer(part)
     if range_of(schema):
@@ -119,6 +121,10 @@ def _array(write: Write) -> Write:
         return b"".join([_number(len(items)), *map(write, items), b"\0"])
 
     return write_array
+
+
+def _or_null(write: Write) -> Write:
+    return lambda value: b"\0" if value is None else b"\2" + write(value)
 
 
 def _map(write: Write) -> Write:

@@ -3,13 +3,23 @@
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable
+from math import isinf
 from typing import Any, Final, NoReturn, TypeVar
 
 from msgspec import Struct
 
 from gateway.rules.messages import RECORD_NAMED, Message
 from schemas.catalogue import CLASSES, SCHEMA_OF, Schema
-from schemas.ranges import range_of
+from schemas.limits import (
+    MOST_ITEMS,
+    day_within,
+    instant_within,
+    is_id,
+    is_limited,
+    longest,
+    range_in,
+    wrong_with_text,
+)
 from schemas.times import NotADay, NotAnInstant, parse_day, parse_instant
 
 R = TypeVar("R", bound=Struct)
@@ -61,11 +71,17 @@ def _fail(problem: str) -> NoReturn:
     raise InvalidJson("", problem) from None
 
 
+def _wrong_kind(value: object, problem: str) -> NoReturn:
+    if isinstance(value, float) and isinf(value):
+        _fail("is a number that is out of range, and should be none")
+    _fail(problem)
+
+
 def _read_text(value: object) -> str:
     if type(value) is str and value.isascii():
         return value
     if not isinstance(value, str):
-        _fail("is not text; expected a JSON string")
+        _wrong_kind(value, "is not text; expected a JSON string")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -73,28 +89,47 @@ def _read_text(value: object) -> str:
     return value
 
 
+def _text_reader(record: str, field: str) -> Reader:
+    if not is_limited(record):
+        return _read_text
+
+    def read_text(value: object) -> str:
+        text = _read_text(value)
+        if problem := wrong_with_text(record, field, text):
+            _fail(problem)
+        return text
+
+    return read_text
+
+
 def _read_boolean(value: object) -> bool:
     if value is not True and value is not False:
-        _fail("is not a boolean; expected true or false")
+        _wrong_kind(value, "is not a boolean; expected true or false")
     return value
 
 
-def _read_day(value: object) -> int:
-    if type(value) is not str:
-        _fail("is not a date; expected YYYY-MM-DD, such as 2016-03-14")
-    try:
-        return parse_day(value)
-    except NotADay as error:
-        _fail(str(error))
+def _day_reader(parse: Callable[[str], int]) -> Reader:
+    def read_day(value: object) -> int:
+        if type(value) is not str:
+            _wrong_kind(value, "is not a date; expected YYYY-MM-DD, such as 2016-03-14")
+        try:
+            return parse(value)
+        except NotADay as error:
+            _fail(str(error))
+
+    return read_day
 
 
-def _read_instant(value: object) -> int:
-    if type(value) is not str:
-        _fail("is not a timestamp; expected RFC 3339 in UTC, such as 2016-04-04T23:00:00Z")
-    try:
-        return parse_instant(value)
-    except NotAnInstant as error:
-        _fail(str(error))
+def _instant_reader(parse: Callable[[str], int]) -> Reader:
+    def read_instant(value: object) -> int:
+        if type(value) is not str:
+            _wrong_kind(value, "is not a timestamp; expected RFC 3339, such as 2016-04-04T23:00:00Z")
+        try:
+            return parse(value)
+        except NotAnInstant as error:
+            _fail(str(error))
+
+    return read_instant
 
 
 def _read_bytes(value: object) -> bytes:
@@ -106,6 +141,8 @@ def _read_bytes(value: object) -> bytes:
 
 def _number_reader(least: int, greatest: int) -> Reader:
     def read_number(value: object) -> int:
+        if type(value) is float and abs(value) > max(-least, greatest):
+            _fail(f"is out of range; expected {least} to {greatest}")
         if type(value) is not int:
             _fail("is not a whole number; expected a JSON number without decimals")
         if not least <= value <= greatest:
@@ -127,10 +164,12 @@ def _symbol_reader(symbols: Iterable[str]) -> Reader:
     return read_symbol
 
 
-def _list_reader(read_item: Reader) -> Reader:
+def _list_reader(read_item: Reader, most: int | None) -> Reader:
     def read_list(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            _fail("is not a list; expected a JSON array")
+            _wrong_kind(value, "is not a list; expected a JSON array")
+        if most is not None and len(value) > most:
+            _fail(f"has too many items; expected at most {most}")
         items: list[Any] = []
         for item in value:
             try:
@@ -145,7 +184,7 @@ def _list_reader(read_item: Reader) -> Reader:
 def _map_reader(read_value: Reader) -> Reader:
     def read_map(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
-            _fail("is not an object; expected a JSON object")
+            _wrong_kind(value, "is not an object; expected a JSON object")
         try:
             return {_read_text(key): read_value(item) for key, item in value.items()}
         except InvalidJson as error:
@@ -155,32 +194,37 @@ def _map_reader(read_value: Reader) -> Reader:
     return read_map
 
 
-#: Name, whether it is text, whether it may be null, whether it may be missing, and how other values are read.
-_Field = tuple[str, bool, bool, bool, Reader]
+#: Name, up to how many characters a text is taken as it is, whether it may be null, whether it may be
+#: missing, and how other values are read.
+_Field = tuple[str, int, bool, bool, Reader]
 
 
-def _field(schema: Schema) -> _Field:
+def _field(record: str, schema: Schema) -> _Field:
+    name = schema["name"]
     match schema["type"]:
         case ["null", branch]:
             may_be_null = True
         case branch:
             may_be_null = False
-    return schema["name"], branch == "string", may_be_null, "default" in schema, _reader(branch)
+    plain = 0
+    if branch == "string" and not (is_limited(record) and is_id(name)):
+        plain = longest(record, name)
+    return name, plain, may_be_null, "default" in schema, _reader(record, name, branch)
 
 
 def _record_reader(record: type[Struct], schema: Schema) -> Reader:
-    fields = [_field(field) for field in schema["fields"]]
+    fields = [_field(schema["name"], field) for field in schema["fields"]]
     names = frozenset(field[0] for field in fields)
 
     def read_record(value: object) -> Struct:
         if not isinstance(value, dict):
-            _fail("is not an object; expected a JSON object")
+            _wrong_kind(value, "is not an object; expected a JSON object")
         found = value.copy()
         present = len(fields)
-        for name, is_text, may_be_null, may_be_missing, read in fields:
+        for name, plain, may_be_null, may_be_missing, read in fields:
             item = value.get(name, _MISSING)
             # Most values are plain text: they are let through here because a call costs more than the test.
-            if is_text and type(item) is str and item.isascii():
+            if plain and type(item) is str and item.isascii() and len(item) <= plain:
                 continue
             if item is None and may_be_null:
                 continue
@@ -207,31 +251,32 @@ def _unknown_field(key: object) -> InvalidJson:
     return InvalidJson("", "has a field whose name no record has; take it out")
 
 
-def _reader(schema: object) -> Reader:
-    """The reader for values of an Avro type."""
+def _reader(record: str, field: str, schema: object) -> Reader:
+    """The reader for values of an Avro type in a field of a record."""
+    limited = is_limited(record)
     match schema:
         case "string":
-            return _read_text
+            return _text_reader(record, field)
         case "boolean":
             return _read_boolean
         case "bytes":
             return _read_bytes
         case {"logicalType": "date"}:
-            return _read_day
+            return _day_reader(day_within if limited else parse_day)
         case {"logicalType": "timestamp-millis"}:
-            return _read_instant
+            return _instant_reader(instant_within if limited else parse_instant)
         case {"type": "enum", "symbols": symbols}:
             return _symbol_reader(symbols)
         case {"type": "array", "items": items}:
-            return _list_reader(_reader(items))
+            return _list_reader(_reader(record, field, items), MOST_ITEMS.get(field) if limited else None)
+        case {"type": "map", "values": ["null", values]}:
+            read = _reader(record, field, values)
+            return _map_reader(lambda value: None if value is None else read(value))
         case {"type": "map", "values": values}:
-            return _map_reader(_reader(values))
-        case ["null", other]:
-            read = _reader(other)
-            return lambda value: None if value is None else read(value)
+            return _map_reader(_reader(record, field, values))
         case dict() as part if part["type"] == "record":
             return _record_reader(CLASSES[part["name"]], part)
-    if limits := range_of(schema):
+    if limits := range_in(record, schema):
         return _number_reader(*limits)
     raise NotImplementedError(f"There is no JSON form for the Avro type {schema}; add one here.")
 

@@ -51,6 +51,9 @@ def _writer(schema: object) -> Writer | None:
             return format_instant
         case {"type": "array", "items": items}:
             return _list_writer(_writer(items))
+        case {"type": "map", "values": ["null", values]}:
+            write = _writer(values) or (lambda value: value)
+            return _map_writer(lambda value: None if value is None else write(value))
         case {"type": "map", "values": values}:
             return _map_writer(_writer(values) or (lambda value: value))
         case {"type": "record"}:

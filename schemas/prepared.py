@@ -1,7 +1,7 @@
 """Schemas made ready for fastavro."""
 
 import sys
-from typing import cast
+from typing import Final, cast
 
 from fastavro import parse_schema
 
@@ -26,13 +26,20 @@ def keyed(schema: Schema) -> Schema:
     """The parsed schema with the choices of enums and unions keyed by their index instead of listed.
 
     fastavro looks a choice up by whatever number the bytes hold, and in a list -1 would find the last one.
+    A boolean is such a choice, too: fastavro takes any byte but zero for true.
     """
     prepared = parsed(schema)
     _key_choices(prepared)
     return prepared
 
 
+#: By the numbers that 0 and 1 are in Avro's way of writing them.
+_BOOLEAN: Final[Schema] = {"type": "enum", "name": "Boolean", "symbols": {0: False, -1: True}}
+
+
 def _key_choices(schema: object) -> object:
+    if schema == "boolean":
+        return _BOOLEAN
     if isinstance(schema, list):
         choices: dict[object, object] = {"type": "union"}
         choices.update((index, _key_choices(branch)) for index, branch in enumerate(schema))

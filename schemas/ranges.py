@@ -3,12 +3,7 @@
 fastavro reads an `int` as widely as a `long`, and a date or an instant has to be one that the calendar has.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
-
-from msgspec import Struct
-
-from schemas.catalogue import Schema
+from typing import Final
 
 INT: Final = (-(2**31), 2**31 - 1)
 LONG: Final = (-(2**63), 2**63 - 1)
@@ -26,40 +21,3 @@ def range_of(schema: object) -> tuple[int, int] | None:
     if isinstance(schema, dict):
         return _OF_LOGICAL_TYPE.get(schema.get("logicalType", "")) or range_of(schema["type"])
     return _OF_TYPE.get(schema) if isinstance(schema, str) else None
-
-
-class Ranges(Struct, frozen=True):
-    """The ranges of a record's fields (name, least, greatest), and of the records within it."""
-
-    numbers: tuple[tuple[str, int, int], ...]
-    parts: tuple[tuple[str, "Ranges"], ...]
-
-    def hold(self, fields: Mapping[str, Any]) -> bool:
-        """Whether each number, where there is one, lies in its range."""
-        for name, least, greatest in self.numbers:
-            value = fields[name]
-            if value is not None and not least <= value <= greatest:
-                return False
-        for name, ranges in self.parts:
-            part = fields[name]
-            if part is not None and not ranges.hold(part):
-                return False
-        return True
-
-
-def ranges_of(schema: Schema) -> Ranges:
-    """The ranges of a record's fields. Numbers in arrays and maps have none: no record has such."""
-    branches = [(field["name"], branch) for field in schema["fields"] for branch in _branches(field["type"])]
-    limited = [(name, limits) for name, branch in branches if (limits := range_of(branch)) is not None]
-    # fastavro reads no number that is wider than a long.
-    numbers = [(name, *limits) for name, limits in limited if limits != LONG]
-    parts = [(name, ranges_of(branch)) for name, branch in branches if _is_record(branch)]
-    return Ranges(tuple(numbers), tuple(parts))
-
-
-def _branches(schema: object) -> Iterator[Any]:
-    yield from schema if isinstance(schema, list) else [schema]
-
-
-def _is_record(schema: object) -> bool:
-    return isinstance(schema, dict) and schema["type"] == "record"

@@ -1,4 +1,4 @@
-"""Dates and instants as JSON has them: `2016-03-14`, and RFC 3339 in UTC to the millisecond at the finest.
+"""Dates and instants as JSON has them: `2016-03-14`, and RFC 3339, written in UTC and read with any offset.
 
 Days are days since 1970-01-01 and instants UTC milliseconds since then, both from year 1 to year 9999.
 """
@@ -14,7 +14,8 @@ EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 _DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _INSTANT: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,32}))?(?:Z|\+00:00)"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]+))?"
+    r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
 #: What is written nearly always: an hour, and after it these. The rest is for the pattern above.
 _HOUR: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3])")
@@ -23,8 +24,10 @@ _END: Final = ("Z", *(f".{number:03}Z" for number in range(1, 1000)))
 _MINUTES: Final = {text: number * 60_000 for number, text in enumerate(_SIXTY)}
 _SECONDS: Final = {text: number * 1000 for number, text in enumerate(_SIXTY)}
 _MILLISECONDS: Final = {text: number for number, text in enumerate(_END)} | {".000Z": 0}
-# A civil date with any time of day and any offset or none, to tell "not UTC" from "not an instant".
-_ELSEWHERE: Final = re.compile(r"[0-9-]{10}[Tt][0-9:.]{8,}([+-][0-9]{2}:?[0-9]{2}|[a-z])?")
+#: A civil date with any time of day, to tell what lacks an offset from what is no timestamp.
+_WITHOUT_OFFSET: Final = re.compile(r"[0-9-]{10}T[0-9:.]{8,}")
+_FIRST_MS: Final = (1 - EPOCH_ORDINAL) * DAY_MS
+_LAST_MS: Final = (date.max.toordinal() - EPOCH_ORDINAL + 1) * DAY_MS - 1
 
 
 class NotADay(ValueError):
@@ -54,7 +57,7 @@ def format_day(day: int) -> str:
 
 
 def parse_instant(text: str) -> int:
-    """UTC milliseconds since 1970 of an RFC 3339 timestamp in UTC. Raises NotAnInstant."""
+    """UTC milliseconds since 1970 of an RFC 3339 timestamp; what is finer is cut off. Raises NotAnInstant."""
     try:
         minutes_ms = _MINUTES[text[13:16]] + _SECONDS[text[16:19]] + _MILLISECONDS[text[19:]]
         return _parse_hour(text[:13]) + minutes_ms
@@ -62,20 +65,25 @@ def parse_instant(text: str) -> int:
         pass  # not as plain, or a date that does not exist
     parts = _INSTANT.fullmatch(text)
     if parts is None:
-        if _ELSEWHERE.fullmatch(text):
-            raise NotAnInstant("is not a timestamp in UTC; expected one such as 2016-04-04T23:00:00Z")
-        raise NotAnInstant("is not a timestamp; expected RFC 3339 in UTC, such as 2016-04-04T23:00:00Z")
-    day, hour, minute, second, fraction = parts.groups()
-    milliseconds = 0
-    if fraction is not None:
-        if fraction[3:].strip("0"):
-            raise NotAnInstant("is finer than a millisecond; expected three decimals at the most")
-        milliseconds = int(fraction[:3].ljust(3, "0"))
+        if _WITHOUT_OFFSET.fullmatch(text):
+            raise NotAnInstant("has no offset; expected one such as 2016-04-05T00:00:00+01:00, or Z for UTC")
+        raise NotAnInstant("is not a timestamp; expected RFC 3339, such as 2016-04-04T23:00:00Z")
+    day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = parts.groups()
     try:
         days = parse_day(day)
     except NotADay:
-        raise NotAnInstant("is on a date that does not exist; expected 0001-01-01 to 9999-12-31") from None
-    return days * DAY_MS + (int(hour) * 3600 + int(minute) * 60 + int(second)) * 1000 + milliseconds
+        raise NotAnInstant(_NO_SUCH_DAY) from None
+    instant = days * DAY_MS + (int(hour) * 3600 + int(minute) * 60 + int(second)) * 1000
+    instant += int((fraction or "")[:3].ljust(3, "0"))
+    if sign:
+        offset = int(offset_hours) * HOUR_MS + int(offset_minutes) * 60_000
+        instant += offset if sign == "-" else -offset
+        if not _FIRST_MS <= instant <= _LAST_MS:
+            raise NotAnInstant(_NO_SUCH_DAY)
+    return instant
+
+
+_NO_SUCH_DAY: Final = "is on a date that does not exist; expected 0001-01-01 to 9999-12-31"
 
 
 @lru_cache(maxsize=16_384)

@@ -45,11 +45,14 @@ class Message(Struct, frozen=True):
 
 
 class _UnderWay(Struct):
-    """One that this process takes, with others, all or none. there: set to whether it is on the log."""
+    """One that this process takes, with others, all or none.
+
+    there: set when all of them are on the log, or to the names with which something else came before.
+    """
 
     po_number: str | None
     digest: bytes
-    there: "asyncio.Future[None] | None"
+    there: "asyncio.Future[frozenset[Name]] | None"
 
 
 class Idempotency:
@@ -79,10 +82,10 @@ class Idempotency:
         Returns the names with which something else came before; where there are any, nothing was put. Raises
         Problem.
         """
-        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        there: asyncio.Future[frozenset[Name]] = asyncio.get_running_loop().create_future()
         mine: dict[Name, Message] = {}
         others: set[Name] = set()
-        waiting: list[asyncio.Future[None]] = []
+        waiting: dict[Name, asyncio.Future[frozenset[Name]]] = {}
         for name, message in messages.items():
             taken = self._under_way.get(name)
             if taken is None:
@@ -91,7 +94,7 @@ class Idempotency:
             elif (taken.po_number, taken.digest) != (message.po_number, message.digest):
                 others.add(name)
             elif taken.there is not None:
-                waiting.append(taken.there)
+                waiting[name] = taken.there
         try:
             before = await ask(partial(_keyed, mine))
             new: list[Draft] = []
@@ -110,17 +113,20 @@ class Idempotency:
             raise
         if others:
             self._forget(mine)
-            there.set_exception(not_sure())
-            there.exception()
+            there.set_result(frozenset(others))
             return frozenset(others)
-        there.set_result(None)
+        there.set_result(frozenset())
         if self._holds_appends:
             self._forget(mine)
         else:
             self._remember(mine)
-        for each in waiting:
-            await asyncio.shield(each)
-        return frozenset()
+        for name, each in waiting.items():
+            refused = await asyncio.shield(each)
+            if name in refused and not mine:
+                others.add(name)
+            elif refused:  # sent again, all of it is known
+                raise not_sure()
+        return frozenset(others)
 
     def _remember(self, names: Collection[Name]) -> None:
         for name in names:

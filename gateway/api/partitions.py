@@ -14,8 +14,8 @@ class Partition:
     arrived and are not decided, at the most. behind_s: how long the oldest of those that were read has been
     there. purchase_orders: how many are kept. held: how many messages wait for their referral. next_due_at:
     when something falls due next, UTC milliseconds. overdue: how many deadlines are due and not decided. All
-    from undecided to overdue are None where the partition is not owned; behind_s, next_due_at and overdue
-    also where time is not the wall clock's. lost: undecided records are lost, which nobody has accepted yet.
+    but the first two are None where the partition is not owned; behind_s, next_due_at and overdue also where
+    time is not the wall clock's. lost: undecided records are lost, which nobody has accepted yet.
     """
 
     number: int

@@ -16,7 +16,7 @@ from gateway.api.idempotency import Message, not_sure
 from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
-from gateway.api.requests import LONGEST_ID, PROVIDER, caller_of, providers_of, read_object
+from gateway.api.requests import PROVIDER, caller_of, providers_of, read_object
 from gateway.api.responses import answer
 from gateway.api.sending import (
     PLAN_KEY,
@@ -166,12 +166,6 @@ def _read(value: dict[str, Any], message_id: str, provider_id: str, area: str) -
         raise _wrong("formats", "formats must name GROUP, ONE_TO_ONE, or each of them once.")
     if plan.group_size < 1:
         raise _wrong("group_size", "group_size must be at least 1.")
-    if not 1 <= len(plan.contract_package_area) <= LONGEST_ID:
-        raise _wrong(
-            "contract_package_area", f"contract_package_area must have 1 to {LONGEST_ID} characters."
-        )
-    if len(plan.timings) > LONGEST_TEXT:
-        raise _wrong("timings", f"timings is longer than {LONGEST_TEXT:,} characters; shorten it.")
     return plan
 
 

@@ -17,7 +17,7 @@ from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
 from gateway.api.problems import Problem
 from gateway.api.referrals import PO, not_theirs
 from gateway.api.rendering import decided, pending
-from gateway.api.requests import LONGEST_ID, PROVIDER, caller_of, providers_of, read_object
+from gateway.api.requests import PROVIDER, caller_of, providers_of, read_object
 from gateway.api.responses import answer
 from gateway.api.sending import (
     KEY,
@@ -35,6 +35,7 @@ from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
 from producers import headers_of_trace
 from schemas.json import InvalidJson, parse
+from schemas.limits import LONGEST_ID
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
 

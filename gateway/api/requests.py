@@ -7,21 +7,19 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
-from msgspec import DecodeError, json
+from msgspec import DecodeError
 
 from gateway.api.callers import Caller
-from gateway.api.callers.verifying import LONGEST_PROVIDER_ID
 from gateway.api.limits import LIMITS
 from gateway.api.operation import TEXT, Parameter
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.api.unpacking import Unpacking, unreadable
-from schemas.json_objects import twice
+from schemas.json_objects import decode_json, twice
+from schemas.limits import LONGEST_ID
 
 #: Larger bodies of anything but an upload are refused.
 LARGEST_BODY: Final = 64 * 1024
-#: Ids in paths and headers are no longer than this.
-LONGEST_ID: Final = 100
 #: In characters; nobody's Content-Type is as long.
 LONGEST_CONTENT_TYPE: Final = 200
 _CHUNK: Final = 64 * 1024
@@ -32,7 +30,7 @@ PROVIDER: Final = Parameter(
     "query",
     "provider_id",
     "Where the token stands for several providers, the one that this is for; otherwise it is left out.",
-    TEXT | {"minLength": 1, "maxLength": LONGEST_PROVIDER_ID},
+    TEXT | {"minLength": 1, "maxLength": LONGEST_ID},
 )
 
 
@@ -125,7 +123,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         )
     body = await read_body(request, LARGEST_BODY, request.app[LIMITS].body_s)
     try:
-        value = json.decode(body)
+        value = decode_json(body)
         has_twice = twice(body, value)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8.", code="NOT_JSON") from None

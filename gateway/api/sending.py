@@ -8,11 +8,11 @@ from aiohttp import web
 
 from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
-from gateway.api.requests import LONGEST_ID
 from gateway.api.security import forbidden
 from gateway.api.services import Services
 from gateway.rules.messages import PRAP_ID, is_message_id
 from producers import traceparent_of
+from schemas.limits import LONGEST_ID, wrong_with_id
 
 #: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone
 #: would be lost from a path, and some ids are for messages that a provider does not send.
@@ -62,6 +62,13 @@ def idempotency_key(request: web.Request) -> str:
             HTTPStatus.BAD_REQUEST,
             "The header Idempotency-Key must be an id of 1 to 100 visible ASCII characters, such as a UUID.",
             code="IDEMPOTENCY_KEY_MISSING" if not keys else "BAD_IDEMPOTENCY_KEY",
+            field="Idempotency-Key",
+        )
+    if problem := wrong_with_id(found[2]):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"The header Idempotency-Key {problem}.",
+            code="BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )
     if found[2].startswith(PRAP_ID):

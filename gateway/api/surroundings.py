@@ -14,7 +14,6 @@ from typing import Final
 import structlog
 
 from gateway.api.callers.keyring import Keyring
-from gateway.engine.away import Away
 from gateway.engine.log import LogError
 
 #: With less room than this on a file's disk, /readyz warns.
@@ -32,7 +31,7 @@ class Stored:
     room: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class Surroundings:
     """What the gateway needs.
 
@@ -66,39 +65,38 @@ class Surroundings:
             found.append(f"the keys of callers' tokens can't be fetched, {until}: {keys.trouble}")
         return found
 
-    async def watch(
-        self, reach: Callable[[], Awaitable[None]] | None, away: Away, again_s: float = LOOK_S
-    ) -> None:
+    async def watch(self, reach: Callable[[], Awaitable[None]] | None, again_s: float = LOOK_S) -> None:
         """Look now and then, and log what has changed, until cancelled.
 
-        reach: raises LogError where no broker can be reached; None: there are none. away: notes it then.
+        reach: raises LogError where no broker can be reached; None: there are none.
         """
         while True:
             self._log_little_room()
             if reach is not None:
-                await self._look_for_brokers(reach, away)
+                self.brokers = await _why_away(reach)
             await asyncio.sleep(again_s)
 
     def _log_little_room(self) -> None:
         for each in self.stored():
             little = each.room < self.little_room
             if little and each.name not in self._filling:
-                structlog.get_logger("gateway").warning(
-                    "disk.filling", file=each.name, room_mib=each.room // 1024**2
-                )
+                _log().warning("disk.filling", file=each.name, room_mib=each.room // 1024**2)
             (self._filling.add if little else self._filling.discard)(each.name)
 
-    async def _look_for_brokers(self, reach: Callable[[], Awaitable[None]], away: Away) -> None:
-        try:
-            await reach()
-        except LogError as error:
-            self.brokers = str(error)
-            away.began(self, error)
-        except Exception as error:  # noqa: BLE001 - what surprises here must not end the looking
-            self.brokers = f"looking for the brokers failed ({type(error).__name__})"
-        else:
-            self.brokers = ""
-            away.ended(self)
+
+async def _why_away(reach: Callable[[], Awaitable[None]]) -> str:
+    try:
+        await reach()
+    except LogError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - what surprises here must not end the looking
+        return f"looking for the brokers failed ({type(error).__name__})"
+    return ""
+
+
+def _log() -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
+    return log
 
 
 def _size(path: Path) -> int:

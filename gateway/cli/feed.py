@@ -4,8 +4,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -14,6 +15,7 @@ from gateway.engine.log import Log
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import Settings
 from gateway.system.errors import UsageError
+from gateway.system.terminal import printable
 
 
 def replay(
@@ -56,11 +58,13 @@ def replay(
 def feed(
     file: Annotated[
         Path,
-        typer.Argument(help="JSON lines as for replay; - is standard input. Or a PRaP download, a zip."),
+        typer.Argument(
+            help="JSON lines as for replay; - is standard input. Or a PRaP download, a zip or a CSV."
+        ),
     ],
     keep_time: Annotated[
         bool,
-        typer.Option("--keep-time", help="A record's timestamp is its `at`, not now; not for a zip."),
+        typer.Option("--keep-time", help="A record's timestamp is its `at`, not now; not for a download."),
     ] = False,
     config: Config = None,
 ) -> None:
@@ -80,7 +84,7 @@ def feed(
                 raise UsageError(
                     "a PRaP download does not say at what time its rows arrived; leave out --keep-time"
                 )
-            _feed_download(settings, stream)
+            _feed_download(settings, stream, "standard input" if str(file) == "-" else file.name)
             return
 
         async def work(log: Log) -> int:
@@ -88,10 +92,10 @@ def feed(
                 return await put(log, bar.lines, keep_time=keep_time, checked=bar.stop)
 
         count = on_log(settings, work, clock="log" if keep_time else "wall")
-    print(f"{counted(count, 'message')} put on the log {settings.log_name}", file=sys.stderr)
+    print(f"{counted(count, 'message')} put on the log {printable(settings.log_name)}", file=sys.stderr)
 
 
-def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
+def _feed_download(settings: Settings, stream: BufferedReader, name: str) -> None:
     """Put a PRaP download on the log. Lists the rows that can't be read, and then raises typer.Exit."""
     from gateway.intake.feed import Fed, feed_download
     from gateway.rules.calendar import london_day
@@ -101,12 +105,18 @@ def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
 
     async def put(log: Log) -> Fed:
         return await feed_download(
-            log, stream, today=today, policies=policies, bad=lambda row: print(row, file=sys.stderr)
+            log,
+            stream,
+            name=printable(name),
+            today=today,
+            policies=policies,
+            bad=lambda row: print(row, file=sys.stderr),
         )
 
     fed = on_log(settings, put)
     passed_over = f"; {counted(fed.passed_over, 'row')} passed over" if fed.passed_over else ""
-    print(f"{counted(fed.put, 'referral')} put on the log {settings.log_name}{passed_over}", file=sys.stderr)
+    log_name = printable(settings.log_name)
+    print(f"{counted(fed.put, 'referral')} put on the log {log_name}{passed_over}", file=sys.stderr)
     if fed.bad:
         rows = counted(fed.bad, "row")
         print(f"gateway: {rows} could not be read; correct what is listed and feed it again", file=sys.stderr)
@@ -114,12 +124,12 @@ def _feed_download(settings: Settings, stream: IO[bytes]) -> None:
 
 
 @contextmanager
-def given(file: Path | None) -> Iterator[IO[bytes]]:
+def given(file: Path | None) -> Iterator[BufferedReader]:
     """The file, or standard input without one. Raises UsageError."""
     if file is None or str(file) == "-":
         if sys.stdin.isatty():
             print("reading JSON lines from the terminal; Ctrl-D ends them", file=sys.stderr)
-        yield sys.stdin.buffer
+        yield cast(BufferedReader, sys.stdin.buffer)
         return
     try:
         stream = file.open("rb")

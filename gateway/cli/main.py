@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import traceback
+from errno import EBADF
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -26,6 +27,7 @@ from gateway.cli.topics import topics_app
 from gateway.system import telemetry
 from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
+from gateway.system.terminal import printable
 from gateway.system.version import gateway_version
 
 #: How many objects more there are when the garbage collector looks at them.
@@ -95,7 +97,7 @@ def _say(error: Exception, debug: bool, *, as_event: bool) -> None:
     elif debug:
         telemetry.print_last(traceback.format_exc().rstrip())
     elif sentence:
-        telemetry.print_last(f"gateway: {sentence}")
+        telemetry.print_last(f"gateway: {printable(sentence)}")
 
 
 def _code(error: Exception) -> str:
@@ -127,6 +129,8 @@ def _sentence(error: Exception) -> str:
             return str(error)
         case OSError():
             where = f"{error.filename}: " if error.filename is not None else ""
+            if error.errno == EBADF and not where:
+                return "standard output is closed; open it, or redirect it to a file"
             return f"{where}{(error.strerror or type(error).__name__).lower()}; correct it and try again"
     return f"failed unexpectedly ({type(error).__name__}); run it with --debug and report what it says"
 
@@ -162,7 +166,8 @@ def _open_what_is_closed() -> None:
     Else the first file it opens, such as the log, would be taken for one of them.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        if null == 1:  # what a command prints there is lost, which has to show: it can't be written to
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
     os.close(null)
     sys.stdin = sys.stdin or open(0)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
@@ -242,4 +247,4 @@ def docs(
     from gateway.contracts.files import write_docs
 
     for path in write_docs(folder):
-        print(path)
+        print(printable(str(path)))

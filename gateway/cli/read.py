@@ -12,6 +12,7 @@ from gateway.replay.event_lines import plan_to_line, to_line
 from gateway.rules.events import DeadLetter, Event, place_in_time
 from gateway.system.errors import UsageError
 from gateway.system.stopping import Terminated
+from gateway.system.terminal import write_lines
 from producers.read_back import ALL_OUTBOUND_TOPICS, OUTBOUND_TOPICS, read_event, read_plan
 
 
@@ -34,7 +35,7 @@ def tail(
         async for record in log.follow(
             topics or ALL_OUTBOUND_TOPICS, from_start=from_start, wait=not no_follow
         ):
-            sys.stdout.buffer.write(
+            write_lines(
                 plan_to_line(read_plan(record), record.timestamp)
                 if record.topic == DELIVERY_PLANS
                 else to_line(read_event(record))

@@ -31,7 +31,8 @@ def token(
     """
     from gateway.api.callers import development
     from gateway.api.callers.configured import has_identity_provider
-    from gateway.api.callers.verifying import LARGEST_TOKEN, LONGEST_PROVIDER_ID, MOST_PROVIDERS
+    from gateway.api.callers.verifying import LARGEST_TOKEN, MOST_PROVIDERS, SCOPES
+    from schemas.limits import wrong_with_id
 
     settings = read_settings(config)
     if has_identity_provider(settings):
@@ -41,15 +42,13 @@ def token(
     providers, scopes = provider or [], scope or []
     if not providers and not scopes:
         raise UsageError("the token is for nobody; name --provider, or --scope gateway:operate")
-    if len(set(providers)) > MOST_PROVIDERS or not all(
-        1 <= len(each) <= LONGEST_PROVIDER_ID and each.isprintable() for each in providers
-    ):
-        raise UsageError(
-            f"--provider is not an id; expected 1 to {LONGEST_PROVIDER_ID} characters, and at most "
-            f"{MOST_PROVIDERS} ids"
-        )
-    if not all(re.fullmatch(r"[!#-\[\]-~]+", each) for each in scopes):
-        raise UsageError("--scope is not a scope; expected one such as gateway:operate")
+    if len(set(providers)) > MOST_PROVIDERS:
+        raise UsageError(f"--provider is given too often; expected at most {MOST_PROVIDERS} ids")
+    for each in providers:
+        if problem := wrong_with_id(each):
+            raise UsageError(f"--provider {problem}")
+    if not SCOPES.issuperset(scopes):
+        raise UsageError(f"there is no such --scope; expected {', '.join(sorted(SCOPES))}")
     # The wrong folder is where most tokens come from that are refused; and a key without a log says that the
     # log is gone.
     refuse_missing(settings)

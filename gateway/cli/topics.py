@@ -1,6 +1,7 @@
 """The commands `gateway topics`."""
 
 import asyncio
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -9,6 +10,7 @@ from gateway.cli.on_log import Config, counted, on_log, read_settings, refuse_mi
 from gateway.engine.log import LogError
 from gateway.processes.logs import open_file
 from gateway.settings.settings import Settings
+from gateway.system.terminal import printable
 
 topics_app = typer.Typer(no_args_is_help=True, help="Make the log and its topics, or check them.")
 
@@ -31,8 +33,10 @@ def topics_create(timestamps: Timestamps = None, config: Config = None) -> None:
 
         asyncio.run(kafka_topics.print_created(settings, timestamps or "log"))
         return
+    if timestamps is not None:
+        print("gateway: --timestamps does nothing here: an embedded log takes both kinds", file=sys.stderr)
     partitions = asyncio.run(_made(settings))
-    print(f"the log {settings.log_path()} has {counted(partitions, 'partition')}")
+    print(f"the log {_named(settings)} has {counted(partitions, 'partition')}")
 
 
 @topics_app.command("check")
@@ -48,7 +52,11 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
     found = on_log(settings, lambda log: log.partitions())
     if wrong := settings.other_than(found):
         raise LogError(wrong)
-    print(f"the log {settings.log_path()} is as the settings say: {counted(found, 'partition')}")
+    print(f"the log {_named(settings)} is as the settings say: {counted(found, 'partition')}")
+
+
+def _named(settings: Settings) -> str:
+    return printable(settings.log_name)
 
 
 async def _made(settings: Settings) -> int:

@@ -10,6 +10,7 @@ from consumers import READERS, columns_of
 from gateway.engine.log import NO_COLUMNS, Draft, Handled, Log, Record
 from gateway.rules.events import DeadLetter
 from gateway.system.errors import UsageError
+from producers.dead_letters import as_they_came
 from producers.read_back import DEAD_LETTERS, read_event
 from schemas.codec import Unreadable
 
@@ -183,13 +184,12 @@ async def _read(log: Log) -> AsyncIterator[DeadLetter]:
 
 
 def _draft(dead: DeadLetter) -> Draft:
-    headers = {**dead.headers, REPLAYED_FROM: dead.event_id.encode()}
+    came = (header for header in as_they_came(dead.headers) if header[0] != REPLAYED_FROM)
+    headers = (*came, (REPLAYED_FROM, dead.event_id.encode()))
     record = Record(dead.source_topic, 0, 0, 0, dead.key, dead.value)
     message = READERS[dead.source_topic](record)
     columns = NO_COLUMNS if isinstance(message, Unreadable) else columns_of(message)
-    # No log of the gateway's keeps a header without a value apart from an empty one.
-    kept = tuple((name, value or b"") for name, value in headers.items())
-    return Draft(dead.source_topic, dead.key, dead.value, kept, columns=columns)
+    return Draft(dead.source_topic, dead.key, dead.value, headers, columns=columns)
 
 
 def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Handled] | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 from gateway.dead_letters.handling import Choice, DeadLetterEntry, dead_letters, fails_again
 from gateway.engine.log import Log
 from gateway.rules.calendar import instant_text
-from gateway.rules.words import printable
+from gateway.system.terminal import printable, write_lines
 from schemas.catalogue import RECORDS
 from schemas.codec import Unreadable, decode
 from schemas.json import format_instant, render
@@ -62,7 +62,7 @@ async def print_dead_letters(log: Log, choice: Choice, *, everything: bool, as_j
     found = (one async for one in dead_letters(log, choice) if everything or not one.handled)
     if not sys.stdout.isatty() or as_json:
         async for one in found:
-            sys.stdout.buffer.write(json.encode(line(one)) + b"\n")
+            write_lines(json.encode(line(one)) + b"\n")
         sys.stdout.buffer.flush()
         return
     rows: deque[DeadLetterEntry] = deque(maxlen=MOST_ROWS)
@@ -91,7 +91,7 @@ def print_dead_letter(letter: DeadLetterEntry, *, value: bool, as_json: bool) ->
     value: with what it holds, which may be about a person.
     """
     if not sys.stdout.isatty() or as_json:
-        sys.stdout.buffer.write(json.encode(shown(letter, value=value)) + b"\n")
+        write_lines(json.encode(shown(letter, value=value)) + b"\n")
         return
     dead = letter.dead
     why = fails_again(dead)

@@ -60,7 +60,8 @@ class Listing(Struct, frozen=True, gc=False):
     sessions: tuple[tuple[str, int, bool, bool], ...]
 
 
-Header = tuple[str, bytes]
+#: A name may come twice, and a value may be null.
+Header = tuple[str, bytes | None]
 Headers = tuple[Header, ...]
 
 

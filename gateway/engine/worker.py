@@ -113,10 +113,6 @@ class Worker:
                 self._log_dropped(error, backoff_s)
                 await self._pause_unless(stop, backoff_s)
 
-    def overdue(self, now: int) -> int:
-        """How many deadlines are due by now and not decided; see PurchaseOrders. UTC milliseconds."""
-        return 0 if self._purchase_orders is None else self._purchase_orders.overdue(now)
-
     def _log_dropped(self, error: Exception, again_in_s: float) -> None:
         if is_away(error):
             self._away.began(self, error)
@@ -125,6 +121,10 @@ class Worker:
         if isinstance(error, LogFailed):
             facts = {"cause": error.cause, "operation": error.operation, "topic": error.topic}
         self._say.warning("partition.dropped", **facts, again_in_s=again_in_s)
+
+    def overdue(self, now: int) -> int:
+        """How many deadlines are due by now and not decided; see PurchaseOrders. UTC milliseconds."""
+        return 0 if self._purchase_orders is None else self._purchase_orders.overdue(now)
 
     async def until_idle(self, at: int) -> None:
         """Wait until everything up to an instant has been decided and committed."""

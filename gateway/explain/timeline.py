@@ -13,7 +13,8 @@ from gateway.rules.calendar import instant_text
 from gateway.rules.events import DeadLetter, Event, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Message
-from gateway.rules.words import became, by_time, came, printable, sent, went
+from gateway.rules.words import became, by_time, came, sent, went
+from gateway.system.terminal import printable
 
 _INDENT: Final = " " * 19
 _STYLES: Final = {"APPLIED": "green", "REFUSED": "red", "DUPLICATE": "yellow", "HELD": "yellow"}

@@ -4,6 +4,7 @@ They wait in a temporary file meanwhile, so that the log is kept busy for no lon
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BufferedReader
 from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple
 
@@ -11,12 +12,12 @@ from msgspec import Struct, msgpack
 
 from consumers import columns_of
 from gateway.engine.log import Columns, Draft, Log
-from gateway.intake.lines import InvalidLine, Line, read_lines
+from gateway.intake.lines import read_lines
 from gateway.intake.prap import BadRow, PassedOver, read_download
 from gateway.intake.runs import in_runs
 from gateway.rules.messages import TOPIC_OF, Message
 from gateway.rules.policy import Policies
-from schemas.codec import HEADER_BYTES, LARGEST_BODY_BYTES, encode
+from schemas.codec import encode
 
 _LENGTH_BYTES: Final = 4
 
@@ -52,22 +53,28 @@ async def feed(log: Log, lines: Iterable[bytes], *, keep_time: bool, checked: Ca
     """
     with TemporaryFile() as waiting:
         for run in in_runs(read_lines(lines)):
-            _wait(waiting, [_checked(line) for line in run if line.message is not None])
+            _wait(waiting, [_encoded(line.message, line.at) for line in run if line.message is not None])
         checked()
         return await log.append(_drafts(waiting, keep_time))
 
 
 async def feed_download(
-    log: Log, stream: IO[bytes], *, today: int, policies: Policies, bad: Callable[[BadRow], None]
+    log: Log,
+    stream: BufferedReader,
+    *,
+    name: str,
+    today: int,
+    policies: Policies,
+    bad: Callable[[BadRow], None],
 ) -> Fed:
     """Put the referrals of a PRaP download on their topic; all rows are read before one is put.
 
-    today: the London day, in days since 1970. bad: called with each row that can't be read, in their order.
-    Raises InvalidDownload or LogError; then none was put.
+    name: what people call the file. today: the London day, in days since 1970. bad: called with each row that
+    can't be read, in their order. Raises InvalidDownload or LogError; then none was put.
     """
     listed = passed_over = 0
     with TemporaryFile() as waiting:
-        for row in read_download(stream, today=today, policies=policies):
+        for row in read_download(stream, name=name, today=today, policies=policies):
             match row:
                 case BadRow():
                     listed += 1
@@ -80,16 +87,6 @@ async def feed_download(
                         [_encoded(referral, 0)],
                     )
         return Fed(await log.append(_drafts(waiting, keep_time=False)), listed, passed_over)
-
-
-def _checked(line: Line) -> _Checked:
-    """The message of a line. Raises InvalidLine where it is too large."""
-    message = line.message
-    assert message is not None
-    checked = _encoded(message, line.at)
-    if len(checked.value) - HEADER_BYTES > LARGEST_BODY_BYTES:
-        raise InvalidLine(line.number, "is larger than the 1 MiB that a message may have; shorten it")
-    return checked
 
 
 def _encoded(message: Message, at: int) -> _Checked:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO, Any, Final
 
-from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
+from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec import DecodeError as JsonError
-from msgspec.json import Decoder, decode
+from msgspec.json import Decoder
 
 from gateway.rules.messages import INBOUND, Message
 from gateway.system.errors import UsageError
 from schemas.json import InvalidJson, NotAnInstant, parse_instant, parse_text
+from schemas.json_objects import decode_json, twice
 
 #: No message is near as long; a longer line is refused before it is read as JSON.
 LONGEST_LINE: Final = 4 * 1024 * 1024
@@ -98,6 +99,8 @@ def read_lines(lines: Iterable[bytes], mine: Callable[[str], bool] | None = None
             raise InvalidLine(number, f"at {error}") from None
         except (JsonError, UnicodeDecodeError, RecursionError):
             raise InvalidLine(number, _why(text)) from None
+        if isinstance(shape, _Shape) and _has_twice(text, shape):
+            raise InvalidLine(number, "has a field twice; give each once")
         if at < latest:
             raise InvalidLine(number, f"at goes back, from {latest_text} to {shape.at}; sort the lines by at")
         if at >= _TOO_LATE:
@@ -119,6 +122,18 @@ def _of_others(text: bytes, mine: Callable[[str], bool]) -> _Glance | None:
     except (JsonError, UnicodeDecodeError, RecursionError):
         return None
     return None if mine(glance.value.po_number) else glance
+
+
+def _has_twice(text: bytes, shape: _Shape) -> bool:
+    """Whether a line has one of its own fields twice; `parse_text` sees to those of its value."""
+    inner = b"" if shape.value is UNSET else bytes(shape.value)
+    marks = 4 + inner.count(b'"')
+    for field in (shape.topic, shape.type):
+        marks += 0 if field is UNSET else 4
+    for name in (shape.value, shape.tick):
+        marks += 0 if name is UNSET else 2
+    # A field more has more of them; behind a backslash they may be anything.
+    return (text.count(b'"') != marks or b"\\" in text) and twice(text, decode_json(text))
 
 
 def _message(number: int, shape: _Shape) -> Message | None:
@@ -153,7 +168,7 @@ def _why(text: bytes) -> str:
     """Why a line is not of the shape of a message or a tick; without anything of its content."""
     if text.startswith(BOM_UTF8):
         return "begins with a byte order mark; save the file as UTF-8 without one"
-    return why_no_json(text) or _misshapen(decode(text)) or "is not JSON; expected one object in a line"
+    return why_no_json(text) or _misshapen(decode_json(text)) or "is not JSON; expected one object in a line"
 
 
 def why_no_json(text: bytes) -> str | None:
@@ -163,11 +178,9 @@ def why_no_json(text: bytes) -> str | None:
     except UnicodeDecodeError as error:
         return f"is not UTF-8 from its byte {error.start + 1} on; save the file as UTF-8"
     try:
-        decode(text)
+        decode_json(text)
     except RecursionError:
         return "is nested too deeply; expected one object in a line"
-    except ValidationError:
-        return "has a number that is out of range; expected one of at most 64 bits"
     except JsonError as error:
         broken = _BROKEN_AT.search(str(error))
         where = f"it breaks near byte {int(broken[1]) + 1}" if broken else "it ends too early"

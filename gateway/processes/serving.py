@@ -20,7 +20,6 @@ from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.contracts.openapi import routes as openapi
-from gateway.engine.away import Away
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
@@ -61,6 +60,7 @@ async def served(
             model = await until_the_end.enter_async_context(_read_model(plan, log))
             if isinstance(model, OwnLog):
                 observers.append(model)
+        around = await until_the_end.enter_async_context(_surroundings(plan, callers))
         workers = Workers(
             log,
             plan.policies,
@@ -71,7 +71,6 @@ async def served(
             of_several=plan.worker is not None,
             clock=clock,
         )
-        around = await until_the_end.enter_async_context(_surroundings(plan, callers, workers.away))
         watched = health.routes(workers, metrics, stop, now, model, clock, around)
         routes: list[web.AbstractRouteDef] = [*watched]
         gates = [metrics.gate]
@@ -109,7 +108,7 @@ def _warn_where_exposed(plan: Plan) -> None:
 
 
 @asynccontextmanager
-async def _surroundings(plan: Plan, callers: Authenticator | None, away: Away) -> AsyncIterator[Surroundings]:
+async def _surroundings(plan: Plan, callers: Authenticator | None) -> AsyncIterator[Surroundings]:
     """What the gateway needs beside its partitions, watched for as long as the block lasts."""
     settings, keyring = plan.settings, None if callers is None else callers.keyring
     files, reach_brokers = {}, None
@@ -123,7 +122,7 @@ async def _surroundings(plan: Plan, callers: Authenticator | None, away: Away) -
         if callers is not None:
             files = {"projection": settings.projection_path(plan.worker)}
     around = Surroundings(files, keyring)
-    watching = asyncio.create_task(around.watch(reach_brokers, away))
+    watching = asyncio.create_task(around.watch(reach_brokers))
     try:
         yield around
     finally:

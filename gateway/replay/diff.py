@@ -15,7 +15,8 @@ from gateway.replay.progress import progress
 from gateway.rules.calendar import instant_text
 from gateway.rules.events import Event, Outcome
 from gateway.rules.policy import Policies
-from gateway.rules.words import printable, sent, went
+from gateway.rules.words import sent, went
+from gateway.system.terminal import printable
 
 
 def print_diff(stream: IO[bytes], policies: Policies, other: Policies, until: int | None) -> None:

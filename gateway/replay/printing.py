@@ -19,6 +19,7 @@ from gateway.replay.sharding import sharded
 from gateway.rules.events import Breach, Event, Instruction, Outcome, PrapAction, SanctionNotification
 from gateway.rules.messages import TOPIC_OF
 from gateway.rules.policy import Policies
+from gateway.system.terminal import write_lines
 
 #: What stands before a count, so that a line of the summary has 72 columns.
 _WIDTH: Final = 60
@@ -29,7 +30,6 @@ def print_lines(stream: IO[bytes], policies: Policies, until: int | None, shards
 
     shards: how many processes may decide.
     """
-    out = sys.stdout.buffer
     work = partial(to_output, policies=policies, until=until)
     try:
         with progress(stream, "replaying") as bar, ExitStack() as running:
@@ -39,9 +39,9 @@ def print_lines(stream: IO[bytes], policies: Policies, until: int | None, shards
             else:
                 outputs = (output for _, output in work(read_lines(bar.lines)))
             for output in outputs:
-                out.write(output)
+                write_lines(output)
     finally:
-        out.flush()
+        sys.stdout.buffer.flush()
 
 
 def to_output(

@@ -27,6 +27,7 @@ from gateway.rules.guidance import (
     UC_MANDATION,
 )
 from gateway.rules.messages import Referral, ReferralAccepted, ReferralRejected
+from gateway.rules.nino import NINO_STEM
 from gateway.rules.referral import CAN_BE_MANDATED, UNSUITABLE, Ground, ReferralState
 from gateway.rules.updates import change_sessions_ahead, hold_or_undertake, offer_one_to_one
 
@@ -38,7 +39,7 @@ JSA_PURPOSES: Final = frozenset({"ASSIST_TO_FIND_EMPLOYMENT", "IMPROVE_PROSPECTS
 
 #: A hyphen or a dash, as people type it, with the blanks around it.
 _HYPHEN: Final = re.compile(" ?[-\u2010-\u2015] ?")
-_NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D ]")
+_NINO = re.compile(rf"{NINO_STEM}[A-D ]")
 
 
 def _malformed_nino(case: Case[Referral]) -> bool:

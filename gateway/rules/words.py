@@ -109,11 +109,6 @@ def by_time(event: Event | DeadLetter) -> str | None:
     return None
 
 
-def printable(text: str) -> str:
-    """An id that came from outside, with nothing in it that a terminal would act on."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
-
-
 def _of(breach: Breach) -> str:
     return "" if breach.session_id is None else f", session {breach.session_id}"
 

@@ -15,7 +15,7 @@ from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.operation import refusals as codes_of
 from gateway.api.problems import Problem
 from gateway.api.rendering import decided, pending
-from gateway.api.requests import LONGEST_ID, read_object
+from gateway.api.requests import read_object
 from gateway.api.responses import answer
 from gateway.api.services import Services
 from gateway.api.views import MessageView
@@ -285,8 +285,6 @@ def _read(value: dict[str, Any]) -> Message:
     except InvalidJson as error:
         problem = error.within("value")
         raise _wrong(problem.field, f"{problem}.") from None
-    if not all(0 < len(each) <= LONGEST_ID for each in (message.message_id, message.po_number)):
-        raise _wrong("value", f"message_id and po_number must have 1 to {LONGEST_ID} characters.")
     return message
 
 

@@ -4,10 +4,12 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -45,7 +47,7 @@ class Settings(ApiSettings, KafkaSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=DOTENV,
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",  # some editors put a mark before it
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -283,10 +285,28 @@ def _meant(name: str) -> str | None:
 
 
 def _dotenv() -> Iterable[str]:
+    """The names in .env. Raises InvalidSettings where a line is no setting: its library passes over those."""
     if not DOTENV.exists():
         return ()
-    text_of(DOTENV, "the settings file")
+    seen: set[str] = set()
+    for binding in parse_stream(StringIO(text_of(DOTENV, "the settings file"))):
+        where = f"line {binding.original.line + _blank_lines(binding.original.string)} of {DOTENV}"
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise InvalidSettings(f"{where} is no setting; write NAME=VALUE, or begin it with #")
+        name = (binding.key or "").upper()
+        if name.startswith(PREFIX) and name in seen:
+            raise InvalidSettings(f"{where} has {name} again; keep one of them")
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields:
+            known = _meant(name.removeprefix(PREFIX).lower())
+            hint = f"did you mean {env(known)}?" if known else "take it out"
+            raise InvalidSettings(f"{where}: there is no setting {name}; {hint}")
+        seen.add(name)
     return DotEnvSettingsSource(Settings).env_vars
+
+
+def _blank_lines(text: str) -> int:
+    """How many lines go before the one that says something."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Final, TextIO, cast
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gateway.system.terminal import printable
 from gateway.system.unblocked import Unblocked
 
 #: Ids come from outside; a longer one is cut in a log line.
@@ -322,7 +323,7 @@ def _short(value: object, longest: int) -> object:
         return value
     if len(value) > longest:
         value = value[:longest] + "…"
-    return value if value.isprintable() else value.encode("unicode_escape").decode()
+    return printable(value)
 
 
 def _of_worker(worker: int, _: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:

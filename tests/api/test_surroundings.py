@@ -7,7 +7,6 @@ from pathlib import Path
 from gateway.api.surroundings import Surroundings
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
-from gateway.engine.away import Away
 from tests.api.conftest import lines
 from tests.patience import in_the_end
 from tests.ports import free_port
@@ -18,7 +17,7 @@ async def test_brokers_that_cannot_be_reached_are_named_until_one_can(bootstrap:
     named = [BrokerConnection((bootstrap,))]
     around = Surroundings()
     assert around.brokers is None
-    looking = asyncio.create_task(around.watch(lambda: reach(named[-1]), Away(), again_s=0))
+    looking = asyncio.create_task(around.watch(lambda: reach(named[-1]), again_s=0))
     try:
         await in_the_end(lambda: around.brokers == "")
         named.append(BrokerConnection((nowhere,)))
@@ -32,7 +31,7 @@ async def test_brokers_that_cannot_be_reached_are_named_until_one_can(bootstrap:
 
 async def test_little_room_is_logged_once_until_there_is_enough(tmp_path: Path, told: io.StringIO) -> None:
     around = Surroundings({"log": tmp_path / "gateway.db"}, little_room=2**62)
-    watching = asyncio.create_task(around.watch(None, Away(), again_s=0))
+    watching = asyncio.create_task(around.watch(None, again_s=0))
     try:
         await in_the_end(lambda: lines(told, "disk.filling"))
         around.little_room = 0

@@ -59,10 +59,25 @@ BAD: dict[str, tuple[bytes, list[str]]] = {
     "at is a number": (changed(at=5), ["at is not text"]),
     "at is a date": (changed(at="2016-03-14"), ["at is not a timestamp", "RFC 3339"]),
     "at is on a date that does not exist": (changed(at="2016-02-30T00:00:00Z"), ["does not exist"]),
-    "at is not UTC": (changed(at="2016-03-14T10:00:01+01:00"), ["at", "UTC"]),
-    "at has no offset": (changed(at="2016-03-14T10:00:01"), ["at", "UTC"]),
-    "at has the offset -00:00": (changed(at="2016-03-14T10:00:01-00:00"), ["at", "UTC"]),
-    "at is finer than a millisecond": (changed(at="2016-03-14T10:00:01.0005Z"), ["at", "finer"]),
+    "at has no offset": (changed(at="2016-03-14T10:00:01"), ["at has no offset"]),
+    "a name is given twice, the same": (
+        b'{"at":"2016-03-14T10:00:01Z","at":"2016-03-14T10:00:01Z","tick":true}\n',
+        ["has a field twice"],
+    ),
+    "a name is given twice in a value": (
+        value(po_revision=1).replace(b'"po_revision"', b'"po_revision": 2, "po_revision"'),
+        ["value has a field twice"],
+    ),
+    "an id that is somebody's number": (value(po_number="ab 12 34 56"), ["value.po_number is no id"]),
+    "a text that is too long": (
+        value(action_plan_annotation="x" * 201),
+        ["value.action_plan_annotation is too long; expected at most 200 characters"],
+    ),
+    "an address of too many lines": (
+        value(participant={"address": ["x"] * 11}),
+        ["value.participant.address has too many items; expected at most 10"],
+    ),
+    "a date before all others": (value(referred_on="1899-12-31"), ["value.referred_on is out of range"]),
     "at has a leap second": (changed(at="2016-12-31T23:59:60Z"), ["at is not a timestamp"]),
     "at goes back": (changed(at="2016-03-14T08:59:59.999Z"), ["at goes back", "sort the lines"]),
     "at is at the end of all time": (changed(at="9999-12-31T00:00:00Z"), ["at is after the year 9899"]),
@@ -103,17 +118,9 @@ BAD: dict[str, tuple[bytes, list[str]]] = {
     "an enum's symbol in lower case": (value(benefit="esa"), ["value.benefit", "ESA, UC, JSA"]),
     "a date that does not exist": (value(referred_on="2015-02-29"), ["value.referred_on", "not exist"]),
     "a date with a time": (value(referred_on="2016-03-14T00:00:00Z"), ["value.referred_on", "YYYY-MM-DD"]),
-    "a timestamp that is not UTC": (
-        json_lines(
-            [record("ReferralAccepted", "2016-03-14T09:00:01Z", accepted_at="2016-03-14T09:00:00+01:00")]
-        ),
-        ["value.accepted_at", "UTC"],
-    ),
-    "a timestamp in microseconds": (
-        json_lines(
-            [record("ReferralAccepted", "2016-03-14T09:00:01Z", accepted_at="2016-03-14T09:00:00.000001Z")]
-        ),
-        ["value.accepted_at is finer than a millisecond"],
+    "a timestamp without an offset": (
+        json_lines([record("ReferralAccepted", "2016-03-14T09:00:01Z", accepted_at="2016-03-14T09:00:00")]),
+        ["value.accepted_at has no offset"],
     ),
     "a tick with a topic": (changed(tick=True), ["a tick has other fields"]),
     "a tick with a value": (changed(tick=True, topic=None, type=None), ["a tick has other fields"]),
@@ -199,11 +206,21 @@ def test_a_file_and_standard_input_are_read_alike(gateway: Gateway, tmp_path: Pa
     assert gateway("replay", "-", stdin=given) == expected
 
 
-def test_a_message_too_large_for_the_log_is_refused_by_feed(gateway: Gateway) -> None:
-    large = referral(participant={"address": ["x" * (1024 * 1024)]})
-    ended = gateway("feed", "-", stdin=json_lines([large]))
-    assert ended.status == 2
-    assert ended.sentence == "line 1: is larger than the 1 MiB that a message may have; shorten it"
+def test_a_message_too_large_for_the_log_is_refused_by_both(gateway: Gateway) -> None:
+    large = json_lines([referral(participant={"address": ["x" * (1024 * 1024)]})])
+    for command in ("feed", "replay"):
+        ended = gateway(command, "-", stdin=large)
+        assert ended.status == 2
+        assert (
+            ended.sentence
+            == "line 1: value.participant.address[0] is too long; expected at most 200 characters"
+        )
+
+
+def test_a_timestamp_of_another_offset_is_the_same_instant(gateway: Gateway) -> None:
+    lines = json_lines([referral("2016-03-14T09:00:00Z")])
+    other = lines.replace(b"2016-03-14T09:00:00Z", b"2016-03-14T10:00:00.0009+01:00")
+    assert gateway("replay", stdin=other) == gateway("replay", stdin=lines)
 
 
 def test_until_before_the_last_line_is_refused_when_all_lines_have_been_decided(gateway: Gateway) -> None:

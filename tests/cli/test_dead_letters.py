@@ -72,7 +72,7 @@ def came_back(folder: Path) -> Counter[str]:
         finally:
             await log.close()
 
-    return Counter(dict(record.headers)[REPLAYED_FROM].decode() for record in asyncio.run(read()))
+    return Counter((dict(record.headers)[REPLAYED_FROM] or b"").decode() for record in asyncio.run(read()))
 
 
 def on_terminal(*arguments: str, cwd: Path, answer: bytes = b"") -> tuple[int, str]:

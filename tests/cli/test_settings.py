@@ -89,6 +89,32 @@ def test_the_environment_goes_before_dotenv_and_that_before_the_file(
     assert settings.load(Path("gateway.toml")).log_level == "error"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("GATEWAY_PARTITIONS 3\n", "line 1 of .env is no setting; write NAME=VALUE"),
+        ("# the log\n\nGATEWAY_PARTITIONS: 3\n", "line 3 of .env is no setting"),
+        ("\n\nGATEWAY_PARTITIONS\n", "line 3 of .env is no setting"),
+        ("A=1\n= 3\n", "line 2 of .env is no setting"),
+        ("A=1\nGATEWAY_PARTITIONS='3\n", "line 2 of .env is no setting"),
+        ("GATEWAY_PARTITIONS=3\nGATEWAY_PARTITIONS=4\n", "line 2 of .env has GATEWAY_PARTITIONS again"),
+        ("GATEWAY_COLOUR=red\n", "line 1 of .env: there is no setting GATEWAY_COLOUR; take it out"),
+    ],
+)
+def test_a_line_of_dotenv_that_is_no_setting_is_reported(text: str, expected: str, gateway: Gateway) -> None:
+    Path(".env").write_text(text)
+    ended = gateway("topics", "create")
+    assert ended.status == 2
+    assert ended.sentence.startswith(expected)
+
+
+def test_what_dotenv_may_have_is_read(gateway: Gateway) -> None:
+    Path(".env").write_bytes(
+        b"\xef\xbb\xbfGATEWAY_PARTITIONS=3 # so many\n\n# of others\nexport OTHER='a\nb'\nEMPTY=\n"
+    )
+    assert gateway("topics", "create").out == b"the log gateway.db has 3 partitions\n"
+
+
 def test_an_unknown_setting_that_is_no_slip_may_be_another_programs_and_is_warned_of_by_run(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,11 +89,11 @@ def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway
     ("arguments", "expected"),
     [
         ("", "the token is for nobody; name --provider, or --scope gateway:operate"),
-        ("--provider=", "--provider is not an id; expected 1 to 100 characters"),
-        (f"--provider={'x' * 101}", "--provider is not an id"),
-        ("--provider=\x1b[2J", "--provider is not an id"),
-        ("--provider=A --scope=", "--scope is not a scope"),
-        ("--provider=A --scope=ä", "--scope is not a scope"),
+        ("--provider=", "--provider is no id; expected 1 to 100 characters"),
+        (f"--provider={'x' * 101}", "--provider is no id"),
+        ("--provider=\x1b[2J", "--provider is no id"),
+        ("--provider=A --scope=", "there is no such --scope; expected gateway:operate"),
+        ("--provider=A --scope=ä", "there is no such --scope; expected gateway:operate"),
         *(
             (f"--provider=A --valid-for={text}", "--valid-for is not a time")
             for text in ("0s", "366d", "x", "1")

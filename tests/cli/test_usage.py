@@ -41,7 +41,7 @@ COMMANDS = (
             ["--until needs --clock log", "name both"],
         ),
         (["run", "--clock", "log", "--until", "tomorrow"], ["--until is not a timestamp", "2016-"]),
-        (["replay", "--until", "2016-04-05T00:00:00+01:00"], ["--until", "UTC"]),
+        (["replay", "--until", "2016-04-05T00:00:00"], ["--until", "has no offset"]),
         (["replay", "--until", "2016-04-31T00:00:00Z"], ["--until", "does not exist"]),
         (["replay", "--until"], ["'--until' requires an argument"]),
         (["replay", "one", "two"], ["unexpected extra argument", "`gateway replay --help`"]),

@@ -22,6 +22,7 @@ from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
 from producers.delivery_plans import MOST_EARLIER
+from schemas.limits import LONGEST_ID
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S
@@ -121,7 +122,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| {answering.LONGEST_WAIT_S} s; longer is taken for that |",
         f"| `wait` of a long poll | {instructions.LONGEST_WAIT_S} s |",
         f"| {instructions.MOST_OPEN} a caller |",
-        f"| 1 to {requests.LONGEST_ID} visible ASCII characters",
+        f"| 1 to {LONGEST_ID} visible ASCII characters",
         f"| records of one referral | {DEFAULT.records_of_referral:,} |",
         f"by default {default['rate_per_s']:,} a second and {default['rate_burst']:,} at once",
         f"more than {shipped().on(0).clock_skew_s // 60} minutes ahead",

@@ -43,7 +43,7 @@ def event_draft(event: Event, trace: str | None) -> Draft:
 
 def _read(record: Record) -> Message | Draft:
     try:
-        message: Message = _decoders[record.headers[0][1]](record.value)
+        message: Message = _decoders[record.headers[0][1] or b""](record.value)
     except DecodeError:
         return _dead_letter(record, b"UNDECODABLE")
     return message
@@ -63,7 +63,7 @@ def _dead_letter(record: Record, code: bytes) -> Draft:
 
 
 def _trace(headers: Headers) -> str | None:
-    return headers[1][1].decode() if len(headers) > 1 else None
+    return (headers[1][1] or b"").decode() if len(headers) > 1 else None
 
 
 PLAIN: Final = Wiring(read=_read, failed=_failed, too_large=_too_large, trace=_trace, draft=event_draft)

@@ -85,7 +85,7 @@ async def test_while_a_step_is_committed_the_next_is_decided() -> None:
 
     def trace(headers: Headers) -> str | None:
         """Asked for as each message is decided."""
-        name = headers[0][1].decode()
+        name = (headers[0][1] or b"").decode()
         order.append(f"decides {name}")
         if name == "ReferralAccepted":
             next_is_decided.set()

@@ -64,7 +64,7 @@ def came_out(ground: Ground) -> list[str]:
 def in_words(record: Record) -> str:
     """An outbound record as a word or two, with when it was decided."""
     if record.topic == DEAD_LETTERS:
-        return f"dead letter {dict(record.headers)['code'].decode()}"
+        return f"dead letter {(dict(record.headers)['code'] or b'').decode()}"
     value = msgpack.decode(record.value or b"")
     word = next(
         value[name]
@@ -117,4 +117,4 @@ def watched(ground: Ground) -> tuple[SimulatedLog, type[Watched]]:
 
 def event_ids(records: Sequence[Record]) -> list[bytes]:
     """The ids of these events."""
-    return [dict(record.headers)["id"] for record in records]
+    return [dict(record.headers)["id"] or b"" for record in records]

@@ -27,7 +27,7 @@ async def test_appended_records_are_read_with_bytes_key_headers_and_timestamp_in
 ) -> None:
     log = await arrangement.open()
     claim, _ = await owned(log)
-    headers = (("ce_id", b"1"), ("empty", b""), ("twice", b"a"), ("twice", bytes(range(256))))
+    headers = (("ce_id", b"1"), ("empty", b""), ("null", None), ("twice", b"a"), ("twice", bytes(range(256))))
     date = BEGINNING if arrangement.dated else None
     strange = Draft(WP11, FIRST, bytes(range(256)), headers, date)
     assert await log.append([strange]) == 1

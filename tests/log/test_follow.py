@@ -27,7 +27,7 @@ async def test_records_come_in_the_order_in_which_they_were_committed(arrangemen
 
 async def test_records_come_with_key_bytes_and_headers_intact(arrangement: Arrangement) -> None:
     log = await arrangement.open()
-    headers = (("ce_id", b"\x00\xff"), ("traceparent", b""))
+    headers = (("ce_id", b"\x00\xff"), ("traceparent", b""), ("null", None))
     await committed(log, Draft(OUT, "é".encode(), bytes(range(256)), headers), Draft(OUT, None, None))
     first, second = await followed(log, [OUT])
     assert (first.topic, first.key, first.value, first.headers) == (

@@ -39,7 +39,7 @@ async def test_where_nothing_was_handled_nothing_is_marked(arrangement: Arrangem
 async def test_what_is_put_back_comes_with_its_key_bytes_and_headers(arrangement: Arrangement) -> None:
     """On the partition of its key, like all that arrives."""
     log = await arrangement.open()
-    headers = (("traceparent", b"\x00\xff"), ("empty", b""), ("twice", b"a"), ("twice", b"b"))
+    headers = (("traceparent", b"\x00\xff"), ("empty", b""), ("null", None), ("twice", b"a"), ("twice", b"b"))
     back = {
         "a": Draft(WP11, FIRST, bytes(range(256)), headers),
         "b": Draft(SESSIONS, SECOND, b"", ()),

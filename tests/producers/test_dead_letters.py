@@ -4,7 +4,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from gateway.engine.log import Record
+from gateway.engine.log import Headers, Record
 from gateway.rules.events import DeadLetter
 from producers import dead_letters, traceparent_of
 from schemas.codec import Unreadable, UnreadableCode, decode
@@ -12,7 +12,7 @@ from schemas.json import render
 from tests.schemas.examples import AT
 
 TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-HEADERS = (("a", b"1"), ("b", b"\xff"), ("a", b"2"), ("traceparent", TRACEPARENT))
+HEADERS = (("a", b"1"), ("b", b"\xff"), ("a", b"2"), ("c", None), ("traceparent", TRACEPARENT))
 WHY = Unreadable("UNDECODABLE", "The body ends before its record does.")
 
 
@@ -34,7 +34,7 @@ def test_a_dead_letter_holds_the_record_as_it_came(key: bytes | None, value: byt
         detail="The body ends before its record does.",
         key=key,
         value=value,
-        headers={"a": b"2", "b": b"\xff", "traceparent": TRACEPARENT},
+        headers={"a": b"1", "b": b"\xff", "a[2]": b"2", "c": None, "traceparent": TRACEPARENT},
         decided_at=AT,
     )
 
@@ -44,9 +44,25 @@ def test_a_dead_letter_can_be_decoded() -> None:
     assert decode(drafted.value, {"DeadLetter"}) == dead_letters.dead_letter_of(record(), WHY)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        HEADERS,
+        (("a", None), ("a", b""), ("a", None)),
+        (("a[2]", b"1"), ("a", b"2"), ("a", b"3"), ("a[2]", b"4"), ("a[2][1]", b"5"), ("[1]", b"6")),
+        (("", b"1"), ("", b"2"), ("a\n[1]", b"3"), ("a[0]", b"4"), ("a[01]", b"5")),
+    ],
+)
+def test_headers_come_back_as_they_came(headers: Headers) -> None:
+    named = dead_letters.named_once(headers)
+    assert len(named) == len(headers)
+    assert dead_letters.as_they_came(named) == headers
+
+
 def test_a_dead_letter_is_a_cloud_event_without_a_subject_in_the_trace_of_its_cause() -> None:
     headers = dict(dead_letters.draft(record(), WHY).headers)
     traceparent = headers.pop("traceparent")
+    assert traceparent is not None
     assert traceparent[:36] == TRACEPARENT[:36]
     assert headers == {
         "ce_specversion": b"1.0",

@@ -30,7 +30,7 @@ def test_no_plan_takes_the_place_of_another_ones_by_a_slash_in_an_id() -> None:
 
 def test_a_plan_has_the_headers_of_a_cloud_event() -> None:
     headers = dict(draft(PLAN).headers)
-    assert UUID(headers.pop("ce_id").decode()).version == 4
+    assert UUID((headers.pop("ce_id") or b"").decode()).version == 4
     assert headers == {
         "ce_specversion": b"1.0",
         "ce_source": b"/work-programme/information-session-gateway/delivery-plans",
@@ -65,5 +65,6 @@ def test_the_keys_of_earlier_plans_go_with_a_plan() -> None:
 
 def test_the_trace_of_the_request_goes_on() -> None:
     value = dict(draft(PLAN, CAUSE).headers)["traceparent"]
+    assert value is not None
     assert value.startswith(CAUSE[:36].encode())
     assert value != CAUSE.encode()

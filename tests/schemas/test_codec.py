@@ -101,12 +101,12 @@ def test_a_record_that_does_not_belong_on_the_topic_is_an_unknown_schema_that_is
     assert decoded == Unreadable("UNKNOWN_SCHEMA", "The record Wp11 does not belong on this topic.")
 
 
-def test_a_body_of_one_mebibyte_is_read_and_a_larger_one_is_too_large() -> None:
+def test_a_body_of_over_one_mebibyte_is_too_large_and_not_looked_into() -> None:
     shortest = len(encode(replace(SESSION_BOOKED, location=""))) - HEADER_BYTES
     room = LARGEST_BODY_BYTES - shortest - 2  # the text's length takes three bytes rather than one
     largest = replace(SESSION_BOOKED, location="x" * room)
     assert len(encode(largest)) == HEADER_BYTES + LARGEST_BODY_BYTES
-    assert decode(encode(largest), EVERY_NAME) == largest
+    assert code_of(encode(largest)) == "UNDECODABLE"  # as its text is longer than it may be
     assert code_of(encode(replace(largest, location="x" * (room + 1)))) == "TOO_LARGE"
     assert code_of(b"no marker" * 200_000) == "TOO_LARGE"
 
@@ -157,19 +157,19 @@ def zigzag(number: int) -> bytes:
     return bytes([*digits, left])
 
 
-@pytest.mark.parametrize("day", [-719_163, 2_932_897, 2**31, -(2**63)])
-def test_a_date_outside_the_years_1_to_9999_is_undecodable(day: int) -> None:
+@pytest.mark.parametrize("day", [-25_568, 376_200, 2**31, -(2**63)])
+def test_a_date_outside_the_years_1900_to_2999_is_undecodable(day: int) -> None:
     assert code_of(damaged(WP11, b"\xd6\x87\x02", zigzag(day))) == "UNDECODABLE"
 
 
-@pytest.mark.parametrize("day", [-719_162, 2_932_896])
+@pytest.mark.parametrize("day", [-25_567, 376_199])
 def test_the_first_and_the_last_date_are_read(day: int) -> None:
     assert decode(damaged(WP11, b"\xd6\x87\x02", zigzag(day)), EVERY_NAME) == replace(WP11, issued_on=day)
 
 
-@pytest.mark.parametrize("at", [-62_135_596_800_001, 253_402_300_800_000, 2**63 - 1])
+@pytest.mark.parametrize("at", [-2_208_988_800_001, 32_503_680_000_000, 2**63 - 1])
 @pytest.mark.parametrize("field", ["starts_at", "notified_at"])
-def test_an_instant_outside_the_years_1_to_9999_is_undecodable(field: str, at: int) -> None:
+def test_an_instant_outside_the_years_1900_to_2999_is_undecodable(field: str, at: int) -> None:
     assert code_of(encode(replace(SESSION_BOOKED, **{field: at}))) == "UNDECODABLE"
 
 
@@ -180,7 +180,7 @@ def test_an_int_wider_than_32_bits_is_undecodable(name: str, field: str, number:
 
 
 def test_a_date_out_of_range_within_another_record_is_undecodable() -> None:
-    born = replace(PARTICIPANT, date_of_birth=2_932_897)
+    born = replace(PARTICIPANT, date_of_birth=376_200)
     assert code_of(encode(replace(REFERRAL, participant=born))) == "UNDECODABLE"
 
 

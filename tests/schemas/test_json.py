@@ -280,6 +280,10 @@ def test_an_unknown_field_within_is_named_by_its_path(referral: JsonObject) -> N
         ("po_revision", "2", "is not a whole number; expected a JSON number without decimals"),
         ("po_revision", True, "is not a whole number; expected a JSON number without decimals"),
         ("po_revision", 2.0, "is not a whole number; expected a JSON number without decimals"),
+        ("po_revision", 10**400, "is out of range; expected -2147483648 to 2147483647"),
+        ("po_revision", float("inf"), "is out of range; expected -2147483648 to 2147483647"),
+        ("referred_on", "1899-12-31", "is out of range; expected a date from 1900-01-01 to 2999-12-31"),
+        ("referred_on", "3000-01-01", "is out of range; expected a date from 1900-01-01 to 2999-12-31"),
         ("referred_on", "2016-3-14", "is not a date; expected YYYY-MM-DD, such as 2016-03-14"),
         ("referred_on", 16_874, "is not a date; expected YYYY-MM-DD, such as 2016-03-14"),
         ("benefit", "uc", "is not one of the values that it can have; expected ESA, UC, JSA"),
@@ -299,9 +303,13 @@ def test_a_problem_says_what_was_expected(
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("2016-04-04T23:00:00", "is not a timestamp in UTC; expected one such as 2016-04-04T23:00:00Z"),
-        ("2016-04-04T23:00:00.0005Z", "is finer than a millisecond; expected three decimals at the most"),
-        (1_459_810_800_000, "is not a timestamp; expected RFC 3339 in UTC, such as 2016-04-04T23:00:00Z"),
+        (
+            "2016-04-04T23:00:00",
+            "has no offset; expected one such as 2016-04-05T00:00:00+01:00, or Z for UTC",
+        ),
+        ("1899-12-31T23:59:59.999Z", "is out of range; expected a timestamp from 1900 to 2999"),
+        ("3000-01-01T00:00:00Z", "is out of range; expected a timestamp from 1900 to 2999"),
+        (1_459_810_800_000, "is not a timestamp; expected RFC 3339, such as 2016-04-04T23:00:00Z"),
     ],
 )
 @pytest.mark.parametrize("field", ["starts_at", "notified_at"])

@@ -54,6 +54,15 @@ def test_any_other_text_is_not_a_date(text: str) -> None:
         ("2016-04-04T23:00:00.5Z", 1_459_810_800_500, "2016-04-04T23:00:00.500Z"),
         ("2016-04-04T23:00:00.050Z", 1_459_810_800_050, None),
         ("2016-04-04T23:00:00.001000000000Z", 1_459_810_800_001, "2016-04-04T23:00:00.001Z"),
+        ("2016-04-04T23:00:00.0019999Z", 1_459_810_800_001, "2016-04-04T23:00:00.001Z"),
+        ("2016-04-04T23:00:00.0001Z", 1_459_810_800_000, "2016-04-04T23:00:00Z"),
+        (f"2016-04-04T23:00:00.{'9' * 500}Z", 1_459_810_800_999, "2016-04-04T23:00:00.999Z"),
+        ("1969-12-31T23:59:59.9999Z", -1, "1969-12-31T23:59:59.999Z"),
+        ("2016-04-05T00:00:00+01:00", 1_459_810_800_000, "2016-04-04T23:00:00Z"),
+        ("2016-04-04T18:30:00-04:30", 1_459_810_800_000, "2016-04-04T23:00:00Z"),
+        ("2016-04-05T22:59:00.5+23:59", 1_459_810_800_500, "2016-04-04T23:00:00.500Z"),
+        ("2016-04-04T23:00:00-00:00", 1_459_810_800_000, "2016-04-04T23:00:00Z"),
+        ("2015-12-31T23:00:00-01:00", 1_451_606_400_000, "2016-01-01T00:00:00Z"),
         ("0001-01-01T00:00:00Z", TIMESTAMP_MILLIS[0], None),
         ("9999-12-31T23:59:59.999Z", TIMESTAMP_MILLIS[1], None),
     ],
@@ -68,13 +77,16 @@ def test_an_instant_is_a_number_of_milliseconds_and_has_decimals_only_if_needed(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("2016-04-04T23:00:00.0001Z", "finer than a millisecond"),
-        ("2016-04-04T23:00:00.123456+00:00", "finer than a millisecond"),
-        ("2016-04-04T23:00:00", "not a timestamp in UTC"),
-        ("2016-04-04T23:00:00+01:00", "not a timestamp in UTC"),
-        ("2016-04-04T23:00:00-00:00", "not a timestamp in UTC"),
-        ("2016-04-04T23:00:00+0000", "not a timestamp in UTC"),
-        ("2016-04-04T23:00:00z", "not a timestamp in UTC"),
+        ("2016-04-04T23:00:00+0000", "not a timestamp"),
+        ("2016-04-04T23:00:00+01", "not a timestamp"),
+        ("2016-04-04T23:00:00+24:00", "not a timestamp"),
+        ("2016-04-04T23:00:00+01:60", "not a timestamp"),
+        ("2016-04-04T23:00:00Z+01:00", "not a timestamp"),
+        ("2016-04-04T23:00:00 +01:00", "not a timestamp"),
+        ("2016-04-04T23:00:00\u221201:00", "not a timestamp"),
+        ("2016-04-04T23:00:00z", "not a timestamp"),
+        ("0001-01-01T00:00:00+00:01", "on a date that does not exist"),
+        ("9999-12-31T23:59:59.999-00:01", "on a date that does not exist"),
         ("2016-02-30T23:00:00Z", "on a date that does not exist"),
         ("0000-01-01T00:00:00Z", "on a date that does not exist"),
         ("2016-04-04T24:00:00Z", "not a timestamp"),
@@ -93,9 +105,15 @@ def test_an_instant_is_a_number_of_milliseconds_and_has_decimals_only_if_needed(
     ],
 )
 def test_any_other_text_is_not_an_instant(text: str, problem: str) -> None:
-    with pytest.raises(NotAnInstant, match=f"is {problem}") as refused:
+    with pytest.raises(NotAnInstant, match=problem) as refused:
         parse_instant(text)
     assert not text or text not in str(refused.value).replace("2016-04-04T23:00:00Z", "")
+
+
+@pytest.mark.parametrize("text", ["2016-04-04T23:00:00", "2016-04-04T23:00:00.5"])
+def test_a_timestamp_without_an_offset_is_told_so(text: str) -> None:
+    with pytest.raises(NotAnInstant, match="has no offset"):
+        parse_instant(text)
 
 
 @given(st.integers(*DATE))

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import jwt
 import msgspec
@@ -20,12 +20,17 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway.api.callers.keys import LONGEST_KID, PUBLIC_KEYS
 from gateway.api.security import TokenReason
+from schemas.json_objects import decode_json, twice
+from schemas.limits import LONGEST_ID, wrong_with_id
+
+T = TypeVar("T")
 
 #: The scope of operators.
 OPERATE: Final = "gateway:operate"
+#: All that there are.
+SCOPES: Final = frozenset({OPERATE})
 LARGEST_TOKEN: Final = 6144
 MOST_PROVIDERS: Final = 100
-LONGEST_PROVIDER_ID: Final = 100
 LONGEST_SUBJECT: Final = 256
 #: How far the clocks of gateway and identity provider may differ.
 LEEWAY_S: Final = 10.0
@@ -43,7 +48,7 @@ _REASONS: Final[Mapping[type[jwt.PyJWTError], TokenReason]] = {
     jwt.ExpiredSignatureError: "expired",
 }
 
-ProviderId = Annotated[str, Meta(min_length=1, max_length=LONGEST_PROVIDER_ID)]
+ProviderId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 
 
 class TokenRefused(Exception):
@@ -83,7 +88,7 @@ class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
 class _Tokens(jwt.PyJWT):
     def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
         """The claims, each of its type; PyJWT would take a time that is a text. Raises DecodeError."""
-        claims = msgspec.json.decode(decoded["payload"], type=_Claims)
+        claims = _read_once(decoded["payload"], _Claims)
         found: dict[str, Any] = msgspec.to_builtins(claims)
         return found
 
@@ -124,13 +129,21 @@ class Caller:
         return self.ends_at + LEEWAY_S <= time.time()
 
 
+def _read_once(text: bytes, kind: type[T]) -> T:
+    """What a JSON text says, where it says each thing once (RFC 7515, 4; RFC 7519, 4). Raises DecodeError."""
+    found = msgspec.json.decode(text, type=kind)
+    if twice(text, decode_json(text)):
+        raise msgspec.DecodeError
+    return found
+
+
 def header_of(token: str) -> Header:
     """The header, with an algorithm that is taken. Raises TokenRefused."""
     if len(token) > LARGEST_TOKEN or not _TOKEN.fullmatch(token):
         raise TokenRefused("malformed")
     encoded = token.partition(".")[0]
     try:
-        header = msgspec.json.decode(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), type=Header)
+        header = _read_once(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), Header)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise TokenRefused("malformed") from None
     if header.alg not in PUBLIC_KEYS:
@@ -155,4 +168,6 @@ def verify(token: str, kid: str | None, key: jwt.PyJWK, *, issuer: str, audience
         raise TokenRefused("claims", kid) from None
     named = claims.provider_id
     providers = frozenset([named] if isinstance(named, str) else named or ())
+    if any(map(wrong_with_id, providers)):  # they are logged
+        raise TokenRefused("claims", kid)
     return Caller(providers, frozenset(claims.scope.split()), claims.sub, claims.exp, kid, claims.iss)

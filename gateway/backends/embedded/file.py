@@ -154,10 +154,10 @@ class EmbeddedFile:
         """Give what comes out from now on a mark of its own.
 
         A copy of the file, such as a backup, has the marks up to where it was copied; whoever goes on with it
-        gives others from there on. So a place in the log says of which history it is.
+        gives others from there on. So a place in the log says of which history it is. To be called in a
+        transaction, by whoever claims a partition.
         """
-        with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO history VALUES (?, randomblob(8))", (self.end("outbound"),))
+        self.db.execute("INSERT OR REPLACE INTO history VALUES (?, randomblob(8))", (self.end("outbound"),))
 
     @property
     def keeps_time(self) -> bool:

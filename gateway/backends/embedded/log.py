@@ -106,6 +106,7 @@ class EmbeddedLog:
 
         def raise_epoch() -> int:
             with self.file.transaction() as db:
+                self.file.begin_history()
                 row = db.execute(
                     "INSERT INTO ownership (partition, epoch) VALUES (?, 1)"
                     " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
@@ -310,7 +311,6 @@ async def open_embedded(
         await file.run(lambda: file.connect(partitions))
         if own:
             file.take_lock()
-            await file.run(file.begin_history)
         found = await file.run(lambda: file.sandbox_now)
         if sandbox is not None and found is None:
             await file.run(lambda: file.make_sandbox(sandbox))

@@ -134,7 +134,7 @@ class Reader:
             timestamp,
             found.key,
             found.value,
-            tuple((name, value or b"") for name, value in found.headers) if found.headers else (),
+            tuple(found.headers),
             unreadable,
         )
 

@@ -3,11 +3,10 @@
 from typing import Final
 
 from gateway.api.operation import Object
-from gateway.api.plans import LONGEST_TEXT
-from gateway.api.requests import LONGEST_ID
 from gateway.rules.events import OUTBOUND, DeliveryPlan
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from schemas.catalogue import SCHEMAS, Schema
+from schemas.limits import MOST_ITEMS, is_id, is_limited, longest
 from schemas.ranges import range_of
 
 #: What a body leaves out, since the path, a header and the token say it.
@@ -25,15 +24,15 @@ _INSTANT: Final[Object] = {
     "type": "string",
     "format": "date-time",
     "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]{1,3}0{0,29})?(Z|\+00:00)$",
-    "description": "RFC 3339 in UTC, to the millisecond at the finest; no leap second.",
+    r"(\.[0-9]{1,32})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+    "description": "RFC 3339, from 1900 to 2999 in what you send; written in UTC. What is finer than a "
+    "millisecond is cut off; no leap second.",
     "examples": ["2016-03-14T09:00:00Z"],
 }
 #: What a plan must be beyond its Avro schema.
 _PLAN: Final[dict[str, Object]] = {
     "formats": {"minItems": 1, "uniqueItems": True},
     "group_size": {"minimum": 1},
-    "timings": {"maxLength": LONGEST_TEXT},
 }
 
 
@@ -75,8 +74,6 @@ def _path(name: str) -> str:
 
 def _message(topic: str, name: str, *, alone: bool) -> Object:
     value = _record(SCHEMAS[name])
-    for field in ("message_id", "po_number"):
-        value["properties"][field] |= {"minLength": 1, "maxLength": LONGEST_ID}
     return {
         "type": "object",
         "properties": {"topic": {"const": topic}, "type": {"const": name}, "value": value},
@@ -98,14 +95,22 @@ def _record(schema: Schema, without: frozenset[str] = frozenset()) -> Object:
     return {
         "type": "object",
         **described,
-        "properties": {field["name"]: _field(field) for field in fields},
+        "properties": {field["name"]: _field(schema["name"], field) for field in fields},
         "required": [field["name"] for field in fields if "default" not in field],
         "additionalProperties": False,
     }
 
 
-def _field(field: Schema) -> Object:
+def _field(record: str, field: Schema) -> Object:
     found = _value(field["type"])
+    if is_limited(record):
+        name = field["name"]
+        limits = {"maxLength": longest(record, name)} | ({"minLength": 1} if is_id(name) else {})
+        text = found.get("items", found)
+        if "string" in str(text.get("type")) and "enum" not in text:
+            text |= limits
+        if name in MOST_ITEMS:
+            found["maxItems"] = MOST_ITEMS[name]
     if "doc" in field:
         found["description"] = field["doc"]
     if "default" in field:

@@ -1,21 +1,26 @@
 """A zip from outside: which files are in it, and whether they may be read.
 
 Nothing of it is written to a disk, and no more of it is held in memory than a line. What is in it is judged
-by the zip's directory before a file is opened, and counted again while it is read.
+by the zip's directory before a file is opened, and counted again while it is read. The directory has to cover
+the zip byte for byte: what it doesn't list, another program might read.
+Source: PKWARE, APPNOTE.TXT 6.3.10, 4.3.
 """
 
 import re
+import struct
 import zlib
-from collections.abc import Iterator
-from io import BufferedReader
+from collections.abc import Iterator, Sequence
+from io import BufferedReader, RawIOBase
 from itertools import count
 from os import SEEK_END, SEEK_SET
 from stat import S_IFMT, S_IFREG
-from struct import error as StructError  # noqa: N812 - it is a class
-from typing import IO, Final, NamedTuple, cast
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipExtFile, ZipFile, ZipInfo
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from gateway.system.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MIB: Final = 1024 * 1024
 LARGEST_ARCHIVE: Final = 64 * MIB
@@ -37,7 +42,7 @@ _BROKEN: Final = (
     RuntimeError,  # NotImplementedError is one of them
     ValueError,
     OverflowError,
-    StructError,
+    struct.error,
 )
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.()+-]{0,99}")
@@ -72,9 +77,13 @@ def read_archive(stream: IO[bytes]) -> Iterator[CsvFile]:
     with archive:
         files = archive.infolist()
         _check(files)
+        _check_covered(stream, archive, files)
         counter = count(1)
         for file in sorted(files, key=lambda file: file.filename):
-            yield CsvFile(file.filename, _lines(archive, file, counter))
+            yield CsvFile(
+                file.filename,
+                lines_of(file.filename, BufferedReader(_Parts(_unpacked(stream, file))), counter),
+            )
 
 
 class _Guarded:
@@ -139,15 +148,150 @@ def _problem(file: ZipInfo) -> str | None:
     return None
 
 
-def _lines(archive: ZipFile, file: ZipInfo, counter: Iterator[int]) -> Iterator[bytes]:
-    """The lines of a file; not more than the directory says that it holds, which ZipFile sees to."""
+def read_alone(stream: IO[bytes], name: str) -> CsvFile:
+    """A CSV file that came without a zip. Raises InvalidDownload, also while it is read."""
+    return CsvFile(name, lines_of(name, stream, count(1)))
+
+
+def _check_covered(stream: IO[bytes], archive: ZipFile, files: Sequence[ZipInfo]) -> None:
+    """Raises InvalidDownload where there is something in the zip that its directory does not account for.
+
+    The files have to stand one behind the other, each with the header that the directory says, then the
+    directory, then its end.
+    """
     try:
-        # ZipFile reads a line with a limit byte by byte; the reader around it does not.
-        with BufferedReader(cast(ZipExtFile, archive.open(file))) as stream:
+        at = 0
+        for file in sorted(files, key=lambda file: file.header_offset):
+            if file.header_offset != at:
+                raise BadZipFile
+            at = _end_of(stream, file)
+        end = _read(stream, -(_END.size + len(archive.comment)), _END, SEEK_END)
+        begin_of_end = stream.tell() - _END.size
+        signature, *disks, here, in_all, size, offset, comment = end
+        counts = (signature, disks, here, in_all, comment)
+        if counts != (b"PK\5\6", [0, 0], len(files), len(files), len(archive.comment)):
+            raise BadZipFile
+        if (archive.start_dir, offset, offset + size) != (
+            at,
+            at,
+            begin_of_end,
+        ) or b"PK\5\6" in archive.comment:
+            raise BadZipFile
+    except (*_BROKEN, OSError):
+        raise InvalidDownload(
+            "the download holds something that its directory does not list, or not so; download it again"
+        ) from None
+
+
+_HEADER: Final = struct.Struct("<4s5H3I2H")
+_END: Final = struct.Struct("<4s4H2IH")
+_SIZES_FOLLOW: Final = 0x8
+#: How many bytes are read or unpacked at a time.
+_PART: Final = 64 * 1024
+
+
+def _end_of(stream: IO[bytes], file: ZipInfo) -> int:
+    """Where a file ends in the zip. Raises BadZipFile where its own header differs from the directory's."""
+    header = _read(stream, file.header_offset, _HEADER)
+    signature, _, flags, method, _, _, crc, packed, size, name_length, extra_length = header
+    name = stream.read(name_length).decode("utf-8" if flags & 0x800 else "cp437")
+    if (signature, flags, method, name) != (
+        b"PK\3\4",
+        file.flag_bits,
+        file.compress_type,
+        file.orig_filename,
+    ):
+        raise BadZipFile
+    end: int = file.header_offset + _HEADER.size + name_length + extra_length + file.compress_size
+    facts = file.CRC, file.compress_size, file.file_size
+    if not flags & _SIZES_FOLLOW:
+        if (crc, packed, size) != facts:
+            raise BadZipFile
+        return end
+    # They stand behind the file, with a signature or without, in 32 bits or in 64.
+    stream.seek(end)
+    behind = stream.read(24)
+    for form in ("<3I", "<I2Q"):
+        plain = struct.pack(form, *facts)
+        for descriptor in (b"PK\7\10" + plain, plain):
+            if behind.startswith(descriptor):
+                end += len(descriptor)
+                return end
+    raise BadZipFile
+
+
+def _read(stream: IO[bytes], at: int, form: struct.Struct, whence: int = SEEK_SET) -> tuple[Any, ...]:
+    stream.seek(at, whence)
+    return form.unpack(stream.read(form.size))
+
+
+def _unpacked(stream: IO[bytes], file: ZipInfo) -> Iterator[bytes]:
+    """A file's bytes, in parts: just those that the directory says, of all the packed ones that it says.
+
+    Raises BadZipFile or zlib.error. ZipFile's own reader passes over what is behind the end of the packing.
+    """
+    header = _read(stream, file.header_offset, _HEADER)
+    at = file.header_offset + _HEADER.size + header[-2] + header[-1]
+    left, packed = file.compress_size, b""
+    unpack = zlib.decompressobj(-zlib.MAX_WBITS) if file.compress_type == ZIP_DEFLATED else None
+    size = crc = 0
+    ended = False
+    while not ended:
+        if not packed and left:
+            stream.seek(at)
+            packed = stream.read(min(left, _PART))
+            at, left = at + len(packed), left - len(packed)
+        if unpack is None:
+            part, packed = packed, b""
+            ended = not left
+        else:
+            part = unpack.decompress(packed, _PART)
+            if not (part or packed or unpack.eof):
+                raise BadZipFile
+            packed, ended = unpack.unconsumed_tail, unpack.eof
+        size += len(part)
+        crc = zlib.crc32(part, crc)
+        if size > file.file_size:
+            raise BadZipFile
+        yield part
+    if left or (unpack is not None and unpack.unused_data) or (size, crc) != (file.file_size, file.CRC):
+        raise BadZipFile
+
+
+class _Parts(RawIOBase):
+    """Parts as one stream."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._part = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        into = memoryview(buffer)
+        while not self._part:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._part = memoryview(part)
+        found, self._part = self._part[: len(into)], self._part[len(into) :]
+        into[: len(found)] = found
+        return len(found)
+
+
+def _damaged(name: str) -> InvalidDownload:
+    return InvalidDownload(f"{name} is damaged in the download; download it again")
+
+
+def lines_of(name: str, stream: IO[bytes], counter: Iterator[int]) -> Iterator[bytes]:
+    """The lines of a file. counter: of the lines of all files. Raises InvalidDownload."""
+    try:
+        with stream:
             for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), 1):
                 if len(line) > LONGEST_LINE:
                     raise InvalidDownload(
-                        f"{file.filename}, line {number} is longer than {LONGEST_LINE // 1024} KiB; "
+                        f"{name}, line {number} is longer than {LONGEST_LINE // 1024} KiB; "
                         "expected one purchase order a line, and line ends LF or CRLF"
                     )
                 if next(counter) > MOST_LINES:
@@ -156,4 +300,4 @@ def _lines(archive: ZipFile, file: ZipInfo, counter: Iterator[int]) -> Iterator[
                     )
                 yield line
     except _BROKEN:
-        raise InvalidDownload(f"{file.filename} is damaged in the download; download it again") from None
+        raise _damaged(name) from None

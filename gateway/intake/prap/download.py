@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import IO, Final, NamedTuple
+from io import BufferedReader
+from typing import Final, NamedTuple
 
 from msgspec import msgpack
 
 from gateway.intake.csv_rows import CsvRow
-from gateway.intake.prap.archive import CsvFile, InvalidDownload, read_archive
+from gateway.intake.prap.archive import CsvFile, InvalidDownload, read_alone, read_archive
 from gateway.intake.prap.purchase_order import (
     COLUMNS,
     INFORMATION_SESSION,
@@ -23,6 +24,8 @@ from gateway.rules.messages import Referral
 from gateway.rules.policy import Policies
 
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+#: Of a row with the columns' names; JSON lines begin with a brace.
+_NAMES: Final = re.compile(rb"[^{\n]*\bpo[ _]+number\b", re.IGNORECASE)
 _HEADING: Final = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,39}")
 
 
@@ -56,27 +59,31 @@ class _Place(NamedTuple):
     content: bytes
 
 
-def is_download(stream: IO[bytes], name: str) -> bool:
-    """Whether a file that can be read again from its start is meant to be a download, not JSON lines."""
-    if not stream.seekable():
-        return False
-    place = stream.tell()
-    start = stream.read(4)
-    stream.seek(place)
-    return start in _ZIP or name.lower().endswith(".zip")
+def is_download(stream: BufferedReader, name: str) -> bool:
+    """Whether a file is meant to be a download, a zip or one of its CSV files, and not JSON lines."""
+    start = stream.peek(4_096)
+    return (
+        (start.startswith(_ZIP) and stream.seekable())
+        or name.lower().endswith((".zip", ".csv"))
+        or _NAMES.match(start) is not None
+    )
 
 
 def read_download(
-    stream: IO[bytes], *, today: int, policies: Policies
+    stream: BufferedReader, *, name: str = "", today: int, policies: Policies
 ) -> Iterator[Referral | BadRow | PassedOver]:
     """All rows, by name of file and in order of row. today: the London day, in days since 1970.
+
+    name: of the download itself, where it may be a CSV file without a zip.
 
     A revision that comes again with the same content is passed over. With another it is bad, because a
     revision has one content; the first that is read stands. Raises InvalidDownload, also after rows: nothing
     may be done with these before the end.
     """
     seen: dict[str, _Place] = {}
-    for file in read_archive(stream):
+    start = stream.peek(4_096)
+    alone = name and not start.startswith(_ZIP) and (name.lower().endswith(".csv") or _NAMES.match(start))
+    for file in [read_alone(stream, name)] if alone else read_archive(stream):
         table = read_rows(file)
         columns = _columns(file, next(table, None))
         for row in table:
@@ -86,10 +93,14 @@ def read_download(
 def _columns(file: CsvFile, header: CsvRow | None) -> list[str]:
     """The columns in the file's order. Raises InvalidDownload where they are not those of a download."""
     cells = [] if header is None else header.cells
+    while cells and not cells[-1].strip():  # spreadsheets save some that were emptied
+        cells.pop()
     columns = ["_".join(cell.replace("_", " ").split()).lower() for cell in cells]
     where = f"{file.name}: the row with the columns' names"
     if missing := [column for column in REQUIRED if column not in columns]:
-        raise InvalidDownload(f"{where} lacks {', '.join(missing)}; expected them first, with commas between")
+        raise InvalidDownload(
+            f"{where} lacks {', '.join(missing)}; expected them first, with commas or semicolons between"
+        )
     for cell, column in zip(cells, columns, strict=True):
         if column not in COLUMNS:
             # What doesn't look like a heading may be content that has slipped.
@@ -110,10 +121,11 @@ def _read(
     def bad(problems: Sequence[str], *, aligned: bool = True) -> BadRow:
         return BadRow(file.name, row.line, shown_po_number(po_number, aligned=aligned), tuple(problems))
 
-    if len(row.cells) != len(columns):
+    if any(cell.strip() for cell in row.cells[len(columns) :]):
         count = f"has {len(row.cells)} cells and the columns' names are {len(columns)}"
         return bad([f"{count}; put a cell that has a comma in quotation marks"], aligned=False)
-    cells = dict(zip(columns, row.cells, strict=True))
+    # A row may be shorter, and longer: spreadsheets leave out empty cells at the end, or save too many.
+    cells = dict.fromkeys(columns, "") | dict(zip(columns, row.cells, strict=False))
     po_type = cells["po_type"].strip()
     if po_type == WORK_PROGRAMME:
         return PassedOver(file.name, row.line)

@@ -18,9 +18,11 @@ from gateway.rules.messages import (
     GroupSessionRestriction,
     MandationBasis,
     MandationPurpose,
+    Participant,
     Referral,
 )
 from gateway.rules.policy import Policies
+from schemas.limits import DAYS, LONGEST_ID, longest, wrong_with_id
 from schemas.times import NotADay
 
 #: A row of another type is about another programme, and none of the gateway's business.
@@ -61,12 +63,11 @@ OPTIONAL: Final = (
 )
 COLUMNS: Final = frozenset(REQUIRED + OPTIONAL)
 
-LONGEST_CELL: Final = 500
-LONGEST_ID: Final = 64
+#: So that a message_id, which is made of it, is no longer than any.
+LONGEST_PO_NUMBER: Final = LONGEST_ID - len(f"{PRAP_ID}-{2**31}")
 
 _ID: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-#: A slip that would make a National Insurance number an id, which goes everywhere, is caught.
-_PO_NUMBER: Final = re.compile(r"(?![A-Z][A-NP-Z][0-9]{6}[A-D]$)[!-~]+")
+_PO_NUMBER: Final = re.compile(r"[!-~]+")
 _REVISION: Final = re.compile(r"[0-9]{1,10}")
 _LAST_REVISION: Final = 2**31 - 1
 _YES_OR_NO: Final = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
@@ -95,7 +96,7 @@ def shown_po_number(cell: str, *, aligned: bool) -> str | None:
     aligned: the other cells of the row are where they belong, as far as can be seen.
     """
     form = _SHOWN if aligned else _SHOWN_ANYWHERE
-    return cell if len(cell) <= LONGEST_ID and form.fullmatch(cell) else None
+    return cell if len(cell) <= LONGEST_PO_NUMBER and form.fullmatch(cell) else None
 
 
 def read_purchase_order(cells: Mapping[str, str], today: int, policies: Policies) -> Referral:
@@ -198,8 +199,10 @@ class _Row:
                 self.problem(column, "is empty; fill it in")
             return None
         # Blanks around it are a slip, a tab or a line end among them; within it they are content.
-        if len(bare) > LONGEST_CELL:
-            self.problem(column, f"is longer than {LONGEST_CELL} characters; shorten it")
+        of_participant = column in Participant.__struct_fields__ or column in _ADDRESS
+        most = longest("Participant" if of_participant else "Referral", column)
+        if len(bare) > most:
+            self.problem(column, f"is longer than {most} characters; shorten it")
             return None
         if _CONTROL.search(bare if stripped else text):
             self.problem(column, "has a line break or another control character; take it out")
@@ -208,16 +211,25 @@ class _Row:
 
     def id(self, column: str) -> str | None:
         text = self.text(column, required=True)
-        if text is not None and (len(text) > LONGEST_ID or not _ID.fullmatch(text)):
+        if text is None:
+            return None
+        if not _ID.fullmatch(text):
             self.problem(column, f"is no id; expected at most {LONGEST_ID} characters of ASCII")
+        elif problem := wrong_with_id(text):
+            self.problem(column, problem)
         return text
 
     def po_number(self) -> str | None:
         text = self.text("po_number", required=True)
-        if text is not None and (len(text) > LONGEST_ID or not _PO_NUMBER.fullmatch(text)):
+        if text is None:
+            return None
+        if len(text) > LONGEST_PO_NUMBER or not _PO_NUMBER.fullmatch(text):
             self.problem(
-                "po_number", f"is no number; expected at most {LONGEST_ID} characters, none of them a blank"
+                "po_number",
+                f"is no number; expected at most {LONGEST_PO_NUMBER} characters, none of them a blank",
             )
+        elif problem := wrong_with_id(text):
+            self.problem("po_number", problem)
         return text
 
     def revision(self) -> int | None:
@@ -234,10 +246,14 @@ class _Row:
         if text is None:
             return None
         try:
-            return read_day(text)
+            day = read_day(text)
         except NotADay as error:
             self.problem(column, str(error))
             return None
+        if not DAYS[0] <= day <= DAYS[1]:
+            self.problem(column, "is out of range; expected a date from 1900-01-01 to 2999-12-31")
+            return None
+        return day
 
     def yes(self, column: str) -> bool:
         text = self.text(column)

@@ -10,6 +10,6 @@ from gateway.intake.prap.archive import CsvFile, InvalidDownload
 def read_rows(file: CsvFile) -> Iterator[CsvRow]:
     """The rows of a file, the one with the columns' names first. Raises InvalidDownload, also after rows."""
     try:
-        yield from csv_rows.read_rows(file.lines)
+        yield from csv_rows.read_rows(file.lines, separators=",;")
     except InvalidCsv as error:
         raise InvalidDownload(f"{file.name}, line {error.line} {error.problem}") from None

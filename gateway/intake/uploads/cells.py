@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.intake.british_dates import read_day, read_instant
+from schemas.limits import range_in, wrong_with_text
 from schemas.ranges import INT
 
 #: From a cell that is not empty, without blanks around it, to a field's value; raises BadCell.
@@ -36,17 +37,17 @@ def bare(cell: str) -> str:
     return text[1:].strip() if text.startswith("'") and FORMULA.match(text[1:]) else text
 
 
-def reader_of(field: str, schema: object) -> Reader:
-    """How a cell of a field is read, by the field's Avro type."""
+def reader_of(record: str, field: str, schema: object) -> Reader:
+    """How a cell of a record's field is read, by the field's Avro type."""
     match schema:
         case ["null", branch]:
-            return reader_of(field, branch)
+            return reader_of(record, field, branch)
         case "string":
-            return str
+            return _text_reader(record, field)
         case {"logicalType": "date"}:
-            return _worded(read_day)
+            return _worded(read_day, range_in(record, schema))
         case {"logicalType": "timestamp-millis"}:
-            return _worded(read_instant)
+            return _worded(read_instant, range_in(record, schema))
         case {"type": "enum", "symbols": symbols}:
             return _symbol_reader(symbols)
         case "int":
@@ -54,12 +55,24 @@ def reader_of(field: str, schema: object) -> Reader:
     raise NotImplementedError(f"There is no form in a cell for the Avro type {schema}; add one here.")
 
 
-def _worded(read: Callable[[str], int]) -> Reader:
+def _text_reader(record: str, field: str) -> Reader:
+    def read_text(cell: str) -> str:
+        if problem := wrong_with_text(record, field, cell):
+            raise BadCell(problem)
+        return cell
+
+    return read_text
+
+
+def _worded(read: Callable[[str], int], limits: tuple[int, int] | None) -> Reader:
     def read_worded(cell: str) -> int:
         try:
-            return read(cell)
+            found = read(cell)
         except ValueError as error:  # NotADay, NotAnInstant: their messages are made to be shown
             raise BadCell(str(error)) from None
+        if limits and not limits[0] <= found <= limits[1]:
+            raise BadCell("is out of range; expected one from 1900 to 2999")
+        return found
 
     return read_worded
 

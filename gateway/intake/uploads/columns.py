@@ -20,7 +20,7 @@ class Column(NamedTuple):
 def _columns_of(record: str) -> dict[str, Column]:
     fields = [field for field in SCHEMAS[record]["fields"] if field["name"] != "provider_id"]
     return {
-        field["name"]: Column(reader_of(field["name"], field["type"]), "default" not in field)
+        field["name"]: Column(reader_of(record, field["name"], field["type"]), "default" not in field)
         for field in fields
     }
 

@@ -6,13 +6,12 @@ from io import BytesIO
 from typing import Final
 
 from msgspec import MsgspecError
-from msgspec.json import decode
 
 from gateway.intake.csv_rows import LONGEST_ROW
 from gateway.intake.lines import why_no_json
-from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, Mistake, UploadedRecord
+from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, UNKNOWN, Mistake, UploadedRecord
 from schemas.json import InvalidJson, parse_as
-from schemas.json_objects import twice
+from schemas.json_objects import decode_json, twice
 
 #: In bytes; the same as for a row of CSV.
 LONGEST_LINE: Final = LONGEST_ROW
@@ -34,7 +33,7 @@ def read_json_lines(body: bytes) -> Iterator[UploadedRecord | Mistake]:
 
 def _read(number: int, text: bytes) -> UploadedRecord | Mistake:
     try:
-        value = decode(text)
+        value = decode_json(text)
         if twice(text, value):
             return Mistake(number, "", "has a field twice; give each once")
     except (MsgspecError, UnicodeDecodeError, RecursionError):
@@ -49,7 +48,7 @@ def _read(number: int, text: bytes) -> UploadedRecord | Mistake:
     record = None
     if isinstance(name, str) and name in RECORDS:
         try:
-            record = parse_as(RECORDS[name], {**value, "provider_id": ""})
+            record = parse_as(RECORDS[name], {**value, "provider_id": UNKNOWN})
         except InvalidJson as error:
             mistakes.append(Mistake(number, error.field, error.problem))
     else:

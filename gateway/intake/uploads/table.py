@@ -9,7 +9,7 @@ from msgspec import convert
 from gateway.intake.csv_rows import CsvRow, InvalidCsv, read_rows
 from gateway.intake.uploads.cells import BadCell, bare, likeness
 from gateway.intake.uploads.columns import COLUMN_LIKE, COLUMNS_OF, NEEDED, RECORD_LIKE
-from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, Mistake, UploadedRecord
+from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, UNKNOWN, Mistake, UploadedRecord
 from gateway.rules.messages import SessionRecord
 
 _EMPTY: Final = "is empty; fill it in"
@@ -90,7 +90,7 @@ def _record(line: int, filled: Mapping[str, str]) -> tuple[SessionRecord | None,
     if record is None:
         problem = f"is no type of record; expected one of {', '.join(RECORDS)}"
         return None, [*mistakes, Mistake(line, "type", problem)]
-    values: dict[str, object] = {"provider_id": ""}
+    values: dict[str, object] = {"provider_id": UNKNOWN}
     for name, column in COLUMNS_OF[record].items():
         if name in filled:
             try:

@@ -11,6 +11,7 @@ from gateway.intake.uploads.json_lines import read_json_lines
 from gateway.intake.uploads.table import read_table
 from gateway.intake.uploads.uploaded_record import Mistake, UploadedRecord
 from gateway.rules.messages import LONGEST_MESSAGE_ID, PRAP_ID, SessionRecord, is_message_id
+from schemas.limits import wrong_with_id
 
 Kind = Literal["csv", "jsonl"]
 
@@ -109,6 +110,7 @@ def _judge(
     provider = None
     message_id = draft.message_id
     if message_id is not None and (problem := _id_problem(message_id, draft.line, first_line)):
+        mistakes = [each for each in mistakes if each.field != "message_id"]
         mistakes.append(Mistake(draft.line, "message_id", problem))
     if draft.po_number is not None:
         provider = provider_of(draft.po_number)
@@ -126,6 +128,8 @@ def _id_problem(message_id: str, line: int, first_line: dict[str, int]) -> str |
             f"is no id; expected 1 to {LONGEST_MESSAGE_ID} visible characters of ASCII, without blanks and "
             "quotation marks"
         )
+    if wrong := wrong_with_id(message_id):
+        return wrong
     if message_id.startswith(PRAP_ID):
         return f"begins with {PRAP_ID}, which is for messages from PRaP; give the record another id"
     first = first_line.setdefault(message_id, line)

@@ -11,6 +11,8 @@ RECORDS: Final[dict[str, type[SessionRecord]]] = {
 }
 #: What is said of a provider_id, wherever it stands.
 NO_PROVIDER_ID: Final = "comes from whoever uploads; take it out"
+#: A record's provider_id until its referral has said it.
+UNKNOWN: Final = "?"
 
 
 class Mistake(Struct, frozen=True, gc=False):
@@ -28,7 +30,7 @@ class Mistake(Struct, frozen=True, gc=False):
 class UploadedRecord(NamedTuple):
     """A row or a line. message_id, po_number: None where there is none; then mistakes say so.
 
-    record: without mistakes there is one, whose provider_id is empty yet. provider_id: what is said of that
+    record: without mistakes there is one, whose provider_id is UNKNOWN yet. provider_id: what is said of that
     where nothing is to be said; None: nothing.
     """
 

@@ -92,5 +92,5 @@ async def test_trace_context_is_carried_from_cause_to_effect(tmp_path: Path) -> 
     finally:
         await log.close()
     assert [name for name, _ in traced] == [b"Outcome", b"Instruction", b"Outcome"]
-    assert all(trace.startswith(CAUSE[:36]) and trace.endswith(b"-01") for _, trace in traced)
+    assert all(trace and trace.startswith(CAUSE[:36]) and trace.endswith(b"-01") for _, trace in traced)
     assert len({trace for _, trace in traced} | {CAUSE}) == 4

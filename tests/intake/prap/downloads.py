@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from gateway.intake.prap import BadRow, PassedOver, read_download
@@ -59,5 +59,10 @@ def zipped(*rows: Cells) -> bytes:
     return zip_of({"orders.csv": csv_of(*rows)})
 
 
+def buffered(content: bytes) -> io.BufferedReader:
+    """As a file is opened."""
+    return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(content)))
+
+
 def read(download: bytes, today: int = TODAY) -> Sequence[Referral | BadRow | PassedOver]:
-    return list(read_download(io.BytesIO(download), today=today, policies=shipped()))
+    return list(read_download(buffered(download), today=today, policies=shipped()))

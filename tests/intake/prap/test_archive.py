@@ -6,8 +6,8 @@ import re
 import stat
 import struct
 import tracemalloc
-from typing import Any
-from zipfile import ZIP_BZIP2, ZIP_STORED, ZipFile, ZipInfo
+from typing import Any, cast
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
@@ -104,6 +104,124 @@ HOSTILE = {
     "wrong checksum": (changed(zipped(order()), 16, "<I", 1, local=14), "orders.csv is damaged"),
     "smaller than it says": (changed(zipped(order()), 24, "<I", 10, local=22), "orders.csv is damaged"),
 }
+
+
+def with_bytes(download: bytes, place: bytes, extra: bytes) -> bytes:
+    """The zip with bytes more before a place, whose offsets know of them."""
+    at = download.index(place)
+    mutable = bytearray(download[:at] + extra + download[at:])
+    end = mutable.rindex(b"PK\x05\x06")
+    (offset,) = struct.unpack_from("<I", mutable, end + 16)
+    struct.pack_into("<I", mutable, end + 16, offset + len(extra))
+    if place == b"PK\x03\x04":
+        struct.pack_into("<I", mutable, mutable.index(b"PK\x01\x02") + 42, len(extra))
+    return bytes(mutable)
+
+
+def end_says(field: int, form: str, value: int) -> bytes:
+    """The zip whose end says something else."""
+    mutable = bytearray(zipped(order()))
+    struct.pack_into(form, mutable, mutable.rindex(b"PK\x05\x06") + field, value)
+    return bytes(mutable)
+
+
+def streamed() -> bytes:
+    """As a writer makes it that can't go back: sizes stand behind the file."""
+    stream = io.BytesIO()
+
+    class Pipe(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, content: Any, /) -> int:
+            return stream.write(content)
+
+    with ZipFile(cast(Any, Pipe()), "w", ZIP_DEFLATED) as archive:
+        archive.writestr("orders.csv", GOOD)
+    return stream.getvalue()
+
+
+def packed_longer() -> bytes:
+    """A file whose packed bytes go on behind their end."""
+    whole = zipped(order())
+    longer = with_bytes(whole, b"PK\x01\x02", b"hidden")
+    size = struct.unpack_from("<I", whole, whole.index(b"PK\x03\x04") + 18)[0]
+    return changed(longer, 20, "<I", size + 6, local=18)
+
+
+def hidden_file() -> bytes:
+    """A zip of two files, the first of which the directory doesn't list."""
+    two = zip_of({"a.csv": GOOD, "b.csv": GOOD})
+    first = two.index(b"PK\x01\x02")
+    second = two.index(b"PK\x01\x02", first + 4)
+    mutable = bytearray(two[:first] + two[second:])
+    end = mutable.rindex(b"PK\x05\x06")
+    struct.pack_into("<2H2I", mutable, end + 8, 1, 1, end - first, first)
+    return bytes(mutable)
+
+
+def overlapping() -> bytes:
+    """A zip whose second file is the first one once more."""
+    mutable = bytearray(zip_of({"a.csv": GOOD, "b.csv": GOOD}))
+    struct.pack_into("<I", mutable, mutable.rindex(b"PK\x01\x02") + 42, 0)
+    return bytes(mutable)
+
+
+WHOLE = zipped(order())
+NOT_COVERED = {
+    "bytes before": with_bytes(WHOLE, b"PK\x03\x04", b"#!/bin/sh\n"),
+    "bytes before, unknown to the offsets": b"#!/bin/sh\n" + WHOLE,
+    "another zip before": WHOLE + WHOLE,
+    "bytes between file and directory": with_bytes(WHOLE, b"PK\x01\x02", b"hidden"),
+    "bytes behind": WHOLE + b"hidden",
+    "a file that is not listed": hidden_file(),
+    "two files in one place": overlapping(),
+    "more files than there are": end_says(10, "<H", 2),
+    "fewer files than there are": end_says(8, "<H", 0),
+    "another disk": end_says(4, "<H", 1),
+    "a directory somewhere else": end_says(16, "<I", 1),
+    "another name in the file": WHOLE.replace(b"orders.csv", b"others.csv", 1),
+    "another size in the file": changed(WHOLE, 24, "<I", len(GOOD), local=22)[:22]
+    + struct.pack("<I", 1)
+    + WHOLE[26:],
+    "another end in the comment": end_says(20, "<H", 22) + WHOLE[-22:],
+    "a size behind the file that is another": streamed().replace(b"PK\7\10", b"PK\7\11"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_COVERED)
+def test_a_zip_that_its_directory_does_not_cover_is_refused_with_nothing_read_of_it(what: str) -> None:
+    with pytest.raises(InvalidDownload, match=r"does not list|not a zip file") as refused:
+        next(limits.read_archive(io.BytesIO(NOT_COVERED[what])))
+    assert len(str(refused.value)) < 250
+
+
+def test_packed_bytes_behind_the_end_of_a_file_are_refused() -> None:
+    with pytest.raises(InvalidDownload, match=r"orders.csv is damaged"):
+        read(packed_longer())
+
+
+def commented() -> bytes:
+    stream = io.BytesIO(WHOLE)
+    with ZipFile(stream, "a") as archive:
+        archive.comment = b"from PRaP"
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("download", [WHOLE, streamed(), commented()], ids=["whole", "streamed", "commented"])
+def test_a_zip_that_its_directory_covers_is_read_however_it_was_made(download: bytes) -> None:
+    assert [row.po_number for row in read(download) if isinstance(row, Referral)] == ["PO1001"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 131_072])
+@pytest.mark.parametrize("method", [ZIP_STORED, ZIP_DEFLATED])
+def test_a_file_of_any_size_is_read_to_its_end(size: int, method: int) -> None:
+    content = (b"%015d\n" * (size // 16 + 1) % tuple(range(size // 16 + 1)))[:size]
+    stream = io.BytesIO()
+    with ZipFile(stream, "w", method) as archive:
+        archive.writestr("orders.csv", content)
+    (file,) = limits.read_archive(stream)
+    assert b"".join(file.lines) == content
 
 
 @pytest.mark.parametrize("what", HOSTILE)

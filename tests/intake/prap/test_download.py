@@ -3,13 +3,15 @@
 import io
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
-from gateway.intake.prap import BadRow, InvalidDownload, PassedOver, is_download
+from gateway.intake.prap import BadRow, InvalidDownload, PassedOver, is_download, read_download
 from gateway.intake.prap.purchase_order import shown_po_number
 from gateway.rules.messages import Referral
-from tests.intake.prap.downloads import TODAY, csv_of, order, read, zip_of, zipped
+from gateway.rules.policy import shipped
+from tests.intake.prap.downloads import TODAY, buffered, csv_of, order, read, zip_of, zipped
 
 HEADINGS = b"PO Number,PO Revision,PO Type,Action Plan Annotation,Referred On,Provider ID,"
 REST = b"Contract Package Area,Jobcentre ID,Benefit"
@@ -50,9 +52,9 @@ def test_files_of_a_download_may_have_columns_of_their_own() -> None:
         ),
         (b"\n\n", "lacks po_number"),
         (HEADINGS.replace(b"PO Revision,", b"") + REST + b"\n", "lacks po_revision; expected them first"),
-        ((HEADINGS + REST).replace(b",", b";") + b"\n", "with commas between"),
+        ((HEADINGS + REST).replace(b",", b"\t") + b"\n", "with commas or semicolons between"),
         (HEADINGS + REST + b",Favourite Colour\n", "has the unknown column Favourite Colour; take it out"),
-        (HEADINGS + REST + b",\n", "has an unknown column; take it out, or correct its name"),
+        (HEADINGS + REST + b",,x y!\n", "has an unknown column; take it out, or correct its name"),
         (HEADINGS + REST + b",AB123456C@x\n", "has an unknown column;"),
         (HEADINGS + REST + b",Nino,NINO\n", "has nino twice; take one out"),
     ],
@@ -79,14 +81,25 @@ orders.csv, line 3, PO1002: benefit is not one of its values; expected ESA, UC, 
     ]
 
 
-def test_a_row_of_too_few_or_too_many_cells_is_bad() -> None:
-    content = csv_of(order("PO1001")) + b"PO1002,1,x\n" + b"PO1003" + b"," * 30 + b"\n" + b"Smith,Jo\n"
+def test_a_row_with_more_cells_than_there_are_columns_is_bad() -> None:
+    content = csv_of(order("PO1001")) + b"PO1003" + b"," * 30 + b"x\n"
     what = "cells and the columns' names are 10; put a cell that has a comma in quotation marks"
-    assert said(read(zip_of({"orders.csv": content})))[1:] == [
-        f"orders.csv, line 3, PO1002: has 3 {what}",
-        f"orders.csv, line 4, PO1003: has 31 {what}",
-        f"orders.csv, line 5: has 2 {what}",
-    ]
+    assert said(read(zip_of({"orders.csv": content})))[1:] == [f"orders.csv, line 3, PO1003: has 31 {what}"]
+
+
+def test_empty_cells_at_the_end_of_a_row_may_be_missing_or_too_many() -> None:
+    """As spreadsheets save them, in the row of names too."""
+    names, row = csv_of(order("PO1001")).splitlines()
+    other = csv_of(order("PO1002", claimant_group="")).splitlines()[1].rstrip(b",")
+    found = read(zip_of({"orders.csv": b"\n".join([names + b",,", row + b", ,", other, b"PO1003,1", b""])}))
+    assert said(found)[:2] == ["took PO1001 1", "took PO1002 1"]
+    assert "line 4, PO1003: po_type is not one of its values" in said(found)[2]
+
+
+def test_a_file_may_have_semicolons_between_its_cells() -> None:
+    """As Excel saves them in some countries."""
+    content = csv_of(order("PO1001")).replace(b",", b";")
+    assert said(read(zip_of({"orders.csv": content}))) == ["took PO1001 1"]
 
 
 def test_a_work_programme_referral_is_passed_over_whatever_is_in_it() -> None:
@@ -143,7 +156,7 @@ def test_a_number_of_a_purchase_order_is_shown(number: str) -> None:
     "text",
     [
         *("AB123456C", "AB123456", "Smith", "SMITH", "1980-01-01", "01/02/1980", "07700900123", "j@x.org"),
-        *("LS1 1AA", "", "PO" + "1" * 80, "1 High Street", "\x1b[31m1"),
+        *("LS1 1AA", "", "PO" + "1" * 83, "1 High Street", "\x1b[31m1"),
     ],
 )
 def test_what_may_be_about_a_person_is_not(text: str) -> None:
@@ -166,21 +179,38 @@ def test_in_a_row_whose_cells_have_slipped_only_a_number_with_po_is_shown(text: 
         (b"{}", "PRAP.ZIP", True),
         (b'{"at": 1}\n', "prap.jsonl", False),
         (b"", "-", False),
+        (b"", "ORDERS.CSV", True),
+        (csv_of(order()), "-", True),
+        (
+            b"\xef\xbb\xbf" + csv_of(order()).replace(b"po_number", b'"PO Number"').replace(b",", b";"),
+            "-",
+            True,
+        ),
+        (b'{"at": 1, "po_number": 2}\n', "-", False),
+        (b"not JSON\n", "-", False),
     ],
 )
 def test_a_download_is_known_by_its_name_or_its_first_bytes(
     content: bytes, name: str, expected: bool
 ) -> None:
-    stream = io.BytesIO(content)
+    stream = buffered(content)
     assert is_download(stream, name) is expected
     assert stream.read() == content
 
 
-def test_what_can_not_be_read_twice_is_no_download() -> None:
+def test_a_zip_that_can_not_be_read_twice_is_no_download() -> None:
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
             return False
 
-    stream = Pipe(zipped(order()))
+    stream = cast(io.BufferedReader, io.BufferedReader(cast(io.RawIOBase, Pipe(zipped(order())))))
     assert not is_download(stream, "-")
-    assert stream.tell() == 0
+    assert stream.read() == zipped(order())
+
+
+def test_a_file_of_a_download_may_come_without_its_zip() -> None:
+    content = csv_of(order("PO1001"), order("PO1002", benefit="X"))
+    for name in ("orders.csv", "standard input"):
+        rows = list(read_download(buffered(content), name=name, today=TODAY, policies=shipped()))
+        assert said(rows)[0] == "took PO1001 1"
+        assert said(rows)[1].startswith(f"{name}, line 3, PO1002: benefit is not one of its values")

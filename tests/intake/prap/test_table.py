@@ -53,6 +53,37 @@ def test_a_file_that_is_not_csv_in_utf_8_is_refused_with_its_line(what: str) -> 
         lines(content)
 
 
+DOUBTFUL = {
+    'a"b': "character 4, in column 2, has a quotation mark that is not around the whole cell",
+    '"a"b': "character 6, in column 2, has a quotation mark that is not around",
+    ' "a"': "character 4, in column 2, has a quotation mark behind a blank",
+    '"a" ': "character 6, in column 2, has a quotation mark that is not around",
+    '"a""b"c"': "character 9, in column 2, has a quotation mark that is not around",
+    'a""': "character 4, in column 2, has a quotation mark that is not around",
+    '"a': "character 3, in column 2, has a quotation mark that is not closed",
+    '"a""': "character 3, in column 2, has a quotation mark that is not closed",
+    "a\rb": "character 4, in column 2, has a line end other than",
+    '"a"\rb': "character 6, in column 2, has a line end other than",
+}
+
+
+@pytest.mark.parametrize("cell", DOUBTFUL)
+@pytest.mark.parametrize("behind", ["", ",c", ",c\n5,6"])
+def test_a_cell_that_may_end_elsewhere_is_refused_with_its_line_and_column(cell: str, behind: str) -> None:
+    with pytest.raises(InvalidDownload) as refused:
+        lines(f"a,b\n1,{cell}{behind}\n".encode())
+    assert str(refused.value).startswith(
+        "orders.csv, line 2 is not CSV, and what follows can't be relied on: "
+    )
+    assert DOUBTFUL[cell] in str(refused.value)
+
+
+def test_a_mark_is_told_by_the_line_that_it_is_on() -> None:
+    """Not by that on which its row begins."""
+    with pytest.raises(InvalidDownload, match=r"line 3 is not CSV.* character 3, in column 2,"):
+        lines(b'a,b\n1,"2\n3"4\n')
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no BOM", "BOM"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_a_byte_order_mark_and_both_line_ends_are_taken(mark: bytes, end: str) -> None:

@@ -18,7 +18,7 @@ from gateway.rules.calendar import LONDON, date_of, day_of
 from gateway.rules.messages import SessionRecord
 from schemas.catalogue import SCHEMAS
 from schemas.json import format_day, format_instant, render
-from schemas.ranges import range_of
+from schemas.limits import INSTANTS, range_in, wrong_with_text
 from tests.schemas.examples import EXAMPLES
 
 PROVIDER: Final = "PRV01"
@@ -172,22 +172,24 @@ CELL_TEXT: Final = (_TEXT | st.text("=+-@'\" \t\r\n,;x", min_size=1, max_size=8)
 _IDS: Final = st.from_regex(r"(?!prap-|\.{1,2}\Z)[!#-~]{1,100}", fullmatch=True)
 
 
-def _values(name: str, schema: Any) -> st.SearchStrategy[Any]:
+def _values(record: str, name: str, schema: Any) -> st.SearchStrategy[Any]:
     match schema:
         case ["null", branch]:
-            return st.none() | _values(name, branch)
+            return st.none() | _values(record, name, branch)
         case "string":
-            return _IDS if name == "message_id" else CELL_TEXT
+            texts = _IDS if name == "message_id" else CELL_TEXT
+            return texts.filter(lambda text: wrong_with_text(record, name, text) is None)
         case {"type": "enum", "symbols": symbols}:
             return st.sampled_from(symbols)
         case {"logicalType": "timestamp-millis"}:
             whole_minutes = st.integers(-70_000_000, 140_000_000).map(lambda minute: minute * 60_000)
-            return whole_minutes | st.integers(*range_of(schema) or (0, 0))
-    return st.integers(*range_of(schema) or (0, 0))
+            whole_minutes = whole_minutes.filter(lambda at: INSTANTS[0] <= at <= INSTANTS[1])
+            return whole_minutes | st.integers(*INSTANTS)
+    return st.integers(*range_in(record, schema) or (0, 0))
 
 
 def _records_named(name: str) -> st.SearchStrategy[Any]:
-    fields = {field["name"]: _values(field["name"], field["type"]) for field in SCHEMAS[name]["fields"]}
+    fields = {field["name"]: _values(name, field["name"], field["type"]) for field in SCHEMAS[name]["fields"]}
     return st.builds(RECORDS[name], **{**fields, "provider_id": st.just(PROVIDER)})
 
 

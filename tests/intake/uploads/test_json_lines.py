@@ -15,7 +15,7 @@ GOOD: dict[str, Any] = {
     "accepted_at": "2016-03-15T09:55:00Z",
 }
 NO_TYPE = f"is no type of record; expected one of {', '.join(RECORDS)}"
-NO_TIME = "is not a timestamp; expected RFC 3339 in UTC, such as 2016-04-04T23:00:00Z"
+NO_TIME = "is not a timestamp; expected RFC 3339, such as 2016-04-04T23:00:00Z"
 NO_ID = "is no id; expected 1 to 100 visible characters of ASCII, without blanks and quotation marks"
 
 
@@ -75,7 +75,6 @@ def test_a_field_that_is_missing_is_named() -> None:
         (b"{} {}", "is not JSON: it breaks near byte 5; expected one object in a line"),
         (b'{"a": "\xff"}', "is not UTF-8 from its byte 8 on; save the file as UTF-8"),
         (b'{"a": "\\ud800"}', "is not JSON: it ends too early or has half of a surrogate pair; expected"),
-        (b'{"a": 1e999}', "has a number that is out of range; expected one of at most 64 bits"),
         (b"[" * 60_000, "is nested too deeply; expected one object in a line"),
         (b'"' + b"x" * 65_536 + b'"', "is longer than 64 KiB; expected one record in a line"),
         (b"\xff\xfe{\0", "is not UTF-8 from its byte 1 on; save the file as UTF-8"),
