@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import generate_latest
@@ -21,6 +21,7 @@ from gateway.engine.log import Commit, Draft
 from gateway.engine.step import StepSize
 from gateway.intake.feed import feed
 from gateway.reading.model import ReadModel
+from gateway.rules.decide import decide
 from gateway.rules.events import (
     Breach,
     BreachKind,
@@ -122,6 +123,27 @@ async def test_the_counts_are_what_is_on_the_log(path: Path, monkeypatch: pytest
         assert await number(served, "gateway_partitions_dropped_total") == 2
         assert await number(served, "gateway_restore_seconds_count") == 2 + 2
         assert await number(served, "gateway_commit_seconds_count") >= served.workers.decided / 50
+
+
+async def test_what_is_decided_alone_after_a_failure_is_counted_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is = decide
+    decided = 0
+
+    def fails_on_some(*given: Any) -> Any:
+        nonlocal decided
+        decided += 1
+        if decided % 40 == 0:
+            raise ValueError("a fault of the rules")
+        return as_it_is(*given)
+
+    monkeypatch.setattr("gateway.engine.purchase_orders.decide", fails_on_some)
+    async with gateway(path, until=END) as served:
+        outcomes = [event for event in await all_decided(served) if isinstance(event, Outcome)]
+        assert await counted(served, "gateway_messages_total") == Counter(
+            (outcome.topic, outcome.status, outcome.code or "") for outcome in outcomes
+        )
 
 
 async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
