@@ -18,6 +18,7 @@ from gateway.cli.backup import backup
 from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
+from gateway.cli.find import find_command, list_command
 from gateway.cli.partitions import partitions_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
@@ -212,6 +213,8 @@ app.command()(replay)
 app.command()(feed)
 app.command()(tail)
 app.command()(explain)
+app.command("find")(find_command)
+app.command("list")(list_command)
 app.command()(backup)
 
 

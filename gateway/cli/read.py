@@ -2,18 +2,19 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
-from gateway.cli.on_log import Config, on_log, read_settings
-from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Log, LogError
-from gateway.replay.event_lines import plan_to_line, to_line
+from gateway.cli.on_log import Config, instant, on_log, read_settings
+from gateway.engine.log import INBOUND_TOPICS, Log, LogError
 from gateway.rules.events import DeadLetter, Event, place_in_time
 from gateway.system.errors import UsageError
 from gateway.system.stopping import Terminated
-from gateway.system.terminal import write_lines
-from producers.read_back import ALL_OUTBOUND_TOPICS, OUTBOUND_TOPICS, read_event, read_plan
+from gateway.system.terminal import printable, write_lines
+from producers.read_back import ALL_OUTBOUND_TOPICS, OUTBOUND_TOPICS, read_event
 
 
 def tail(
@@ -22,29 +23,71 @@ def tail(
     no_follow: Annotated[
         bool, typer.Option("--no-follow", help="End with the last record there is.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only what was decided at this instant or later, such as 2016-04-05T00:00:00Z; begins with "
+            "the first record."
+        ),
+    ] = None,
+    po_number: Annotated[str | None, typer.Option("--po", help="Only this purchase order.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this kind, status or code, such as SESSION_LATE; may be given again."),
+    ] = None,
+    log_lines: Annotated[
+        bool,
+        typer.Option(
+            "--as-log", help="In the form of log lines: those that GATEWAY_LOG_EVENTS chooses, once more."
+        ),
+    ] = False,
     config: Config = None,
 ) -> None:
     """Print outbound records as JSON lines, in replay's form."""
+    from gateway.explain.finding import Filter, as_log, kinds
+    from gateway.reading.log_lines import shown
+
     for topic in topics or ():
         if topic not in ALL_OUTBOUND_TOPICS:
             raise UsageError(
                 f"no outbound topic has that name; name some of {', '.join(ALL_OUTBOUND_TOPICS)}"
             )
+    for each in kind or ():
+        if each not in kinds():
+            meant = get_close_matches(each, kinds(), 1, cutoff=0.5)
+            hint = f"did you mean {meant[0]}?" if meant else "see `gateway tail` for what there is"
+            raise UsageError(f"no event has a kind, status or code {printable(each)}; {hint}")
+    wanted = Filter(
+        frozenset(topics) if topics else None,
+        po_number,
+        provider,
+        instant("--since", since),
+        frozenset(kind) if kind else None,
+    )
+    settings = read_settings(config, must_exist=True)
+    if log_lines and settings.on_kafka and not no_follow:
+        raise UsageError("on Kafka topics have no common order, so --as-log can't follow; name --no-follow")
+    begin = from_start or since is not None
+
+    async def lines(log: Log) -> AsyncIterator[bytes | None]:
+        if log_lines:
+            chosen = shown(settings.log_level, settings.log_events)
+            async for line in as_log(log, wanted, chosen, from_start=begin, wait=not no_follow):
+                yield line
+        else:
+            chosen_topics = topics or ALL_OUTBOUND_TOPICS
+            async for record in log.follow(chosen_topics, from_start=begin, wait=not no_follow):
+                yield wanted.line(record)
 
     async def work(log: Log) -> None:
-        async for record in log.follow(
-            topics or ALL_OUTBOUND_TOPICS, from_start=from_start, wait=not no_follow
-        ):
-            write_lines(
-                plan_to_line(read_plan(record), record.timestamp)
-                if record.topic == DELIVERY_PLANS
-                else to_line(read_event(record))
-            )
-            if not no_follow:
-                sys.stdout.buffer.flush()
+        async for line in lines(log):
+            if line is not None:
+                write_lines(line)
+                if not no_follow:
+                    sys.stdout.buffer.flush()
         sys.stdout.buffer.flush()
 
-    settings = read_settings(config, must_exist=True)
     try:
         on_log(settings, work)
     except (KeyboardInterrupt, Terminated):

@@ -327,7 +327,7 @@ class Deciding:
         alone = self._caution.alone > 0
         subject = record.topic, record.offset
         out: Sequence[Output]
-        log: Callable[[], None] | None
+        log: Callable[[], None] | None = None
         po_number, astray, forgets = None, False, False
         try:
             message = self._understood.pop(subject, None) or self._wiring.read(record)
@@ -339,21 +339,15 @@ class Deciding:
                 log = partial(self._log_move, record)
             elif isinstance(message, Draft):
                 out = [message]
-                log = partial(self._log_dead_letter, record)
             else:
                 trace = self._wiring.trace(record.headers) if record.headers else None
                 decision = self.purchase_orders.decide(message, at, trace)
                 out = decision.effects
-                others = [
-                    each for each, _ in decision.effects if type(each) is Outcome and each.status != "APPLIED"
-                ]
                 if alone:
                     self._check(decision)
-                if others:
-                    log = partial(self._log_outcomes, others)
-                    step.erases |= any(each.code == _ERASES for each in others)
-                else:
-                    log = None
+                step.erases |= any(
+                    type(each) is Outcome and each.code == _ERASES for each, _ in decision.effects
+                )
                 po_number = message.po_number
                 forgets = self.purchase_orders.keep(po_number, decision)
         except TooLarge:
@@ -422,9 +416,6 @@ class Deciding:
     def _log_move(self, record: Record) -> None:
         self._say.info("message.moved", topic=record.topic, offset=record.offset)
 
-    def _log_dead_letter(self, record: Record) -> None:
-        self._say.warning("message.dead_lettered", topic=record.topic, offset=record.offset)
-
     def _log_too_large(self, record: Record) -> None:
         self._say.warning("message.too_large", topic=record.topic, offset=record.offset)
 
@@ -437,16 +428,6 @@ class Deciding:
 
     def _log_deadline_failed(self, po_number: str, error: str) -> None:
         self._say.error("deadline.failed", po_number=po_number, error=error)
-
-    def _log_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            facts = {"message_id": outcome.message_id, "po_number": outcome.po_number, "rule": outcome.rule}
-            if outcome.code == _ERASES:
-                self._say.warning("security.special_customer_record", **facts)
-            elif outcome.status == "REFUSED":
-                self._say.info("message.refused", code=outcome.code, **facts)
-            else:
-                self._say.debug("message.decided", status=outcome.status, **facts)
 
 
 def _moved(record: Record) -> Draft:

@@ -1,7 +1,7 @@
 """What is served over HTTP, put together: health and metrics, the providers' API, the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -40,12 +40,14 @@ async def served(
     plan: Plan,
     log: EmbeddedLog | SharedLog,
     stop: asyncio.Event,
+    others: Sequence[Observer] = (),
     clock: ClockWatch | None = None,
     limits: Limits = DEFAULT,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
-    clock: what watches the wall clock; None: time is another's. Raises UserError.
+    others: who else observes what is decided. clock: what watches the wall clock; None: time is another's.
+    Raises UserError.
     """
     limits = replace(limits, an_address=plan.settings.connections_per_address)
     now = wall_clock if plan.by_wall_clock else None
@@ -54,7 +56,7 @@ async def served(
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
-        observers: list[Observer] = [metrics]
+        observers: list[Observer] = [metrics, *others]
         if callers is not None:
             await until_the_end.enter_async_context(callers)
             model = await until_the_end.enter_async_context(_read_model(plan, log))

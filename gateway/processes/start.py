@@ -12,10 +12,13 @@ import structlog
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import LogBusy, SharedLog
+from gateway.engine.observer import Observers
 from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
+from gateway.processes.summary import Summary
 from gateway.processes.wiring import WIRING
+from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
 from gateway.system.clock import wall_clock
@@ -45,6 +48,7 @@ async def run(plan: Plan) -> int:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
+    summary = Summary()
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
         if plan.http:
             gc.set_threshold(COLLECT_AFTER)
@@ -56,14 +60,15 @@ async def run(plan: Plan) -> int:
         try:
             clock = _watch(plan, log)
             async with AsyncExitStack() as until_the_end:
-                workers = await until_the_end.enter_async_context(_workers(plan, log, stop, clock))
+                workers = await until_the_end.enter_async_context(_workers(plan, log, stop, summary, clock))
                 if await _is_fit(plan, log, workers, stop, clock):
                     if clock is not None:
                         watching = asyncio.create_task(clock.run())
                         until_the_end.callback(watching.cancel)
                         workers.waiting_for = clock.trouble or workers.waiting_for
                         await clock.until_right(stop)
-                    await workers.run(stop)
+                    async with summary.logged(workers, wall_clock if plan.by_wall_clock else None):
+                        await workers.run(stop)
             say.info("gateway.stopped", decided=workers.decided)
             return workers.decided
         finally:
@@ -96,13 +101,18 @@ def _watch(plan: Plan, log: EmbeddedLog | SharedLog) -> ClockWatch | None:
 
 @asynccontextmanager
 async def _workers(
-    plan: Plan, log: EmbeddedLog | SharedLog, stop: asyncio.Event, clock: ClockWatch | None
+    plan: Plan,
+    log: EmbeddedLog | SharedLog,
+    stop: asyncio.Event,
+    summary: Summary,
+    clock: ClockWatch | None,
 ) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
+    events = EventLog(shown(plan.settings.log_level, plan.settings.log_events))
     if plan.http:
         from gateway.processes.serving import served
 
-        async with served(plan, log, stop, clock) as workers:
+        async with served(plan, log, stop, (events, summary), clock) as workers:
             yield workers
     else:
         yield Workers(
@@ -110,6 +120,7 @@ async def _workers(
             plan.policies,
             WIRING,
             until=plan.until,
+            observer=Observers((events, summary)),
             step=plan.step,
             of_several=plan.worker is not None,
             clock=clock,

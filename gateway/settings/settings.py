@@ -86,6 +86,13 @@ class Settings(ApiSettings, KafkaSettings):
         Literal["debug", "info", "warning", "error"],
         Field(description="Minimum level to log: debug, info, warning or error."),
     ] = "info"
+    log_events: Annotated[
+        Literal["all", "notable", "none"],
+        Field(
+            description="What of the decisions to log: notable ones, which change somebody's benefit, fee or "
+            "duty, and refusals; all, every message too; or none."
+        ),
+    ] = "notable"
     http_host: Annotated[
         str,
         Field(
@@ -266,6 +273,7 @@ _EXPECTED: Final = {
     "clock_gap_days": "is not a number of days; expected 1 to 3650",
     "policy": "is not the name of a file; expected that of a policy file",
     "log_level": "is not a log level; expected debug, info, warning or error",
+    "log_events": "is not a choice of log events; expected all, notable or none",
     "http_host": "is not an address; expected one of this machine, such as 127.0.0.1",
     "http_port": "is not a port; expected 1 to 65535, or 0 for no HTTP",
 }

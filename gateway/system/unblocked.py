@@ -9,14 +9,14 @@ from contextlib import suppress
 from queue import Full, Queue
 from typing import Final
 
-#: How many lines wait for the reader at the most; more are dropped.
+#: How many writes, of one line or a few, wait for the reader at the most; more are dropped.
 MOST_LINES: Final = 4_096
 
 
 class Unblocked:
     """Lines for a descriptor, written by a thread of their own: only that one waits where nobody reads.
 
-    most: how many lines wait at the most. dropped: called with how many were dropped, when it goes on. A
+    most: how many writes wait at the most. dropped: called with how many were dropped, when it goes on. A
     descriptor that can't be written to any more is no error: that nobody reads changes nothing else.
     """
 
@@ -29,7 +29,7 @@ class Unblocked:
         self._thread: threading.Thread | None = None
 
     def write(self, text: str) -> None:
-        """Have a line written soon; one for which there is no room is dropped and counted."""
+        """Have some lines written soon; those for which there is no room are dropped and counted."""
         line = text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace")
         if not self._is_at_work():
             self._write_at_once(line)
@@ -40,7 +40,7 @@ class Unblocked:
             try:
                 self._lines.put_nowait(line)
             except Full:
-                self._dropped += 1
+                self._dropped += line.count(b"\n")
 
     def flush(self) -> None:
         """Do nothing: what was written is on its way."""
@@ -88,7 +88,7 @@ class Unblocked:
             if select.select([], [self._descriptor], [], 0)[1]:
                 os.write(self._descriptor, line)
                 return
-        self._dropped += 1
+        self._dropped += line.count(b"\n")
 
     def _note_dropped(self) -> None:
         with self._lock:

@@ -8,13 +8,15 @@ from gateway.sample import programme
 from tests.cli.running import Ended, json_lines, referral, spawn
 from tests.kafka.feeding import make
 
-END = "2018-01-01T00:00:00Z"
+END = "2017-01-01T00:00:00Z"
 COMMANDS = [
     ("tail", "--from-start", "--no-follow"),
     ("explain", "PO1"),
     ("feed", "some.jsonl"),
     ("dead-letters", "list"),
     ("dead-letters", "replay", "--all"),
+    ("find", "--message", "PO1-1"),
+    ("list",),
 ]
 
 
@@ -30,7 +32,7 @@ def test_a_programme_and_its_explanation_are_printed_as_on_the_embedded_log(
     (tmp_path / "some.jsonl").write_bytes(b"".join(lines))
     po_number = lines[0].partition(b'"po_number":"')[2].partition(b'"')[0].decode()
     make(bootstrap, topic_prefix, 3)
-    printed: list[tuple[list[bytes], bytes]] = []
+    printed: list[tuple[object, ...]] = []
     for environment in ({}, on(f"kafka://{bootstrap}", topic_prefix)):
 
         def do(*arguments: str, environment: dict[str, str] = environment) -> Ended:
@@ -42,7 +44,15 @@ def test_a_programme_and_its_explanation_are_printed_as_on_the_embedded_log(
         do("run", "--clock", "log", "--until", END)
         tail, explained = do("tail", "--from-start", "--no-follow"), do("explain", po_number)
         assert tail.err == explained.err == ""
-        printed.append((sorted(tail.out.splitlines()), explained.out))
+        as_log = [
+            {name: value for name, value in line.items() if name != "timestamp"}
+            for line in do("tail", "--as-log", "--from-start", "--no-follow").lines
+        ]
+        by_order = sorted(as_log, key=lambda line: (line["decided_at"], line["po_number"]))
+        found = do("find", "--message", as_log[0]["message_id"]).out
+        listed = sorted(do("list").out.splitlines())
+        assert listed
+        printed.append((sorted(tail.out.splitlines()), explained.out, by_order, found, listed))
     assert printed[0] == printed[1]
     assert printed[0][0]
 

@@ -178,17 +178,31 @@ def test_nothing_about_a_person_comes_out(
         assert ended.status == 0, ended.err
     shown = [*sorted(raised)[:5], *sorted({line["key"] for line in replayed.lines})[::60], "PO-poison"]
     for_people += [gateway("explain", po_number) for po_number in shown]
+    monkeypatch.setenv("GATEWAY_LOG_EVENTS", "all")
+    for_people += [
+        gateway("tail", "--as-log", "--from-start", "--no-follow"),
+        gateway("list"),
+        gateway("list", "--refused"),
+    ]
+    assert all(ended.out for ended in for_people)
 
     for event in (
         "message.refused",
-        "message.decided",
+        "message.duplicate",
+        "message.held",
+        "message.applied",
+        "referral.cancelled",
+        "sanction.raised",
+        "breach.cleared",
+        "instruction.sent",
+        "gateway.summary",
         "message.dead_lettered",
         "message.failed",
         "deadline.fell_due",
         "deadline.failed",
         "step.committed",
     ):
-        assert f'"event": "{event}"' in ran.err, f"{event} was to be provoked"
+        assert f'"event":"{event}"' in ran.err, f"{event} was to be provoked"
     dead = [line for line in tailed.lines if line["type"] == "DeadLetter"]
     assert {line["value"]["code"] for line in dead} == {
         "UNKNOWN_SCHEMA",

@@ -195,8 +195,8 @@ def test_run_stops_on_a_signal_and_lets_no_other_on_its_log_meanwhile(
         run.send_signal(number)
         _, err = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0
-        assert f'"signal": "{number.name}", "event": "gateway.stopping"'.encode() in err
-        assert b'"event": "gateway.stopped"' in err
+        assert f'"signal":"{number.name}","event":"gateway.stopping"'.encode() in err
+        assert b'"event":"gateway.stopped"' in err
 
 
 def test_on_a_terminal_logs_are_coloured_and_elsewhere_json(gateway: Gateway, tmp_path: Path) -> None:

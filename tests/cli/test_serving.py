@@ -56,7 +56,7 @@ def test_it_serves_on_its_port_until_it_is_stopped(tmp_path: Path) -> None:
         run.send_signal(signal.SIGTERM)
         status, logged = ended(run)
     assert status == 0
-    assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.stopped"]
+    assert [line["event"] for line in logged] == ["gateway.stopping", "gateway.summary", "gateway.stopped"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_worker_logs_its_number_serves_on_a_port_of_its_own_and_ends_with_its_
         eventually(lambda: ready(port)["partitions"].keys() == {"0"})
         status, logged = ended(worker)  # which closes its standard input
     assert status == 0
-    assert [line["event"] for line in logged] == ["supervisor.gone", "gateway.stopped"]
+    assert [line["event"] for line in logged] == ["supervisor.gone", "gateway.summary", "gateway.stopped"]
 
 
 def test_it_ends_with_0_on_a_signal_although_the_log_is_held_up(gateway: Gateway, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_an_unknown_setting_that_is_no_slip_may_be_another_programs_and_is_warne
     assert gateway("topics", "create").err == ""
     ended = gateway("run", "--clock", "log", "--until", "2016-04-05T00:00:00Z")
     assert ended.status == 0
-    assert '"names": "GATEWAY_PORT, GATEWAY_SERVICE_HOST", "event": "settings.unknown"' in ended.err
+    assert '"names":"GATEWAY_PORT, GATEWAY_SERVICE_HOST","event":"settings.unknown"' in ended.err
     assert "10.0.0.1" not in ended.err
 
 

@@ -55,7 +55,7 @@ async def test_one_that_was_damaged_before_the_start_is_made_anew(tmp_path: Path
             assert file.made_anew == 1
             assert rows(path) == rows(tmp_path / "gateway.db")
         file.close()
-    assert '"error": "SQLITE_CORRUPT' in told.getvalue()
+    assert '"error":"SQLITE_CORRUPT' in told.getvalue()
 
 
 async def test_one_that_is_damaged_while_it_is_asked_is_made_anew(tmp_path: Path, told: io.StringIO) -> None:
