@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs simulate lock wheel clean
+.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs mutants simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.sv
 	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
 	$(BIN)/python -m gateway.demo --picture docs/demo.svg
 	$(BIN)/python -m tests.contracts.openapi.recording gateway/contracts/openapi/examples.json
+
+mutants: setup ## change the rules one expression at a time, and print the changes that no test finds; half an hour
+	$(BIN)/python -m tests.rules.mutants $(ARGS)
 
 simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
 	$(BIN)/python -m tests.engine.simulate --schedules 100000

@@ -289,7 +289,8 @@ def _values(record: type, name: str | None) -> list[str]:
     """All that a field of some fixed values may have, as they are shown; ['']: it is none."""
     of = get_type_hints(record).get(name or "")
     values = (True, False) if of is bool else get_args(of) if get_origin(of) is Literal else ()
-    return [_shown(name or "", value) for value in values] or [""]
+    # OTHER is never written.
+    return [_shown(name or "", value) for value in values if value != "OTHER"] or [""]
 
 
 def _shown(name: str, value: str | bool) -> str:

@@ -77,10 +77,11 @@ class Surroundings:
             await asyncio.sleep(again_s)
 
     def _log_little_room(self) -> None:
+        say = structlog.get_logger("gateway")
         for each in self.stored():
             little = each.room < self.little_room
             if little and each.name not in self._filling:
-                _log().warning("disk.filling", file=each.name, room_mib=each.room // 1024**2)
+                say.warning("disk.filling", file=each.name, room_mib=each.room // 1024**2)
             (self._filling.add if little else self._filling.discard)(each.name)
 
 
@@ -92,11 +93,6 @@ async def _why_away(reach: Callable[[], Awaitable[None]]) -> str:
     except Exception as error:  # noqa: BLE001 - what surprises here must not end the looking
         return f"looking for the brokers failed ({type(error).__name__})"
     return ""
-
-
-def _log() -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
-    return log
 
 
 def _size(path: Path) -> int:

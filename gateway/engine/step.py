@@ -28,6 +28,7 @@ from gateway.engine.log import (
 )
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import PurchaseOrders, pack
+from gateway.rules.decide import Decision
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message
 from gateway.rules.policy import Policies
@@ -310,8 +311,11 @@ class Deciding:
             return max(quiet_until, self._until)
         return quiet_until
 
-    def _drafted(self, item: Output) -> Draft:
-        return item if isinstance(item, Draft) else self._wiring.draft(*item)
+    def _check(self, decision: Decision) -> None:
+        """Raises what making a commit of it would raise, which names no record there."""
+        for event, trace in decision.effects:
+            self._wiring.draft(event, trace)
+        pack(decision.order)
 
     def _take(self, step: _Step, record: Record, at: int) -> bool:
         """Decide one record; False: something raised on it, and it is tried again, in a step of its own.
@@ -340,8 +344,7 @@ class Deciding:
                 decision = self.purchase_orders.decide(message, at, trace)
                 out = decision.effects
                 if alone:
-                    out = [self._drafted(item) for item in out]
-                    pack(decision.order)  # what raises here would raise where the step is made a commit
+                    self._check(decision)
                 step.erases |= any(
                     type(each) is Outcome and each.code == _ERASES for each, _ in decision.effects
                 )
@@ -395,8 +398,7 @@ class Deciding:
                 raise TooLarge
             out: Sequence[Output] = decision.effects
             if self._caution.alone:
-                out = [self._drafted(item) for item in out]
-                pack(decision.order)
+                self._check(decision)
             forgets = self.purchase_orders.keep(po_number, decision)
         except Exception as error:  # noqa: BLE001 - one deadline must not stop all that comes after it
             po_number = self.purchase_orders.pass_over()

@@ -1,6 +1,7 @@
 """`gateway run` as a process: what it serves, for whom it ends, and how soon."""
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -204,3 +205,16 @@ def test_a_log_that_must_exist_is_made_by_topics_create_alone(tmp_path: Path) ->
     assert spawn("topics", "create", cwd=tmp_path, environment=must).status == 0
     with started("run", cwd=tmp_path, environment=must) as run:
         read_until(run, "partition.claimed")
+
+
+def test_it_shows_its_files_keys_and_partitions_as_metrics(tmp_path: Path) -> None:
+    port = free_port()
+    with started("run", cwd=tmp_path, environment=on(port)) as run:
+        read_until(run, "partition.claimed")
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
+            text = answer.read().decode()
+    assert "gateway_partitions_configured 1.0" in text
+    for named in ('file_bytes{file="log"}', 'disk_free_bytes{file="log"}', "callers_keys_age_seconds"):
+        assert re.search(rf"^gateway_{re.escape(named)} \d", text, re.MULTILINE), named
+    assert 'gateway_http_requests_total{path="/v1/referrals",status="500"} 0.0' in text
+    assert "brokers_reachable" not in text

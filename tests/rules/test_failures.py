@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rules.events import Instruction, SanctionNotification
-from gateway.rules.messages import AttendanceOutcome, Benefit
+from gateway.rules.messages import AttendanceOutcome, Benefit, Mandation
 from tests.rules.journey import (
     END,
     START,
@@ -71,6 +71,10 @@ def test_a_notification_says_what_failed_and_on_what_ground() -> None:
     assert note.mandation_recorded_on == 16_000
     journey.record("ATTENDED")
     assert journey.correct("DID_NOT_PARTICIPATE").one(SanctionNotification).failure == "DID_NOT_PARTICIPATE"
+    wra = Mandation(basis="WORK_RELATED_ACTIVITY", purpose="IMPROVE_PROSPECTS", recorded_on=16_001)
+    note = booked(mandatory=True, mandation=wra).record("DID_NOT_ATTEND").one(SanctionNotification)
+    assert (note.mandation_basis, note.mandation_purpose) == ("WORK_RELATED_ACTIVITY", "IMPROVE_PROSPECTS")
+    assert note.mandation_recorded_on == 16_001
     of_esa = booked(mandatory=True).record("DID_NOT_ATTEND").one(SanctionNotification)
     assert of_esa.failure == "DID_NOT_ATTEND"
     assert (of_esa.mandation_basis, of_esa.mandation_purpose, of_esa.mandation_recorded_on) == (None,) * 3
