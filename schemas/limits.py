@@ -26,6 +26,8 @@ _SHORT: Final = frozenset({"session_name", "location", "action_plan_annotation"}
 _IDS: Final = frozenset({"po_number", "contract_package_area"})
 _WITHOUT_LIMITS: Final = frozenset({*(event.__name__ for event in OUTBOUND.values()), DeadLetter.__name__})
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+#: An id as a regular expression of JSON Schema; that it is no NINO, it can't say.
+ID_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 
 
 def is_limited(record: str) -> bool:

@@ -66,9 +66,9 @@ class Parameter:
         )
 
 
-def in_path(name: str, about: str, example: str) -> Parameter:
-    """A parameter of the path."""
-    return Parameter("path", name, about, TEXT | {"minLength": 1}, required=True, example=example)
+def in_path(name: str, about: str, example: str, **limits: object) -> Parameter:
+    """A parameter of the path. limits: further ones of JSON Schema."""
+    return Parameter("path", name, about, TEXT | {"minLength": 1} | limits, required=True, example=example)
 
 
 def whole_number(name: str, about: str, *, least: int, most: int, default: int) -> Parameter:

@@ -33,12 +33,19 @@ from gateway.reading.view import View
 from gateway.rules.events import DeliveryPlan
 from producers.delivery_plans import draft
 from schemas.json import InvalidJson, parse_as
+from schemas.limits import ID_PATTERN, LONGEST_ID
 
 LONGEST_TEXT: Final = 2_000
 #: How long an answer waits until the plan can be asked for.
 SHOWN_S: Final = 2.0
 
-AREA: Final = in_path("contract_package_area", "The area that the plan is for.", "CPA01")
+AREA: Final = in_path(
+    "contract_package_area",
+    "The area that the plan is for.",
+    "CPA01",
+    maxLength=LONGEST_ID,
+    pattern=ID_PATTERN,
+)
 PUT_PLAN: Final = Operation(
     id="putDeliveryPlan",
     method="PUT",

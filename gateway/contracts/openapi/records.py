@@ -6,27 +6,27 @@ from gateway.api.operation import Object
 from gateway.rules.events import OUTBOUND, DeliveryPlan
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from schemas.catalogue import SCHEMAS, Schema
-from schemas.limits import MOST_ITEMS, is_id, is_limited, longest
+from schemas.limits import ID_PATTERN, MOST_ITEMS, is_id, is_limited, longest
 from schemas.ranges import range_of
 
 #: What a body leaves out, since the path, a header and the token say it.
 _FROM_ELSEWHERE: Final = frozenset({"message_id", "po_number", "provider_id"})
 
-#: Years 1 to 9999: there is no year 0 in what reads them.
+#: What may be sent. What is answered may lie a little behind it.
 _DAY: Final[Object] = {
     "type": "string",
     "format": "date",
-    "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "description": "A date from 0001-01-01 to 9999-12-31.",
+    "pattern": "^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$",
+    "description": "A date from 1900-01-01 to 2999-12-31.",
     "examples": ["2016-03-14"],
 }
 _INSTANT: Final[Object] = {
     "type": "string",
     "format": "date-time",
-    "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    "pattern": "^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     r"(\.[0-9]{1,32})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
-    "description": "RFC 3339, from 1900 to 2999 in what you send; written in UTC. What is finer than a "
-    "millisecond is cut off; no leap second.",
+    "description": "RFC 3339, from 1900 to 2999 in UTC. What is finer than a millisecond is cut off; no leap "
+    "second.",
     "examples": ["2016-03-14T09:00:00Z"],
 }
 #: What a plan must be beyond its Avro schema.
@@ -105,7 +105,9 @@ def _field(record: str, field: Schema) -> Object:
     found = _value(field["type"])
     if is_limited(record):
         name = field["name"]
-        limits = {"maxLength": longest(record, name)} | ({"minLength": 1} if is_id(name) else {})
+        limits: Object = {"maxLength": longest(record, name)}
+        if is_id(name):
+            limits |= {"minLength": 1, "pattern": ID_PATTERN}
         text = found.get("items", found)
         if "string" in str(text.get("type")) and "enum" not in text:
             text |= limits
