@@ -75,9 +75,8 @@ def test_settings_that_contradict_themselves_are_reported_in_a_sentence(
 
 @pytest.mark.parametrize("timestamps", ["log", "create"])
 def test_an_embedded_log_takes_both_kinds_of_timestamps(timestamps: str, gateway: Gateway) -> None:
-    for command in ("create", "check"):
-        ended = gateway("topics", command, "--timestamps", timestamps)
-        assert (ended.status, ended.sentence) == (
-            0,
-            "--timestamps does nothing here: an embedded log takes both kinds",
-        )
+    made = gateway("topics", "create", "--timestamps", timestamps)
+    said = "--timestamps does nothing here: an embedded log takes both kinds"
+    assert (made.status, made.sentence) == (0, said)
+    checked = gateway("topics", "check", "--timestamps", timestamps)
+    assert (checked.status, checked.err) == (0, "")
