@@ -1,1 +1,1 @@
-"""One referral as a timeline, with the guidance that each decision follows."""
+"""One referral as a timeline, with the guidance that each decision follows; and what finds it."""

@@ -256,6 +256,7 @@ async def own_states(source: Source) -> AsyncIterator[tuple[str, PurchaseOrder]]
 async def shared_states(log: SharedLog) -> AsyncIterator[tuple[str, PurchaseOrder]]:
     """What is kept of each purchase order on a log that has them on a topic. Raises LogError."""
     found: dict[str, bytes | None] = {}
+    await log.partitions()  # says it best where there is no log, or no broker
     reader = await log.changes((), {})
     try:
         behind = 1

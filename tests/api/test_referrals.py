@@ -94,9 +94,9 @@ async def test_a_referral_is_that_of_the_provider_that_is_named(served: Sandbox,
 
 
 async def test_a_session_with_a_long_id_can_be_asked_for(provider: Client) -> None:
-    """The topics take ids of any length, and so does what is asked of them."""
+    """As long as an id may be."""
     await provider.record("UC-MANDATORY", "a")
-    session_id = "S" * 200
+    session_id = "S" * 100
     assert (await provider.record("UC-MANDATORY", "b", booking(session_id))).status == 200
     assert (await provider.get(f"/v1/sessions/{session_id}")).status == 200
 

@@ -386,7 +386,7 @@ def test_a_letter_is_put_back_once_by_operators_at_once_of_whom_some_are_killed(
 def test_letters_are_put_back_while_the_gateway_runs(gateway: Gateway, tmp_path: Path) -> None:
     """It decides them, with nobody stopping it."""
     died(tmp_path, "FAILED", GOOD)
-    with started("run", cwd=tmp_path) as run:
+    with started("run", "--clock", "log", cwd=tmp_path) as run:
         read_until(run, "partition.claimed")
         assert spawn("dead-letters", "replay", "--all", cwd=tmp_path).status == 0
         while not (outcomes := gateway("tail", "--from-start", "--no-follow", "gateway.outcomes").lines):
