@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import io
 import json
+import string
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import hypothesis
+import jwt
 import pytest
 import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -215,7 +217,6 @@ def hostile() -> Iterator[tuple[str, str, str]]:
     yield "a changed payload", f"{header}.{part(claims(provider_id='PRV02'))}.{signature}", "signature"
     yield "a cut signature", good[:-8], "*"
     yield "no signature", f"{header}.{payload}.", "signature"
-    yield "a signature with rubbish in its last bits", f"{good[:-1]}{'B' if good[-1] == 'A' else 'h'}", "*"
     yield "none", f"{none}.{payload}.", "algorithm"
     yield "none with a signature", f"{none}.{payload}.{signature}", "algorithm"
     for name in ("None", "NONE", "nOnE", "", "HS512", "RS512", "ES384", "ES256K", "es256"):
@@ -308,6 +309,31 @@ async def test_a_token_that_was_tampered_with_is_refused(
         reason = answer.code.removeprefix("TOKEN_").lower()
         assert reason in {"signature", "malformed"}
     is_refused(answer, reason, given, api, told)
+
+
+def in_another_spelling(encoded: str) -> str:
+    """The same bytes with one of the bits set that base64url has no use for."""
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    assert len(encoded) % 4
+    return encoded[:-1] + alphabet[alphabet.index(encoded[-1]) + 1]
+
+
+@pytest.mark.parametrize("which", ["header", "payload", "signature"])
+async def test_a_token_has_one_spelling(which: str, api: Served, told: io.StringIO) -> None:
+    """Not even one in which the identity provider signed it is another."""
+    sign = jwt.get_algorithm_by_name("ES256").sign
+
+    def spelled(name: str) -> str:
+        header, payload = part({"alg": "ES256", "kid": "ec"}), part(claims())
+        header = in_another_spelling(header) if name == "header" else header
+        payload = in_another_spelling(payload) if name == "payload" else payload
+        signature = part(sign(f"{header}.{payload}".encode(), ec_key()))
+        signature = in_another_spelling(signature) if name == "signature" else signature
+        return f"{header}.{payload}.{signature}"
+
+    assert (await api.bearing(spelled("none"))).status == 200
+    given = spelled(which)
+    is_refused(await api.bearing(given), "malformed", given, api, told)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +512,10 @@ def test_no_header_and_no_payload_does_more_than_be_refused(data: bytes) -> None
         jwk(ec_key(), "other", alg="ES384"),
         jwk(rsa_key(), "other", alg="RS512"),
         jwk(ec_key(), "other", d="AAAA"),
+        jwk(rsa_key(), "other", e="AQ"),  # anybody can sign where the exponent is 1
+        jwk(ec_key(), "other", y=jwk(ec_key(number=1), "")["y"]),  # not on the curve
+        jwk(ec_key(), "other", crv="P-384"),
+        jwk(ec_key(), "other", kty="RSA"),
         jwk(ec_key(), ""),
         jwk(ec_key(), "k" * 201),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "other", "alg": "HS256"},
