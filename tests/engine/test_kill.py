@@ -142,7 +142,7 @@ async def test_killed_at_any_moment_and_started_again_it_decides_each_message_on
 async def test_with_large_steps_killed_at_any_moment_it_decides_each_message_once(tmp_path: Path) -> None:
     """As many messages a step as it takes by itself, which take longer to commit."""
     place = Place(tmp_path)
-    await place.make(5_000, 3)
+    await place.make(9_000, 3)
     await kill_again_and_again(place, random.Random(3), "usual", kills=10, commits=2)
     await check_the_output(place)
 
