@@ -140,17 +140,14 @@ def test_an_end_before_the_last_line_is_reported_when_all_has_been_printed() -> 
     assert printed == replayed(lines, 1)[0]
 
 
-def test_a_line_that_has_to_be_looked_into_is_decided_in_the_shard_of_its_purchase_order() -> None:
-    """Of a name that comes twice the last one counts; at a glance such a line can't be understood."""
-    lines = []
-    for number in range(30):
-        text = json.dumps(referral(po_number=f"PO{number}"))
-        lines.append(text.replace('"po_number"', '"po_number": 7, "po_number"', 1).encode() + b"\n")
-        lines.append(json_lines([referral(po_number=f"PO{number}")]))
-    printed, error = replayed(lines, 3)
-    assert error is None
-    assert printed.count(b'"DUPLICATE"') == 30
-    assert (printed, error) == replayed(lines, 1)
+def test_whose_line_it_is_can_not_be_said_twice() -> None:
+    """At a glance one po_number of it is seen; every shard has to refuse it, as one process does."""
+    twice = json.dumps(referral(po_number="PO1")).replace('"po_number"', '"po_number": "PO2", "po_number"', 1)
+    lines = [json_lines([referral(po_number=f"PO{number}")]) for number in range(30)]
+    printed, error = replayed([*lines, twice.encode() + b"\n"], 3)
+    assert error == "InvalidLine: line 31: value has a field twice; give each once"
+    assert printed.count(b'"APPLIED"') == 30
+    assert (printed, error) == replayed([*lines, twice.encode() + b"\n"], 1)
 
 
 def test_several_processes_decide_a_large_file_where_there_are_processors(tmp_path: Path) -> None:
