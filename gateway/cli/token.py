@@ -1,12 +1,13 @@
 """The command `gateway token`."""
 
 import re
+import sys
 import time
 from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.on_log import Config, read_settings, refuse_missing
+from gateway.cli.on_log import Config, on_log, read_settings
 from gateway.system.errors import UsageError
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -49,19 +50,27 @@ def token(
             raise UsageError(f"--provider {problem}")
     if not SCOPES.issuperset(scopes):
         raise UsageError(f"there is no such --scope; expected {', '.join(sorted(SCOPES))}")
-    # The wrong folder is where most tokens come from that are refused; and a key without a log says that the
-    # log is gone.
-    refuse_missing(settings)
+    valid_for_s = _seconds(valid_for)
+    is_new = not settings.log_path().exists()
+    # The log first: a key without one would say that the log is gone.
+    on_log(settings, lambda log: log.partitions())
     made = development.token(
         development.key_path(settings.log_path()),
         providers=providers,
         scopes=scopes,
-        valid_for_s=_seconds(valid_for),
+        valid_for_s=valid_for_s,
         now_s=time.time(),
     )
     if len(made) > LARGEST_TOKEN:
         raise UsageError("the token would be too large to be taken; name fewer providers or scopes")
     print(made)
+    if is_new:
+        # The wrong folder is where most tokens come from that are refused.
+        print(
+            f"gateway: there was no log {settings.log_path()}, so a new one was made; the token is for the "
+            "gateway that runs on it",
+            file=sys.stderr,
+        )
 
 
 def _seconds(text: str) -> int:

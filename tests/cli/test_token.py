@@ -38,9 +38,9 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...,
     return loaded
 
 
-def a_log() -> None:
-    """What is enough of one for a token."""
-    Path("gateway.db").touch()
+def a_log(gateway: Gateway) -> None:
+    """A new one here."""
+    assert gateway("topics", "create").status == 0
 
 
 def ignored(_: str) -> None:
@@ -60,7 +60,7 @@ def claims_of(printed: bytes) -> dict[str, object]:
 
 
 def test_a_token_is_printed_and_nothing_else(gateway: Gateway) -> None:
-    a_log()
+    a_log(gateway)
     ended = gateway("token", "--provider", "PRV01")
     assert (ended.status, ended.err) == (0, "")
     said = claims_of(ended.out)
@@ -69,16 +69,30 @@ def test_a_token_is_printed_and_nothing_else(gateway: Gateway) -> None:
     assert 43_100 < said["exp"] - time.time() <= 43_200
 
 
-def test_where_there_is_no_log_there_is_no_token(gateway: Gateway) -> None:
-    """Most often it is the wrong folder; and a key that is there says that there was a log."""
+def test_a_token_comes_before_the_first_start_too_and_says_that_its_log_is_new(gateway: Gateway) -> None:
+    """Most often it is the wrong folder."""
+    ended = gateway("token", "--provider", "PRV01")
+    assert ended.status == 0
+    assert claims_of(ended.out)["provider_id"] == "PRV01"
+    assert ended.sentence.startswith("there was no log gateway.db, so a new one was made; ")
+    decided = gateway("run", "--clock", "log", "--until", "2016-03-14T09:00:00Z")
+    assert decided.status == 0, decided.err
+
+
+def test_where_a_log_is_gone_there_is_no_token(gateway: Gateway) -> None:
+    """The key that is there says that there was one; another in its place would hide that."""
+    gateway("token", "--provider", "PRV01")
+    for path in Path().glob("gateway.db*"):
+        if path.suffix != ".key":
+            path.unlink()
     ended = gateway("token", "--provider", "PRV01")
     assert (ended.status, ended.out) == (1, b"")
-    assert ended.sentence == "there is no log gateway.db yet; start `gateway run` or feed it first"
-    assert list(Path().iterdir()) == []
+    assert ended.sentence.startswith("there is no log gateway.db any more")
+    assert [path.name for path in Path().iterdir()] == ["gateway.db.key"]
 
 
 def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway) -> None:
-    a_log()
+    a_log(gateway)
     options = "--provider B --provider A --scope gateway:operate --valid-for 30m".split()
     said = claims_of(gateway("token", *options).out)
     assert (said["provider_id"], said["scope"]) == (["A", "B"], "gateway:operate")
@@ -103,7 +117,7 @@ def test_a_token_may_be_for_several_providers_and_for_operators(gateway: Gateway
     ],
 )
 def test_what_no_token_can_be_made_of_is_reported(arguments: str, expected: str, gateway: Gateway) -> None:
-    a_log()
+    a_log(gateway)
     ended = gateway("token", *arguments.split(" ") if arguments else ())
     assert (ended.status, ended.out) == (2, b"")
     assert expected in ended.sentence
@@ -126,7 +140,7 @@ def test_with_an_identity_provider_there_is_no_key(gateway: Gateway, monkeypatch
 
 
 def test_the_key_is_for_the_user_alone_and_stays(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_log()
+    a_log(gateway)
     before = os.umask(0)
     try:
         assert gateway("token", "--provider", "PRV01").status == 0
@@ -140,7 +154,7 @@ def test_the_key_is_for_the_user_alone_and_stays(gateway: Gateway, monkeypatch: 
 
 
 def test_a_key_that_cannot_be_used_is_reported(gateway: Gateway) -> None:
-    a_log()
+    a_log(gateway)
     KEY.write_bytes(b"shopping list")
     KEY.chmod(0o600)
     ended = gateway("token", "--provider", "PRV01")
