@@ -123,6 +123,17 @@ def test_an_outcome_may_be_recorded_before_the_end() -> None:
     assert booked().record("ATTENDED", instant(START) + 1).outcome.status == "APPLIED"
 
 
+@pytest.mark.parametrize("mandatory", [True, False])
+def test_who_is_booked_on_another_session_is_offered_none_by_a_correction(mandatory: bool) -> None:
+    """P10: to DID_NOT_ATTEND as in P8, where no session is expected."""
+    for starts, offered in (("2016-03-29 10:00", False), (None, True)):
+        journey = booked(mandatory=mandatory)
+        journey.record("ATTENDED")
+        if starts is not None:
+            journey.book("S2", starts=starts)
+        assert (ANOTHER in journey.correct("DID_NOT_ATTEND").words) is offered
+
+
 @pytest.mark.parametrize(
     ("starts", "requirement"), [("2016-04-04 23:59:59.999", "MANDATORY"), ("2016-04-05 00:00", "VOLUNTARY")]
 )

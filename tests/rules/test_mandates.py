@@ -219,3 +219,13 @@ def test_annotations_of_before_and_after_are_read_alike() -> None:
     assert journey.state.mandate_ended_at == journey.now
     assert referred().state.ground is None
     assert day("2016-03-14") == journey.state.referred_on
+
+
+def test_a_failure_that_waits_is_not_raised_once_its_session_is_not_mandatory() -> None:
+    """P6: where the session is still mandatory. The mandate ends at the instant of the start, after the record."""
+    for ends, words in ((True, ["APPLIED"]), (False, ["notification RAISED", "APPLIED"])):
+        journey = booked(mandatory=True, told=False)
+        journey.record("DID_NOT_ATTEND", START)
+        if ends:
+            journey.refer(START, **SUPPORT_GROUP)
+        assert journey.confirm().words == words
