@@ -222,7 +222,7 @@ def test_annotations_of_before_and_after_are_read_alike() -> None:
 
 
 def test_a_failure_that_waits_is_not_raised_once_its_session_is_not_mandatory() -> None:
-    """P6: where the session is still mandatory. The mandate ends at the instant of the start, after the record."""
+    """P6: where it is still mandatory. The mandate ends at the instant of the start, after the record."""
     for ends, words in ((True, ["APPLIED"]), (False, ["notification RAISED", "APPLIED"])):
         journey = booked(mandatory=True, told=False)
         journey.record("DID_NOT_ATTEND", START)
