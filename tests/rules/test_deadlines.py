@@ -533,3 +533,12 @@ def test_a_late_session_that_was_never_booked() -> None:
     assert journey.tick("2016-03-30 00:00").one(Breach).because == "NOT_BOOKED"
     journey.book("S1", starts="2016-03-29 10:00")
     assert journey.record("ATTENDED").one(Breach).because is None
+
+
+def test_a_correction_after_the_limit_makes_no_session_late() -> None:
+    """T2 falls due at its instant, when a session had been attended in time."""
+    journey = booked()
+    journey.record("ATTENDED")
+    assert journey.tick("2016-03-30 00:00").words == []
+    journey.correct("DID_NOT_ATTEND", "2016-03-31 10:00")
+    assert journey.tick("2016-04-01 10:00").words == []
