@@ -469,6 +469,13 @@ def said_beforehand_and_owed() -> Journey:
     return journey
 
 
+def test_no_outcome_is_owed_of_a_session_that_the_mandate_did_not_last_for() -> None:
+    """T6: a mandatory session; this one was, when it was booked."""
+    journey = booked(mandatory=True)
+    journey.refer(claimant_group="ESA_C_SUPPORT_GROUP")
+    assert owed(journey.tick("2016-03-25 10:00")) == []
+
+
 def test_an_attendance_clears_what_is_late_in_the_order_of_the_limits() -> None:
     """Order of effects: breaches T2, T6."""
     journey = booked(mandatory=True)
