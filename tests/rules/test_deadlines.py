@@ -476,6 +476,14 @@ def test_no_outcome_is_owed_of_a_session_that_the_mandate_did_not_last_for() -> 
     assert owed(journey.tick("2016-03-25 10:00")) == []
 
 
+def test_a_late_outcome_is_cleared_once() -> None:
+    """Deadlines: cleared at most once; a session that is owed can be cancelled by either."""
+    journey = said_beforehand_and_owed()
+    in_time = instant("2016-03-23 10:00")
+    assert owed(journey.cancel(cause="PARTICIPANT", cancelled_at=in_time)) == ["breach OUTCOME_LATE CLEARED"]
+    assert owed(journey.cancel(cancelled_at=in_time)) == []
+
+
 def test_an_attendance_clears_what_is_late_in_the_order_of_the_limits() -> None:
     """Order of effects: breaches T2, T6."""
     journey = booked(mandatory=True)

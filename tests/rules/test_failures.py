@@ -405,3 +405,14 @@ def test_at_any_time_at_most_one_notification_is_active(steps: list[Any], told: 
             session.outcome is None and session.cannot_attend is not None and journey.now >= session.ends_at
         )
         assert (len(states) % 2 == 1) == (failed and session.notified_at is not None)
+
+
+def test_of_two_sessions_each_fails_at_its_own_end() -> None:
+    """F2: at the end of the session."""
+    journey = booked(mandatory=True)
+    journey.cannot_attend()
+    journey.book("S2", starts="2016-03-24 10:00")
+    journey.cannot_attend("S2")
+    for ends, session_ids in ((END, ["S1"]), ("2016-03-24 11:00", ["S1", "S2"])):
+        journey.tick(ends)
+        assert [each.session_id for each in notifications(journey)] == session_ids
