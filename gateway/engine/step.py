@@ -30,12 +30,11 @@ from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import PurchaseOrders, pack
 from gateway.rules.decide import Decision
 from gateway.rules.events import Outcome
-from gateway.rules.messages import Message
+from gateway.rules.messages import Message, Referral
 from gateway.rules.policy import Policies
 from gateway.rules.referral import PurchaseOrder
+from gateway.rules.referrals import SPECIAL
 
-#: The refusal that erases what is known of a person.
-_ERASES: Final = "SPECIAL_CUSTOMER_RECORD"
 #: The header that says where a record that was moved had been put: topic/partition/offset.
 MOVED_FROM: Final = "gateway_moved_from"
 
@@ -345,9 +344,10 @@ class Deciding:
                 out = decision.effects
                 if alone:
                     self._check(decision)
-                step.erases |= any(
-                    type(each) is Outcome and each.code == _ERASES for each, _ in decision.effects
-                )
+                if type(message) is Referral:  # nothing else makes a record special
+                    step.erases |= any(
+                        type(each) is Outcome and each.code == SPECIAL.code for each, _ in decision.effects
+                    )
                 po_number = message.po_number
                 forgets = self.purchase_orders.keep(po_number, decision)
         except TooLarge:
