@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.new_partitions import NewPartitions
 from aiokafka.errors import KafkaError
 from msgspec import msgpack
@@ -35,6 +34,7 @@ from gateway.sample import programme
 from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.json import parse_instant
 from tests.cli.running import clean_environment
+from tests.kafka.altering import alter
 from tests.patience import PATIENCE_S
 
 #: When every deadline of the programmes has passed.
@@ -185,13 +185,11 @@ class Scene:
         """Let a topic take records of so many bytes at the most."""
         await self.configure(topic, {"max.message.bytes": str(size)})
 
-    async def configure(self, topic: str, configs: Json) -> None:
+    async def configure(self, topic: str, configs: dict[str, str]) -> None:
         """Set a topic's configuration to this."""
         # What is set replaces what was; and records of long ago are not to be deleted.
         dated = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-        resource = ConfigResource(ConfigResourceType.TOPIC, self.named(topic), dated | configs)
-        async with administering(self.direct) as client:
-            await client.alter_configs([resource])
+        await alter(self.direct, self.named(topic), dated | configs)
 
     async def widen(self, partitions: int, *topics: str) -> None:
         """Give topics more partitions."""

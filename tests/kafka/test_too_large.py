@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec.structs import replace as with_changes
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
-from gateway.backends.kafka.topics import administering
 from gateway.engine.log import Draft, TooLarge
 from gateway.rules.messages import TOPIC_OF, Message, Participant, Referral
 from schemas.codec import encode
 from tests.engine.letters import DAY, referral
+from tests.kafka.altering import alter
 from tests.kafka.deciding import deciding, letters, make, outcomes
 
 
@@ -29,9 +28,7 @@ class Scene:
     async def limit(self, topic: str, size: int) -> None:
         """Let a topic take so many bytes."""
         configs = {"max.message.bytes": str(size), "cleanup.policy": "delete"}
-        resource = ConfigResource(ConfigResourceType.TOPIC, self.log.brokers.named(topic), configs)
-        async with administering(self.connection) as client:
-            await client.alter_configs([resource])
+        await alter(self.connection, self.log.brokers.named(topic), configs)
 
     async def put(self, *messages: Message) -> None:
         """Put messages on their topics."""

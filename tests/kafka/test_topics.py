@@ -1,10 +1,7 @@
 """Topics are made as they must be, left alone where they are there, and told where they differ."""
 
-import asyncio
-
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.new_topic import NewTopic
 
 from gateway.backends.kafka.connection import BrokerConnection
@@ -20,7 +17,7 @@ from gateway.backends.kafka.topics import (
 from gateway.backends.kafka.topics_check import Difference, differences
 from gateway.backends.kafka.topics_create import Created, create
 from gateway.engine.log import INBOUND_TOPICS, LogError
-from tests.patience import PATIENCE_S
+from tests.kafka.altering import alter
 
 
 class Topics:
@@ -56,17 +53,7 @@ class Topics:
     async def set(self, topic: str, **settings: str) -> None:
         """Set a topic's configuration to these, and all else to the brokers' own."""
         configs = {name.replace("__", "."): value for name, value in settings.items()}
-        async with administering(self.connection) as client:
-            resource = ConfigResource(ConfigResourceType.TOPIC, self.prefix + topic, configs)
-            before = (await found(client, self.prefix))[topic].settings
-            await client.alter_configs([resource])
-            # A broker hears of it a moment later.
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    now = (await found(client, self.prefix))[topic].settings
-                    if now != before and configs.items() <= now.items():
-                        return
-                    await asyncio.sleep(0.02)
+        await alter(self.connection, self.prefix + topic, configs)
 
     async def found(self) -> dict[str, Topic]:
         async with administering(self.connection) as client:
