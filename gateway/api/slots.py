@@ -1,12 +1,22 @@
 """How much one caller may have under way at a time, so that there is room for the others."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from gateway.api.callers import Caller
+
+#: A caller's questions take up a quarter of a processor at the most.
+REST: Final = 3.0
+#: Questions that take less than a millisecond are the usual ones, and nobody rests after them.
+SHORTEST_REST_S: Final = 0.003
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Slots:
@@ -32,15 +42,50 @@ class Slots:
                 del self._taken[who]
 
 
-class Turns:
-    """One thing of each caller at a time; the next one's turn is in the order in which they came."""
+class Turn:
+    """One turn of a caller. spent_s: how much of a processor it has taken, noted by whoever has it."""
+
+    __slots__ = ("spent_s",)
 
     def __init__(self) -> None:
+        self.spent_s = 0.0
+
+    def timed(self, work: Callable[[T], R]) -> Callable[[T], R]:
+        """The same work, noting what it takes of a processor in the thread that does it."""
+
+        def noted(given: T) -> R:
+            begun_s = time.thread_time()
+            try:
+                return work(given)
+            finally:
+                self.spent_s += time.thread_time() - begun_s
+
+        return noted
+
+
+class Turns:
+    """One thing of each caller at a time; the next one's turn is in the order in which they came.
+
+    rest: between two turns a caller rests for so many times as long as the first has taken of a processor: so
+    nobody takes up more than a share of it, however much one asks.
+    """
+
+    def __init__(self, rest: float = REST) -> None:
+        self._rest = rest
         self._locks: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def of(self, caller: Caller) -> AsyncIterator[None]:
+    async def of(self, caller: Caller) -> AsyncIterator[Turn]:
         """Wait for the caller's turn, which lasts as long as the block."""
         lock = self._locks.setdefault(caller.providers, asyncio.Lock())
-        async with lock:
-            yield
+        await lock.acquire()
+        turn = Turn()
+        try:
+            yield turn
+        finally:
+            rest_s = turn.spent_s * self._rest
+            if rest_s < SHORTEST_REST_S:
+                lock.release()
+            else:
+                # The timer holds the lock, so it is there until the rest is over even if nobody waits for it.
+                asyncio.get_running_loop().call_later(rest_s, lock.release)
