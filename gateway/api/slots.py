@@ -5,13 +5,17 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from gateway.api.callers import Caller
+from gateway.api.problems import Problem
 
 #: A caller's questions take up a quarter of a processor at the most.
 REST: Final = 3.0
+#: More than an address may have connections.
+MOST_WAITING: Final = 300
 #: Questions that take less than a millisecond are the usual ones, and nobody rests after them.
 SHORTEST_REST_S: Final = 0.003
 
@@ -67,18 +71,35 @@ class Turns:
     """One thing of each caller at a time; the next one's turn is in the order in which they came.
 
     rest: between two turns a caller rests for so many times as long as the first has taken of a processor: so
-    nobody takes up more than a share of it, however much one asks.
+    nobody takes up more than a share of it, however much one asks. most_waiting: of one caller; whose
+    connections break while they wait, wait on until their turn comes, and would have no limit.
     """
 
-    def __init__(self, rest: float = REST) -> None:
+    def __init__(self, rest: float = REST, most_waiting: int = MOST_WAITING) -> None:
         self._rest = rest
+        self._most_waiting = most_waiting
+        self._waiting: Counter[frozenset[str]] = Counter()
         self._locks: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def of(self, caller: Caller) -> AsyncIterator[Turn]:
-        """Wait for the caller's turn, which lasts as long as the block."""
-        lock = self._locks.setdefault(caller.providers, asyncio.Lock())
-        await lock.acquire()
+        """Wait for the caller's turn, which lasts as long as the block. Raises Problem."""
+        who = caller.providers
+        if self._waiting[who] >= self._most_waiting:
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"There are {self._most_waiting} requests of this caller waiting; send it again.",
+                code="TOO_MANY_REQUESTS",
+                headers={"Retry-After": "1"},
+            )
+        lock = self._locks.setdefault(who, asyncio.Lock())
+        self._waiting[who] += 1
+        try:
+            await lock.acquire()
+        finally:
+            self._waiting[who] -= 1
+            if not self._waiting[who]:
+                del self._waiting[who]
         turn = Turn()
         try:
             yield turn
