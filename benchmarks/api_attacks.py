@@ -110,10 +110,12 @@ def _write(table: str, minutes: float, rounds: int) -> None:
     """Replace what the figures' page says of this."""
     before, _, _ = _FIGURES.read_text("utf-8").partition(_MARK)
     said = (
-        f"\n## Under attack\n\nWhat does one caller's excess cost another? From {_NOW:%Y-%m-%d}, {rounds} rounds of "
-        f"{minutes:g} minutes for each run, 99th percentiles and peaks (medians of the rounds), on "
-        f"{os.cpu_count()} cores shared by the gateway, the attacker and the well-behaved caller. The aims are 1.5 "
-        "times the wait of the idle run, and 1.1 times its memory.\n\n"
+        "\n## Under attack\n\n"
+        f"What does one caller's excess cost another? From {_NOW:%Y-%m-%d}: {rounds} rounds, {minutes:g} minutes"
+        " a run,\n"
+        f"medians of the rounds, on {os.cpu_count()} cores shared by the gateway, the attacker and the\n"
+        "well-behaved caller, who waits so long 99 times in 100. The aims are 1.5 times the wait of the\n"
+        "idle run, and 1.1 times its memory.\n\n"
     )
     _FIGURES.write_text(f"{before}{_MARK}{said}{table}", "utf-8")
 
@@ -301,7 +303,7 @@ async def _attacker(token: str) -> AsyncIterator[ClientSession]:
 
 
 async def _at_once(count: int, one: Callable[[], Awaitable[None]]) -> None:
-    """The same again and again, so many at a time. What the gateway refuses or ends goes on a moment later."""
+    """The same again and again, so many at a time; where the gateway ends it, a moment later."""
 
     async def again() -> None:
         while True:
