@@ -16,7 +16,7 @@ from gateway.engine.observer import Observers
 from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
-from gateway.processes.summary import Summary
+from gateway.processes.summary import ActivitySummary
 from gateway.processes.wiring import WIRING
 from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
@@ -48,7 +48,7 @@ async def run(plan: Plan) -> int:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
-    summary = Summary()
+    summary = ActivitySummary()
     with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
         if plan.http:
             gc.set_threshold(COLLECT_AFTER)
@@ -104,7 +104,7 @@ async def _workers(
     plan: Plan,
     log: EmbeddedLog | SharedLog,
     stop: asyncio.Event,
-    summary: Summary,
+    summary: ActivitySummary,
     clock: ClockWatch | None,
 ) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""

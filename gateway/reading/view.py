@@ -15,7 +15,7 @@ from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit
-from gateway.rules.policy import Limits
+from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from producers.delivery_plans import SentKey, digest_of
 from producers.read_back import read_event, read_plan
@@ -62,7 +62,7 @@ class Booking(Struct, frozen=True):
 
     booked: int
     attended: int
-    limits: Limits
+    limits: PolicyLimits
 
 
 class Stamp(Struct, frozen=True, array_like=True):

@@ -26,7 +26,7 @@ from gateway.rules.events import (
     SessionEvent,
 )
 from gateway.rules.messages import DAY_FACTS, INSTANT_FACTS, Message, Referral
-from gateway.rules.policy import Limits, Policies
+from gateway.rules.policy import Policies, PolicyLimits
 from gateway.rules.referral import ReferralState, Session
 
 M = TypeVar("M", bound=Message)
@@ -89,7 +89,7 @@ class Case(Generic[M]):
         message: M,
         at: int,
         known: ReferralState | None,
-        limits: Limits,
+        limits: PolicyLimits,
         policies: Policies,
         effects: Effects,
         seen: tuple[str, ...] = (),

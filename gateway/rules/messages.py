@@ -47,7 +47,7 @@ AttachedTo = Literal["WORK_PROGRAMME_REFERRAL", "INFORMATION_SESSION_REFERRAL"]
 ExpenseKind = Literal["TRAVEL", "CHILDCARE", "REPLACEMENT_CARE", "ADDITIONAL_SUPPORT"]
 
 
-class Record(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
+class InboundRecord(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
     """What all inbound records have in common."""
 
     message_id: str
@@ -84,7 +84,7 @@ class Participant(
         return "Participant(withheld)"
 
 
-class Referral(Record, frozen=True, gc=False, kw_only=True):
+class Referral(InboundRecord, frozen=True, gc=False, kw_only=True):
     """One revision of a PRaP purchase order."""
 
     po_revision: Int32
@@ -102,7 +102,7 @@ class Referral(Record, frozen=True, gc=False, kw_only=True):
     participant: Participant
 
 
-class Wp11(Record, frozen=True, gc=False, kw_only=True):
+class Wp11(InboundRecord, frozen=True, gc=False, kw_only=True):
     """The form that says that the participant joins the Work Programme."""
 
     jobcentre_id: str
@@ -111,28 +111,28 @@ class Wp11(Record, frozen=True, gc=False, kw_only=True):
     issued_on: Day
 
 
-class AlternativeSessionRequested(Record, frozen=True, gc=False, kw_only=True):
+class AlternativeSessionRequested(InboundRecord, frozen=True, gc=False, kw_only=True):
     """The Jobcentre asks for another session."""
 
     jobcentre_id: str
     requested_at: Instant
 
 
-class SupportGroupAppealChanged(Record, frozen=True, gc=False, kw_only=True):
+class SupportGroupAppealChanged(InboundRecord, frozen=True, gc=False, kw_only=True):
     """An appeal for the Support Group was made or has ended."""
 
     pending: bool
     changed_on: Day
 
 
-class GroupSessionRestrictionChanged(Record, frozen=True, gc=False, kw_only=True):
+class GroupSessionRestrictionChanged(InboundRecord, frozen=True, gc=False, kw_only=True):
     """Whether, and why, the participant may not be put in a group."""
 
     restriction: GroupSessionRestriction | None
     changed_on: Day
 
 
-class ProviderRecord(Record, frozen=True, gc=False, kw_only=True):
+class ProviderRecord(InboundRecord, frozen=True, gc=False, kw_only=True):
     """What all records of a provider have in common."""
 
     provider_id: str

@@ -14,7 +14,7 @@ from gateway.backends.embedded.log import open_embedded
 from gateway.engine.log import Draft
 from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
-from gateway.processes.summary import Summary
+from gateway.processes.summary import ActivitySummary
 from gateway.processes.wiring import WIRING
 from gateway.rules.policy import shipped
 from gateway.system import telemetry
@@ -42,7 +42,7 @@ async def test_it_counts_what_was_decided_refused_and_unreadable_since_the_last_
     log = await open_embedded(tmp_path / "gateway.db", clock="log", own=True)
     await log.append([Draft("jobcentre.wp11", b"X", b"nonsense", (), 0)])
     await feed(log, json_lines(life()).splitlines(keepends=True), keep_time=True, checked=lambda: None)
-    summary, stop = Summary(every_s=0.01), asyncio.Event()
+    summary, stop = ActivitySummary(every_s=0.01), asyncio.Event()
     workers = Workers(log, shipped(), WIRING, observer=summary)
 
     async with summary.logged(workers, lambda: 0):

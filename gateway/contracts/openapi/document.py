@@ -150,7 +150,9 @@ def document(*, sandbox: bool) -> Object:
 
 def _schemas(*, sandbox: bool) -> Object:
     answers = [content for each in operations(sandbox=sandbox) for content in _classes(each)]
-    _, found = json.schema_components([*answers, views.Problem], ref_template="#/components/schemas/{name}")
+    _, found = json.schema_components(
+        [*answers, views.ProblemDetails], ref_template="#/components/schemas/{name}"
+    )
     found["HistoryEntry"]["properties"]["event"] |= _path("Event")
     records = components() | (sandbox_components() if sandbox else {})
     if both := found.keys() & records.keys():
@@ -232,7 +234,7 @@ def _answer(operation: Operation, status: int, answer: Answer, shown: list[Examp
 def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: list[Example]) -> Object:
     schema = {
         "allOf": [
-            _path("Problem"),
+            _path("ProblemDetails"),
             {"properties": {"status": {"const": status}, "code": {"enum": [*codes]}}},
         ]
     }
