@@ -73,5 +73,5 @@ def keys_of(plan: DeliveryPlan, value: bytes, headers: Headers) -> list[SentKey]
 
 
 def digest_of(value: bytes) -> bytes:
-    """What tells an encoded message from any other."""
+    """A hash of an encoded message, which distinguishes it from any other."""
     return blake2b(value, digest_size=_DIGEST_BYTES).digest()

@@ -40,7 +40,7 @@ class Message(Struct, frozen=True):
 
     @property
     def digest(self) -> bytes:
-        """What tells it from any other with its key: what it says."""
+        """What distinguishes it from any other with its key: a hash of its content."""
         return digest_of(self.draft.value or b"")
 
 

@@ -25,7 +25,7 @@ def find_command(
     trace: Annotated[str | None, typer.Option(help="A trace_id: 32 hexadecimal digits.")] = None,
     config: Config = None,
 ) -> None:
-    """Print which purchase orders a message, an event or a trace is about; `explain` tells their story."""
+    """Print which purchase orders a message, an event or a trace is about; `explain` prints their history."""
     ids: dict[By, str | None] = {"message": message, "event": event, "trace": trace}
     named = [(by, wanted) for by, wanted in ids.items() if wanted]
     if len(named) != 1:

@@ -22,7 +22,7 @@ from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
 from gateway.system.clock import wall_clock
-from gateway.system.stopping import told_to_stop
+from gateway.system.stopping import stop_on_signals
 from gateway.system.version import gateway_version
 
 #: The log's thread needs the interpreter for moments only, and at the default of 5 ms waits most of its time.
@@ -49,7 +49,7 @@ async def run(plan: Plan) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
     summary = ActivitySummary()
-    with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
+    with stop_on_signals(None if plan.worker is None else sys.stdin.fileno()) as stop:
         if plan.http:
             gc.set_threshold(COLLECT_AFTER)
             if not plan.on_kafka and not plan.settings.log_path().exists():

@@ -130,7 +130,7 @@ class View:
     def owner(self, po_number: str) -> str | None:
         """The provider whose referral it is; None: nobody's.
 
-        Nothing but that is read, whose it may be: how long it takes tells nobody about another's referral.
+        Nothing but that is read, whose it may be: how long it takes shows nothing of another's referral.
         """
         row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
         return None if row is None else str(row[0])

@@ -159,7 +159,7 @@ class Case(Generic[M]):
             self.update(alternative_asked=True)
         self.instruct("ARRANGE_ALTERNATIVE_SESSION", rule, session_id=session_id)
 
-    def tell_of_session(
+    def report_session(
         self,
         session: Session,
         change: SessionChangeKind,

@@ -99,8 +99,8 @@ def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path
 
 def test_the_page_says_what_to_do_about_every_instruction() -> None:
     page = INTEGRATE.read_text("utf-8")
-    told = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
-    assert sorted(told) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
+    explained = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert sorted(explained) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
 
 
 def test_the_page_has_the_limits_that_hold() -> None:

@@ -23,7 +23,7 @@ def has_identity_provider(settings: Settings) -> bool:
 
 
 def authenticator(settings: Settings, refusals: Refusals) -> Authenticator | None:
-    """What tells who asks, or None where nobody may: on Kafka without an identity provider, which is logged.
+    """What identifies callers; None, which is logged, on Kafka without an identity provider: nobody may call.
 
     Raises InvalidSettings, or OSError where the development key can't be made or read.
     """

@@ -1,4 +1,4 @@
-"""The batches of a fetch, parsed so that nothing in them stops the reader: what aiokafka can't read is told.
+"""The batches of a fetch, parsed so that nothing in them stops the reader; what can't be read is marked.
 
 Read by aiokafka where it can; else record by record, so that one that can't be read takes no other with it.
 Source: Kafka's documentation, "Message format" (record batch and record, magic 2).

@@ -63,11 +63,11 @@ _OF_SANDBOXES: Final = (
 )
 
 _DESCRIPTION: Final = """\
-Jobcentre Plus refers participants to a provider; the provider tells what happens to them, and learns what to
+Jobcentre Plus refers participants to a provider; the provider reports what happens to them, and gets what to
 do next. A record is put on the gateway's log, decided once, and its outcome can be asked for.
 
 Instants are RFC 3339 in UTC, dates ISO 8601. A parameter of the query without a value is as if it was left
-out. Every error is problem details (RFC 9457) with a `code` that stays: tell errors apart by it. A referral
+out. Every error is problem details (RFC 9457) with a `code` that stays: decide by it. A referral
 of another provider is answered as one that there isn't.
 """
 _TAGS: Final = {
@@ -258,7 +258,7 @@ def _path(name: str) -> Object:
 
 def _table_of_codes(listed: Iterable[Operation]) -> str:
     used = {(status, code) for each in listed for status, codes in each.codes.items() for code in codes}
-    told = refusals(INBOUND)
+    sentences = refusals(INBOUND)
     lines = ["\n| status | code | what to do |", "|---|---|---|"]
     for status in sorted(CODES):
         lines += [
@@ -267,5 +267,7 @@ def _table_of_codes(listed: Iterable[Operation]) -> str:
             if (status, code) in used
         ]
         if status == 422:
-            lines += [f"| 422 | `{code}` | {says} |" for code, says in told.items() if (422, code) in used]
+            lines += [
+                f"| 422 | `{code}` | {says} |" for code, says in sentences.items() if (422, code) in used
+            ]
     return "\n".join(lines) + "\n"
