@@ -155,12 +155,12 @@ async def _is_fit(
             if plan.until is not None:
                 raise
             workers.waiting_for = str(error)
-            workers.away.began(plan, error)
+            workers.away.began(workers, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
-        workers.away.ended(plan)
+        workers.away.ended(workers)
         workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True

@@ -17,8 +17,9 @@ from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begi
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
-from producers.delivery_plans import SentKey, digest_of
+from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
+from schemas.codec import digest_of
 
 
 class Known(Struct, frozen=True):

@@ -18,11 +18,10 @@ from gateway.api.limits import DEFAULT
 from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from gateway.rules.events import InstructionKind
-from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
 from producers.delivery_plans import MOST_EARLIER
-from schemas.limits import LONGEST_ID
+from schemas.limits import LONGEST_ID, PRAP_ID
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S
