@@ -111,8 +111,8 @@ def _write(table: str, minutes: float, rounds: int) -> None:
     before, _, _ = _FIGURES.read_text("utf-8").partition(_MARK)
     said = (
         "\n## Under attack\n\n"
-        f"What does one caller's excess cost another? From {_NOW:%Y-%m-%d}: {rounds} rounds, {minutes:g} minutes"
-        " a run,\n"
+        "What does one caller's excess cost another? "
+        f"From {_NOW:%Y-%m-%d}: {rounds} rounds, {minutes:g} minutes a run,\n"
         f"medians of the rounds, on {os.cpu_count()} cores shared by the gateway, the attacker and the\n"
         "well-behaved caller, who waits so long 99 times in 100. The aims are 1.5 times the wait of the\n"
         "idle run, and 1.1 times its memory.\n\n"

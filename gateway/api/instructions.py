@@ -225,7 +225,7 @@ class Instructions:
             async with response:
                 with suppress(ConnectionError):  # the caller has gone
                     await self._send(request, response, providers, cursor)
-        except sqlite3.Error as error:  # it ends here, and whoever comes again is told
+        except sqlite3.Error as error:  # it ends here; the next request gets the error
             self._services.model.unreadable(error)
         return response
 
@@ -266,7 +266,7 @@ def _events(providers: frozenset[str], cursor: Cursor, view: View) -> Page:
 
 
 def _has_gone(request: web.Request) -> bool:
-    """Whether the caller has closed the connection, of which aiohttp tells nobody who only waits."""
+    """Whether the caller has closed the connection; aiohttp doesn't say so to a handler that only waits."""
     return request.transport is None or request.transport.is_closing()
 
 
