@@ -1,6 +1,6 @@
 """The batches of a fetch, parsed so that nothing in them stops the reader; what can't be read is marked.
 
-Where aiokafka raised, it is read here record by record, so that one that can't be read takes no other with it.
+Where aiokafka raised, it is read here, record by record: one that can't be read takes no other with it.
 Source: Kafka's documentation, "Message format" (record batch and record, magic 2).
 """
 
