@@ -223,7 +223,8 @@ class Instructions:
         await response.prepare(request)
         try:
             async with response:
-                with suppress(ConnectionError):  # the caller has gone
+                # The caller has gone; or so much else of theirs waits that the stream ends, and comes again.
+                with suppress(ConnectionError, Problem):
                     await self._send(request, response, providers, cursor)
         except sqlite3.Error as error:  # it ends here; the next request gets the error
             self._services.model.unreadable(error)
@@ -243,15 +244,16 @@ class Instructions:
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
-        first = True
-        while first or now() < until_s:
-            first = False
-            behind = partial(_events, providers, cursor)
-            found = await self._wait(request, providers, behind, max(until_s - now(), 0.01))
-            if found is None:
-                return
+        # What is there has no limit of time: the token was good when it came.
+        found: Page | None = await self._services.ask(request, partial(_events, providers, cursor))
+        while found is not None:
             cursor = found.next
-            await response.write(found.body)
+            if found.body:
+                await response.write(found.body)
+            left_s = until_s - now()
+            if left_s <= 0:
+                return
+            found = await self._wait(request, providers, partial(_events, providers, cursor), left_s)
 
 
 def _events(providers: frozenset[str], cursor: Cursor, view: View) -> Page:
