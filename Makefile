@@ -119,8 +119,9 @@ bench-kafka: setup ## measure on a broker what benchmarks/kafka.md reports, whic
 	$(BIN)/python -m benchmarks.kafka_restore $$address --partitions 1 && \
 	$(BIN)/python -m benchmarks.kafka_handover $$address
 
-bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which takes two minutes
-	$(BIN)/python -m benchmarks.api_load --seconds 8 $(ARGS)
+bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which takes ten minutes; ARGS='--minutes 10' for longer attacks
+	$(BIN)/python -m benchmarks.api_load --seconds 8
+	$(BIN)/python -m benchmarks.api_attacks $(ARGS)
 
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)

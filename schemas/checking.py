@@ -9,13 +9,22 @@ from typing import Any, Final, cast
 from msgspec import Struct
 
 from schemas.catalogue import Schema
-from schemas.limits import MOST_ITEMS, is_id, is_limited, longest, range_in, wrong_with_id
+from schemas.limits import (
+    MOST_ITEMS,
+    id_condition,
+    is_id,
+    is_limited,
+    is_plain_id,
+    longest,
+    range_in,
+    wrong_with_id,
+)
 from schemas.ranges import LONG
 
 #: Whether a record's fields, as fastavro gives them, are within limits.
 Fit = Callable[[Mapping[str, Any]], bool]
 
-_NAMES: Final = {"wrong_with_id": wrong_with_id}
+_NAMES: Final = {"is_plain_id": is_plain_id, "wrong_with_id": wrong_with_id}
 
 
 class Checks(Struct, frozen=True):
@@ -44,7 +53,7 @@ def _of_record(schema: Schema, record: str, unless: str) -> Iterator[tuple[str, 
     """The source of each condition, and what to say where it isn't met.
 
     record: the expression that gives it. unless: what goes before, where it may be null. For a WP11 the first
-    is `not wrong_with_id(fields['message_id'])`, the last `-25567 <= fields['issued_on'] <= 376199`.
+    is what `id_condition` says of `fields['message_id']`, the last `-25567 <= fields['issued_on'] <= 376199`.
     """
     for field in schema["fields"]:
         name, branch = field["name"], field["type"]
@@ -63,7 +72,7 @@ def _of_value(record: str, name: str, branch: object, value: str) -> Iterator[tu
     most = longest(record, name)
     match branch:
         case "string" if is_limited(record) and is_id(name):
-            yield f"not wrong_with_id({value})", "is no id, or is somebody's National Insurance number"
+            yield id_condition(name, value), "is no id, or is somebody's National Insurance number"
         case "string" if is_limited(record):
             yield f"len({value}) <= {most}", f"has more than {most:,} characters"
         case {"type": "array", "items": "string"} if is_limited(record):

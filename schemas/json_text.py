@@ -5,7 +5,7 @@ It takes exactly what `parse` takes, but no field twice. Where the text is no su
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, NoReturn, cast
 
 from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType, defstruct
 from msgspec.json import Decoder
@@ -15,7 +15,17 @@ from gateway.rules.messages import RECORD_NAMED, Message
 from schemas.catalogue import CLASSES, SCHEMA_OF, Schema
 from schemas.json_objects import decode_json, twice
 from schemas.json_reader import InvalidJson, parse
-from schemas.limits import MOST_ITEMS, day_within, instant_within, is_id, longest, wrong_with_id
+from schemas.limits import (
+    INSTANTS,
+    MOST_ITEMS,
+    day_within,
+    id_condition,
+    is_id,
+    is_plain_id,
+    longest,
+    wrong_with_id,
+)
+from schemas.times import parse_instant
 
 #: From a twin to the record, or to how many quotation marks its JSON text has at the least.
 Convert = Callable[[Any], Any]
@@ -46,8 +56,9 @@ class _Twin:
     def __init__(self, record: type[Struct], schema: Schema) -> None:
         declared = {field.name: field for field in fields(record)}
         annotations: list[Any] = []
-        names: dict[str, object] = {"make": record, "UNSET": UNSET}
+        names: dict[str, object] = {"make": record, "UNSET": UNSET, **_NAMES}
         arguments: list[str] = []
+        conditions: list[str] = []
         marks: list[str] = []
         for field in schema["fields"]:
             name, branch = field["name"], field["type"]
@@ -55,6 +66,11 @@ class _Twin:
             if optional:
                 branch = branch[1]
             annotation, convert, count = self._of(schema["name"], name, branch, declared[name].type)
+            if branch == "string" and is_id(name):
+                conditions.append(self._condition(name, value, optional, declared[name].required))
+            elif branch == {"type": "long", "logicalType": "timestamp-millis"}:
+                # A call less, and there are some in each line.
+                value = f"(at if FIRST <= (at := parse_instant({value})) <= LAST else reject())"
             if convert is not None:
                 names[f"convert_{name}"] = convert
                 value = f"convert_{name}(twin.{name})"
@@ -82,8 +98,17 @@ class _Twin:
             gc=False,
             forbid_unknown_fields=True,
         )
-        self.convert = cast(Convert, eval(f"lambda twin: make({', '.join(arguments)})", names))
+        made = f"make({', '.join(arguments)})"
+        if conditions:
+            made = f"{made} if {' and '.join(conditions)} else reject()"
+        self.convert = cast(Convert, eval(f"lambda twin: {made}", names))
         self.count = cast(Count, eval(f"lambda twin: {' + '.join(marks)}", names))
+
+    @staticmethod
+    def _condition(name: str, value: str, optional: bool, required: bool) -> str:
+        """The source of whether an id that is there has nothing wrong with it."""
+        unless = [f"{value} is None"] * optional + [f"{value} is UNSET"] * (not required)
+        return f"({' or '.join([*unless, id_condition(name, value)])})"
 
     @staticmethod
     def _of(
@@ -95,13 +120,13 @@ class _Twin:
         """A field's type in the twin, what makes its value of that, and the marks in it; None: it is text."""
         match branch:
             case "string" if is_id(field):
-                return str, _checked, None
+                return str, None, None
             case "string":
                 return Annotated[str, Meta(max_length=longest(record, field))], None, None
             case {"logicalType": "date"}:
                 return str, day_within, None
             case {"logicalType": "timestamp-millis"}:
-                return str, instant_within, None
+                return str, None, None
             case {"type": "enum"}:
                 return declared, None, None
             case {"type": "array", "items": "string"}:
@@ -118,10 +143,19 @@ def _no_marks(_: object) -> int:
     return 0
 
 
-def _checked(text: str) -> str:
-    if wrong_with_id(text):
-        raise ValueError
-    return text
+def _reject() -> NoReturn:
+    raise ValueError
+
+
+#: What the source of a conversion names.
+_NAMES: Final[dict[str, object]] = {
+    "is_plain_id": is_plain_id,
+    "wrong_with_id": wrong_with_id,
+    "parse_instant": parse_instant,
+    "FIRST": INSTANTS[0],
+    "LAST": INSTANTS[1],
+    "reject": _reject,
+}
 
 
 def _reader(record: type[Struct]) -> Callable[[bytes], Message]:

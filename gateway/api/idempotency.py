@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol, TypeVar
@@ -21,6 +21,8 @@ REMEMBERED: Final = 50_000
 
 #: A caller and the id of what it sends, which is its key.
 Name = tuple[str, str]
+#: Puts messages on the log, and returns once all of them are there. It raises Problem.
+Put = Callable[[Sequence[tuple[Name, "Message"]]], Awaitable[None]]
 T = TypeVar("T")
 
 
@@ -72,12 +74,14 @@ class Idempotency:
         taken = self._under_way.get(name)
         return None if taken is None else taken.po_number
 
-    async def take(self, messages: Mapping[Name, Message], ask: Ask) -> frozenset[Name]:
+    async def take(
+        self, messages: Mapping[Name, Message], ask: Ask, put: Put | None = None
+    ) -> frozenset[Name]:
         """Put on the log what has not come before, all or none; returns once all of it is there.
 
         1. Under way: from here on nobody else takes what comes with these keys.
         2. Then what the log has: it can't come there meanwhile.
-        3. The log.
+        3. The log: by `put`; None: in one append.
 
         Returns the names with which something else came before; where there are any, nothing was put. Raises
         Problem.
@@ -97,15 +101,15 @@ class Idempotency:
                 waiting[name] = taken.there
         try:
             before = await ask(partial(_keyed, mine))
-            new: list[Draft] = []
+            new: list[tuple[Name, Message]] = []
             for name, message in mine.items():
                 keyed = before[name]
                 if keyed is None:
-                    new.append(message.draft)
+                    new.append((name, message))
                 elif (keyed.po_number, keyed.digest) != (message.po_number, message.digest):
                     others.add(name)
             if not others and new:
-                await durably(self._posting, new)
+                await (self._put if put is None else put)(new)
         except BaseException as error:
             self._forget(mine)
             there.set_exception(error if isinstance(error, Problem) else not_sure())
@@ -127,6 +131,9 @@ class Idempotency:
             elif refused:  # sent again, all of it is known
                 raise not_sure()
         return frozenset(others)
+
+    async def _put(self, messages: Sequence[tuple[Name, Message]]) -> None:
+        await durably(self._posting, [message.draft for _, message in messages])
 
     def _remember(self, names: Collection[Name]) -> None:
         for name in names:

@@ -3,14 +3,15 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
-from msgspec import json
+from msgspec import Struct, json
 
 from gateway.api.headers import best_of
 from gateway.api.operation import (
@@ -33,7 +34,7 @@ from gateway.api.views import InstructionList
 from gateway.engine.log import LogError
 from gateway.reading.cursor import Cursor, NotACursor, beginning, parse_cursor
 from gateway.reading.tables import INSTRUCTIONS
-from gateway.reading.view import Listed, View
+from gateway.reading.view import View
 
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500
@@ -90,6 +91,13 @@ LIST_INSTRUCTIONS: Final = Operation(
 )
 
 
+class Page(Struct, frozen=True):
+    """Some instructions as they are sent; b"": there are none. next: the cursor behind them."""
+
+    next: Cursor
+    body: bytes = b""
+
+
 class Instructions:
     """What providers are to do next."""
 
@@ -109,8 +117,17 @@ class Instructions:
         limit = LIMIT.number_of(request)
         wait_s = WAIT.number_of(request)
         cursor, field = self._cursor(request, streams)
-        found = await self._first(request, providers, cursor, 0 if streams else limit, field)
-        if streams or (wait_s and not found):
+
+        def listed(view: View) -> Page:
+            found = view.instructions(providers, cursor, limit)
+            if not found:
+                return Page(cursor)
+            following = found[-1].cursor
+            shown = [instruction(each) for each in found]
+            return Page(following, json.encode(InstructionList(instructions=shown, next=str(following))))
+
+        found = await self._first(request, cursor, (lambda _: Page(cursor)) if streams else listed, field)
+        if streams or (wait_s and not found.body):
             with self._open.one_of(caller_of(request)) as taken:
                 if not taken:
                     raise Problem(
@@ -121,13 +138,9 @@ class Instructions:
                     )
                 if streams:
                     return await self._stream(request, providers, cursor)
-                found = await self._wait(request, providers, cursor, limit, wait_s)
-        last = found[-1].cursor if found else cursor
-        return answer(
-            request,
-            InstructionList(instructions=[instruction(each) for each in found], next=str(last)),
-            headers={"Vary": f"Accept, {VARY}"},
-        )
+                found = await self._wait(request, providers, listed, wait_s) or found
+        body = found.body or json.encode(InstructionList(instructions=[], next=str(cursor)))
+        return answer(request, body, headers={"Vary": f"Accept, {VARY}"})
 
     def _cursor(self, request: web.Request, streams: bool) -> tuple[Cursor, str]:
         """Behind which instruction to begin, and which field says so. Raises Problem."""
@@ -146,12 +159,12 @@ class Instructions:
             ) from None
 
     async def _first(
-        self, request: web.Request, providers: frozenset[str], cursor: Cursor, limit: int, field: str
-    ) -> list[Listed]:
+        self, request: web.Request, cursor: Cursor, behind: Callable[[View], Page], field: str
+    ) -> Page:
         """What is behind a cursor. Raises Problem where that is of another history of the log."""
 
-        def question(view: View) -> list[Listed] | None:
-            return view.instructions(providers, cursor, limit) if view.is_at(cursor) else None
+        def question(view: View) -> Page | None:
+            return behind(view) if view.is_at(cursor) else None
 
         found = await self._services.ask(request, question)
         if found is None:
@@ -168,15 +181,10 @@ class Instructions:
         self,
         request: web.Request,
         providers: frozenset[str],
-        cursor: Cursor,
-        limit: int,
+        behind: Callable[[View], Page],
         wait_s: float,
-    ) -> list[Listed]:
-        """What comes, or nothing when nothing has come for so long, or nobody waits for it any more."""
-
-        def question(view: View) -> list[Listed]:
-            return view.instructions(providers, cursor, limit)
-
+    ) -> Page | None:
+        """What comes, or None when nothing has come for so long, or nobody waits for it any more."""
         with self._services.model.woken_for(providers) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
             woken.set()  # by what is there already
@@ -188,7 +196,8 @@ class Instructions:
                     ):
                         if woken.is_set():
                             woken.clear()
-                            if found := await self._services.ask(request, question):
+                            found = await self._services.ask(request, behind)
+                            if found.body:
                                 return found
                         waking = asyncio.ensure_future(woken.wait())
                         try:
@@ -201,7 +210,7 @@ class Instructions:
                 pass
             finally:
                 stopping.cancel()
-        return []
+        return None
 
     async def _stream(
         self, request: web.Request, providers: frozenset[str], cursor: Cursor
@@ -214,7 +223,8 @@ class Instructions:
         await response.prepare(request)
         try:
             async with response:
-                with suppress(ConnectionError):  # the caller has gone
+                # The caller has gone; or so much else of theirs waits that the stream ends, and comes again.
+                with suppress(ConnectionError, Problem):
                     await self._send(request, response, providers, cursor)
         except sqlite3.Error as error:  # it ends here; the next request gets the error
             self._services.model.unreadable(error)
@@ -227,23 +237,34 @@ class Instructions:
         providers: frozenset[str],
         cursor: Cursor,
     ) -> None:
-        """Send what is there, also where the token ends at once, and what comes.
+        """Send what is there, also where the token ends at once, and what comes, a page at a time.
 
         Raises ConnectionError where nobody listens any more.
         """
         ends_at = caller_of(request).ends_at
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
-        first = True
-        while first or now() < until_s:
-            first = False
-            found = await self._wait(request, providers, cursor, PAGE, max(until_s - now(), 0.01))
-            if not found:
+        # What is there has no limit of time: the token was good when it came.
+        found: Page | None = await self._services.ask(request, partial(_events, providers, cursor))
+        while found is not None:
+            cursor = found.next
+            if found.body:
+                await response.write(found.body)
+            left_s = until_s - now()
+            if left_s <= 0:
                 return
-            for each in found:
-                data = json.encode(instruction(each)).decode()
-                cursor = each.cursor
-                await response.send(data, id=str(cursor), event="instruction", retry=BACK_MS)
+            found = await self._wait(request, providers, partial(_events, providers, cursor), left_s)
+
+
+def _events(providers: frozenset[str], cursor: Cursor, view: View) -> Page:
+    """A page of a stream: made where it is read, and sent at once."""
+    found = view.instructions(providers, cursor, PAGE)
+    body = b"".join(
+        b"id: %b\nevent: instruction\ndata: %b\nretry: %d\n\n"
+        % (str(each.cursor).encode(), json.encode(instruction(each)), BACK_MS)
+        for each in found
+    )
+    return Page(found[-1].cursor if found else cursor, body)
 
 
 def _has_gone(request: web.Request) -> bool:

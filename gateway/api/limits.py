@@ -22,6 +22,8 @@ class Limits:
     largest_upload: as it was before it was packed.
     uploads_waiting: of all callers; one is read at a time.
     uploads_of_caller: at a time: one that is read, and one that waits.
+    upload_piece: how many records of an upload are put on the log at once, so that others' come between.
+    put_s: how long putting an upload should take at the most; then its pieces are larger.
     records_of_referral: nobody has as many, and each is kept for as long as the referral.
     plans_of_provider: the areas that a provider may have a delivery plan for.
     """
@@ -39,6 +41,8 @@ class Limits:
     largest_upload: int = 8 * 1024 * 1024
     uploads_waiting: int = 20
     uploads_of_caller: int = 2
+    upload_piece: int = 50
+    put_s: float = 10.0
     records_of_referral: int = 1_000
     plans_of_provider: int = 100
 

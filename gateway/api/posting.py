@@ -32,8 +32,10 @@ class Appends(Protocol):
 class Posting:
     """Takes records from many requests, and puts them on the log in few transactions."""
 
-    def __init__(self, log: Appends) -> None:
+    def __init__(self, log: Appends, *, put_s: float = PUT_S) -> None:
+        """put_s: how long one waits until it is on the log."""
         self._log = log
+        self._put_s = put_s
         self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
         self._count = 0
         self._come = asyncio.Event()
@@ -54,7 +56,7 @@ class Posting:
         self._waiting.append((drafts, done))
         self._count += len(drafts)
         self._come.set()
-        in_time = loop.call_later(PUT_S, _give_up, done)
+        in_time = loop.call_later(self._put_s, _give_up, done)
         try:
             await done
         finally:

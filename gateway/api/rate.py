@@ -13,14 +13,24 @@ MOST_BUCKETS: Final = 10_000
 
 
 class Rate:
-    """A bucket for each provider, and for each operator. now_s: a clock that doesn't go back, in seconds."""
+    """A bucket for each provider, and for each operator.
+
+    most_buckets: how many are kept. now_s: a clock that doesn't go back, in seconds.
+    """
 
     def __init__(
-        self, per_s: float, burst: int, refusals: Refusals, *, now_s: Callable[[], float] = time.monotonic
+        self,
+        per_s: float,
+        burst: int,
+        refusals: Refusals,
+        *,
+        most_buckets: int = MOST_BUCKETS,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._per_s = per_s
         self._burst = burst
         self._refusals = refusals
+        self._most_buckets = most_buckets
         self._now_s = now_s
         #: How much each had in it, and when; the one used last comes last.
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
@@ -37,7 +47,7 @@ class Rate:
         level = min(self._burst, level + (now_s - at_s) * self._per_s)
         wanted = min(requests, self._burst) - taken
         enough = level >= wanted
-        if len(self._buckets) >= MOST_BUCKETS:
+        if len(self._buckets) >= self._most_buckets:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[name] = (level - wanted if enough else level, now_s)
         if not enough:

@@ -37,12 +37,12 @@ class Services:
     turns: Turns = field(default_factory=Turns)
 
     async def ask(self, request: web.Request, question: Callable[[View], T]) -> T:
-        """Ask the read model for a caller, who has one question answered at a time.
+        """Ask the read model for a caller, who has one question answered at a time and rests after long ones.
 
         So whatever one asks, another waits for no more than what is being answered. Raises ConnectionError
         where nobody waits for the answer any more.
         """
-        async with self.turns.of(caller_of(request)):
+        async with self.turns.of(caller_of(request)) as turn:
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError
-            return await self.asking.ask(question)
+            return await self.asking.ask(turn.timed(question))

@@ -1,4 +1,4 @@
-"""`POST /v1/uploads`: many records at once, all of them or none."""
+"""`POST /v1/uploads`: many records at once; all are checked before one is taken."""
 
 import asyncio
 from collections import Counter
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from math import ceil
 from typing import Final
 
 from aiohttp import web
 from msgspec import Struct, to_builtins
 
 from gateway.api.headers import best_of
-from gateway.api.idempotency import Message, Name
+from gateway.api.idempotency import Message, Name, durably
 from gateway.api.operation import JSON, TEXT, Answer, Operation, header
 from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
@@ -25,6 +26,7 @@ from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.api.views import TakenView, UploadView
+from gateway.engine.partitioner import partition_for
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv
 from gateway.intake.uploads.upload import (
@@ -46,8 +48,6 @@ KINDS: Final[dict[str, Kind]] = {
     "application/x-jsonlines": "jsonl",
 }
 CSV: Final = "text/csv"
-#: How long the next upload waits, at the most, until the records of the one before it are decided.
-DECIDED_S: Final = 10.0
 
 POST_UPLOAD: Final = Operation(
     id="postUpload",
@@ -111,7 +111,7 @@ class _Wrong(Struct, frozen=True):
 
 
 class Uploads:
-    """Reads uploads one after another, in a thread of their own, so that nobody else waits for them."""
+    """Takes uploads one after another: read in a thread, put in pieces with others' records between."""
 
     def __init__(self, services: Services, source: Source, rate: Rate) -> None:
         self._services = services
@@ -121,7 +121,7 @@ class Uploads:
         self._reading = asyncio.Lock()
         self._waiting = 0
         self._of_caller = Slots(self._limits.uploads_of_caller)
-        #: Ends when the records of the last upload have been decided.
+        #: Ends when the records of the piece that was put last have been decided.
         self._deciding: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -162,10 +162,7 @@ class Uploads:
     async def _in_turn(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
     ) -> web.Response:
-        """Read an upload and put it, when what the one before it has put is decided.
-
-        So no more than one is before anybody's single record on the log. Raises Problem.
-        """
+        """Read an upload and put it, when the one before it has been put. Raises Problem."""
         if self._waiting >= self._limits.uploads_waiting:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -176,26 +173,59 @@ class Uploads:
         self._waiting += 1
         try:
             async with self._reading:
-                if self._deciding is not None:
-                    await asyncio.wait([self._deciding])
                 found = await asyncio.to_thread(self._read, request, body, kind, providers)
-                response = await self._put(request, found)
-                if not isinstance(found, _Wrong) and response.status == HTTPStatus.ACCEPTED:
-                    self._deciding = asyncio.create_task(self._decided(found[-1]))
-                return response
+                return await self._put(request, found)
         finally:
             self._waiting -= 1
 
-    async def _decided(self, last: Ready) -> None:
-        """Wait until something has come of an upload's last record, for a time."""
-        provider_id = last.message.provider_id
-        with suppress(TimeoutError), self._services.model.woken_by(last.po_number) as woken:
-            async with asyncio.timeout(DECIDED_S):
-                while not await self._services.asking.ask(
-                    lambda view: view.outcome(last.po_number, provider_id, last.name[1])
-                ):
-                    await woken.wait()
-                    woken.clear()
+    async def _put_in_pieces(self, records: Sequence[tuple[Name, Message]]) -> None:
+        """Put records a piece at a time, each once the one before it is decided.
+
+        So no more than a piece is before anybody's single record. A piece is larger than it need be only
+        where all would take too long otherwise: each costs an append and a commit, which on Kafka are slow.
+        What is put stays: should a later piece fail, the upload is sent again, and the rest is taken then.
+        Raises Problem.
+        """
+        loop = asyncio.get_running_loop()
+        await self._until_decided()
+        begun_s = piece_s = loop.time()
+        size, at = self._limits.upload_piece, 0
+        while at < len(records):
+            piece = records[at : at + size]
+            await durably(self._services.posting, [message.draft for _, message in piece])
+            self._deciding = asyncio.create_task(self._decided(piece))
+            at += size
+            if at < len(records):
+                await self._until_decided()
+                now_s = loop.time()
+                left_s = begun_s + self._limits.put_s - now_s
+                took_s, piece_s = now_s - piece_s, now_s
+                left = len(records) - at
+                size = max(
+                    self._limits.upload_piece, ceil(left * min(took_s / left_s, 1)) if left_s > 0 else left
+                )
+
+    async def _until_decided(self) -> None:
+        if self._deciding is not None:
+            await asyncio.wait([self._deciding])
+
+    async def _decided(self, piece: Sequence[tuple[Name, Message]]) -> None:
+        """Wait until something has come of a piece's last record on each partition, for a time."""
+        partitions = self._services.model.partitions or 1
+        last = {partition_for(str(each.po_number).encode(), partitions): (name, each) for name, each in piece}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.put_s):
+                for (_, message_id), message in last.values():
+                    await self._outcome(str(message.po_number), message.provider_id, message_id)
+
+    async def _outcome(self, po_number: str, provider_id: str, message_id: str) -> None:
+        """Wait for what comes of a record."""
+        with self._services.model.woken_by(po_number) as woken:
+            while not await self._services.asking.ask(
+                lambda view: view.outcome(po_number, provider_id, message_id)
+            ):
+                await woken.wait()
+                woken.clear()
 
     def _read(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
@@ -231,7 +261,7 @@ class Uploads:
         return Ready(uploaded.line, name, record.po_number, message, self._view.keyed(*name, *of) is None)
 
     async def _put(self, request: web.Request, found: list[Ready] | _Wrong) -> web.Response:
-        """Put what is new, all of it or nothing."""
+        """Put what is new, where nothing is wrong with any of it."""
         if isinstance(found, _Wrong):
             if found.not_theirs:
                 none_of_theirs(request, another=found.anothers)
@@ -241,7 +271,7 @@ class Uploads:
         self._rate.take(caller_of(request), len(found), taken=1)  # by the request itself
         messages = {each.name: each.message for each in found}
         ask = partial(self._services.ask, request)
-        if others := await self._services.idempotency.take(messages, ask):
+        if others := await self._services.idempotency.take(messages, ask, self._put_in_pieces):
             wrong = [Mistake(each.line, "message_id", _REUSED) for each in found if each.name in others]
             return _mistaken(request, tuple(wrong[:MOST_MISTAKES]))
         view = UploadView(records=len(found), messages=[_taken(each) for each in found])

@@ -8,10 +8,21 @@ from unicodedata import normalize
 NINO_STEM: Final = r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}"
 
 _BARE: Final = re.compile(rf"{NINO_STEM}[A-D]?")
-#: All disguises in ASCII have this shape, and hardly anything else.
-_LIKELY: Final = re.compile(
-    r"[\W_]*[A-Za-z][\W_]*[A-Za-z](?:[\W_]*[0-9]){6}[\W_]*(?:[A-Da-d][\W_]*)?", re.ASCII
+#: What doesn't count between letters and digits, in ASCII.
+_BLANK: Final = r"[\x00-/:-@\[-`{-\x7f]*"
+#: Such a number in disguise, in ASCII.
+DISGUISED_ASCII: Final = _BLANK.join(
+    (
+        "",
+        rf"(?!(?i:B{_BLANK}G|G{_BLANK}B|K{_BLANK}N|N{_BLANK}[KT]|T{_BLANK}N|Z{_BLANK}Z))",
+        "[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]",
+        "[A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z]",
+        *(6 * ["[0-9]"]),
+        "[A-Da-d]?",
+        "",
+    )
 )
+_DISGUISED_ASCII: Final = re.compile(DISGUISED_ASCII)
 
 
 def is_nino_in_disguise(text: str) -> bool:
@@ -20,8 +31,8 @@ def is_nino_in_disguise(text: str) -> bool:
     Case, blanks, punctuation and marks don't count, nor does in which of Unicode's forms letters and digits
     are written.
     """
-    if text.isascii() and _LIKELY.fullmatch(text) is None:
-        return False
+    if text.isascii():
+        return _DISGUISED_ASCII.fullmatch(text) is not None
     plain = "".join(_plain(each) for each in normalize("NFKD", text) if each.isalnum())
     return _BARE.fullmatch(plain.upper()) is not None
 

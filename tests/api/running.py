@@ -153,8 +153,14 @@ class Sandbox:
     log: EmbeddedLog
     workers: Workers
     stop: asyncio.Event
+    working: asyncio.Task[None]
     session: ClientSession
     port: int
+
+    async def stop_deciding(self) -> None:
+        """Let nothing be decided any more; it is served on."""
+        self.stop.set()
+        await self.working
 
     def client(self, *providers: str, valid_for_s: int = DAY_S) -> Client:
         """Somebody who speaks for these providers; PRV01 where none is named."""
@@ -197,7 +203,7 @@ async def sandbox(
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:
                     await until_ready(session)
-                    yield Sandbox(path, log, workers, stop, session, port)
+                    yield Sandbox(path, log, workers, stop, working, session, port)
             finally:
                 stop.set()
                 await working

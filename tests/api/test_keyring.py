@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.api.callers import sources
 from gateway.api.callers.keyring import ASKED_FOR_APART_S, ASKED_FOR_AT_ONCE, KEPT_S, Keyring
 from gateway.api.callers.keys import LARGEST_SET, MOST_KEYS, read_keys
 from gateway.api.callers.sources import NotFetched, from_file, from_url
@@ -212,11 +211,12 @@ async def test_what_is_no_set_of_keys_changes_nothing(
 
 
 async def test_an_endpoint_that_says_nothing_is_left_after_a_while(
-    api: Served, provider: Endpoint, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    provider: Endpoint, logged: io.StringIO
 ) -> None:
-    monkeypatch.setattr(sources, "TIMEOUT_S", 0.05)
+    keyring = Keyring(from_url(provider.url, timeout_s=0.05), known=read_keys(usual_keys()))
     provider.speaks.clear()
-    assert (await api.bearing(token(OTHER, "other"))).code == "TOKEN_KEY_UNKNOWN"
+    async with served(keyring) as api:
+        assert (await api.bearing(token(OTHER, "other"))).code == "TOKEN_KEY_UNKNOWN"
     (line,) = said(logged, "keys.not_fetched")
     assert line["error"] == "GATEWAY_JWKS_URL can't be reached (TimeoutError); check it"
 
@@ -262,13 +262,10 @@ async def test_a_request_before_the_first_keys_have_come_waits_for_them(provider
         assert provider.asked == 1
 
 
-async def test_an_endpoint_that_nobody_serves_is_tried_again_by_itself(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("gateway.api.callers.keyring.TRIED_AGAIN_AFTER_S", (0.01, 0.01))
+async def test_an_endpoint_that_nobody_serves_is_tried_again_by_itself() -> None:
     async with endpoint() as provider:
         provider.answer = {"status": 503}
-        keyring = Keyring(from_url(provider.url), refreshed_after_s=0.01)
+        keyring = Keyring(from_url(provider.url), refreshed_after_s=0.01, tried_again_after_s=(0.01, 0.01))
         async with served(keyring) as api:
             await provider.was_asked(3)
             provider.answer = None

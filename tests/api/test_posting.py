@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.api import posting
 from gateway.api.posting import Posting
 from gateway.engine.log import Draft, LogError
 from tests.engine.simulated import Ground, SimulatedLog
@@ -26,20 +25,17 @@ class Stuck(SimulatedLog):
         return await super().append(drafts)
 
 
-async def test_nobody_waits_for_long_for_a_log_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_waits_for_long_for_a_log_that_does_not_answer() -> None:
     """What was being put is there when it answers; what only waited for its turn was given up, and is not."""
     log = Stuck(Ground(1))
-    taking = Posting(log)
+    taking = Posting(log, put_s=0.05)
     running = asyncio.create_task(taking.run())
-    monkeypatch.setattr(posting, "PUT_S", 0.05)
     with pytest.raises(LogError, match="has not answered"):
         await taking.put([draft(WP11, b"put")])
     with pytest.raises(LogError, match="has not answered"):
         await taking.put([draft(WP11, b"given up")])
-    monkeypatch.undo()
-    third = asyncio.create_task(taking.put([draft(WP11, b"put, too")]))
     log.go_on.set()
-    await third
+    await taking.put([draft(WP11, b"put, too")])
     assert values(await followed(log, [WP11])) == [b"put", b"put, too"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from gateway.api import rate
 from gateway.api.callers import OPERATE, Caller, Refusals
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
@@ -94,8 +93,8 @@ def test_many_requests_at_once_are_taken_or_refused_as_a_whole(ten: Rate, clock:
     assert taken(ten, provider("A")) == 0
 
 
-def test_there_are_no_more_buckets_than_there_is_room_for(ten: Rate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "MOST_BUCKETS", 3)
+def test_there_are_no_more_buckets_than_there_is_room_for(refused: list[str], clock: Clock) -> None:
+    ten = Rate(10, 20, Refusals(refused.append), most_buckets=3, now_s=clock)
     for name in ("A", "B", "C"):
         assert taken(ten, provider(name)) == 20
     assert taken(ten, provider("A")) == 0

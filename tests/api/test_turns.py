@@ -12,9 +12,11 @@ from aiohttp.test_utils import make_mocked_request
 from gateway.api.callers import Caller
 from gateway.api.idempotency import Idempotency
 from gateway.api.posting import Posting
+from gateway.api.problems import Problem
 from gateway.api.rendering import MOST_SHOWN
 from gateway.api.requests import CALLER
 from gateway.api.services import Services
+from gateway.api.slots import Turns
 from gateway.reading.asking import Asking
 from gateway.reading.model import OwnLog
 from gateway.reading.view import View
@@ -78,6 +80,68 @@ async def test_a_question_that_nobody_waits_for_any_more_is_not_asked(served: Sa
     with pytest.raises(ConnectionError):
         await services.ask(asks("PRV01", gone=True), lambda _: pytest.fail("it was asked"))
     asking.close()
+
+
+async def test_so_many_of_one_caller_wait_and_no_more() -> None:
+    """Also those whose connection has broken meanwhile."""
+    turns, caller, go_on = Turns(most_waiting=3), asks("PRV01")[CALLER], asyncio.Event()
+
+    async def one() -> None:
+        async with turns.of(caller):
+            await go_on.wait()
+
+    under_way = [asyncio.create_task(one()) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as refused:
+        await one()
+    assert refused.value.code == "TOO_MANY_REQUESTS"
+    async with turns.of(asks("PRV02")[CALLER]):
+        pass
+    go_on.set()
+    await asyncio.gather(*under_way)
+    await one()
+
+
+async def test_after_a_long_turn_a_caller_rests_and_others_do_not() -> None:
+    turns, first = Turns(), asks("PRV01")[CALLER]
+    async with turns.of(first) as turn:
+        turn.spent_s = 1_000.0
+
+    async def again() -> None:
+        async with turns.of(first):
+            pass
+
+    waiting = asyncio.create_task(again())
+    for _ in range(10):
+        async with turns.of(asks("PRV02")[CALLER]):
+            await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_a_rest_ends_and_short_turns_need_none() -> None:
+    turns, caller = Turns(rest=2.0), asks("PRV01")[CALLER]
+    async with asyncio.timeout(PATIENCE_S):
+        for spent_s in (0.0, 0.001, 0.005, 0.0):
+            async with turns.of(caller) as turn:
+                turn.spent_s = spent_s
+
+
+async def test_what_a_turn_takes_of_a_processor_is_noted_and_not_what_it_waits() -> None:
+    async with Turns().of(asks("PRV01")[CALLER]) as turn:
+
+        def long(count: int) -> int:
+            return sum(range(count))
+
+        assert turn.timed(long)(1_000_000) == 499_999_500_000
+        took_s = turn.spent_s
+        assert took_s > 0
+        turn.timed(threading.Event().wait)(took_s)
+        assert turn.spent_s < 2 * took_s
+        before_s = turn.spent_s
+        with pytest.raises(TypeError):
+            turn.timed(long)("none")  # type: ignore[arg-type]
+        assert turn.spent_s > before_s
 
 
 async def paged(client: Client, path: str, name: str, limit: int = 7) -> list[Json]:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,37 @@ async def test_uploads_of_one_caller_that_come_slowly_are_limited_and_keep_nobod
     async with asyncio.timeout(PATIENCE_S):
         while (await upload(provider, json_lines(objection(1)))).status == 429:
             pass
+
+
+async def test_others_records_come_between_those_of_an_upload(tmp_path: Path) -> None:
+    """No more than a piece of it is before any of them."""
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(upload_piece=4)) as served:
+        provider, other = served.client(), served.client("PRV02")
+        await provider.new_referral("OF-PRV02", provider_id="PRV02")
+        before = len(await served.records(TOPIC))
+        uploading = asyncio.create_task(upload(provider, json_lines(*map(objection, range(200)))))
+        others = 0
+        while not uploading.done():
+            value = {"type": "GroupObjection", "raised_at": NOW}
+            assert (await other.record("OF-PRV02", f"o{others}", value)).status in {200, 422}
+            others += 1
+        assert (await uploading).status == 202
+        put = [record.key == b"OF-PRV02" for record in (await served.records(TOPIC))[before:]]
+        assert (put.count(False), put.count(True)) == (200, others)
+        pieces = [len([*run]) for of_other, run in groupby(put[put.index(True) :]) if not of_other]
+        # An upload that was waiting for its turn goes on while the other's outcome is on its way back.
+        assert len(pieces) > 5, put
+
+
+async def test_an_upload_is_put_whole_where_nothing_is_decided(tmp_path: Path) -> None:
+    """Its pieces wait for decisions for a time only."""
+    async with sandbox(tmp_path / "gateway.db", limits=Limits(upload_piece=4, put_s=0.05)) as served:
+        provider = served.client()
+        before = len(await served.records(TOPIC))
+        await served.stop_deciding()
+        answer = await upload(provider, json_lines(*map(objection, range(50))))
+        assert (answer.status, answer.json["records"]) == (202, 50)
+        assert len(await served.records(TOPIC)) == before + 50
 
 
 async def test_a_record_that_comes_while_an_upload_with_it_is_read_is_taken_once(

@@ -27,7 +27,7 @@ def batch(*records: tuple[bytes | None, bytes | None, Headers]) -> bytes:
         producer_id=-1,
         producer_epoch=-1,
         base_sequence=-1,
-        batch_size=16 * 1024 * 1024,
+        batch_size=64 * 1024 * 1024,
     )
     for offset, (key, value, headers) in enumerate(records):
         builder.append(offset, 1_000, key, value, [*headers])

@@ -4,16 +4,19 @@ import asyncio
 import gzip
 import random
 import struct
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 
 import cramjam
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition, codec
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from confluent_kafka import Producer
 
 from gateway.backends.kafka.batches import Batches, ParsedRecord
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.unpacking import LARGEST, TooMuch, unpacks
 from gateway.engine.log import Draft, Record
 from gateway.rules.messages import TOPIC_OF, Message
 from schemas.codec import encode
@@ -83,6 +86,32 @@ async def test_a_batch_that_can_not_be_decompressed_is_one_dead_letter_with_its_
     assert letter.detail.startswith("The records 2 to 3 can't be read: they can't be decompressed (")
     assert letter.value is not None
     assert letter.value[61:] == spoiled[61:]
+
+
+BOMBS: dict[int, Callable[[bytes], bytes]] = {
+    1: gzip.compress,
+    2: codec.snappy_encode,
+    3: codec.lz4_encode,
+    4: codec.zstd_encode,
+}
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4])  # by snappy it would be larger than brokers take
+async def test_a_batch_that_would_unpack_to_more_than_fits_memory_is_one_dead_letter(
+    kind: int, log: KafkaLog, bootstrap: str
+) -> None:
+    """It is small enough for the broker, which unpacks it bit by bit."""
+    plain = batch((b"PO2", bytes(LARGEST), ()))
+    bomb = compressed(plain, kind, BOMBS[kind](records_of(plain)))
+    await log.append([draft(referral("PO1", "r1"))])
+    await send(bootstrap, log.brokers.named(REFERRALS), 0, bomb)
+    await log.append([draft(referral("PO4", "r4"))])
+    async with deciding(log):
+        assert await outcomes(log, 2) == ["r1", "r4"]
+        (letter,) = await letters(log, 1)
+    assert letter.detail == "The records 2 to 2 can't be read: unpacked they are larger than 32 MiB."
+    assert letter.value is not None
+    assert letter.value[61:] == bomb[61:]
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
@@ -166,6 +195,50 @@ async def test_a_record_dated_out_of_all_time_is_a_dead_letter_and_does_not_move
 def _around(plain: bytes) -> tuple[bytes, bytes]:
     """A batch before and behind its timestamps."""
     return plain[:27], plain[43:]
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_batch_is_unpacked_to_its_limit_and_no_further(kind: int) -> None:
+    """As aiokafka does it where it is not larger, in several blocks or members too."""
+    name = ["gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode"][kind - 1]
+    unpack, data = unpacks(100_000)[name], random.Random(kind).randbytes(100) * 1_000
+    assert unpack(BOMBS[kind](data)) == data == getattr(codec, name)(BOMBS[kind](data))
+    with pytest.raises(TooMuch):
+        unpack(BOMBS[kind](data + b"1"))
+    with pytest.raises(TooMuch):
+        unpack(BOMBS[kind](bytes(10_000_000)))
+    for cut in (BOMBS[kind](data)[:-1], BOMBS[kind](data)[:20] + b"more"):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each library has its own
+            unpack(cut)
+    if kind == 1:
+        assert unpack(gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"
+
+
+def test_of_millions_of_records_in_a_batch_those_are_parsed_that_are_taken() -> None:
+    many = 100_000
+    whole = batch(*((None, b"", ()) for _ in range(many)))
+    one = iter(Batches(checked(whole)).next_batch())
+    tracemalloc.start()
+    assert [next(one).offset for _ in range(10)] == [*range(10)]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * len(whole)
+
+
+def test_a_batch_of_long_ago_that_can_not_be_read_is_one_record_with_its_bytes() -> None:
+    builder = LegacyRecordBatchBuilder(magic=1, compression_type=1, batch_size=1_000)
+    builder.append(0, 1_000, b"PO1", b"one")
+    builder.append(1, 1_000, b"PO2", b"two")
+    good = bytes(builder.build())
+    assert [record.value for record in Batches(good).next_batch()] == [b"one", b"two"]
+    spoiled = good[:-8] + b"12345678"
+    batches = Batches(spoiled)
+    one = batches.next_batch()
+    (record,) = one
+    assert record.value == spoiled
+    assert record.unreadable.startswith("The records up to 0 can't be read: they can't be decompressed (")
+    assert one.next_offset == record.offset + 1
+    assert not batches.has_next()
 
 
 CODECS: dict[int, Callable[[bytes], bytes]] = {

@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.rules.messages import RECORD_NAMED
+from gateway.rules.nino import is_nino_in_disguise
 from schemas.catalogue import SCHEMAS
 from schemas.codec import Unreadable, decode, encode
 from schemas.json import InvalidJson, parse, parse_text, render, to_json
-from schemas.limits import wrong_with_id
+from schemas.limits import is_plain_id, wrong_with_id
 from tests.schemas.examples import EXAMPLES, PARTICIPANT, REFERRAL, SESSION_BOOKED, WP11
 
 #: What a Participant and the annotation have is short, and so are a session's name and place.
@@ -163,3 +164,18 @@ def test_marks_and_backslashes_within_a_text_are_no_second_field(name: str) -> N
     for field in record.__struct_fields__:
         if field in LONGEST:
             assert taken(replace(record, **{field: 'say "a":1,"a":2 \\ and "\\u0022'}))
+
+
+@given(st.text("ABDEGKNOTZabdgkntz0149 -_.'\0~", max_size=14) | st.text(st.characters(max_codepoint=127)))
+def test_the_quick_look_at_an_id_of_ascii_finds_what_the_thorough_one_finds(text: str) -> None:
+    """A character of no other alphabet than a blank's lets the whole text be gone through."""
+    assert is_nino_in_disguise(text) == is_nino_in_disguise(f"{text}\u00a0")
+    is_printed = all(" " <= each <= "~" for each in text)
+    assert bool(is_plain_id(text)) == (is_printed and wrong_with_id(text) is None)
+
+
+@given(st.from_regex(r"[A-Za-z]{2}[0-9]{6}[A-Ea-e]?", fullmatch=True), st.text(" -._/:@[`{~", max_size=3))
+def test_the_quick_look_knows_each_number_and_what_only_looks_like_one(number: str, between: str) -> None:
+    text = between.join(["", *number, ""])
+    assert is_nino_in_disguise(text) == is_nino_in_disguise(f"{text}\u00a0")
+    assert bool(is_plain_id(text)) == (wrong_with_id(text) is None)

@@ -26,7 +26,8 @@ KEPT_S: Final = 6 * 3600.0
 class Keyring:
     """Fetches the keys for as long as the block lasts; outside of one only where `newest` asks for it.
 
-    known: what there is already. now_s: a clock that doesn't go back, in seconds.
+    known: what there is already. tried_again_after_s: how soon a fetch that failed is tried again, and how
+    late at the most. now_s: a clock that doesn't go back, in seconds.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class Keyring:
         *,
         known: Keys | None = None,
         refreshed_after_s: float = REFRESHED_AFTER_S,
+        tried_again_after_s: tuple[float, float] = TRIED_AGAIN_AFTER_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch = fetch
         self._refreshed_after_s = refreshed_after_s
+        self._tried_again_after_s = tried_again_after_s
         self._now_s = now_s
         self._keys = known
         self._fetched_at = now_s()
@@ -94,7 +97,7 @@ class Keyring:
             if self._under_way is None:
                 self._under_way = self._begin()
             await asyncio.wait([self._under_way])
-            shortest, longest = TRIED_AGAIN_AFTER_S
+            shortest, longest = self._tried_again_after_s
             again_s = min(longest, shortest * 2**self._failures / 2, self._refreshed_after_s)
             await asyncio.sleep(again_s if self._failures else self._refreshed_after_s)
 

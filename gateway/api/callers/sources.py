@@ -24,7 +24,7 @@ class NotFetched(Exception):
     """The keys can't be fetched; the message says why, and what to do."""
 
 
-def from_url(url: str) -> Source:
+def from_url(url: str, *, timeout_s: float = TIMEOUT_S) -> Source:
     """What an address answers. It raises NotFetched."""
 
     async def fetch() -> bytes:
@@ -32,7 +32,7 @@ def from_url(url: str) -> Source:
             async with (
                 # A compressed answer could be of any size when it is unpacked.
                 aiohttp.ClientSession(
-                    timeout=aiohttp.ClientTimeout(total=TIMEOUT_S), auto_decompress=False
+                    timeout=aiohttp.ClientTimeout(total=timeout_s), auto_decompress=False
                 ) as session,
                 # A redirection would let whoever can set one say who may call.
                 session.get(

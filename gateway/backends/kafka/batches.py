@@ -1,6 +1,6 @@
 """The batches of a fetch, parsed so that nothing in them stops the reader; what can't be read is marked.
 
-Read by aiokafka where it can; else record by record, so that one that can't be read takes no other with it.
+Where aiokafka raised, it is read here, record by record: one that can't be read takes no other with it.
 Source: Kafka's documentation, "Message format" (record batch and record, magic 2).
 """
 
@@ -8,12 +8,12 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Self
 
-from aiokafka import codec
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record._protocols import LegacyRecordBatchProtocol
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
+
+from gateway.backends.kafka.unpacking import TooMuch, unpacks
 
 #: Offset, length, leader's epoch, magic; CRC, attributes, last offset's delta, first and largest timestamp;
 #: producer's id, epoch and sequence; how many records.
@@ -25,7 +25,7 @@ _CODEC: Final = 0x07
 _STAMPED_BY_LOG: Final = 0x08
 _TRANSACTIONAL: Final = 0x10
 _CONTROL: Final = 0x20
-_DECODE: Final = {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
+_UNPACK: Final = dict(enumerate(unpacks().values(), 1))
 
 
 class ParsedRecord(NamedTuple):
@@ -53,17 +53,45 @@ class Batches:
         """Whether another whole batch is there; brokers may cut off the last one."""
         return len(self._data) >= self._at + _OVERHEAD and len(self._data) >= self._end()
 
-    def next_batch(self) -> "RecordBatch | LegacyRecordBatchProtocol":
+    def next_batch(self) -> "RecordBatch | LegacyBatch":
         """The next one. Raises CorruptRecordException where its length can't be."""
         data = self._data[self._at : self._end()]
         if len(data) <= _MAGIC_AT:
             raise CorruptRecordException
         self._at += len(data)
-        return LegacyRecordBatch(data, data[_MAGIC_AT]) if data[_MAGIC_AT] < 2 else RecordBatch(data)
+        return LegacyBatch(data) if data[_MAGIC_AT] < 2 else RecordBatch(data)
 
     def _end(self) -> int:
         (length,) = struct.unpack_from(">i", self._data, self._at + 8)
         return self._at + _OVERHEAD + int(length)
+
+
+class LegacyBatch:
+    """One batch as before Kafka 0.11, in the manner of aiokafka's LegacyRecordBatch."""
+
+    is_control_batch: Final = False
+    is_transactional: Final = False
+    producer_id: Final = None
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.base_offset, *_ = struct.unpack_from(">q", data)
+        self.next_offset = self.base_offset + 1
+        self._records: Iterator[Any] | None = None
+
+    def __iter__(self) -> Self:
+        self._records = self._parsed()
+        return self
+
+    def __next__(self) -> Any:  # noqa: ANN401 - aiokafka's record, or one of ours
+        return next(self._records or iter(self))
+
+    def _parsed(self) -> Iterator[Any]:
+        try:
+            yield from [*LegacyRecordBatch(self._data, self._data[_MAGIC_AT])]
+        except Exception as error:  # noqa: BLE001 - these bytes made it, whatever it is
+            why = f"The records up to {self.base_offset} can't be read: {_cause(error)}."
+            yield ParsedRecord(self.base_offset, 0, None, self._data, [], why)
 
 
 class RecordBatch:
@@ -80,45 +108,37 @@ class RecordBatch:
         self._records: Iterator[Any] | None = None
 
     def __iter__(self) -> Self:
-        self._records = iter(self._parsed())
+        self._records = self._parsed()
         return self
 
     def __next__(self) -> Any:  # noqa: ANN401 - aiokafka's record, or one of ours
         return next(self._records or iter(self))
 
-    def _parsed(self) -> list[Any]:
-        batch = DefaultRecordBatch(self._data)
-        if not batch.validate_crc():
-            return [self._rest(self.base_offset, self._data, "their checksum is wrong")]
-        try:
-            return list(batch)
-        except Exception as error:  # noqa: BLE001 - of one record, of decompressing, of whatever it is
-            return self._one_by_one(error)
-
-    def _one_by_one(self, error: Exception) -> list[ParsedRecord]:
-        """The records that can be read, and of each other what can."""
+    def _parsed(self) -> Iterator[ParsedRecord]:
+        """The records that can be read, and of each other what can, as they are taken: some have millions."""
+        if not DefaultRecordBatch(self._data).validate_crc():
+            yield self._rest(self.base_offset, self._data, "their checksum is wrong")
+            return
         packed = self._data[_HEADER.size :]
         compressed = self._attributes & _CODEC
         try:
-            data = bytearray(_DECODE[compressed](packed) if compressed else packed)
-        except Exception as why:  # noqa: BLE001 - these bytes made it, whatever it is
-            said = f"they can't be decompressed ({type(why).__name__})"
-            return [self._rest(self.base_offset, self._data, said)]
-        records: list[ParsedRecord] = []
+            data = bytearray(_UNPACK[compressed](packed) if compressed else packed)
+        except Exception as error:  # noqa: BLE001 - these bytes made it, whatever it is
+            yield self._rest(self.base_offset, self._data, _cause(error))
+            return
         at, following = 0, self.base_offset
-        while len(records) < self._count:
+        for _ in range(self._count):
             try:
                 length, begin = decode_varint(data, at)
                 end = begin + length
                 if not begin < end <= len(data):
                     raise ValueError(length)
             except (ValueError, IndexError):
-                said = f"they are not where they should be ({type(error).__name__})"
-                records.append(self._rest(following, bytes(data[at:]), said))
-                break
-            records.append(self._record(data[begin:end], following))
-            at, following = end, records[-1].offset + 1
-        return records
+                yield self._rest(following, bytes(data[at:]), "they are not where they should be")
+                return
+            record = self._record(data[begin:end], following)
+            yield record
+            at, following = end, record.offset + 1
 
     def _record(self, data: bytearray, following: int) -> ParsedRecord:
         offset, at = following, self._largest_at
@@ -156,6 +176,12 @@ class RecordBatch:
         return ParsedRecord(
             last, self._largest_at, None, data, [], f"The records {following} to {last} can't be read: {why}."
         )
+
+
+def _cause(error: Exception) -> str:
+    return (
+        str(error) if isinstance(error, TooMuch) else f"they can't be decompressed ({type(error).__name__})"
+    )
 
 
 def _bytes(data: bytearray, at: int) -> tuple[bytes | None, int]:

@@ -23,6 +23,7 @@ from gateway.backends.kafka.topics import (
     administering,
     found,
 )
+from gateway.backends.kafka.unpacking import bound
 from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, Draft, LogBusy, LogError
 from gateway.engine.partitioner import partition_for
 
@@ -188,6 +189,7 @@ class Brokers:
         return Reader(consumer, self.prefix, fetch)
 
     async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
+        bound()
         consumer = AIOKafkaConsumer(
             **self.connection.arguments(),
             isolation_level=isolation,
