@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from gateway.rules.events import OUTBOUND, Event
+from gateway.rules.events import Event
 from gateway.rules.messages import INBOUND
 from gateway.system.errors import UserError
 
@@ -95,8 +95,6 @@ class Draft(Struct, frozen=True, gc=False):
     columns: "Columns" = NO_COLUMNS
 
 
-_TOPIC_OF: Final = {event: topic for topic, event in OUTBOUND.items()}
-
 #: What makes the record of an event that was caused by a message with that trace context.
 Drafting = Callable[[Event, str | None], Draft]
 #: What goes out of a step: a record, or an event of which one is to be made.
@@ -167,11 +165,6 @@ class Commit(Struct, frozen=True, gc=False):
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
         return drafted(self.outputs, self.draft)
-
-
-def topic_of(output: Output) -> str:
-    """The topic that an output goes to."""
-    return output.topic if isinstance(output, Draft) else _TOPIC_OF[type(output[0])]
 
 
 def drafted(outputs: Iterable[Output], draft: Drafting | None) -> list[Draft]:
