@@ -138,6 +138,12 @@ RECORDS_LOST: Final = MetricOf(
     ("partition",),
     "1 where undecided records are lost, and nothing is decided until that is accepted, else 0.",
 )
+PAUSED: Final = MetricOf(
+    "gateway_partition_paused_timestamp_seconds",
+    "gauge",
+    ("partition",),
+    "Since when an operator has paused it, in seconds since 1970; 0: it is not paused.",
+)
 LAG_RECORDS: Final = MetricOf(
     "gateway_partition_lag_records",
     "gauge",
@@ -254,6 +260,7 @@ METRICS: Final = (
     OWNED,
     READY,
     RECORDS_LOST,
+    PAUSED,
     LAG_RECORDS,
     LAG_SECONDS,
     PURCHASE_ORDERS,
@@ -502,6 +509,7 @@ class PartitionGauges(Collector):
         yield GaugeMetricFamily(OWNED.name, OWNED.meaning, sum(each.trouble is None for each in found))
         yield _gauge(READY, found, lambda each: each.trouble is None)
         yield _gauge(RECORDS_LOST, found, lambda each: each.lost)
+        yield _gauge(PAUSED, found, lambda each: each.paused.at / 1_000 if each.paused else 0)
         yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
         yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)

@@ -177,6 +177,13 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "Somebody accepted that records are lost: those of the topic from the offset up to which it was "
         "decided to the one where it goes on.",
     ),
+    "partition.paused": LogEvent(
+        "warning",
+        ("partition", "reason", "by", "since"),
+        "Somebody paused the partition with `gateway partitions pause`, so nothing is decided on it until "
+        "`gateway partitions resume`. Logged by each process, and again after its start.",
+    ),
+    "partition.resumed": LogEvent("warning", ("partition",), "The partition is paused no more."),
     "gateway.summary": LogEvent(
         "info",
         ("decided", "refused", "dead_letters", "lag", "oldest_s"),
