@@ -364,6 +364,13 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("topic", "offset"),
         "A record was written by a later version, so it is not shown; upgrade the gateway.",
     ),
+    "traces.not_sent": LogEvent(
+        "warning",
+        ("spans",),
+        "The collector of traces at GATEWAY_OTLP_ENDPOINT did not take so many spans, which are lost. Logged "
+        "once, until it takes them again. No decision waits for it.",
+    ),
+    "traces.sent_again": LogEvent("info", (), "The collector takes traces again."),
     "log.dropped": LogEvent(
         "warning",
         ("lines",),
