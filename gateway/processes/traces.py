@@ -44,6 +44,8 @@ PATH: Final = "/v1/traces"
 #: How many spans wait for the collector at the most; what comes on top of them is dropped.
 MOST_WAITING: Final = 8_192
 AT_ONCE: Final = 512
+#: How many spans an event has at the most.
+MOST_OF_ONE: Final = 2
 #: How long the collector may take for one request, and for what waits at the end of the process.
 SEND_S: Final = 5.0
 LAST_S: Final = 2.0
@@ -65,13 +67,23 @@ class Place(Struct, frozen=True):
 class Traces(Observer):
     """Makes spans of what a step has decided.
 
-    now: the wall clock (UTC milliseconds), where that is the log's.
+    now: the wall clock (UTC milliseconds), where that is the log's. room: how many more spans may wait, of the
+    number made so far; those that would be dropped are not made, as that takes longer than to decide.
     """
 
-    def __init__(self, provider: TracerProvider, ids: "GivenIds", now: Callable[[], int] | None) -> None:
+    def __init__(
+        self,
+        provider: TracerProvider,
+        ids: "GivenIds",
+        now: Callable[[], int] | None,
+        room: Callable[[int], int],
+    ) -> None:
         self._tracer = provider.get_tracer(SERVICE, gateway_version())
         self._ids = ids
         self._now = now
+        self._room = room
+        self._made = 0
+        self._dropping = False
 
     def committed(self, decided: Decided, seconds: float) -> None:
         """Make its spans, from when each thing was decided, or arrived, until now, and let them be sent."""
@@ -81,12 +93,20 @@ class Traces(Observer):
             lines.add(event, cause)
             causes[event.event_id] = event.decided_at, cause
         now = None if self._now is None else self._now()
+        dropped = 0
         for _, line in lines.take(rest=True):
+            if self._room(self._made) < MOST_OF_ONE:
+                dropped += 1
+                continue
             event_id = line["letter"] if "letter" in line else line["event_id"]
             decided_at, cause = causes[event_id]
             ended_at = decided_at if now is None else max(now, decided_at)
             for place in _places(line["event"], event_id, line.get("po_number"), cause):
                 self._span(place, line, decided_at * 1_000_000, ended_at * 1_000_000)
+                self._made += 1
+        if dropped and not self._dropping:
+            structlog.get_logger("gateway").warning("traces.dropped", events=dropped)
+        self._dropping = dropped > 0
 
     def _span(self, place: Place, line: Mapping[str, Any], began_ns: int, ended_ns: int) -> None:
         self._ids.given = place.span
@@ -147,9 +167,12 @@ class Exporter(OTLPSpanExporter):
     """Sends spans, and logs when the collector stops taking them, and when it does again."""
 
     _failing = False
+    #: How many were taken from those that wait.
+    taken = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """See SpanExporter."""
+        self.taken += len(spans)
         result = super().export(spans)
         failed = result is not SpanExportResult.SUCCESS
         if failed and not self._failing:
@@ -182,7 +205,7 @@ async def traced(
         BatchSpanProcessor(exporter, max_queue_size=most_waiting, max_export_batch_size=at_once)
     )
     try:
-        yield Traces(provider, ids, now)
+        yield Traces(provider, ids, now, lambda made: most_waiting - (made - exporter.taken))
     finally:
         # Not waited for without end: a collector that hangs must not keep the process from ending.
         ending = threading.Thread(target=provider.shutdown, daemon=True)

@@ -370,6 +370,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "The collector of traces at GATEWAY_OTLP_ENDPOINT did not take so many spans, which are lost. Logged "
         "once, until it takes them again. No decision waits for it.",
     ),
+    "traces.dropped": LogEvent(
+        "warning",
+        ("events",),
+        "Too many spans wait for the collector, so `events` of a step have none. Logged once, until there is "
+        "room again.",
+    ),
     "traces.sent_again": LogEvent("info", (), "The collector takes traces again."),
     "log.dropped": LogEvent(
         "warning",
