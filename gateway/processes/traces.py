@@ -67,8 +67,8 @@ class Place(Struct, frozen=True):
 class Traces(Observer):
     """Makes spans of what a step has decided.
 
-    now: the wall clock (UTC milliseconds), where that is the log's. room: how many more spans may wait, of the
-    number made so far; those that would be dropped are not made, as that takes longer than to decide.
+    now: the wall clock (UTC milliseconds), where that is the log's. room: how many more spans may wait, by
+    how many were made. Those that would be dropped are not made: that would take longer than to decide.
     """
 
     def __init__(
