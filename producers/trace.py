@@ -67,5 +67,18 @@ def child_of(trace: str, event_id: str) -> str:
 
     The span id comes from the event's id, so that deciding again gives the same bytes.
     """
-    span = blake2b(event_id.encode(), digest_size=8).hexdigest()
-    return f"{trace[:36]}{span}{trace[52:]}"
+    return f"{trace[:36]}{span_id_of(event_id):016x}{trace[52:]}"
+
+
+def span_id_of(event_id: str) -> int:
+    """The id of an event's span."""
+    return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest())
+
+
+def trace_ids_of_order(po_number: str) -> tuple[int, int]:
+    """The id of the trace that is a referral's own, and of the span that it begins with.
+
+    They come from the purchase order's number, so that all processes agree on them.
+    """
+    digest = blake2b(po_number.encode(), digest_size=24).digest()
+    return int.from_bytes(digest[:16]), int.from_bytes(digest[16:])

@@ -16,6 +16,7 @@ from gateway.api.partitions import partitions
 from gateway.api.surroundings import Surroundings
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
 from gateway.engine.clock_watch import ClockWatch
+from gateway.engine.log import said
 from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
 
@@ -77,9 +78,10 @@ def routes(
         return web.Response(text="alive\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        """200 where all that is assigned is being decided, else 503 with the reasons."""
+        """200 where all that is assigned and not paused is being decided, else 503 with the reasons."""
         found = partitions(workers, now)
-        reasons = [f"partition {each.number}: {each.trouble}" for each in found if each.trouble]
+        reasons = [f"partition {each.number}: {each.fault}" for each in found if each.fault]
+        paused = [f"partition {e.number}: {said(e.number, e.paused)}" for e in found if e.paused]
         if (
             clock is not None
             and (why := clock.look()) is not None
@@ -102,12 +104,13 @@ def routes(
         body = ReadinessView(
             ready=not reasons,
             reasons=reasons,
-            warnings=around.warnings(),
+            warnings=[*paused, *around.warnings()],
             projection=projection,
             partitions={
                 str(each.number): PartitionView(
                     owned=each.undecided is not None,
                     lost=each.lost,
+                    paused=each.paused is not None,
                     trouble=each.trouble,
                     lag_records=each.undecided,
                     lag_s=each.behind_s,

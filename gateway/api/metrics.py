@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import product
+from operator import attrgetter
 from typing import Final, Literal, get_args, get_origin, get_type_hints
 
 from aiohttp import web
@@ -31,14 +32,14 @@ from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
 from gateway.api.surroundings import Surroundings
 from gateway.engine.clock_watch import ClockWatch
-from gateway.engine.log import Draft, Output, topic_of
+from gateway.engine.log import Draft
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
 from gateway.engine.workers import Workers
 from gateway.reading.model import ReadModel
-from gateway.rules.events import OUTBOUND, DeadLetter, Outcome, OutcomeStatus
+from gateway.rules.events import OUTBOUND, DeadLetter, Event, Outcome, OutcomeStatus
 from gateway.rules.messages import INBOUND
-from producers import dead_letters
+from producers import dead_letters, outcomes
 from schemas.codec import decode
 
 _LETTER: Final = frozenset({DeadLetter.__name__})
@@ -136,6 +137,12 @@ RECORDS_LOST: Final = MetricOf(
     "gauge",
     ("partition",),
     "1 where undecided records are lost, and nothing is decided until that is accepted, else 0.",
+)
+PAUSED: Final = MetricOf(
+    "gateway_partition_paused_timestamp_seconds",
+    "gauge",
+    ("partition",),
+    "Since when an operator has paused it, in seconds since 1970; 0: it is not paused.",
 )
 LAG_RECORDS: Final = MetricOf(
     "gateway_partition_lag_records",
@@ -253,6 +260,7 @@ METRICS: Final = (
     OWNED,
     READY,
     RECORDS_LOST,
+    PAUSED,
     LAG_RECORDS,
     LAG_SECONDS,
     PURCHASE_ORDERS,
@@ -301,6 +309,25 @@ def _shown(name: str, value: str | bool) -> str:
 #: By outbound record the field that says what kind it is: the first that has one of some fixed values, or is
 #: a yes or a no, and is not the status; None: it has none.
 _KIND_FIELD: Final = {record: _kind_field(record) for record in OUTBOUND.values() if record is not Outcome}
+_TOPIC_OF: Final = {record: topic for topic, record in OUTBOUND.items()}
+
+
+#: By outbound record the fields that an event is counted by: its kind, its status, both, or none.
+_FIELDS: Final = {
+    record: [name for name in (kind, "status") if name is not None and _values(record, name) != [""]]
+    for record, kind in _KIND_FIELD.items()
+}
+#: By outbound record what gives an event's values of `_FIELDS`: of one field the value, of two a pair.
+_COUNTED: Final[dict[type, Callable[[Event], object]]] = {
+    record: attrgetter(*fields) if fields else lambda _: None for record, fields in _FIELDS.items()
+}
+
+
+def _labels(record: type, values: object) -> tuple[str, str]:
+    """What `_COUNTED` gave of an event, as the labels `kind` and `status`."""
+    found = dict(zip(_FIELDS[record], values if isinstance(values, tuple) else (values,), strict=False))
+    kind = _KIND_FIELD[record]
+    return "" if kind is None else _shown(kind, found[kind]), found.get("status", "")
 
 
 class Metrics(Observer):
@@ -405,28 +432,38 @@ class Metrics(Observer):
         self._restore.observe(seconds)
 
     def committed(self, decided: Decided, seconds: float) -> None:
-        """Count what a step has decided, and what goes out with it."""
+        """Count what a step has decided, and what goes out with it: one pass, and a lock for each series."""
         self._commit.observe(seconds)
         self._decisions.inc(decided.decisions)
         self._last_decision.set_to_current_time()
-        outputs = decided.commit.outputs
-        for topic, count in Tally(map(topic_of, outputs)).items():
-            self._records_out.labels(topic).inc(count)
-        for came, count in Tally(_outcomes(outputs)).items():
-            self._messages.labels(*came).inc(count)
-        for went, count in Tally(_kinds(outputs)).items():
-            self._events.labels(*went).inc(count)
-        if self._now is not None:
-            now = self._now()
-            for output in outputs:
-                if isinstance(output, tuple) and isinstance(outcome := output[0], Outcome):
-                    if outcome.status == "HELD":
-                        continue  # that is none yet
+        now = None if self._now is None else self._now()
+        put: list[str] = []
+        came: list[tuple[str, str, str | None]] = []
+        went: list[tuple[type[Event], object]] = []
+        for output in decided.commit.outputs:
+            if isinstance(output, Draft):
+                put.append(output.topic)
+                if output.topic == dead_letters.TOPIC:
+                    self._dead_letters.labels(_code(output)).inc()
+                continue
+            event = output[0]
+            if isinstance(event, Outcome):
+                came.append((event.topic, event.status, event.code))
+                if now is not None and event.status != "HELD":  # that is none yet
                     # It is decided as of when the message arrived.
-                    self._outcome_of[outcome.topic].observe(max(now - outcome.decided_at, 0) / 1_000)
-        for output in outputs:
-            if isinstance(output, Draft) and output.topic == dead_letters.TOPIC:
-                self._dead_letters.labels(_code(output)).inc()
+                    self._outcome_of[event.topic].observe(max(now - event.decided_at, 0) / 1_000)
+            else:
+                went.append((type(event), _COUNTED[type(event)](event)))
+        # To count a list takes less time than to count one by one.
+        records_out = Tally(put)
+        for (topic, status, code), count in Tally(came).items():
+            self._messages.labels(topic, status, code or "").inc(count)
+            records_out[outcomes.TOPIC] += count
+        for (record, values), count in Tally(went).items():
+            self._events.labels(record.__name__, *_labels(record, values)).inc(count)
+            records_out[_TOPIC_OF[record]] += count
+        for topic, count in records_out.items():
+            self._records_out.labels(topic).inc(count)
 
     def dropped(self) -> None:
         """Count it."""
@@ -435,25 +472,6 @@ class Metrics(Observer):
     def lost(self) -> None:
         """Count it."""
         self._lost.inc()
-
-
-def _outcomes(outputs: Iterable[Output]) -> Iterator[tuple[str, str, str]]:
-    """What came of messages: the inbound topic, the outcome's status, and the code of a refusal."""
-    for output in outputs:
-        if isinstance(output, tuple) and isinstance(output[0], Outcome):
-            yield output[0].topic, output[0].status, output[0].code or ""
-
-
-def _kinds(outputs: Iterable[Output]) -> Iterator[tuple[str, str, str]]:
-    """The other events: the record, its kind, and its status."""
-    for output in outputs:
-        if isinstance(output, tuple) and (record := type(output[0])) in _KIND_FIELD:
-            kind, event = _KIND_FIELD[record], output[0]
-            yield (
-                record.__name__,
-                "" if kind is None else _shown(kind, getattr(event, kind)),
-                getattr(event, "status", ""),
-            )
 
 
 def _code(letter: Draft) -> str:
@@ -491,6 +509,7 @@ class PartitionGauges(Collector):
         yield GaugeMetricFamily(OWNED.name, OWNED.meaning, sum(each.trouble is None for each in found))
         yield _gauge(READY, found, lambda each: each.trouble is None)
         yield _gauge(RECORDS_LOST, found, lambda each: each.lost)
+        yield _gauge(PAUSED, found, lambda each: each.paused.at / 1_000 if each.paused else 0)
         yield _gauge(LAG_RECORDS, found, lambda each: each.undecided)
         yield _gauge(LAG_SECONDS, found, lambda each: each.behind_s)
         yield _gauge(PURCHASE_ORDERS, found, lambda each: each.purchase_orders)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.engine.pausing import Pause
 from gateway.engine.workers import Workers
 
 
@@ -15,7 +16,8 @@ class Partition:
     there. purchase_orders: how many are kept. held: how many messages wait for their referral. next_due_at:
     when something falls due next, UTC milliseconds. overdue: how many deadlines are due and not decided. All
     but the first two are None where the partition is not owned; behind_s, next_due_at and overdue also where
-    time is not the wall clock's. lost: undecided records are lost, which nobody has accepted yet.
+    time is not the wall clock's. lost: undecided records are lost, which nobody has accepted yet. paused:
+    since when and why nothing is decided on it on purpose; None: it is not paused.
     """
 
     number: int
@@ -27,6 +29,12 @@ class Partition:
     next_due_at: int | None
     overdue: int | None
     lost: bool = False
+    paused: Pause | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing is decided on it, where nobody wants that; None: it is, or it is paused."""
+        return None if self.paused else self.trouble
 
 
 def partitions(workers: Workers, now: Callable[[], int] | None) -> list[Partition]:
@@ -37,8 +45,9 @@ def partitions(workers: Workers, now: Callable[[], int] | None) -> list[Partitio
 def _partition(workers: Workers, number: int, now: Callable[[], int] | None) -> Partition:
     standing = workers.standing(number)
     trouble = workers.trouble(number)
+    paused = workers.paused(number)
     if standing is None:
-        return Partition(number, trouble, None, None, None, None, None, None, workers.is_lost(number))
+        return Partition(number, trouble, None, None, None, None, None, None, workers.is_lost(number), paused)
     behind_s, next_due_at, overdue = None, None, None
     if now is not None:
         at = now()
@@ -53,4 +62,5 @@ def _partition(workers: Workers, number: int, now: Callable[[], int] | None) -> 
         standing.held,
         next_due_at,
         overdue,
+        paused=paused,
     )

@@ -299,6 +299,9 @@ class PartitionView(Struct, frozen=True, kw_only=True):
     lost: Annotated[
         bool, Meta(description="Whether undecided records are lost, which nobody has accepted yet.")
     ]
+    paused: Annotated[
+        bool, Meta(description="Whether an operator paused it. That does not make the process unready.")
+    ] = False
     trouble: Annotated[str | None, Meta(description="Why nothing is decided on it; null: it is.")]
     lag_records: Annotated[int | None, Meta(description="How many records wait, at the most.")]
     lag_s: Annotated[float | None, Meta(description="How long the oldest of them has waited.")]

@@ -9,16 +9,19 @@ from typing import Annotated
 import structlog
 import typer
 
-from gateway.cli.on_log import Config, read_settings
+from gateway.cli.on_log import Config, on_log, read_settings
+from gateway.engine.pausing import Pause
 from gateway.settings.settings import InvalidSettings
+from gateway.system.clock import wall_clock
 from gateway.system.errors import UsageError
 
-partitions_app = typer.Typer(no_args_is_help=True, help="The partitions of a log on Kafka.")
+partitions_app = typer.Typer(no_args_is_help=True, help="The partitions of a log.")
+Number = Annotated[int, typer.Argument(min=0, help="Its number, as /readyz and the log show it.")]
 
 
 @partitions_app.command("accept-loss")
 def accept_loss(
-    partition: Annotated[int, typer.Argument(min=0, help="Its number, as /readyz and the log show it.")],
+    partition: Number,
     reason: Annotated[str, typer.Option(help="Why that is accepted, for the audit. Name no person in it.")],
     config: Config = None,
 ) -> None:
@@ -59,6 +62,35 @@ def accept_loss(
     for what in lost:
         print(what)
     print(f"partition {partition} goes on behind that", file=sys.stderr)
+
+
+@partitions_app.command("pause")
+def pause(
+    partition: Number,
+    reason: Annotated[str, typer.Option(help="Why, for the audit and the log. Name no person in it.")],
+    config: Config = None,
+) -> None:
+    """Decide nothing on a partition until it is resumed, also after a restart.
+
+    A gateway that runs finishes its step, and stops there within seconds. Messages go on arriving; what falls
+    due meanwhile keeps its own date. The pause and its reason are kept on gateway.audit.
+    """
+    settings = read_settings(config, must_exist=True)
+    if not reason.strip():
+        raise UsageError("--reason says nothing; say why the partition is paused")
+    made = Pause(reason.strip(), _somebody(), wall_clock())
+    if not on_log(settings, lambda log: log.pause(partition, made)):
+        raise UsageError(f"partition {partition} is paused already; /readyz says since when and why")
+    print(f"partition {partition} is paused; `gateway partitions resume {partition}` lets it go on")
+
+
+@partitions_app.command("resume")
+def resume(partition: Number, config: Config = None) -> None:
+    """Let a partition that was paused go on: all that has arrived and fallen due meanwhile is decided."""
+    settings = read_settings(config, must_exist=True)
+    if not on_log(settings, lambda log: log.resume(partition, _somebody(), wall_clock())):
+        raise UsageError(f"partition {partition} is not paused")
+    print(f"partition {partition} goes on")
 
 
 def _somebody() -> str:

@@ -11,7 +11,8 @@ from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from gateway.rules.events import OUTBOUND, Event
+from gateway.engine.pausing import Pause, instant
+from gateway.rules.events import Event
 from gateway.rules.messages import INBOUND
 from gateway.system.errors import UserError
 
@@ -19,6 +20,8 @@ from gateway.system.errors import UserError
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
 #: An outbound topic on which nothing is decided: what goes there comes from a provider as it is.
 DELIVERY_PLANS = "jobcentre.delivery-plans"
+#: What was done by hand, one act after the other: nothing is decided on it either.
+AUDIT = "gateway.audit"
 
 
 class Columns(Struct, frozen=True, gc=False):
@@ -95,8 +98,6 @@ class Draft(Struct, frozen=True, gc=False):
     columns: "Columns" = NO_COLUMNS
 
 
-_TOPIC_OF: Final = {event: topic for topic, event in OUTBOUND.items()}
-
 #: What makes the record of an event that was caused by a message with that trace context.
 Drafting = Callable[[Event, str | None], Draft]
 #: What goes out of a step: a record, or an event of which one is to be made.
@@ -167,11 +168,6 @@ class Commit(Struct, frozen=True, gc=False):
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
         return drafted(self.outputs, self.draft)
-
-
-def topic_of(output: Output) -> str:
-    """The topic that an output goes to."""
-    return output.topic if isinstance(output, Draft) else _TOPIC_OF[type(output[0])]
 
 
 def drafted(outputs: Iterable[Output], draft: Drafting | None) -> list[Draft]:
@@ -249,6 +245,32 @@ class RecordsLost(LogError):
             f"records of partition {partition} are lost ({said}); restore them, or accept that with `gateway "
             f"partitions accept-loss {partition} --reason …`"
         )
+
+
+class NoSuchPartition(LogError):
+    """A partition was named that the log doesn't have."""
+
+    code: ClassVar[str] = "NO_SUCH_PARTITION"
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"there is no partition {partition}; see /readyz for those that there are")
+
+
+class PartitionPaused(LogError):
+    """A partition that is to be decided to its end is paused."""
+
+    code: ClassVar[str] = "PARTITION_PAUSED"
+
+    def __init__(self, partition: int, pause: Pause) -> None:
+        super().__init__(f"partition {partition} is {said(partition, pause)}")
+
+
+def said(partition: int, pause: Pause) -> str:
+    """How a pause is told to operators."""
+    return (
+        f"paused since {instant(pause.at)} by {pause.by} ({pause.reason}); `gateway partitions resume "
+        f"{partition}` lets it go on"
+    )
 
 
 class LogFailed(LogBusy):
@@ -372,6 +394,22 @@ class Log(Protocol):
 
     async def clock_accepted(self) -> int | None:
         """The time that was accepted last, UTC milliseconds; None: none was."""
+
+    async def pauses(self) -> Mapping[int, Pause]:
+        """The partitions that are paused, by number. Raises LogError."""
+
+    async def pause(self, partition: int, pause: Pause) -> bool:
+        """Keep that nothing is to be decided on a partition, also after a restart.
+
+        False: it was paused before, which stays as it is. Raises LogError, also where there is no such
+        partition.
+        """
+
+    async def resume(self, partition: int, by: str, at: int) -> bool:
+        """Keep that a partition may go on. at: UTC milliseconds. False: it was not paused.
+
+        Raises LogError, also where there is no such partition.
+        """
 
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""

@@ -12,7 +12,7 @@ import structlog
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import LogBusy, SharedLog
-from gateway.engine.observer import Observers
+from gateway.engine.observer import Observer, Observers
 from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
@@ -108,23 +108,30 @@ async def _workers(
     clock: ClockWatch | None,
 ) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
-    events = EventLog(shown(plan.settings.log_level, plan.settings.log_events))
-    if plan.http:
-        from gateway.processes.serving import served
+    observers: list[Observer] = [EventLog(shown(plan.settings.log_level, plan.settings.log_events)), summary]
+    async with AsyncExitStack() as until_the_end:
+        if plan.settings.otlp_endpoint is not None:
+            from gateway.processes.traces import traced
 
-        async with served(plan, log, stop, (events, summary), clock) as workers:
-            yield workers
-    else:
-        yield Workers(
-            log,
-            plan.policies,
-            WIRING,
-            until=plan.until,
-            observer=Observers((events, summary)),
-            step=plan.step,
-            of_several=plan.worker is not None,
-            clock=clock,
-        )
+            now = wall_clock if plan.by_wall_clock else None
+            observers.append(
+                await until_the_end.enter_async_context(traced(plan.settings.otlp_endpoint, now))
+            )
+        if plan.http:
+            from gateway.processes.serving import served
+
+            yield await until_the_end.enter_async_context(served(plan, log, stop, observers, clock))
+        else:
+            yield Workers(
+                log,
+                plan.policies,
+                WIRING,
+                until=plan.until,
+                observer=Observers(observers),
+                step=plan.step,
+                of_several=plan.worker is not None,
+                clock=clock,
+            )
 
 
 async def _is_fit(

@@ -177,6 +177,13 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "Somebody accepted that records are lost: those of the topic from the offset up to which it was "
         "decided to the one where it goes on.",
     ),
+    "partition.paused": LogEvent(
+        "warning",
+        ("partition", "reason", "by", "since"),
+        "Somebody paused the partition with `gateway partitions pause`, so nothing is decided on it until "
+        "`gateway partitions resume`. Logged by each process, and again after its start.",
+    ),
+    "partition.resumed": LogEvent("warning", ("partition",), "The partition is paused no more."),
     "gateway.summary": LogEvent(
         "info",
         ("decided", "refused", "dead_letters", "lag", "oldest_s"),
@@ -357,6 +364,19 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("topic", "offset"),
         "A record was written by a later version, so it is not shown; upgrade the gateway.",
     ),
+    "traces.not_sent": LogEvent(
+        "warning",
+        ("spans",),
+        "The collector of traces at GATEWAY_OTLP_ENDPOINT did not take so many spans, which are lost. Logged "
+        "once, until it takes them again. No decision waits for it.",
+    ),
+    "traces.dropped": LogEvent(
+        "warning",
+        ("events",),
+        "Too many spans wait for the collector, so `events` of a step have none. Logged once, until there is "
+        "room again.",
+    ),
+    "traces.sent_again": LogEvent("info", (), "The collector takes traces again."),
     "log.dropped": LogEvent(
         "warning",
         ("lines",),

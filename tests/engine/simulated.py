@@ -26,11 +26,13 @@ from gateway.engine.log import (
     Handled,
     LogError,
     Lost,
+    NoSuchPartition,
     PositionsGone,
     Record,
     Restored,
 )
 from gateway.engine.partitioner import partition_for
+from gateway.engine.pausing import Pause
 
 #: What arrives, and when, in order.
 Script = Sequence[tuple[int, Draft]]
@@ -142,6 +144,7 @@ class Ground:
         self.changed: list[tuple[str, bytes | None]] = []
         self.handled: dict[str, Handled] = {}
         self.clock_accepted: int | None = None
+        self.pauses: dict[int, Pause] = {}
         self.kept = [_Kept() for _ in range(partitions)]
 
     def put(self, draft: Draft, at: int) -> None:
@@ -346,6 +349,22 @@ class SimulatedLog:
     async def clock_accepted(self) -> int | None:
         """The time that was accepted last."""
         return self.ground.clock_accepted
+
+    async def pauses(self) -> Mapping[int, Pause]:
+        """Those that are paused."""
+        return dict(self.ground.pauses)
+
+    async def pause(self, partition: int, pause: Pause) -> bool:
+        """Keep it."""
+        if partition >= self.ground.partitions:
+            raise NoSuchPartition(partition)
+        return self.ground.pauses.setdefault(partition, pause) is pause
+
+    async def resume(self, partition: int, by: str, at: int) -> bool:
+        """Keep that it may go on."""
+        if partition >= self.ground.partitions:
+            raise NoSuchPartition(partition)
+        return self.ground.pauses.pop(partition, None) is not None
 
     async def identity(self) -> str:
         """That of the ground."""

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import json
+from collections.abc import Mapping
 
 import pytest
 import structlog
 
 from gateway.engine.away import Away
-from gateway.engine.log import Assignment, LogBusy, Loss, Lost, RecordsLost
+from gateway.engine.log import Assignment, LogBusy, Loss, Lost, PartitionPaused, RecordsLost
+from gateway.engine.pausing import Pause
 from gateway.engine.workers import Workers
 from gateway.system import telemetry
 from tests.engine.plain_wiring import PLAIN
@@ -199,3 +201,79 @@ def test_that_the_log_is_away_is_said_once_however_many_wait() -> None:
         ("log.away", "no broker answers", None),
         ("log.back", None, 2.5),
     ]
+
+
+PAUSE = Pause("a drill", "ops", 1_700_000_000_000)
+
+
+async def test_a_paused_partition_is_let_go_and_claimed_when_it_is_resumed() -> None:
+    """The others go on meanwhile."""
+    log, stop = Assigning(2), asyncio.Event()
+    workers = Workers(log, POLICIES, PLAIN, pauses_again_s=0)
+    running = asyncio.create_task(workers.run(stop))
+    await log.assign(0, 1)
+    await until_owned(workers, 0, 1)
+    await log.pause(1, PAUSE)
+    await until_owned(workers, 0)
+    assert workers.paused(1) == PAUSE
+    assert workers.trouble(1) == (
+        "paused since 2023-11-14T22:13:20.000Z by ops (a drill); `gateway partitions resume 1` lets it go on"
+    )
+    assert workers.trouble(0) is None
+    await log.resume(1, "ops", PAUSE.at)
+    await until_owned(workers, 0, 1)
+    assert log.claims == [0, 1, 1]
+    stop.set()
+    await running
+
+
+async def test_a_partition_that_was_paused_before_the_start_is_not_claimed_at_all() -> None:
+    log, stop = Assigning(2), asyncio.Event()
+    await log.pause(0, PAUSE)
+    workers = Workers(log, POLICIES, PLAIN)
+    running = asyncio.create_task(workers.run(stop))
+    await log.assign(0, 1)
+    await until_owned(workers, 1)
+    assert log.claims == [1]
+    stop.set()
+    await running
+
+
+class Forgetful(Assigning):
+    """A log that does not say at first which partitions are paused."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.says: Exception | None = LogBusy("no broker answers")
+
+    async def pauses(self) -> Mapping[int, Pause]:
+        """Only once it is allowed."""
+        if self.says is not None:
+            raise self.says
+        return await super().pauses()
+
+
+async def test_nothing_is_claimed_until_it_is_known_what_is_paused() -> None:
+    """And what is known stays, where the log does not say it later."""
+    log, stop = Forgetful(), asyncio.Event()
+    workers = Workers(log, POLICIES, PLAIN, pauses_again_s=0)
+    running = asyncio.create_task(workers.run(stop))
+    await log.assign(0)
+    await in_the_end(lambda: "no broker answers" in (workers.trouble(0) or ""))
+    assert log.claims == []
+    log.says = None
+    await until_owned(workers, 0)
+    await log.pause(0, PAUSE)
+    await until_owned(workers)
+    log.says = TimeoutError()
+    await asyncio.sleep(0)
+    assert workers.paused(0) == PAUSE
+    stop.set()
+    await running
+
+
+async def test_what_is_to_be_decided_to_its_end_can_not_be_where_a_partition_is_paused() -> None:
+    log = SimulatedLog(Ground(2))
+    await log.pause(1, PAUSE)
+    with pytest.raises(PartitionPaused, match="partition 1 is paused since"):
+        await Workers(log, POLICIES, PLAIN, until=0).run(asyncio.Event())

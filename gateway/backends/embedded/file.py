@@ -14,8 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.engine.log import DELIVERY_PLANS, LogBusy, LogError, TooLarge
+from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
+from gateway.engine.log import AUDIT, DELIVERY_PLANS, Draft, LogBusy, LogError, NoSuchPartition, TooLarge
+from gateway.engine.pausing import Pause, key_of, pause_of, paused, resumed
 from gateway.system.ownership import BESIDE_SQLITE, exposed
+from gateway.system.sql_rows import put_rows
 
 T = TypeVar("T")
 
@@ -202,6 +205,45 @@ class EmbeddedFile:
                 "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, accepted INTEGER NOT NULL) STRICT"
             )
             db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?)", (at,))
+
+    @property
+    def pauses(self) -> dict[int, Pause]:
+        """The partitions that are paused; see Log."""
+        if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pause'").fetchone() is None:
+            return {}
+        return {number: pause_of(act) for number, act in self.db.execute("SELECT partition, act FROM pause")}
+
+    def pause(self, partition: int, pause: Pause) -> bool:
+        """Keep that a partition is paused, in a table that most logs never need; False: it was."""
+        act = paused(partition, pause)
+        with self.transaction() as db:
+            self._check_partition(partition)
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS pause (partition INTEGER PRIMARY KEY, act BLOB NOT NULL) STRICT"
+            )
+            if not db.execute("INSERT OR IGNORE INTO pause VALUES (?, ?)", (partition, act)).rowcount:
+                return False
+            self._keep_act(partition, act, pause.at)
+        return True
+
+    def resume(self, partition: int, by: str, at: int) -> bool:
+        """Keep that it may go on, and the act; False: it was not paused."""
+        with self.transaction() as db:
+            self._check_partition(partition)
+            if partition not in self.pauses:
+                return False
+            db.execute("DELETE FROM pause WHERE partition = ?", (partition,))
+            self._keep_act(partition, resumed(partition, by, at), at)
+        return True
+
+    def _check_partition(self, partition: int) -> None:
+        if not 0 <= partition < self.partitions:
+            raise NoSuchPartition(partition)
+
+    def _keep_act(self, partition: int, act: bytes, at: int) -> None:
+        """Keep what somebody did by hand among what comes out; part of a transaction."""
+        row = outbound_row(Draft(AUDIT, key_of(partition), act), partition, at)
+        put_rows(self.db, INSERT_OUTBOUND, [row])
 
     def refuse_gone(self, *, must_exist: bool, left_behind: bool) -> None:
         """Raises LogError where there is no log and must be one or, with `left_behind`, was one.

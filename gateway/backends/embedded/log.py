@@ -38,6 +38,7 @@ from gateway.engine.log import (
     Restored,
 )
 from gateway.engine.partitioner import partition_for
+from gateway.engine.pausing import Pause
 from gateway.system.clock import wall_clock
 from gateway.system.sql_rows import put_all, put_rows
 
@@ -251,6 +252,18 @@ class EmbeddedLog:
     async def clock_accepted(self) -> int | None:
         """The time that was accepted last."""
         return await self.file.run(lambda: self.file.clock_accepted)
+
+    async def pauses(self) -> Mapping[int, Pause]:
+        """The partitions that are paused, by number."""
+        return await self.file.run(lambda: self.file.pauses)
+
+    async def pause(self, partition: int, pause: Pause) -> bool:
+        """Keep that a partition is paused; False: it was. Raises LogError."""
+        return await self.file.run(partial(self.file.pause, partition, pause))
+
+    async def resume(self, partition: int, by: str, at: int) -> bool:
+        """Keep that a partition may go on; False: it was not paused. Raises LogError."""
+        return await self.file.run(partial(self.file.resume, partition, by, at))
 
     async def keeps_time(self) -> bool:
         """Whether records were put in it with timestamps of their own."""

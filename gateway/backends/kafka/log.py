@@ -22,8 +22,19 @@ from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.letters import KafkaLetters
 from gateway.backends.kafka.losses import accept, losses_of
 from gateway.backends.kafka.membership import Membership
+from gateway.backends.kafka.pauses import KafkaPauses
 from gateway.backends.kafka.producer import discard, start_producer
-from gateway.engine.log import INBOUND_TOPICS, Assignment, Draft, Handled, LogBusy, LogError, Loss, Record
+from gateway.engine.log import (
+    INBOUND_TOPICS,
+    Assignment,
+    Draft,
+    Handled,
+    LogBusy,
+    Loss,
+    NoSuchPartition,
+    Record,
+)
+from gateway.engine.pausing import Pause
 from gateway.system.clock import wall_clock
 
 #: How long a step's transaction may stay open when its producer has gone: so long it hides what comes after.
@@ -76,6 +87,7 @@ class KafkaLog:
         self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
         self._clock_kept = KafkaClock(self.brokers)
+        self._pauses = KafkaPauses(self.brokers)
 
     async def partitions(self) -> int:
         """How many partition numbers there are. Raises LogError where that is not one number, and LogBusy."""
@@ -132,7 +144,7 @@ class KafkaLog:
         """
         brokers = self.brokers
         if not 0 <= partition < await brokers.partitions():
-            raise LogError(f"there is no partition {partition}; see /readyz for those that there are")
+            raise NoSuchPartition(partition)
         try:
             if not await losses_of(brokers, partition):
                 return ()
@@ -171,6 +183,29 @@ class KafkaLog:
     async def clock_accepted(self) -> int | None:
         """The time that was accepted last. Raises LogBusy."""
         return await self._clock_kept.accepted()
+
+    async def pauses(self) -> Mapping[int, Pause]:
+        """The partitions that are paused, by number. Raises LogBusy."""
+        return await self._pauses.in_force()
+
+    async def pause(self, partition: int, pause: Pause) -> bool:
+        """Keep that a partition is paused; False: it was. Raises LogBusy or NoSuchPartition."""
+        if await self._is_paused(partition):
+            return False
+        await self._pauses.pause(partition, pause)
+        return True
+
+    async def resume(self, partition: int, by: str, at: int) -> bool:
+        """Keep that a partition may go on; False: it was not paused. Raises LogBusy or NoSuchPartition."""
+        if not await self._is_paused(partition):
+            return False
+        await self._pauses.resume(partition, by, at)
+        return True
+
+    async def _is_paused(self, partition: int) -> bool:
+        if not 0 <= partition < await self.brokers.partitions():
+            raise NoSuchPartition(partition)
+        return partition in await self._pauses.in_force()
 
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""
