@@ -10,9 +10,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
@@ -44,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         programme = Path(folder) / "programme.jsonl"
         sample = ["sample", "--referrals", str(given.referrals), "--seed", "1"]
-        programme.write_bytes(run(given.new, *sample, cwd=Path(folder)))
+        programme.write_bytes(run(given.old, *sample, cwd=Path(folder)))
         messages = programme.read_bytes().splitlines()
         print(f"{len(messages):,} messages; ratios new/old of: served, processor, memory, ready, offline")
         ratios = []
@@ -87,13 +89,13 @@ def serve(checkout: Path, programme: Path, folder: Path, offline_s: float) -> Fi
         token = (
             run(checkout, "token", "--provider", last["provider_id"], cwd=folder, port=port).decode().strip()
         )
-        began_s = time.perf_counter()
         feeding = subprocess.Popen(
             [command(checkout), "feed", str(programme), "--keep-time"],
             cwd=folder,
             env=environment(port),
             stderr=subprocess.DEVNULL,
         )
+        began_s = first_record_s(folder / "gateway.db")
         url = f"http://127.0.0.1:{port}/v1/messages/{last['message_id']}"
         while True:
             outcome = ask_until_it_answers(url, {"Authorization": f"Bearer {token}"})
@@ -107,6 +109,14 @@ def serve(checkout: Path, programme: Path, folder: Path, offline_s: float) -> Fi
     finally:
         gateway.send_signal(signal.SIGTERM)
         gateway.wait()
+
+
+def first_record_s(log: Path) -> float:
+    """When the log had its first inbound record, in seconds of the performance counter."""
+    with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as connection:
+        while connection.execute("SELECT 1 FROM inbound LIMIT 1").fetchone() is None:
+            time.sleep(0.005)
+    return time.perf_counter()
 
 
 def ask_until_it_answers(url: str, headers: dict[str, str]) -> dict[str, str]:
@@ -138,8 +148,9 @@ def command(checkout: Path) -> Path:
 
 
 def environment(port: int) -> dict[str, str]:
-    """Without other settings of the gateway."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    """Without other settings of the gateway; modules are compiled once, as where it is installed."""
+    left_out = ("GATEWAY_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return kept | {"GATEWAY_HTTP_PORT": str(port), "GATEWAY_LOG_LEVEL": "error"}
 
 
