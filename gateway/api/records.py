@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from consumers import draft
+from consumers import InUpload, draft
 from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
 from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
@@ -220,6 +220,6 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
         ) from None
 
 
-def draft_of(record: SessionRecord, request: web.Request) -> Draft:
+def draft_of(record: SessionRecord, request: web.Request, upload: InUpload | None = None) -> Draft:
     """A provider's record for the log, with its caller and the trace that the request is part of."""
-    return draft(record, headers_of_trace(trace_of(request)), caller=caller_of(request).id)
+    return draft(record, headers_of_trace(trace_of(request)), caller=caller_of(request).id, upload=upload)

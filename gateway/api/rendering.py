@@ -190,6 +190,11 @@ def message_path(message_id: str) -> str:
     return f"/v1/messages/{_quoted(message_id)}"
 
 
+def upload_path(upload_id: str) -> str:
+    """Where what came of an upload is."""
+    return f"/v1/uploads/{_quoted(upload_id)}"
+
+
 def _quoted(text: str) -> str:
     """A text as a segment of a path; nearly all are one as they are."""
     return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")

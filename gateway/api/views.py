@@ -259,11 +259,52 @@ class TakenView(Struct, frozen=True, kw_only=True):
     referral: str
 
 
+class RefusedRow(Struct, frozen=True, kw_only=True):
+    """A record of an upload that was refused."""
+
+    line: int
+    message_id: str
+    po_number: str
+    code: str
+    detail: Annotated[str, Meta(description="A sentence that says what to do.")]
+    rule: Annotated[str | None, Meta(description="The paragraph that it follows.")]
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
+    self: str
+
+
+class UploadOutcomes(Struct, frozen=True, kw_only=True):
+    """What came of an upload's records."""
+
+    upload_id: str
+    self: str
+    records: Annotated[int, Meta(description="How many the upload has: the sum of the five numbers below.")]
+    applied: int
+    duplicate: int
+    refused: int
+    pending: Annotated[int, Meta(description="Not decided yet.")]
+    left_out: Annotated[
+        int,
+        Meta(
+            description="Not this upload's any more, or never: they had come before, or their referral has "
+            "been forgotten."
+        ),
+    ]
+    refusals: Annotated[list[RefusedRow], Meta(description="Those that were refused, by line.")]
+
+
 class UploadView(Struct, frozen=True, kw_only=True):
     """An upload that was taken, whole."""
 
+    upload_id: str
+    self: Annotated[
+        str | None,
+        Meta(description="Where its outcomes are; null: every record of it had come before by another way."),
+    ]
     records: int
     messages: list[TakenView]
+    outcomes: Annotated[
+        UploadOutcomes | None, Meta(description="With `Prefer: wait`, where `self` is not null.")
+    ]
 
 
 class MistakeView(Struct, frozen=True, kw_only=True):

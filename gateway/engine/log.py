@@ -25,6 +25,7 @@ class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
     status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
+    upload, line: with which upload it came, and where it stands in that.
     """
 
     po_number: str | None = None
@@ -33,6 +34,8 @@ class Columns(Struct, frozen=True, gc=False):
     status: str | None = None
     trace_id: str | None = None
     caller: str | None = None
+    upload: str | None = None
+    line: int | None = None
 
 
 NO_COLUMNS: Final = Columns()

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import structlog
 
-from consumers import caller_of, columns_of, session_records
+from consumers import caller_of, columns_of, session_records, upload_of
 from gateway.engine.log import DELIVERY_PLANS, Changes, Listing, LogError, Record
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import unpack
@@ -100,7 +100,8 @@ class _Rows:
                 self.read_back.append((caller, message.message_id))
             columns = columns_of(message)
             names = columns.po_number, columns.provider_id, columns.message_id, caller
-            self._inbound.append((*_place(record), record.value, *names))
+            upload = upload_of(record.headers) or (None, None)
+            self._inbound.append((*_place(record), record.value, *names, *upload))
 
     def _add_plan(self, record: Record) -> None:
         try:

@@ -72,9 +72,9 @@ class ReadModel(ABC):
     def unreadable(self, error: sqlite3.Error) -> None:
         """Note that it could not be read."""
 
-    def woken_by(self, po_number: str) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever something of a purchase order is new."""
-        return self._woken_by([("po_number", po_number)])
+    def woken_by(self, *po_numbers: str) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever something of one of these purchase orders is new."""
+        return self._woken_by([("po_number", po_number) for po_number in po_numbers])
 
     def woken_for(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever one of these providers has a new instruction, or a new plan."""

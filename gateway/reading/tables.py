@@ -20,6 +20,10 @@ INSTRUCTIONS: Final = instructions.TOPIC
 OUTCOMES: Final = outcomes.TOPIC
 PRAP_ACTIONS: Final = prap_actions.TOPIC
 
+_OF_UPLOADS: Final = (
+    "CREATE INDEX inbound_by_upload ON inbound (upload, line)"
+    " WHERE upload IS NOT NULL AND provider_id IS NOT NULL"
+)
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
 CREATE TABLE referral (
@@ -35,6 +39,7 @@ CREATE TABLE booking (
 CREATE INDEX booking_of ON booking (po_number);
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
+{_OF_UPLOADS};
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
 CREATE TABLE plan (
@@ -73,6 +78,10 @@ class LogTables:
     """The tables of the read side as an embedded log writes them."""
 
     schema: str = SCHEMA
+
+    def upgrade(self, db: sqlite3.Connection) -> None:
+        """Make what the tables of an earlier version lack; part of a transaction."""
+        db.execute(_OF_UPLOADS)
 
     def put(self, db: sqlite3.Connection, partition: int, listings: Mapping[str, Listing]) -> None:
         """Make purchase orders findable as they are listed now, by po_number."""
@@ -118,8 +127,9 @@ class LogTables:
             " AND status IS NOT NULL AND status != 'HELD'"
         )
         db.execute(
-            f"UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL"
-            f" WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}' AND message_id IN ({decided})"
+            "UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL,"
+            f" upload = NULL, line = NULL WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}'"
+            f" AND message_id IN ({decided})"
             " AND po_number = ? AND timestamp < ?",
             (po_number, below, po_number, at),
         )

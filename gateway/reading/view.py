@@ -7,6 +7,7 @@ from itertools import groupby, islice
 from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
@@ -41,6 +42,21 @@ class Listed(Struct, frozen=True):
 
     cursor: Cursor
     instruction: Instruction
+
+
+class UploadRow(Struct, frozen=True):
+    """A record of an upload, and what came of it so far; None: nothing."""
+
+    line: int
+    message_id: str
+    po_number: str
+    provider_id: str
+    outcome: Outcome | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether its outcome is final."""
+        return self.outcome is not None and self.outcome.status != "HELD"
 
 
 class Entry(Struct, frozen=True):
@@ -93,6 +109,7 @@ _LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
 #: Of a message with that id; what was forgotten has no provider any more.
 _MESSAGE: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL AND message_id = ?"
+_UPLOADED: Final = "upload = ? AND upload IS NOT NULL AND provider_id IS NOT NULL"
 _BOOKED: Final = (
     "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
     " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE b.session_id = ?"
@@ -289,6 +306,23 @@ class View:
             *(po_number, message_id, provider_id),
         )
         return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
+
+    def has_upload(self, upload_id: str) -> bool:
+        """Whether the log has records of an upload that aren't forgotten."""
+        return self._one(f"SELECT 1 FROM inbound WHERE {_UPLOADED} LIMIT 1", upload_id) is not None
+
+    def upload(self, providers: Collection[str], upload_id: str, after: int, limit: int) -> list[UploadRow]:
+        """The records of an upload about these providers' referrals, behind a line, `limit` at the most."""
+        rows = self._db.execute(
+            f"SELECT line, message_id, po_number, provider_id FROM inbound WHERE {_UPLOADED} AND line > ?"
+            f" AND provider_id IN ({','.join('?' * len(providers))}) ORDER BY line LIMIT ?",
+            (upload_id, after, *providers, limit),
+        ).fetchall()
+        return [self.as_decided(UploadRow(*row)) for row in rows]
+
+    def as_decided(self, row: UploadRow) -> UploadRow:
+        """A record of an upload, with what has come of it by now."""
+        return replace(row, outcome=self.outcome(row.po_number, row.provider_id, row.message_id))
 
     def shows(self, po_number: str, event: Event) -> bool:
         """Whether a referral, where there is one, shows what an event has come of, or what came later."""

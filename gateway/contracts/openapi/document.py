@@ -8,11 +8,20 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
-from gateway.api import health, instructions, plans, records, referrals, sessions, uploads, views
+from gateway.api import (
+    health,
+    instructions,
+    plans,
+    records,
+    referrals,
+    sessions,
+    upload_outcomes,
+    uploads,
+    views,
+)
 from gateway.api.answering import APPLIED, PREFER
-from gateway.api.operation import JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
+from gateway.api.operation import CSV, JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
 from gateway.api.responses import ETAG, IF_NONE_MATCH
-from gateway.api.uploads import CSV
 from gateway.api.v1 import OPENAPI
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
@@ -45,6 +54,7 @@ _OF_ALL: Final = (
     records.GET_MESSAGE,
     uploads.POST_UPLOAD,
     uploads.GET_TEMPLATE,
+    upload_outcomes.GET_UPLOAD,
     instructions.LIST_INSTRUCTIONS,
     sessions.GET_SESSION,
     plans.PUT_PLAN,
@@ -238,10 +248,10 @@ def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: l
     }
     found: Object = {"description": _ABOUT[status]}
     headers = _PROBLEM_HEADERS.get(status, {})
-    if status == 422 and PREFER in operation.parameters:
-        headers = APPLIED
-    elif status == 422 and operation.files:  # a file only where one was asked for
+    if status == 422 and operation.files:  # a file only where one was asked for
         headers = {"Content-Disposition": header("The file's name.", always=False)}
+    elif status == 422 and PREFER in operation.parameters:
+        headers = APPLIED
     if headers:
         found["headers"] = headers
     found["content"] = {PROBLEM: {"schema": schema} | values(shown, status, PROBLEM)}

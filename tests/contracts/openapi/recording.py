@@ -138,6 +138,15 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("postUpload", "mistakes", "Days that don't exist", "/v1/uploads", "POST", bad, "text/csv")
     file = {"Accept": "text/csv"}
     yield Asked("postUpload", "mistakes_file", "The same", "/v1/uploads", "POST", bad, "text/csv", file)
+    waits = {"Prefer": "wait=5"}
+    again = CSV.replace("up-", "again-")
+    yield Asked(
+        "postUpload", "waited", "Records that are waited for", "/v1/uploads", "POST", again, "text/csv", waits
+    )
+    outcomes = "/v1/uploads/7ea15441a0eba38677c0bce190bb898f-2"
+    yield Asked("getUpload", "outcomes", "What came of it", outcomes)
+    yield Asked("getUpload", "file", "What was refused, as a file", outcomes, headers=file)
+    yield Asked("getUpload", "unknown", "No upload of yours", f"/v1/uploads/{'0' * 32}-2")
     yield Asked("getUploadTemplate", "template", "The template", "/v1/uploads/template")
     key = {"Idempotency-Key": "plan-1"}
     yield Asked("putDeliveryPlan", "plan", "A plan", "/v1/delivery-plans/CPA01", "PUT", PLAN, JSON, key)
