@@ -11,7 +11,7 @@ from msgspec import json, msgpack
 from gateway.api.operation import TEXT, Answer, Operation, Parameter, in_path, whole_number
 from gateway.api.pages import CURSOR, Pages, of_this_history
 from gateway.api.problems import Problem
-from gateway.api.rendering import MOST_SHOWN, entry, session, summary, whole
+from gateway.api.rendering import MOST_SHOWN, entries, session, summary, whole
 from gateway.api.requests import PROVIDER, providers_of
 from gateway.api.responses import ETAG, IF_NONE_MATCH, VARY, answer, has_already
 from gateway.api.security import none_of_theirs
@@ -125,11 +125,14 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
                 return None
             history, left_out = view.newest_history(po_number, MOST_SHOWN)
             events = left_out + len(history)
-            version = f"{po_number} {known.order.events_at} {known.order.events} {events}"
+            shown = entries(view, history)
+            # On a log on Kafka a message may be read after what came of it.
+            answered = sum(each.answers is not None and each.answers.type is not None for each in shown)
+            version = f"{po_number} {known.order.events_at} {known.order.events} {events} {answered}"
             etag = sha256(version.encode()).hexdigest()[:20]
             if has_already(request, etag):
                 return etag, b""
-            return etag, json.encode(whole(known, history, left_out))
+            return etag, json.encode(whole(known, shown, left_out))
 
         version, body = await _of_theirs(services, request, question)
         # Weak: the bytes are others where they are compressed.
@@ -147,7 +150,7 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
             found = view.history(po_number, limit + 1, *([begin[0]] if begin else []))
             more = len(found) > limit
             following = _EVENTS.next(place_in_time(found[limit - 1]), view.stamp()) if more else None
-            return json.encode(HistoryPage(history=[entry(each) for each in found[:limit]], next=following))
+            return json.encode(HistoryPage(history=entries(view, found[:limit]), next=following))
 
         body = await _of_theirs(services, request, lambda view: of_this_history(view, begin, page))
         return answer(request, body)

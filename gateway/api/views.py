@@ -112,6 +112,17 @@ class DeadlineView(Struct, frozen=True, kw_only=True):
     guidance: str
 
 
+class AnsweredView(Struct, frozen=True, kw_only=True):
+    """The message that an outcome answers."""
+
+    message_id: str
+    type: Annotated[str | None, Meta(description="The record's name; null: it is not known any more.")]
+    received_at: Annotated[Instant | None, Meta(description="Of your messages: when it arrived.")]
+    self: Annotated[
+        str | None, Meta(description="Of your messages: where it is.", examples=["/v1/messages/prv-1"])
+    ]
+
+
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     """An event that was decided on the referral, with the paragraph that says so."""
 
@@ -120,6 +131,9 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     rule: str | None
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
     event: Annotated[dict[str, Any], Meta(description="The record, as on its topic.")]
+    answers: Annotated[
+        AnsweredView | None, Meta(description="Of an Outcome: the message that it is about; else null.")
+    ]
 
 
 class ReferralView(Struct, frozen=True, kw_only=True):
@@ -180,6 +194,15 @@ class MessageView(Struct, frozen=True, kw_only=True):
 class MessagePage(MessageView, frozen=True, kw_only=True):
     """A message, and what came of it; and of any other that came with its id elsewhere at the same moment."""
 
+    type: Annotated[str | None, Meta(description="The record's name; null: it is not on the log yet.")]
+    received_at: Annotated[Instant | None, Meta(description="When it arrived.")]
+    record: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="The record as sent; null: it is not on the log yet, or the participant has become a "
+            "special customer."
+        ),
+    ]
     others: Annotated[
         list[MessageView] | UnsetType,
         Meta(description="Left out where there is none, as nearly always."),
@@ -209,6 +232,34 @@ class InstructionList(Struct, frozen=True, kw_only=True):
     """Instructions in order."""
 
     instructions: list[InstructionView]
+    next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
+
+
+class OutcomeView(Struct, frozen=True, kw_only=True):
+    """What came of a message."""
+
+    cursor: Annotated[str, Meta(description="The place behind it; `after` takes it.")]
+    event_id: str
+    message_id: str
+    po_number: str
+    provider_id: str
+    status: OutcomeStatus
+    code: Annotated[str | None, Meta(description="Of a refusal.")]
+    detail: Annotated[str | None, Meta(description="Of a refusal: a sentence that says what to do.")]
+    advisories: list[str]
+    decided_at: Instant
+    rule: Annotated[str | None, Meta(description="The paragraph that it follows.")]
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
+    message: Annotated[
+        str,
+        Meta(description="Where the record as sent is.", examples=["/v1/messages/prv-1"]),
+    ]
+
+
+class OutcomeList(Struct, frozen=True, kw_only=True):
+    """Outcomes in order."""
+
+    outcomes: list[OutcomeView]
     next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
 
 

@@ -24,6 +24,10 @@ _OF_UPLOADS: Final = (
     "CREATE INDEX inbound_by_upload ON inbound (upload, line)"
     " WHERE upload IS NOT NULL AND provider_id IS NOT NULL"
 )
+_OUTCOMES_OF_PROVIDERS: Final = (
+    "CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)"
+    f" WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL"
+)
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
 CREATE TABLE referral (
@@ -41,6 +45,7 @@ CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 {_OF_UPLOADS};
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
+{_OUTCOMES_OF_PROVIDERS};
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
 CREATE TABLE plan (
     provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
@@ -82,6 +87,7 @@ class LogTables:
     def upgrade(self, db: sqlite3.Connection) -> None:
         """Make what the tables of an earlier version lack; part of a transaction."""
         db.execute(_OF_UPLOADS)
+        db.execute(_OUTCOMES_OF_PROVIDERS)
 
     def put(self, db: sqlite3.Connection, partition: int, listings: Mapping[str, Listing]) -> None:
         """Make purchase orders findable as they are listed now, by po_number."""

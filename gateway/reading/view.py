@@ -4,22 +4,26 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from consumers import session_records
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.cursor import Cursor, cursor_at, standing
 from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
-from gateway.rules.messages import PROVIDERS_TOPIC, Benefit
+from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import Limits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from producers.delivery_plans import SentKey, digest_of
 from producers.read_back import read_event, read_plan
+from schemas.codec import Unreadable
+
+E = TypeVar("E", bound=Event)
 
 
 class Known(Struct, frozen=True):
@@ -37,11 +41,11 @@ class Keyed(Struct, frozen=True):
     digest: bytes
 
 
-class Listed(Struct, frozen=True):
-    """An instruction, and the cursor of the place behind it."""
+class Listed(Struct, Generic[E], frozen=True):
+    """An instruction or an outcome, and the cursor of the place behind it."""
 
     cursor: Cursor
-    instruction: Instruction
+    event: E
 
 
 class UploadRow(Struct, frozen=True):
@@ -57,6 +61,13 @@ class UploadRow(Struct, frozen=True):
     def decided(self) -> bool:
         """Whether its outcome is final."""
         return self.outcome is not None and self.outcome.status != "HELD"
+
+
+class Received(Struct, frozen=True):
+    """A provider's message as it arrived. at: UTC milliseconds."""
+
+    at: int
+    message: SessionRecord
 
 
 class Entry(Struct, frozen=True):
@@ -101,6 +112,8 @@ EventPlace = tuple[int, int]
 _FIRST: Final = (-(2**62), 0)
 #: A place among the bookings of a session: (provider_id, po_number) of the last one seen.
 BookingPlace = tuple[str, str]
+#: A place among the bookings of providers: (provider_id, session_id, po_number) of the last one seen.
+SessionPlace = tuple[str, str, str]
 #: A place in the list of referrals: (referred_on, po_number) of the last one seen.
 Place = tuple[int, str]
 #: How many rows are read of each provider at first, and at once at the most.
@@ -283,6 +296,23 @@ class View:
         ).fetchall()
         return [(row[0], self.outcome(row[0], row[1], message_id)) for row in rows]
 
+    def received(self, po_number: str, providers: Collection[str], message_id: str) -> Received | None:
+        """The message with an id of one of these providers about a referral, the one that was decided."""
+        row = self._one(
+            f"SELECT timestamp, value FROM inbound WHERE {_MESSAGE} AND po_number = ?"
+            f" AND provider_id IN ({','.join('?' * len(providers))}) ORDER BY timestamp, offset LIMIT 1",
+            *(message_id, po_number, *providers),
+        )
+        if row is None:
+            return None
+        message = session_records.read(Record(PROVIDERS_TOPIC, 0, 0, row[0], po_number.encode(), row[1]))
+        return None if isinstance(message, Unreadable) else Received(row[0], cast(SessionRecord, message))
+
+    def is_special(self, po_number: str) -> bool:
+        """Whether what was said about a referral's participant is erased."""
+        known = self.referral(po_number)
+        return known is not None and known.referral.special
+
     def decided(self, po_number: str, provider_id: str, message_id: str) -> bytes | None:
         """The record that was decided, of those with one id; None: none has been read yet.
 
@@ -340,17 +370,17 @@ class View:
         )
         return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
 
-    def is_at(self, cursor: Cursor) -> bool:
-        """Whether a cursor stands where this history of the log has such a place.
+    def is_at(self, topic: str, cursor: Cursor) -> bool:
+        """Whether a cursor stands where this history of the log has such a place on a topic.
 
         False on a log on Kafka also where the records before it have not been read yet.
         """
-        before = self._before(cursor.place)
+        before = self._before(topic, cursor.place)
         return before is not None and cursor_at(cursor.place, before) == cursor
 
-    def _before(self, place: Sequence[int]) -> list[bytes] | None:
+    def _before(self, topic: str, place: Sequence[int]) -> list[bytes] | None:
         """What stands before a place, by partition; None: in one of them there is nothing."""
-        sql = f"SELECT value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND partition = ? AND offset = ?"
+        sql = f"SELECT value FROM outbound WHERE topic = '{topic}' AND partition = ? AND offset = ?"
         found = []
         for partition, offset in enumerate(place):
             row = self._one(sql, partition, offset - 1) if offset else (b"",)
@@ -362,36 +392,48 @@ class View:
     def _stands(self, offset: int, value: bytes) -> bytes:
         return self._mark(offset if self._source.one_order else 0) + standing(value)
 
-    def instructions(self, providers: Collection[str], cursor: Cursor, limit: int) -> list[Listed]:
-        """Instructions to these providers behind a cursor that `is_at`, `limit` at the most.
+    def instructions(
+        self, providers: Collection[str], cursor: Cursor, limit: int
+    ) -> list[Listed[Instruction]]:
+        """Instructions to these providers: see `_events_of`."""
+        return self._events_of(INSTRUCTIONS, providers, cursor, limit)
+
+    def outcomes_of(self, providers: Collection[str], cursor: Cursor, limit: int) -> list[Listed[Outcome]]:
+        """What came of these providers' messages: see `_events_of`."""
+        return self._events_of(OUTCOMES, providers, cursor, limit)
+
+    def _events_of(
+        self, topic: str, providers: Collection[str], cursor: Cursor, limit: int
+    ) -> list[Listed[Any]]:
+        """Events of these providers on a topic behind a cursor that `is_at`, `limit` at the most.
 
         Within a partition they come in the order in which they were put there; among partitions, in order of
         decision as far as that is known.
         """
         place = list(cursor.place)
-        before = self._before(place)
+        before = self._before(topic, place)
         sql = (
-            f"SELECT offset, value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND provider_id = ?"
+            f"SELECT offset, value FROM outbound WHERE topic = '{topic}' AND provider_id = ?"
             " AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         )
 
-        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Instruction]]:
+        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Event]]:
             def to(provider: str) -> Iterator[tuple[int, bytes]]:
                 first = (place[partition],)
                 return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
 
             for offset, value in merge(*map(to, providers)):
-                instruction = _read(INSTRUCTIONS, value)
-                if instruction is not None:
-                    yield instruction.decided_at, partition, offset, value, cast(Instruction, instruction)
+                event = _read(topic, value)
+                if event is not None:
+                    yield event.decided_at, partition, offset, value, event
 
-        listed: list[Listed] = []
+        listed: list[Listed[Any]] = []
         if before is None:
             return listed
         found = islice(merge(*map(of, range(len(place))), key=lambda found: found[0]), limit)
-        for _, partition, offset, value, instruction in [*found]:
+        for _, partition, offset, value, event in [*found]:
             place[partition], before[partition] = offset + 1, self._stands(offset, value)
-            listed.append(Listed(cursor_at(tuple(place), before), instruction))
+            listed.append(Listed(cursor_at(tuple(place), before), event))
         return listed
 
     def booking(self, providers: Collection[str], session_id: str) -> Booking | None:
@@ -425,6 +467,32 @@ class View:
             if session is not None:
                 booked.append(Booked(po_number, referral, session))
         return booked
+
+    def bookings(
+        self, providers: Collection[str], after: SessionPlace, limit: int
+    ) -> list[tuple[str, Booked]]:
+        """All bookings of these providers behind a place, by provider, session and purchase order, each with
+        the session's id, `limit` at the most.
+        """
+        found: list[tuple[str, Booked]] = []
+        for provider in sorted(each for each in providers if each >= after[0]):
+            place = after[1:] if provider == after[0] else ("", "")
+            rows = self._db.execute(
+                "SELECT b.session_id, b.po_number, s.state FROM booking b"
+                " JOIN referral r ON r.po_number = b.po_number"
+                " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
+                " WHERE b.provider_id = ? AND (b.session_id, b.po_number) > (?, ?)"
+                " ORDER BY b.session_id, b.po_number LIMIT ?",
+                (provider, *place, limit - len(found)),
+            )
+            for session_id, po_number, state in rows:
+                referral = _known(po_number, state).referral
+                session = referral.session(session_id)
+                if session is not None:
+                    found.append((session_id, Booked(po_number, referral, session)))
+            if len(found) >= limit:
+                break
+        return found
 
     def plans(self, provider_id: str) -> list[DeliveryPlan]:
         """A provider's delivery plans, the last one of each area, by area."""

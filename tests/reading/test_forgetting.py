@@ -42,7 +42,7 @@ def statuses(view: View) -> list[tuple[str, str]]:
 def instructed(view: View, provider_id: str) -> set[str]:
     """The purchase orders that a provider has instructions on."""
     listed = view.instructions([provider_id], BEGINNING, 1_000)
-    return {each.instruction.po_number for each in listed}
+    return {each.event.po_number for each in listed}
 
 
 def outcome(view: View, provider_id: str, message_id: str) -> str | None:

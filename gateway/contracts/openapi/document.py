@@ -9,8 +9,10 @@ from typing import Any, Final
 from msgspec import Struct, json
 
 from gateway.api import (
+    exports,
     health,
     instructions,
+    outcomes,
     plans,
     records,
     referrals,
@@ -56,6 +58,8 @@ _OF_ALL: Final = (
     uploads.GET_TEMPLATE,
     upload_outcomes.GET_UPLOAD,
     instructions.LIST_INSTRUCTIONS,
+    outcomes.LIST_OUTCOMES,
+    exports.GET_EXPORT,
     sessions.GET_SESSION,
     plans.PUT_PLAN,
     plans.LIST_PLANS,
@@ -162,6 +166,8 @@ def _schemas(*, sandbox: bool) -> Object:
     answers = [content for each in operations(sandbox=sandbox) for content in _classes(each)]
     _, found = json.schema_components([*answers, views.Problem], ref_template="#/components/schemas/{name}")
     found["HistoryEntry"]["properties"]["event"] |= _path("Event")
+    record = found["MessagePage"]["properties"]["record"]
+    record["anyOf"] = [_path("ProviderRecord"), {"type": "null"}]
     records = components() | (sandbox_components() if sandbox else {})
     if both := found.keys() & records.keys():
         raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")

@@ -70,6 +70,7 @@ _ALSO = {
     "listSessions": "400",
     "getSession": "400",
     "listInstructions": "400",
+    "listOutcomes": "400",
 }
 
 

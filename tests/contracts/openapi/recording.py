@@ -128,6 +128,11 @@ def all_of_them() -> Iterator[Asked]:
     stream = {"Accept": "text/event-stream"}
     yield Asked("listInstructions", "stream", "A stream", "/v1/instructions", headers=stream)
     yield Asked("listInstructions", "no_cursor", "What is no cursor", "/v1/instructions?after=x")
+    yield Asked("listOutcomes", "page", "The first two", "/v1/outcomes?limit=2")
+    yield Asked("listOutcomes", "stream", "A stream", "/v1/outcomes", headers=stream)
+    yield Asked("listOutcomes", "no_cursor", "What is no cursor", "/v1/outcomes?after=x")
+    yield Asked("getExport", "sessions", "All sessions", "/v1/exports/sessions")
+    yield Asked("getExport", "unknown", "What can't be exported", "/v1/exports/participants")
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
