@@ -22,7 +22,7 @@ from gateway.api.slots import Slots
 from gateway.api.views import InstructionView, OutcomeView, SessionView, Summary
 from gateway.intake.uploads.export import csv_rows
 from gateway.reading.cursor import Cursor, beginning
-from gateway.reading.view import Place, SessionPlace, View
+from gateway.reading.view import Place, SessionPlace, View, Wanted
 
 #: How many rows are read at once.
 AT_ONCE: Final = 500
@@ -72,7 +72,7 @@ def _cell(value: object) -> str | int:
 def _referrals(
     view: View, providers: frozenset[str], partitions: int, after: Place | None
 ) -> tuple[list[list[str | int]], Place] | None:
-    found = view.referrals(providers, None, after, AT_ONCE)
+    found = view.referrals(providers, Wanted(), after, AT_ONCE)
     if not found:
         return None
     return [_cells(_REFERRAL, summary(each)) for each in found], (found[-1].referred_on, found[-1].po_number)

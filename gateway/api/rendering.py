@@ -18,10 +18,11 @@ from gateway.api.views import (
     ParticipantView,
     ReferralView,
     SessionList,
+    SessionOfDay,
     SessionView,
     Summary,
 )
-from gateway.reading.view import Booked, Booking, Entry, Known, Listed, View
+from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, View
 from gateway.rules.calendar import midnight
 from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
@@ -54,6 +55,7 @@ def summary(listed: Entry) -> Summary:
         benefit=listed.benefit,
         contract_package_area=listed.contract_package_area,
         jobcentre_id=listed.jobcentre_id,
+        reference=listed.reference,
         self=referral_path(listed.po_number),
     )
 
@@ -73,6 +75,7 @@ def whole(known: Known, history: list[HistoryEntry], left_out: int) -> ReferralV
         claimant_group=referral.claimant_group,
         contract_package_area=referral.contract_package_area,
         jobcentre_id=referral.jobcentre_id,
+        reference=referral.reference,
         support_group_appeal_pending=referral.appeal_pending,
         group_session_restriction=referral.restriction,
         participant=None if referral.participant is None else _participant(referral.participant),
@@ -181,6 +184,23 @@ def session_list(
             for each in shown
         ],
         next=following,
+    )
+
+
+def session_of_day(listed: OnDay) -> SessionOfDay:
+    """A session in the list of its day."""
+    session = listed.session
+    return SessionOfDay(
+        session_id=session.session_id,
+        provider_id=listed.provider_id,
+        session_name=session.session_name,
+        starts_at=format_instant(session.starts_at),
+        ends_at=format_instant(min(session.ends_at, _LAST)),
+        location=session.location,
+        format=session.format,
+        booked=listed.booked,
+        attended=listed.attended,
+        self=f"/v1/sessions/{_quoted(session.session_id)}",
     )
 
 

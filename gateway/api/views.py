@@ -36,6 +36,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     benefit: Benefit
     contract_package_area: str
     jobcentre_id: str
+    reference: Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
     self: Annotated[str, Meta(description="Where the whole referral is.", examples=["/v1/referrals/PO1001"])]
 
 
@@ -152,6 +153,7 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     claimant_group: ClaimantGroup | None
     contract_package_area: str
     jobcentre_id: str
+    reference: Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
     support_group_appeal_pending: bool
     group_session_restriction: GroupSessionRestriction | None
     participant: Annotated[
@@ -285,6 +287,29 @@ class BookingView(Struct, frozen=True, kw_only=True):
     cancelled: bool
     outcome: AttendanceOutcome | None
     referral: str
+
+
+class SessionOfDay(Struct, frozen=True, kw_only=True):
+    """A session on some day; nothing of it is about a person."""
+
+    session_id: str
+    provider_id: str
+    session_name: str
+    starts_at: Instant
+    ends_at: Instant
+    location: str
+    format: SessionFormat
+    booked: Annotated[int, Meta(description="Bookings that were not cancelled.")]
+    attended: int
+    self: Annotated[str, Meta(description="Who was booked on it.", examples=["/v1/sessions/S1"])]
+
+
+class DayOfSessions(Struct, frozen=True, kw_only=True):
+    """A page of the sessions of a day, by id."""
+
+    on: Day
+    sessions: list[SessionOfDay]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 
 class SessionList(Struct, frozen=True, kw_only=True):

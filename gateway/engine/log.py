@@ -46,7 +46,7 @@ class Listing(Struct, frozen=True, gc=False):
 
     referred_on: days since 1970. changed_at, due_at: when something was decided last, and falls due next, UTC
     milliseconds. messages: how many were decided. sessions: the id of each, its day, whether it was
-    cancelled, and whether it was attended.
+    cancelled, and whether it was attended. reference: the provider's own.
     """
 
     provider_id: str
@@ -61,6 +61,7 @@ class Listing(Struct, frozen=True, gc=False):
     due_at: int
     messages: int
     sessions: tuple[tuple[str, int, bool, bool], ...]
+    reference: str | None = None
 
 
 #: A name may come twice, and a value may be null.

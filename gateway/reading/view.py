@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from consumers import session_records
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
@@ -82,6 +82,17 @@ class Entry(Struct, frozen=True):
     benefit: Benefit
     contract_package_area: str
     jobcentre_id: str
+    reference: str | None
+
+
+class Wanted(Struct, frozen=True):
+    """Which referrals are wanted; None: whatever it is. Named as the columns."""
+
+    status: Status | None = None
+    accepted: bool | None = None
+    jobcentre_id: str | None = None
+    contract_package_area: str | None = None
+    reference: str | None = None
 
 
 class Booking(Struct, frozen=True):
@@ -99,6 +110,15 @@ class Stamp(Struct, frozen=True, array_like=True):
     mark: bytes
 
 
+class OnDay(Struct, frozen=True):
+    """A session of a provider on some day: how many were booked on it and not cancelled, and came."""
+
+    provider_id: str
+    booked: int
+    attended: int
+    session: Session
+
+
 class Booked(Struct, frozen=True):
     """A session of one referral."""
 
@@ -114,6 +134,8 @@ _FIRST: Final = (-(2**62), 0)
 BookingPlace = tuple[str, str]
 #: A place among the bookings of providers: (provider_id, session_id, po_number) of the last one seen.
 SessionPlace = tuple[str, str, str]
+#: A place among the sessions of a day: (provider_id, session_id) of the last one seen.
+DayPlace = tuple[str, str]
 #: A place in the list of referrals: (referred_on, po_number) of the last one seen.
 Place = tuple[int, str]
 #: How many rows are read of each provider at first, and at once at the most.
@@ -193,19 +215,19 @@ class View:
         return b"" if row is None else bytes(row[0])[:16]
 
     def referrals(
-        self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
+        self, providers: Collection[str], wanted: Wanted, after: Place | None, limit: int
     ) -> list[Entry]:
         """Referrals of these providers behind a place, the newest first, `limit` at the most."""
-        where = "provider_id = ?" if status is None else "provider_id = ? AND status = ?"
+        named = {name: value for name, value in asdict(wanted).items() if value is not None}
+        where = "".join(f" AND {name} = ?" for name in named)
         sql = (
             "SELECT referred_on, po_number, provider_id, status, accepted, mandatory, benefit,"
-            f" contract_package_area, jobcentre_id FROM referral WHERE {where}"
+            f" contract_package_area, jobcentre_id, reference FROM referral WHERE provider_id = ?{where}"
             " AND (referred_on, po_number) < (?, ?) ORDER BY referred_on DESC, po_number DESC LIMIT ?"
         )
-        state = () if status is None else (status,)
 
         def of(provider: str) -> Iterator[Any]:
-            return self._in_parts(sql, (provider, *state), after or _AFTER_ALL, lambda row: row[:2])
+            return self._in_parts(sql, (provider, *named.values()), after or _AFTER_ALL, lambda row: row[:2])
 
         rows = islice(merge(*map(of, providers), reverse=True), limit)
         return [
@@ -467,6 +489,29 @@ class View:
             if session is not None:
                 booked.append(Booked(po_number, referral, session))
         return booked
+
+    def sessions_on(self, providers: Collection[str], day: int, after: DayPlace, limit: int) -> list[OnDay]:
+        """The sessions of a day behind a place, by provider and session, `limit` at the most.
+
+        day: in London, days since 1970. Each is told as the first booking has it that was not cancelled.
+        """
+        found: list[OnDay] = []
+        for provider in sorted(each for each in providers if each >= after[0]):
+            rows = self._db.execute(
+                "SELECT session_id, sum(NOT cancelled), sum(attended),"
+                " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
+                " WHERE provider_id = ? AND session_on = ? AND session_id > ?"
+                " GROUP BY session_id ORDER BY session_id LIMIT ?",
+                (provider, day, after[1] if provider == after[0] else "", limit - len(found)),
+            ).fetchall()
+            for session_id, booked, attended, po_number in rows:
+                known = self.referral(po_number)
+                session = None if known is None else known.referral.session(session_id)
+                if session is not None:
+                    found.append(OnDay(provider, booked, attended, session))
+            if len(found) >= limit:
+                break
+        return found
 
     def bookings(
         self, providers: Collection[str], after: SessionPlace, limit: int

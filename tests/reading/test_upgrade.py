@@ -17,6 +17,12 @@ from tests.api.test_uploads import accepted, json_lines
 FIRST = 3
 #: From this version back to the first one.
 DOWNGRADE = """
+DROP INDEX outbound_outcome;
+DROP INDEX booking_by_day;
+DROP INDEX referral_by_jobcentre;
+DROP INDEX referral_by_area;
+DROP INDEX referral_by_reference;
+ALTER TABLE referral DROP COLUMN reference;
 DROP INDEX inbound_by_upload;
 ALTER TABLE inbound DROP COLUMN upload;
 ALTER TABLE inbound DROP COLUMN line"""

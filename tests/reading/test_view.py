@@ -9,7 +9,7 @@ from consumers import draft
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.tables import INSTRUCTIONS
-from gateway.reading.view import BookingPlace, Keyed, Place
+from gateway.reading.view import BookingPlace, Keyed, Place, Wanted
 from gateway.rules.events import DeliveryPlan, Event, Outcome, place_in_time
 from producers import delivery_plans
 from producers.read_back import read_plan
@@ -89,7 +89,7 @@ async def test_referrals_of_many_providers_come_the_newest_first_by_pages_of_any
     )
     after: Place | None = None
     found: list[str] = []
-    while page := view.referrals(PROVIDERS[:4], "OPEN" if status else None, after, limit):
+    while page := view.referrals(PROVIDERS[:4], Wanted(status="OPEN" if status else None), after, limit):
         found += (each.po_number for each in page)
         after = page[-1].referred_on, page[-1].po_number
     assert found == [po_number for _, po_number in wanted]
@@ -100,7 +100,7 @@ async def test_referrals_are_found_by_the_status_that_they_have_come_to(asked: A
     await asked.decide([referral(), referral(po_number="PO2"), rejected])
     view = await asked.view()
     by_status = {
-        status: [each.po_number for each in view.referrals(["PRV01"], status, None, 10)]
+        status: [each.po_number for each in view.referrals(["PRV01"], Wanted(status=status), None, 10)]
         for status in ("OPEN", "REJECTED", "JOINING")
     }
     assert by_status == {"OPEN": ["PO2"], "REJECTED": ["PO1"], "JOINING": []}

@@ -60,6 +60,7 @@ _OF_ALL: Final = (
     instructions.LIST_INSTRUCTIONS,
     outcomes.LIST_OUTCOMES,
     exports.GET_EXPORT,
+    sessions.LIST_DAY,
     sessions.GET_SESSION,
     plans.PUT_PLAN,
     plans.LIST_PLANS,

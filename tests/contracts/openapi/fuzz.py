@@ -71,6 +71,7 @@ _ALSO = {
     "getSession": "400",
     "listInstructions": "400",
     "listOutcomes": "400",
+    "listSessionsOfDay": "400",
 }
 
 

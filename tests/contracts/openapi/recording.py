@@ -46,7 +46,7 @@ def record(key: str, name: str, summary: str, po: str, body: object, wait: str =
 
 MORNING = "2016-03-14T09:00:00Z"
 PO = "UC-MANDATORY"
-ACCEPTED = {"type": "ReferralAccepted", "accepted_at": MORNING}
+ACCEPTED = {"type": "ReferralAccepted", "accepted_at": MORNING, "reference": "OURS-17"}
 BOOKED = {
     "type": "SessionBooked",
     "session_id": "UC-1",
@@ -133,6 +133,10 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("listOutcomes", "no_cursor", "What is no cursor", "/v1/outcomes?after=x")
     yield Asked("getExport", "sessions", "All sessions", "/v1/exports/sessions")
     yield Asked("getExport", "unknown", "What can't be exported", "/v1/exports/participants")
+    yield Asked("listSessionsOfDay", "day", "A day with one", "/v1/sessions?on=2016-03-22")
+    yield Asked("listSessionsOfDay", "no_day", "What is no day", "/v1/sessions?on=22/03/2016")
+    own = "/v1/referrals?reference=OURS-17"
+    yield Asked("listReferrals", "own", "By a reference of your own", own)
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
