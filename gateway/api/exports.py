@@ -133,7 +133,7 @@ GET_EXPORT: Final = Operation(
         PROVIDER,
     ),
     answers={200: Answer("All of them.", {CSV: TEXT}, {"Content-Disposition": header("The file's name.")})},
-    problems={404: ("NOT_FOUND",), 429: ("TOO_MANY_STREAMS",)},
+    problems={404: ("UNKNOWN_EXPORT",), 429: ("TOO_MANY_STREAMS",)},
 )
 
 
@@ -154,7 +154,9 @@ class Exports:
         export = EXPORTS.get(what)
         if export is None:
             raise Problem(
-                HTTPStatus.NOT_FOUND, f"There is no such export; ask for one of {', '.join(EXPORTS)}."
+                HTTPStatus.NOT_FOUND,
+                f"There is no such export; ask for one of {', '.join(EXPORTS)}.",
+                code="UNKNOWN_EXPORT",
             )
         with self._open.one_of(caller_of(request)) as taken:
             if not taken:

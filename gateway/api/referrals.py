@@ -194,6 +194,14 @@ def _wanted(request: web.Request) -> Wanted:
                 code="BAD_PARAMETER",
                 field=parameter.name,
             )
+    for parameter in (JOBCENTRE, OF_AREA, REFERENCE):
+        if len(parameter.text_of(request) or "") > LONGEST_ID:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"{parameter.name} has more than {LONGEST_ID} characters.",
+                code="BAD_PARAMETER",
+                field=parameter.name,
+            )
     accepted = ACCEPTED.text_of(request)
     return Wanted(
         status=cast(Status | None, STATUS.text_of(request)),

@@ -18,7 +18,7 @@ from aiohttp import web
 from gateway.api.answering import APPLIED, PREFER, wait_s_of
 from gateway.api.callers import Caller
 from gateway.api.headers import best_of
-from gateway.api.operation import CSV, JSON, TEXT, Answer, Operation, in_path
+from gateway.api.operation import CSV, JSON, TEXT, Answer, Operation, header, in_path
 from gateway.api.problems import Problem
 from gateway.api.rendering import guidance, message_path, upload_path
 from gateway.api.requests import PROVIDER, providers_of
@@ -48,7 +48,13 @@ GET_UPLOAD: Final = Operation(
         PREFER,
         PROVIDER,
     ),
-    answers={200: Answer("The upload, as far as it is decided.", {JSON: UploadOutcomes, CSV: TEXT}, APPLIED)},
+    answers={
+        200: Answer(
+            "The upload, as far as it is decided.",
+            {JSON: UploadOutcomes, CSV: TEXT},
+            APPLIED | {"Content-Disposition": header("The file's name, where it is one.", always=False)},
+        )
+    },
     problems={404: ("UNKNOWN_UPLOAD",), 503: ("TRY_AGAIN",)},
 )
 _HEADER: Final = ("line", "message_id", "po_number", "code", "detail", "rule")

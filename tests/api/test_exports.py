@@ -98,7 +98,7 @@ async def test_no_field_of_a_participant_is_exported(provider: Client) -> None:
 
 async def test_what_can_not_be_exported_is_not_found(provider: Client) -> None:
     answer = await provider.get("/v1/exports/participants")
-    assert (answer.status, answer.code) == (404, "NOT_FOUND")
+    assert (answer.status, answer.code) == (404, "UNKNOWN_EXPORT")
     head = await provider.ask("HEAD", "/v1/exports/referrals")
     assert (head.status, head.headers["Content-Type"], head.body) == (200, CSV, b"")
 

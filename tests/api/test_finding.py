@@ -53,7 +53,7 @@ async def test_referrals_are_found_by_several_things_at_once(provider: Client) -
     assert await found(provider, "contract_package_area=CPA09&accepted=true") == []
     first = (await provider.get("/v1/referrals?limit=1&jobcentre_id=JCP-YORK")).json
     assert await found(provider, f"jobcentre_id=JCP-YORK&cursor={first['next']}") == ["PO-1"]
-    for query in ("accepted=yes", "status=CLOSED"):
+    for query in ("accepted=yes", "status=CLOSED", f"reference={'x' * 101}"):
         assert (await provider.get(f"/v1/referrals?{query}")).code == "BAD_PARAMETER"
 
 

@@ -38,6 +38,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     404: {
         "NOT_FOUND": "There is no such path; check it.",
+        "UNKNOWN_EXPORT": "Ask for one that there is: instructions, outcomes, referrals or sessions.",
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
         "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
         "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
