@@ -3,7 +3,7 @@
 from typing import Final
 
 from consumers import referrals, session_records, updates, wp11
-from consumers.drafting import caller_of, columns_of, draft
+from consumers.drafting import InUpload, caller_of, columns_of, draft, upload_of
 
 #: What reads a record, by its topic.
 READERS: Final = {
@@ -13,4 +13,4 @@ READERS: Final = {
     session_records.TOPIC: session_records.read,
 }
 
-__all__ = ["READERS", "caller_of", "columns_of", "draft"]
+__all__ = ["READERS", "InUpload", "caller_of", "columns_of", "draft", "upload_of"]

@@ -28,7 +28,7 @@ DAYS: Final = (parse_day("1900-01-01"), parse_day("2999-12-31"))
 INSTANTS: Final = (parse_instant("1900-01-01T00:00:00Z"), parse_instant("2999-12-31T23:59:59.999Z"))
 
 _SHORT: Final = frozenset({"session_name", "location", "action_plan_annotation"})
-_IDS: Final = frozenset({"po_number", "contract_package_area"})
+_IDS: Final = frozenset({"po_number", "contract_package_area", "reference"})
 _WITHOUT_LIMITS: Final = frozenset({*(event.__name__ for event in OUTBOUND.values()), DeadLetter.__name__})
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 #: An id as a regular expression of JSON Schema; that it is no NINO, it can't say.

@@ -25,6 +25,7 @@ Content = type[Struct] | Mapping[str, type[Struct] | Object]
 Codes = Mapping[int, tuple[str, ...]]
 
 JSON: Final = "application/json"
+CSV: Final = "text/csv"
 TEXT: Final[Object] = {"type": "string"}
 #: Of a cursor, whatever it stands for.
 CURSOR_SCHEMA: Final[Object] = {"type": "string", "minLength": 1, "maxLength": 1_000}

@@ -10,13 +10,13 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from consumers import draft
+from consumers import InUpload, draft
 from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
 from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
 from gateway.api.problems import Problem
 from gateway.api.referrals import PO, not_theirs
-from gateway.api.rendering import decided, pending
+from gateway.api.rendering import decided, pending, record
 from gateway.api.requests import PROVIDER, caller_of, providers_of, read_object
 from gateway.api.responses import answer
 from gateway.api.sending import (
@@ -30,11 +30,11 @@ from gateway.api.sending import (
 from gateway.api.services import Services
 from gateway.api.views import MessagePage
 from gateway.engine.log import Draft
-from gateway.reading.view import View
+from gateway.reading.view import Received, View
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
 from producers import headers_of_trace
-from schemas.json import InvalidJson, parse
+from schemas.json import InvalidJson, format_instant, parse
 from schemas.limits import LONGEST_ID
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
@@ -64,7 +64,7 @@ GET_MESSAGE: Final = Operation(
     method="GET",
     path="/v1/messages/{id}",
     tag="messages",
-    summary="What came of a message",
+    summary="A message as it was sent, and what came of it",
     parameters=(in_path("id", "The message's id: the Idempotency-Key that it came with.", "prv-1"), PROVIDER),
     answers={200: Answer("The message, and its outcome where that is known.", MessagePage)},
     problems={404: ("UNKNOWN_MESSAGE",)},
@@ -168,11 +168,18 @@ class Records:
         """What came of a message."""
         providers, caller = sorted(providers_of(request)), caller_of(request).id
         message_id = request.match_info["id"]
-        found = []
+        found: list[tuple[str, Outcome | None]] = []
+        received, shown = None, False
+
+        def question(view: View) -> tuple[list[tuple[str, Outcome | None]], Received | None, bool]:
+            found = view.messages_with(caller, providers, message_id)
+            if not found:
+                return found, None, False
+            about = found[0][0]
+            return found, view.received(about, providers, message_id), not view.is_special(about)
+
         if len(message_id) <= LONGEST_ID:
-            found = await self._services.ask(
-                request, lambda view: view.messages_with(caller, providers, message_id)
-            )
+            found, received, shown = await self._services.ask(request, question)
         if not found and (about := self._services.idempotency.po_number_of((caller, message_id))):
             found = [(about, None)]
         if not found:
@@ -185,7 +192,16 @@ class Records:
             pending(message_id, po_number) if outcome is None else decided(outcome)
             for po_number, outcome in found
         ]
-        return answer(request, MessagePage(**asdict(first), others=others or UNSET))
+        return answer(
+            request,
+            MessagePage(
+                **asdict(first),
+                type=None if received is None else type(received.message).__name__,
+                received_at=None if received is None else format_instant(received.at),
+                record=record(received.message) if received is not None and shown else None,
+                others=others or UNSET,
+            ),
+        )
 
 
 def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> SessionRecord:
@@ -220,6 +236,6 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
         ) from None
 
 
-def draft_of(record: SessionRecord, request: web.Request) -> Draft:
+def draft_of(record: SessionRecord, request: web.Request, upload: InUpload | None = None) -> Draft:
     """A provider's record for the log, with its caller and the trace that the request is part of."""
-    return draft(record, headers_of_trace(trace_of(request)), caller=caller_of(request).id)
+    return draft(record, headers_of_trace(trace_of(request)), caller=caller_of(request).id, upload=upload)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Final, TypeVar, get_args
+from typing import Final, TypeVar, cast, get_args
 
 from aiohttp import web
 from msgspec import json, msgpack
@@ -11,15 +11,16 @@ from msgspec import json, msgpack
 from gateway.api.operation import TEXT, Answer, Operation, Parameter, in_path, whole_number
 from gateway.api.pages import CURSOR, Pages, of_this_history
 from gateway.api.problems import Problem
-from gateway.api.rendering import MOST_SHOWN, entry, session, summary, whole
+from gateway.api.rendering import MOST_SHOWN, entries, session, summary, whole
 from gateway.api.requests import PROVIDER, providers_of
 from gateway.api.responses import ETAG, IF_NONE_MATCH, VARY, answer, has_already
 from gateway.api.security import none_of_theirs
 from gateway.api.services import Services
 from gateway.api.views import HistoryPage, ReferralList, ReferralView, SessionPage
-from gateway.reading.view import EventPlace, Place, Stamp, View
+from gateway.reading.view import EventPlace, Place, Stamp, View, Wanted
 from gateway.rules.events import place_in_time
 from gateway.rules.referral import Status
+from schemas.limits import LONGEST_ID
 
 T = TypeVar("T")
 
@@ -28,7 +29,14 @@ LARGEST_PAGE: Final = 200
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 PO: Final = in_path("po", "The purchase order's number.", "UC-MANDATORY")
+_ID: Final = TEXT | {"minLength": 1, "maxLength": LONGEST_ID}
 STATUS: Final = Parameter("query", "status", "Only those of this status.", TEXT | {"enum": [*STATUSES]})
+ACCEPTED: Final = Parameter(
+    "query", "accepted", "Only those that you have accepted, or have not.", TEXT | {"enum": ["true", "false"]}
+)
+JOBCENTRE: Final = Parameter("query", "jobcentre_id", "Only those of this Jobcentre.", _ID)
+OF_AREA: Final = Parameter("query", "contract_package_area", "Only those of this area.", _ID)
+REFERENCE: Final = Parameter("query", "reference", "Only those with this reference of your own.", _ID)
 LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
 PART_LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=MOST_SHOWN, default=PAGE)
 LIST_REFERRALS: Final = Operation(
@@ -39,7 +47,7 @@ LIST_REFERRALS: Final = Operation(
     summary="Your referrals, the newest first",
     about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor "
     "stays right when referrals come in meanwhile.",
-    parameters=(STATUS, CURSOR, LIMIT, PROVIDER),
+    parameters=(STATUS, ACCEPTED, JOBCENTRE, OF_AREA, REFERENCE, CURSOR, LIMIT, PROVIDER),
     answers={200: Answer("A page.", ReferralList)},
     problems={400: ("BAD_CURSOR",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
     links={"first": ("getReferral", "po", "$response.body#/referrals/0/po_number")},
@@ -90,20 +98,13 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
 
     async def all_of_them(request: web.Request) -> web.Response:
         """The caller's referrals, the newest first."""
-        status = STATUS.text_of(request)
-        if status is not None and status not in STATUSES:
-            raise Problem(
-                HTTPStatus.BAD_REQUEST,
-                f"status is none that a referral has; expected one of {', '.join(STATUSES)}.",
-                code="BAD_PARAMETER",
-                field="status",
-            )
+        wanted = _wanted(request)
         limit = LIMIT.number_of(request)
         begin = _LISTED.parse(CURSOR.text_of(request))
         providers = providers_of(request)
 
         def page(view: View) -> bytes:
-            found = view.referrals(providers, status, begin and begin[0], limit + 1)
+            found = view.referrals(providers, wanted, begin and begin[0], limit + 1)
             following = None
             if len(found) > limit:
                 last = found[limit - 1]
@@ -125,11 +126,14 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
                 return None
             history, left_out = view.newest_history(po_number, MOST_SHOWN)
             events = left_out + len(history)
-            version = f"{po_number} {known.order.events_at} {known.order.events} {events}"
+            shown = entries(view, history)
+            # On a log on Kafka a message may be read after what came of it.
+            answered = sum(each.answers is not None and each.answers.type is not None for each in shown)
+            version = f"{po_number} {known.order.events_at} {known.order.events} {events} {answered}"
             etag = sha256(version.encode()).hexdigest()[:20]
             if has_already(request, etag):
                 return etag, b""
-            return etag, json.encode(whole(known, history, left_out))
+            return etag, json.encode(whole(known, shown, left_out))
 
         version, body = await _of_theirs(services, request, question)
         # Weak: the bytes are others where they are compressed.
@@ -147,7 +151,7 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
             found = view.history(po_number, limit + 1, *([begin[0]] if begin else []))
             more = len(found) > limit
             following = _EVENTS.next(place_in_time(found[limit - 1]), view.stamp()) if more else None
-            return json.encode(HistoryPage(history=[entry(each) for each in found[:limit]], next=following))
+            return json.encode(HistoryPage(history=entries(view, found[:limit]), next=following))
 
         body = await _of_theirs(services, request, lambda view: of_this_history(view, begin, page))
         return answer(request, body)
@@ -177,6 +181,35 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
         LIST_HISTORY.route(history),
         LIST_SESSIONS.route(sessions),
     ]
+
+
+def _wanted(request: web.Request) -> Wanted:
+    """Which referrals are asked for. Raises Problem."""
+    for parameter in (STATUS, ACCEPTED):
+        given, known = parameter.text_of(request), parameter.schema["enum"]
+        if given is not None and given not in known:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"{parameter.name} is none that a referral has; expected one of {', '.join(known)}.",
+                code="BAD_PARAMETER",
+                field=parameter.name,
+            )
+    for parameter in (JOBCENTRE, OF_AREA, REFERENCE):
+        if len(parameter.text_of(request) or "") > LONGEST_ID:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"{parameter.name} has more than {LONGEST_ID} characters.",
+                code="BAD_PARAMETER",
+                field=parameter.name,
+            )
+    accepted = ACCEPTED.text_of(request)
+    return Wanted(
+        status=cast(Status | None, STATUS.text_of(request)),
+        accepted=None if accepted is None else accepted == "true",
+        jobcentre_id=JOBCENTRE.text_of(request),
+        contract_package_area=OF_AREA.text_of(request),
+        reference=REFERENCE.text_of(request),
+    )
 
 
 async def _of_theirs(services: Services, request: web.Request, question: Callable[[View], T | None]) -> T:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from gateway.api.views import (
+    AnsweredView,
     BookingView,
     DeadlineView,
     DeliveryPlanView,
@@ -13,19 +14,21 @@ from gateway.api.views import (
     HistoryEntry,
     InstructionView,
     MessageView,
+    OutcomeView,
     ParticipantView,
     ReferralView,
     SessionList,
+    SessionOfDay,
     SessionView,
     Summary,
 )
-from gateway.reading.view import Booked, Booking, Entry, Known, Listed
+from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, View
 from gateway.rules.calendar import midnight
 from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
-from gateway.rules.events import DeliveryPlan, Event, Outcome
+from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome
 from gateway.rules.guidance import SAYS
-from gateway.rules.messages import Participant
+from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, Participant, SessionRecord
 from gateway.rules.referral import Expense, ReferralState, Session
 from schemas.json import format_day, format_instant, render
 
@@ -52,11 +55,12 @@ def summary(listed: Entry) -> Summary:
         benefit=listed.benefit,
         contract_package_area=listed.contract_package_area,
         jobcentre_id=listed.jobcentre_id,
+        reference=listed.reference,
         self=referral_path(listed.po_number),
     )
 
 
-def whole(known: Known, history: Sequence[Event], left_out: int) -> ReferralView:
+def whole(known: Known, history: list[HistoryEntry], left_out: int) -> ReferralView:
     """A referral with all that is known of it. history: the newest; left_out: how many events before."""
     referral = known.referral
     return ReferralView(
@@ -71,6 +75,7 @@ def whole(known: Known, history: Sequence[Event], left_out: int) -> ReferralView
         claimant_group=referral.claimant_group,
         contract_package_area=referral.contract_package_area,
         jobcentre_id=referral.jobcentre_id,
+        reference=referral.reference,
         support_group_appeal_pending=referral.appeal_pending,
         group_session_restriction=referral.restriction,
         participant=None if referral.participant is None else _participant(referral.participant),
@@ -80,7 +85,7 @@ def whole(known: Known, history: Sequence[Event], left_out: int) -> ReferralView
         sessions_left_out=max(len(referral.sessions) - MOST_SHOWN, 0),
         expenses=[_expense(expense) for expense in referral.expenses],
         deadlines=_deadlines(referral),
-        history=[entry(event) for event in history],
+        history=history,
         history_left_out=left_out,
     )
 
@@ -113,9 +118,29 @@ def pending(message_id: str, po_number: str) -> MessageView:
     )
 
 
-def instruction(listed: Listed) -> InstructionView:
+def outcome(listed: Listed[Outcome]) -> OutcomeView:
+    """An outcome, with its cursor."""
+    event = listed.event
+    return OutcomeView(
+        cursor=str(listed.cursor),
+        event_id=event.event_id,
+        message_id=event.message_id,
+        po_number=event.po_number,
+        provider_id=event.provider_id or "",
+        status=event.status,
+        code=event.code,
+        detail=event.detail,
+        advisories=list(event.advisories),
+        decided_at=format_instant(event.decided_at),
+        rule=event.rule,
+        guidance=guidance(event.rule),
+        message=message_path(event.message_id),
+    )
+
+
+def instruction(listed: Listed[Instruction]) -> InstructionView:
     """An instruction, with its cursor."""
-    event = listed.instruction
+    event = listed.event
     return InstructionView(
         cursor=str(listed.cursor),
         event_id=event.event_id,
@@ -162,6 +187,23 @@ def session_list(
     )
 
 
+def session_of_day(listed: OnDay) -> SessionOfDay:
+    """A session in the list of its day."""
+    session = listed.session
+    return SessionOfDay(
+        session_id=session.session_id,
+        provider_id=listed.provider_id,
+        session_name=session.session_name,
+        starts_at=format_instant(session.starts_at),
+        ends_at=format_instant(min(session.ends_at, _LAST)),
+        location=session.location,
+        format=session.format,
+        booked=listed.booked,
+        attended=listed.attended,
+        self=f"/v1/sessions/{_quoted(session.session_id)}",
+    )
+
+
 def delivery_plan(plan: DeliveryPlan) -> DeliveryPlanView:
     """A delivery plan."""
     return DeliveryPlanView(
@@ -188,6 +230,11 @@ def referral_path(po_number: str) -> str:
 def message_path(message_id: str) -> str:
     """Where a message's outcome is."""
     return f"/v1/messages/{_quoted(message_id)}"
+
+
+def upload_path(upload_id: str) -> str:
+    """Where what came of an upload is."""
+    return f"/v1/uploads/{_quoted(upload_id)}"
 
 
 def _quoted(text: str) -> str:
@@ -283,14 +330,40 @@ def _deadline(
     )
 
 
-def entry(event: Event) -> HistoryEntry:
-    """An event in the history of its referral."""
+def entries(view: View, history: Sequence[Event]) -> list[HistoryEntry]:
+    """Events in the history of their referral, each outcome with the message that it is about."""
+    return [
+        _entry(event, _answered(view, event) if isinstance(event, Outcome) else None) for event in history
+    ]
+
+
+def record(message: SessionRecord) -> dict[str, Any]:
+    """A provider's record as it is sent."""
+    fields = render(message)
+    for name in ("message_id", "po_number", "provider_id"):
+        del fields[name]
+    return {"type": type(message).__name__} | fields
+
+
+def _answered(view: View, outcome: Outcome) -> AnsweredView:
+    kinds = INBOUND.get(outcome.topic, ())
+    kind, at, path = kinds[0].__name__ if len(kinds) == 1 else None, None, None
+    if outcome.provider_id is not None and outcome.topic == PROVIDERS_TOPIC:
+        path = message_path(outcome.message_id)
+        received = view.received(outcome.po_number, [outcome.provider_id], outcome.message_id)
+        if received is not None:
+            kind, at = type(received.message).__name__, format_instant(received.at)
+    return AnsweredView(message_id=outcome.message_id, type=kind, received_at=at, self=path)
+
+
+def _entry(event: Event, answers: AnsweredView | None) -> HistoryEntry:
     return HistoryEntry(
         type=type(event).__name__,
         decided_at=format_instant(event.decided_at),
         rule=event.rule,
         guidance=guidance(event.rule),
         event=render(event),
+        answers=answers,
     )
 
 

@@ -1,4 +1,4 @@
-"""Answers in JSON: compressed where that is worth it, and not sent again to who has them."""
+"""Answers in JSON, compressed where that is worth it and not sent again to who has them; and files."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from aiohttp.helpers import ETAG_ANY
 from msgspec import Struct, json
 
 from gateway.api.headers import takes_gzip
-from gateway.api.operation import TEXT, Parameter, header
+from gateway.api.operation import CSV, TEXT, Parameter, header
 
 #: What an answer in JSON depends on, beside who asks.
 VARY: Final = "Accept-Encoding"
@@ -37,6 +37,16 @@ def answer(
     if len(encoded) >= COMPRESSED_FROM and takes_gzip(request):
         response.enable_compression(web.ContentCoding.gzip)
     return response
+
+
+def csv_file(
+    content: bytes, name: str, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """A CSV file to be saved under a name."""
+    named = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return web.Response(
+        status=status, body=content, content_type=CSV, charset="utf-8", headers=named | (headers or {})
+    )
 
 
 def has_already(request: web.Request, version: str) -> bool:

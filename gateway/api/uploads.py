@@ -11,21 +11,26 @@ from typing import Final
 
 from aiohttp import web
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
+from consumers import InUpload
+from gateway.api.answering import APPLIED, PREFER, wait_s_of
 from gateway.api.headers import best_of
 from gateway.api.idempotency import Message, Name, durably
-from gateway.api.operation import JSON, TEXT, Answer, Operation, header
+from gateway.api.operation import CSV, JSON, TEXT, Answer, Operation, header
 from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
 from gateway.api.records import draft_of
-from gateway.api.rendering import message_path, referral_path
+from gateway.api.rendering import message_path, referral_path, upload_path
 from gateway.api.requests import PROVIDER, caller_of, content_type_of, providers_of, read_body
-from gateway.api.responses import answer
+from gateway.api.responses import answer, csv_file
 from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.services import Services
 from gateway.api.slots import Slots
+from gateway.api.upload_outcomes import Outcomes, upload_id_of
 from gateway.api.views import TakenView, UploadView
+from gateway.engine.log import LogError
 from gateway.engine.partitioner import partition_for
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv
@@ -47,7 +52,6 @@ KINDS: Final[dict[str, Kind]] = {
     "application/x-ndjson": "jsonl",
     "application/x-jsonlines": "jsonl",
 }
-CSV: Final = "text/csv"
 
 POST_UPLOAD: Final = Operation(
     id="postUpload",
@@ -57,10 +61,13 @@ POST_UPLOAD: Final = Operation(
     summary="Send many records at once",
     about="As CSV with a row, or as JSON lines with a line, for each. All are checked before one is "
     "taken. Mistakes come as problem details, or with `Accept: text/csv` as a file. At most 8 MiB and "
-    "10,000 records.",
-    parameters=(PROVIDER,),
+    "10,000 records. With `Prefer: wait=5` the answer says what came of them, where that is known in time.",
+    parameters=(PREFER, PROVIDER),
     takes=dict.fromkeys(KINDS, TEXT),
-    answers={202: Answer("All are on the log and will be decided.", UploadView)},
+    answers={
+        200: Answer("All are decided.", UploadView, APPLIED),
+        202: Answer("All are on the log and will be decided.", UploadView, APPLIED),
+    },
     problems={
         409: ("READ_ONLY",),
         415: ("NOT_AN_UPLOAD",),
@@ -68,7 +75,10 @@ POST_UPLOAD: Final = Operation(
         429: ("TOO_MANY_UPLOADS",),
         503: ("CLOCK_LEAPT", "TRY_AGAIN"),
     },
-    links={"first": ("getMessage", "id", "$response.body#/messages/0/message_id")},
+    links={
+        "first": ("getMessage", "id", "$response.body#/messages/0/message_id"),
+        "outcomes": ("getUpload", "id", "$response.body#/upload_id"),
+    },
     files=True,
 )
 GET_TEMPLATE: Final = Operation(
@@ -97,6 +107,14 @@ class Ready(Struct, frozen=True):
     new: bool
 
 
+class _Upload(Struct, frozen=True):
+    """An upload, ready to be put. known: whether some of it is on the log under this id, or will be."""
+
+    upload_id: str
+    records: tuple[Ready, ...]
+    known: bool
+
+
 class _Wrong(Struct, frozen=True):
     """Why nothing of an upload is taken.
 
@@ -117,6 +135,7 @@ class Uploads:
         self._services = services
         self._limits = services.limits
         self._rate = rate
+        self._outcomes = Outcomes(services)
         self._view = View(source)
         self._reading = asyncio.Lock()
         self._waiting = 0
@@ -126,7 +145,11 @@ class Uploads:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Where to, and what a file looks like."""
-        return [POST_UPLOAD.route(self._take), GET_TEMPLATE.route(self._template)]
+        return [
+            POST_UPLOAD.route(self._take),
+            GET_TEMPLATE.route(self._template),
+            *self._outcomes.routes(),
+        ]
 
     async def close(self) -> None:
         """Let go of the projection."""
@@ -136,7 +159,7 @@ class Uploads:
         self._view.close()
 
     async def _take(self, request: web.Request) -> web.Response:
-        """Take an upload: 202 with all its messages, or 422 with all its mistakes."""
+        """Take an upload: 200 where all of it is decided, else 202; or 422 with all its mistakes."""
         providers = providers_of(request)
         refuse_where_nothing_can_be_posted(self._services)
         media_type, charset = content_type_of(request)
@@ -157,11 +180,31 @@ class Uploads:
                     headers={"Retry-After": "5"},
                 )
             body = await read_body(request, self._limits.largest_upload, self._limits.upload_s)
-            return await self._in_turn(request, body, kind, providers)
+            found = await self._in_turn(request, body, kind, providers)
+        if isinstance(found, web.Response):
+            return found
+        return await self._answer(request, providers, found)
+
+    async def _answer(
+        self, request: web.Request, providers: frozenset[str], view: UploadView
+    ) -> web.Response:
+        """What is answered to an upload that was taken, when all is decided or it was waited for enough."""
+        wait_s, outcomes, applied = wait_s_of(request), None, {}
+        if wait_s:
+            applied = {"Preference-Applied": f"wait={wait_s}"}
+            with suppress(LogError, TimeoutError):  # it was taken all the same
+                outcomes = await self._outcomes.of(request, providers, view.upload_id, wait_s)
+        decided = outcomes is not None and not outcomes.pending
+        return answer(
+            request,
+            replace(view, outcomes=outcomes),
+            HTTPStatus.OK if decided else HTTPStatus.ACCEPTED,
+            applied,
+        )
 
     async def _in_turn(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
-    ) -> web.Response:
+    ) -> UploadView | web.Response:
         """Read an upload and put it, when the one before it has been put. Raises Problem."""
         if self._waiting >= self._limits.uploads_waiting:
             raise Problem(
@@ -229,7 +272,7 @@ class Uploads:
 
     def _read(
         self, request: web.Request, body: bytes, kind: Kind, providers: frozenset[str]
-    ) -> list[Ready] | _Wrong:
+    ) -> _Upload | _Wrong:
         """All that takes time; in the thread."""
         others: list[bool] = []
         named: set[str] = set()
@@ -244,42 +287,50 @@ class Uploads:
         found = read_upload(body, kind, provider_of=provider_of, names_provider=named.add)
         if isinstance(found, Mistakes):
             return _Wrong(found.listed, bool(others), any(others), not named <= providers)
-        ready = [self._ready(each, request) for each in found]
+        upload_id = upload_id_of(caller_of(request), kind, body, len(found))
+        ready = [self._ready(each, request, upload_id) for each in found]
         # What has come before is among the referral's messages already.
         of = Counter(each.po_number for each in ready if each.new)
         most = self._limits.records_of_referral
         full = {po for po, count in of.items() if self._view.messages(po) + count > most}
         if mistakes := [_too_many(each.line, most) for each in ready if each.po_number in full]:
             return _Wrong(tuple(mistakes[:MOST_MISTAKES]))
-        return ready
+        known = any(each.new for each in ready) or self._view.has_upload(upload_id)
+        return _Upload(upload_id, tuple(ready), known)
 
-    def _ready(self, uploaded: Uploaded, request: web.Request) -> Ready:
+    def _ready(self, uploaded: Uploaded, request: web.Request, upload_id: str) -> Ready:
         record = uploaded.record
         of = record.po_number, record.provider_id
         name = caller_of(request).id, record.message_id
-        message = Message(*of, draft_of(record, request))
+        message = Message(*of, draft_of(record, request, InUpload(upload_id, uploaded.line)))
         return Ready(uploaded.line, name, record.po_number, message, self._view.keyed(*name, *of) is None)
 
-    async def _put(self, request: web.Request, found: list[Ready] | _Wrong) -> web.Response:
-        """Put what is new, where nothing is wrong with any of it."""
+    async def _put(self, request: web.Request, found: _Upload | _Wrong) -> UploadView | web.Response:
+        """Put what is new, where nothing is wrong with any of it; a response says what is."""
         if isinstance(found, _Wrong):
             if found.not_theirs:
                 none_of_theirs(request, another=found.anothers)
             if found.names_another:
                 forbidden(request, "body_names_another_provider")
             return _mistaken(request, found.mistakes)
-        self._rate.take(caller_of(request), len(found), taken=1)  # by the request itself
-        messages = {each.name: each.message for each in found}
+        records = found.records
+        self._rate.take(caller_of(request), len(records), taken=1)  # by the request itself
+        messages = {each.name: each.message for each in records}
         ask = partial(self._services.ask, request)
         if others := await self._services.idempotency.take(messages, ask, self._put_in_pieces):
-            wrong = [Mistake(each.line, "message_id", _REUSED) for each in found if each.name in others]
+            wrong = [Mistake(each.line, "message_id", _REUSED) for each in records if each.name in others]
             return _mistaken(request, tuple(wrong[:MOST_MISTAKES]))
-        view = UploadView(records=len(found), messages=[_taken(each) for each in found])
-        return answer(request, view, HTTPStatus.ACCEPTED)
+        return UploadView(
+            upload_id=found.upload_id,
+            self=upload_path(found.upload_id) if found.known else None,
+            records=len(records),
+            messages=[_taken(each) for each in records],
+            outcomes=None,
+        )
 
     async def _template(self, request: web.Request) -> web.Response:
         """A CSV file with all columns, and an example of each record."""
-        return _file(template_csv(), HTTPStatus.OK, "records.csv")
+        return csv_file(template_csv(), "records.csv")
 
 
 _REUSED: Final = "is that of another record which came before; give each record an id of its own"
@@ -303,15 +354,10 @@ def _taken(ready: Ready) -> TakenView:
 def _mistaken(request: web.Request, mistakes: tuple[Mistake, ...]) -> web.Response:
     """All that is wrong: problem details, or for people a CSV file."""
     if best_of(request, (JSON, PROBLEM, CSV)) == CSV:
-        return _file(mistakes_csv(mistakes), HTTPStatus.UNPROCESSABLE_ENTITY, "mistakes.csv")
+        return csv_file(mistakes_csv(mistakes), "mistakes.csv", HTTPStatus.UNPROCESSABLE_ENTITY)
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "Nothing of the upload was taken; correct what is listed, and send it again.",
         code="UPLOAD_HAS_MISTAKES",
         more={"mistakes": [to_builtins(mistake) for mistake in mistakes]},
     ).answer()
-
-
-def _file(content: bytes, status: HTTPStatus, name: str) -> web.Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return web.Response(status=status, body=content, content_type=CSV, charset="utf-8", headers=headers)

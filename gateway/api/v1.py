@@ -10,10 +10,11 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.api import referrals, sessions
+from gateway.api import instructions, outcomes, referrals, sessions
 from gateway.api.callers import Authenticator
+from gateway.api.event_stream import MOST_OPEN, EventStream
+from gateway.api.exports import Exports
 from gateway.api.idempotency import Idempotency
-from gateway.api.instructions import Instructions
 from gateway.api.limits import DEFAULT, Limits
 from gateway.api.plans import Plans
 from gateway.api.posting import Appends, Posting
@@ -22,6 +23,7 @@ from gateway.api.rate import Rate
 from gateway.api.records import Records
 from gateway.api.requests import CALLER
 from gateway.api.services import Services
+from gateway.api.slots import Slots
 from gateway.api.uploads import Uploads
 from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.asking import Asking
@@ -58,17 +60,22 @@ class Api:
         asking, idempotency = Asking(model.source), Idempotency(model, self._posting)
         self.services = Services(asking, model, self._posting, idempotency, read_only, limits, clock)
         self._uploads = Uploads(self.services, model.source, rate)
-        self._instructions = Instructions(self.services, stop)
+        slots = Slots(MOST_OPEN)
+        self._streams = (
+            EventStream(instructions.TOPIC, self.services, stop, slots),
+            EventStream(outcomes.TOPIC, self.services, stop, slots),
+        )
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
         return [
             *referrals.routes(self.services),
             *Records(self.services).routes(),
-            *self._instructions.routes(),
+            *(stream.route() for stream in self._streams),
             *sessions.routes(self.services),
             *Plans(self.services).routes(),
             *self._uploads.routes(),
+            *Exports(self.services).routes(),
         ]
 
     @property

@@ -36,6 +36,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     benefit: Benefit
     contract_package_area: str
     jobcentre_id: str
+    reference: Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
     self: Annotated[str, Meta(description="Where the whole referral is.", examples=["/v1/referrals/PO1001"])]
 
 
@@ -112,6 +113,17 @@ class DeadlineView(Struct, frozen=True, kw_only=True):
     guidance: str
 
 
+class AnsweredView(Struct, frozen=True, kw_only=True):
+    """The message that an outcome answers."""
+
+    message_id: str
+    type: Annotated[str | None, Meta(description="The record's name; null: it is not known any more.")]
+    received_at: Annotated[Instant | None, Meta(description="Of your messages: when it arrived.")]
+    self: Annotated[
+        str | None, Meta(description="Of your messages: where it is.", examples=["/v1/messages/prv-1"])
+    ]
+
+
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     """An event that was decided on the referral, with the paragraph that says so."""
 
@@ -120,6 +132,9 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     rule: str | None
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
     event: Annotated[dict[str, Any], Meta(description="The record, as on its topic.")]
+    answers: Annotated[
+        AnsweredView | None, Meta(description="Of an Outcome: the message that it is about; else null.")
+    ]
 
 
 class ReferralView(Struct, frozen=True, kw_only=True):
@@ -138,6 +153,7 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     claimant_group: ClaimantGroup | None
     contract_package_area: str
     jobcentre_id: str
+    reference: Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
     support_group_appeal_pending: bool
     group_session_restriction: GroupSessionRestriction | None
     participant: Annotated[
@@ -180,6 +196,15 @@ class MessageView(Struct, frozen=True, kw_only=True):
 class MessagePage(MessageView, frozen=True, kw_only=True):
     """A message, and what came of it; and of any other that came with its id elsewhere at the same moment."""
 
+    type: Annotated[str | None, Meta(description="The record's name; null: it is not on the log yet.")]
+    received_at: Annotated[Instant | None, Meta(description="When it arrived.")]
+    record: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="The record as sent; null: it is not on the log yet, or the participant has become a "
+            "special customer."
+        ),
+    ]
     others: Annotated[
         list[MessageView] | UnsetType,
         Meta(description="Left out where there is none, as nearly always."),
@@ -212,6 +237,34 @@ class InstructionList(Struct, frozen=True, kw_only=True):
     next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
 
 
+class OutcomeView(Struct, frozen=True, kw_only=True):
+    """What came of a message."""
+
+    cursor: Annotated[str, Meta(description="The place behind it; `after` takes it.")]
+    event_id: str
+    message_id: str
+    po_number: str
+    provider_id: str
+    status: OutcomeStatus
+    code: Annotated[str | None, Meta(description="Of a refusal.")]
+    detail: Annotated[str | None, Meta(description="Of a refusal: a sentence that says what to do.")]
+    advisories: list[str]
+    decided_at: Instant
+    rule: Annotated[str | None, Meta(description="The paragraph that it follows.")]
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
+    message: Annotated[
+        str,
+        Meta(description="Where the record as sent is.", examples=["/v1/messages/prv-1"]),
+    ]
+
+
+class OutcomeList(Struct, frozen=True, kw_only=True):
+    """Outcomes in order."""
+
+    outcomes: list[OutcomeView]
+    next: Annotated[str, Meta(description="What to give as `after` next time, also where there was nothing.")]
+
+
 class HistoryPage(Struct, frozen=True, kw_only=True):
     """A page of what was decided on a referral."""
 
@@ -234,6 +287,29 @@ class BookingView(Struct, frozen=True, kw_only=True):
     cancelled: bool
     outcome: AttendanceOutcome | None
     referral: str
+
+
+class SessionOfDay(Struct, frozen=True, kw_only=True):
+    """A session on some day; nothing of it is about a person."""
+
+    session_id: str
+    provider_id: str
+    session_name: str
+    starts_at: Instant
+    ends_at: Instant
+    location: str
+    format: SessionFormat
+    booked: Annotated[int, Meta(description="Bookings that were not cancelled.")]
+    attended: int
+    self: Annotated[str, Meta(description="Who was booked on it.", examples=["/v1/sessions/S1"])]
+
+
+class DayOfSessions(Struct, frozen=True, kw_only=True):
+    """A page of the sessions of a day, by id."""
+
+    on: Day
+    sessions: list[SessionOfDay]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 
 class SessionList(Struct, frozen=True, kw_only=True):
@@ -259,11 +335,52 @@ class TakenView(Struct, frozen=True, kw_only=True):
     referral: str
 
 
+class RefusedRow(Struct, frozen=True, kw_only=True):
+    """A record of an upload that was refused."""
+
+    line: int
+    message_id: str
+    po_number: str
+    code: str
+    detail: Annotated[str, Meta(description="A sentence that says what to do.")]
+    rule: Annotated[str | None, Meta(description="The paragraph that it follows.")]
+    guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
+    self: str
+
+
+class UploadOutcomes(Struct, frozen=True, kw_only=True):
+    """What came of an upload's records."""
+
+    upload_id: str
+    self: str
+    records: Annotated[int, Meta(description="How many the upload has: the sum of the five numbers below.")]
+    applied: int
+    duplicate: int
+    refused: int
+    pending: Annotated[int, Meta(description="Not decided yet.")]
+    left_out: Annotated[
+        int,
+        Meta(
+            description="Not this upload's any more, or never: they had come before, or their referral has "
+            "been forgotten."
+        ),
+    ]
+    refusals: Annotated[list[RefusedRow], Meta(description="Those that were refused, by line.")]
+
+
 class UploadView(Struct, frozen=True, kw_only=True):
     """An upload that was taken, whole."""
 
+    upload_id: str
+    self: Annotated[
+        str | None,
+        Meta(description="Where its outcomes are; null: every record of it had come before by another way."),
+    ]
     records: int
     messages: list[TakenView]
+    outcomes: Annotated[
+        UploadOutcomes | None, Meta(description="With `Prefer: wait`, where `self` is not null.")
+    ]
 
 
 class MistakeView(Struct, frozen=True, kw_only=True):

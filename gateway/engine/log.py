@@ -28,6 +28,7 @@ class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
     status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
+    upload, line: with which upload it came, and where it stands in that.
     """
 
     po_number: str | None = None
@@ -36,6 +37,8 @@ class Columns(Struct, frozen=True, gc=False):
     status: str | None = None
     trace_id: str | None = None
     caller: str | None = None
+    upload: str | None = None
+    line: int | None = None
 
 
 NO_COLUMNS: Final = Columns()
@@ -46,7 +49,7 @@ class Listing(Struct, frozen=True, gc=False):
 
     referred_on: days since 1970. changed_at, due_at: when something was decided last, and falls due next, UTC
     milliseconds. messages: how many were decided. sessions: the id of each, its day, whether it was
-    cancelled, and whether it was attended.
+    cancelled, and whether it was attended. reference: the provider's own.
     """
 
     provider_id: str
@@ -61,6 +64,7 @@ class Listing(Struct, frozen=True, gc=False):
     due_at: int
     messages: int
     sessions: tuple[tuple[str, int, bool, bool], ...]
+    reference: str | None = None
 
 
 #: A name may come twice, and a value may be null.

@@ -17,7 +17,7 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 4
+VERSION: Final = 5
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
@@ -28,7 +28,7 @@ CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
 CREATE TABLE inbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT, caller TEXT,
-    PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
+    upload TEXT, line INTEGER, PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
 CREATE TABLE outbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT, status TEXT, trace_id TEXT,

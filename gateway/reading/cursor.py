@@ -1,6 +1,6 @@
-"""Where a reader of a provider's instructions stands.
+"""Where a reader of a provider's instructions, or outcomes, stands.
 
-Instructions of different partitions have no common order that would hold for ever, so a place among them is
+Events of different partitions have no common order that would hold for ever, so a place among them is
 the next offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three. Behind that
 stands a digest of the records that lie just before: `17.0.4-5d41402abc4b`. So a cursor belongs to one history
 of one log: where another record stands there, or none, it is of another.
@@ -52,12 +52,12 @@ def _is_offset(part: str) -> bool:
 
 
 def beginning(partitions: int) -> Cursor:
-    """Before the first instruction."""
+    """Before the first event."""
     return Cursor((0,) * partitions, "")
 
 
 def standing(value: bytes) -> bytes:
-    """What stands for an instruction: its digest. What is forgotten has that in the place of its value."""
+    """What stands for an event: its digest. What is forgotten has that in the place of its value."""
     return value if len(value) == STANDING_BYTES else blake2b(value, digest_size=STANDING_BYTES).digest()
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import structlog
 
-from consumers import caller_of, columns_of, session_records
+from consumers import caller_of, columns_of, session_records, upload_of
 from gateway.engine.log import DELIVERY_PLANS, Changes, Listing, LogError, Record
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import unpack
@@ -54,13 +54,13 @@ def fill(file: CopyFile, changes: Changes, partitions: int) -> News:
         rows.put()
         file.erased |= _put_states(db, changes.states, partitions)
         file.keep_positions(changes.positions)
-    return News(rows.po_numbers | changes.states.keys(), rows.providers, rows.read_back)
+    return News(rows.po_numbers | changes.states.keys(), rows.for_providers, rows.read_back)
 
 
 class _Rows:
     """The rows of the records, table by table, which are put many at a time.
 
-    po_numbers: what they are about. providers: those with instructions or plans in them. read_back: the
+    po_numbers: what they are about. for_providers: see News. read_back: the
     messages in them that came over HTTP, each by its caller and its id.
     """
 
@@ -71,7 +71,7 @@ class _Rows:
         #: The purchase orders that have events among the rows that are not put yet.
         self._waiting: set[str] = set()
         self.po_numbers: set[str] = set()
-        self.providers: set[str] = set()
+        self.for_providers: set[tuple[str, str]] = set()
         self.read_back: list[tuple[str, str]] = []
 
     def put(self) -> None:
@@ -100,7 +100,8 @@ class _Rows:
                 self.read_back.append((caller, message.message_id))
             columns = columns_of(message)
             names = columns.po_number, columns.provider_id, columns.message_id, caller
-            self._inbound.append((*_place(record), record.value, *names))
+            upload = upload_of(record.headers) or (None, None)
+            self._inbound.append((*_place(record), record.value, *names, *upload))
 
     def _add_plan(self, record: Record) -> None:
         try:
@@ -108,7 +109,7 @@ class _Rows:
         except LogError:
             _pass_over(record)
             return
-        self.providers.add(plan.provider_id)
+        self.for_providers.add((DELIVERY_PLANS, plan.provider_id))
         caller = caller_of(record.headers)
         if caller is not None:
             self.read_back.append((caller, plan.message_id))
@@ -125,11 +126,12 @@ class _Rows:
                     message_id, status = outcome.message_id, outcome.status
                 case Instruction() as instruction:
                     provider_id = instruction.provider_id
-                    self.providers.add(provider_id)
                 case PrapAction(action="ACKNOWLEDGE") as action:
                     if po_number in self._waiting:
                         self.put()
                     _forget(self._db, po_number, place_in_time(action))
+        if provider_id is not None:
+            self.for_providers.add((record.topic, provider_id))
         self.po_numbers.add(po_number)
         self._waiting.add(po_number)
         traceparent = traceparent_of(record.headers)
@@ -185,11 +187,11 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
         if place >= end:
             continue
         where = "WHERE topic = ? AND partition = ? AND offset = ?"
-        if topic == INSTRUCTIONS:
+        if topic == INSTRUCTIONS or (topic == OUTCOMES and provider_id is not None):
             # A provider's cursor may stand behind it.
             db.execute(
-                "UPDATE outbound SET value = ?, po_number = NULL, provider_id = NULL, trace_id = NULL"
-                f" {where}",
+                "UPDATE outbound SET value = ?, po_number = NULL, provider_id = NULL, message_id = NULL,"
+                f" status = NULL, trace_id = NULL {where}",
                 (standing(value), topic, partition, offset),
             )
         else:

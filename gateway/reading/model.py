@@ -6,14 +6,17 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
 
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
-from gateway.rules.events import Instruction
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
+from gateway.rules.events import Instruction, Outcome
+
+_TOPICS: Final = {Instruction: INSTRUCTIONS, Outcome: OUTCOMES}
 
 
 class Source(Protocol):
@@ -31,13 +34,14 @@ class Source(Protocol):
 
 
 class News(Struct, frozen=True):
-    """Of which purchase orders something may be new, and for which providers instructions or a plan.
+    """Of which purchase orders something may be new, and which providers have something new on which topics.
 
-    messages: what came over HTTP and was read back, each by its caller and its id.
+    for_providers: topic and provider_id, of instructions, outcomes and plans. messages: what came over
+    HTTP and was read back, each by its caller and its id.
     """
 
     po_numbers: Collection[str] = ()
-    providers: Collection[str] = ()
+    for_providers: Collection[tuple[str, str]] = ()
     messages: Sequence[tuple[str, str]] = ()
 
 
@@ -72,13 +76,16 @@ class ReadModel(ABC):
     def unreadable(self, error: sqlite3.Error) -> None:
         """Note that it could not be read."""
 
-    def woken_by(self, po_number: str) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever something of a purchase order is new."""
-        return self._woken_by([("po_number", po_number)])
+    def woken_by(self, *po_numbers: str) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever something of one of these purchase orders is new."""
+        return self._woken_by([("po_number", po_number) for po_number in po_numbers])
 
-    def woken_for(self, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever one of these providers has a new instruction, or a new plan."""
-        return self._woken_by([("provider", provider) for provider in providers])
+    def woken_for(self, topic: str, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever one of these providers has something new on a topic.
+
+        topic: that of instructions, outcomes or delivery plans.
+        """
+        return self._woken_by([(topic, provider) for provider in providers])
 
     def notify(self, news: News) -> None:
         """Wake those who wait for what can be asked for now."""
@@ -87,7 +94,7 @@ class ReadModel(ABC):
             return
         keys = (
             *(("po_number", po_number) for po_number in news.po_numbers),
-            *(("provider", provider) for provider in news.providers),
+            *news.for_providers,
         )
         for key in keys:
             for event in self._waiting.get(key, ()):
@@ -131,12 +138,12 @@ class OwnLog(ReadModel, Observer):
     def committed(self, decided: Decided, seconds: float) -> None:
         """Wake those who wait for what a step has decided."""
         if self._waiting:
-            providers = {
-                output[0].provider_id
-                for output in decided.commit.outputs
-                if isinstance(output, tuple) and isinstance(output[0], Instruction)
+            found = {
+                (_TOPICS[type(event)], event.provider_id)
+                for event, _ in (each for each in decided.commit.outputs if isinstance(each, tuple))
+                if isinstance(event, Instruction | Outcome) and event.provider_id is not None
             }
-            self.notify(News(decided.commit.states.keys(), providers))
+            self.notify(News(decided.commit.states.keys(), found))
 
 
 def log_unreadable(error: sqlite3.Error) -> None:

@@ -20,22 +20,49 @@ INSTRUCTIONS: Final = instructions.TOPIC
 OUTCOMES: Final = outcomes.TOPIC
 PRAP_ACTIONS: Final = prap_actions.TOPIC
 
+_OF_UPLOADS: Final = (
+    "CREATE INDEX inbound_by_upload ON inbound (upload, line)"
+    " WHERE upload IS NOT NULL AND provider_id IS NOT NULL"
+)
+_OUTCOMES_OF_PROVIDERS: Final = (
+    "CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)"
+    f" WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL"
+)
+#: Most referrals have none, so that it costs them nothing.
+_BY_REFERENCE: Final = (
+    "CREATE INDEX referral_by_reference ON referral (provider_id, reference, referred_on, po_number)"
+    " WHERE reference IS NOT NULL"
+)
+_BY_JOBCENTRE: Final = (
+    "CREATE INDEX referral_by_jobcentre ON referral (provider_id, jobcentre_id, referred_on, po_number)"
+)
+_BY_AREA: Final = (
+    "CREATE INDEX referral_by_area ON referral (provider_id, contract_package_area, referred_on, po_number)"
+)
+_BY_DAY: Final = "CREATE INDEX booking_by_day ON booking (provider_id, session_on, session_id, po_number)"
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
 CREATE TABLE referral (
     po_number TEXT PRIMARY KEY, partition INTEGER NOT NULL, provider_id TEXT NOT NULL, jobcentre_id TEXT NOT
     NULL, contract_package_area TEXT NOT NULL, referred_on INTEGER NOT NULL, status TEXT NOT NULL,
-    accepted INTEGER NOT NULL, mandatory INTEGER NOT NULL, benefit TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    accepted INTEGER NOT NULL, mandatory INTEGER NOT NULL, benefit TEXT NOT NULL, reference TEXT)
+    STRICT, WITHOUT ROWID;
 CREATE INDEX referral_newest ON referral (provider_id, referred_on, po_number);
+{_BY_REFERENCE};
+{_BY_JOBCENTRE};
+{_BY_AREA};
 CREATE INDEX referral_by_status ON referral (provider_id, status, referred_on, po_number);
 CREATE TABLE booking (
     provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL, session_on INTEGER NOT NULL,
     cancelled INTEGER NOT NULL, attended INTEGER NOT NULL, PRIMARY KEY (provider_id, session_id, po_number))
     STRICT, WITHOUT ROWID;
+{_BY_DAY};
 CREATE INDEX booking_of ON booking (po_number);
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
+{_OF_UPLOADS};
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
+{_OUTCOMES_OF_PROVIDERS};
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
 CREATE TABLE plan (
     provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
@@ -52,11 +79,11 @@ INSERT INTO referral VALUES {} ON CONFLICT (po_number) DO UPDATE SET
     provider_id = excluded.provider_id, jobcentre_id = excluded.jobcentre_id,
     contract_package_area = excluded.contract_package_area, referred_on = excluded.referred_on,
     status = excluded.status, accepted = excluded.accepted, mandatory = excluded.mandatory,
-    benefit = excluded.benefit
+    benefit = excluded.benefit, reference = excluded.reference
 WHERE status != excluded.status OR accepted != excluded.accepted OR jobcentre_id != excluded.jobcentre_id
     OR contract_package_area != excluded.contract_package_area OR referred_on != excluded.referred_on
     OR provider_id != excluded.provider_id OR mandatory != excluded.mandatory
-    OR benefit != excluded.benefit"""
+    OR benefit != excluded.benefit OR reference IS NOT excluded.reference"""
 _PUT_BOOKING: Final = """
 INSERT INTO booking VALUES {} ON CONFLICT (provider_id, session_id, po_number) DO UPDATE SET
     session_on = excluded.session_on, cancelled = excluded.cancelled, attended = excluded.attended
@@ -73,6 +100,13 @@ class LogTables:
     """The tables of the read side as an embedded log writes them."""
 
     schema: str = SCHEMA
+
+    def upgrade(self, db: sqlite3.Connection) -> None:
+        """Make what the tables of an earlier version lack; part of a transaction."""
+        db.execute("ALTER TABLE referral ADD COLUMN reference TEXT")
+        made = (_BY_REFERENCE, _BY_JOBCENTRE, _BY_AREA, _BY_DAY, _OF_UPLOADS, _OUTCOMES_OF_PROVIDERS)
+        for index in made:
+            db.execute(index)
 
     def put(self, db: sqlite3.Connection, partition: int, listings: Mapping[str, Listing]) -> None:
         """Make purchase orders findable as they are listed now, by po_number."""
@@ -91,6 +125,7 @@ class LogTables:
                     listing.accepted,
                     listing.mandatory,
                     listing.benefit,
+                    listing.reference,
                 )
             )
             bookings += ((listing.provider_id, each, po_number, *more) for each, *more in listing.sessions)
@@ -118,8 +153,9 @@ class LogTables:
             " AND status IS NOT NULL AND status != 'HELD'"
         )
         db.execute(
-            f"UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL"
-            f" WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}' AND message_id IN ({decided})"
+            "UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL,"
+            f" upload = NULL, line = NULL WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}'"
+            f" AND message_id IN ({decided})"
             " AND po_number = ? AND timestamp < ?",
             (po_number, below, po_number, at),
         )
@@ -160,4 +196,5 @@ def listing(order: PurchaseOrder) -> Listing | None:
                 for session in referral.sessions
             ]
         ),
+        referral.reference,
     )

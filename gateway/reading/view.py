@@ -4,22 +4,26 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
+from consumers import session_records
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.cursor import Cursor, cursor_at, standing
 from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
-from gateway.rules.messages import PROVIDERS_TOPIC, Benefit
+from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
 from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
-from schemas.codec import digest_of
+from schemas.codec import Unreadable, digest_of
+
+E = TypeVar("E", bound=Event)
 
 
 class Known(Struct, frozen=True):
@@ -37,11 +41,33 @@ class Keyed(Struct, frozen=True):
     digest: bytes
 
 
-class Listed(Struct, frozen=True):
-    """An instruction, and the cursor of the place behind it."""
+class Listed(Struct, Generic[E], frozen=True):
+    """An instruction or an outcome, and the cursor of the place behind it."""
 
     cursor: Cursor
-    instruction: Instruction
+    event: E
+
+
+class UploadRow(Struct, frozen=True):
+    """A record of an upload, and what came of it so far; None: nothing."""
+
+    line: int
+    message_id: str
+    po_number: str
+    provider_id: str
+    outcome: Outcome | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether its outcome is final."""
+        return self.outcome is not None and self.outcome.status != "HELD"
+
+
+class Received(Struct, frozen=True):
+    """A provider's message as it arrived. at: UTC milliseconds."""
+
+    at: int
+    message: SessionRecord
 
 
 class Entry(Struct, frozen=True):
@@ -56,6 +82,17 @@ class Entry(Struct, frozen=True):
     benefit: Benefit
     contract_package_area: str
     jobcentre_id: str
+    reference: str | None
+
+
+class Wanted(Struct, frozen=True):
+    """Which referrals are wanted; None: whatever it is. Named as the columns."""
+
+    status: Status | None = None
+    accepted: bool | None = None
+    jobcentre_id: str | None = None
+    contract_package_area: str | None = None
+    reference: str | None = None
 
 
 class Booking(Struct, frozen=True):
@@ -73,6 +110,15 @@ class Stamp(Struct, frozen=True, array_like=True):
     mark: bytes
 
 
+class OnDay(Struct, frozen=True):
+    """A session of a provider on some day: how many were booked on it and not cancelled, and came."""
+
+    provider_id: str
+    booked: int
+    attended: int
+    session: Session
+
+
 class Booked(Struct, frozen=True):
     """A session of one referral."""
 
@@ -86,6 +132,10 @@ EventPlace = tuple[int, int]
 _FIRST: Final = (-(2**62), 0)
 #: A place among the bookings of a session: (provider_id, po_number) of the last one seen.
 BookingPlace = tuple[str, str]
+#: A place among the bookings of providers: (provider_id, session_id, po_number) of the last one seen.
+SessionPlace = tuple[str, str, str]
+#: A place among the sessions of a day: (provider_id, session_id) of the last one seen.
+DayPlace = tuple[str, str]
 #: A place in the list of referrals: (referred_on, po_number) of the last one seen.
 Place = tuple[int, str]
 #: How many rows are read of each provider at first, and at once at the most.
@@ -94,6 +144,7 @@ _LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
 #: Of a message with that id; what was forgotten has no provider any more.
 _MESSAGE: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL AND message_id = ?"
+_UPLOADED: Final = "upload = ? AND upload IS NOT NULL AND provider_id IS NOT NULL"
 _BOOKED: Final = (
     "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
     " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE b.session_id = ?"
@@ -164,19 +215,19 @@ class View:
         return b"" if row is None else bytes(row[0])[:16]
 
     def referrals(
-        self, providers: Collection[str], status: Status | None, after: Place | None, limit: int
+        self, providers: Collection[str], wanted: Wanted, after: Place | None, limit: int
     ) -> list[Entry]:
         """Referrals of these providers behind a place, the newest first, `limit` at the most."""
-        where = "provider_id = ?" if status is None else "provider_id = ? AND status = ?"
+        named = {name: value for name, value in asdict(wanted).items() if value is not None}
+        where = "".join(f" AND {name} = ?" for name in named)
         sql = (
             "SELECT referred_on, po_number, provider_id, status, accepted, mandatory, benefit,"
-            f" contract_package_area, jobcentre_id FROM referral WHERE {where}"
+            f" contract_package_area, jobcentre_id, reference FROM referral WHERE provider_id = ?{where}"
             " AND (referred_on, po_number) < (?, ?) ORDER BY referred_on DESC, po_number DESC LIMIT ?"
         )
-        state = () if status is None else (status,)
 
         def of(provider: str) -> Iterator[Any]:
-            return self._in_parts(sql, (provider, *state), after or _AFTER_ALL, lambda row: row[:2])
+            return self._in_parts(sql, (provider, *named.values()), after or _AFTER_ALL, lambda row: row[:2])
 
         rows = islice(merge(*map(of, providers), reverse=True), limit)
         return [
@@ -267,6 +318,23 @@ class View:
         ).fetchall()
         return [(row[0], self.outcome(row[0], row[1], message_id)) for row in rows]
 
+    def received(self, po_number: str, providers: Collection[str], message_id: str) -> Received | None:
+        """The message with an id of one of these providers about a referral, the one that was decided."""
+        row = self._one(
+            f"SELECT timestamp, value FROM inbound WHERE {_MESSAGE} AND po_number = ?"
+            f" AND provider_id IN ({','.join('?' * len(providers))}) ORDER BY timestamp, offset LIMIT 1",
+            *(message_id, po_number, *providers),
+        )
+        if row is None:
+            return None
+        message = session_records.read(Record(PROVIDERS_TOPIC, 0, 0, row[0], po_number.encode(), row[1]))
+        return None if isinstance(message, Unreadable) else Received(row[0], cast(SessionRecord, message))
+
+    def is_special(self, po_number: str) -> bool:
+        """Whether what was said about a referral's participant is erased."""
+        known = self.referral(po_number)
+        return known is not None and known.referral.special
+
     def decided(self, po_number: str, provider_id: str, message_id: str) -> bytes | None:
         """The record that was decided, of those with one id; None: none has been read yet.
 
@@ -291,6 +359,23 @@ class View:
         )
         return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
 
+    def has_upload(self, upload_id: str) -> bool:
+        """Whether the log has records of an upload that aren't forgotten."""
+        return self._one(f"SELECT 1 FROM inbound WHERE {_UPLOADED} LIMIT 1", upload_id) is not None
+
+    def upload(self, providers: Collection[str], upload_id: str, after: int, limit: int) -> list[UploadRow]:
+        """The records of an upload about these providers' referrals, behind a line, `limit` at the most."""
+        rows = self._db.execute(
+            f"SELECT line, message_id, po_number, provider_id FROM inbound WHERE {_UPLOADED} AND line > ?"
+            f" AND provider_id IN ({','.join('?' * len(providers))}) ORDER BY line LIMIT ?",
+            (upload_id, after, *providers, limit),
+        ).fetchall()
+        return [self.as_decided(UploadRow(*row)) for row in rows]
+
+    def as_decided(self, row: UploadRow) -> UploadRow:
+        """A record of an upload, with what has come of it by now."""
+        return replace(row, outcome=self.outcome(row.po_number, row.provider_id, row.message_id))
+
     def shows(self, po_number: str, event: Event) -> bool:
         """Whether a referral, where there is one, shows what an event has come of, or what came later."""
         if self._source.one_order:
@@ -307,17 +392,17 @@ class View:
         )
         return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
 
-    def is_at(self, cursor: Cursor) -> bool:
-        """Whether a cursor stands where this history of the log has such a place.
+    def is_at(self, topic: str, cursor: Cursor) -> bool:
+        """Whether a cursor stands where this history of the log has such a place on a topic.
 
         False on a log on Kafka also where the records before it have not been read yet.
         """
-        before = self._before(cursor.place)
+        before = self._before(topic, cursor.place)
         return before is not None and cursor_at(cursor.place, before) == cursor
 
-    def _before(self, place: Sequence[int]) -> list[bytes] | None:
+    def _before(self, topic: str, place: Sequence[int]) -> list[bytes] | None:
         """What stands before a place, by partition; None: in one of them there is nothing."""
-        sql = f"SELECT value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND partition = ? AND offset = ?"
+        sql = f"SELECT value FROM outbound WHERE topic = '{topic}' AND partition = ? AND offset = ?"
         found = []
         for partition, offset in enumerate(place):
             row = self._one(sql, partition, offset - 1) if offset else (b"",)
@@ -329,36 +414,48 @@ class View:
     def _stands(self, offset: int, value: bytes) -> bytes:
         return self._mark(offset if self._source.one_order else 0) + standing(value)
 
-    def instructions(self, providers: Collection[str], cursor: Cursor, limit: int) -> list[Listed]:
-        """Instructions to these providers behind a cursor that `is_at`, `limit` at the most.
+    def instructions(
+        self, providers: Collection[str], cursor: Cursor, limit: int
+    ) -> list[Listed[Instruction]]:
+        """Instructions to these providers: see `_events_of`."""
+        return self._events_of(INSTRUCTIONS, providers, cursor, limit)
+
+    def outcomes_of(self, providers: Collection[str], cursor: Cursor, limit: int) -> list[Listed[Outcome]]:
+        """What came of these providers' messages: see `_events_of`."""
+        return self._events_of(OUTCOMES, providers, cursor, limit)
+
+    def _events_of(
+        self, topic: str, providers: Collection[str], cursor: Cursor, limit: int
+    ) -> list[Listed[Any]]:
+        """Events of these providers on a topic behind a cursor that `is_at`, `limit` at the most.
 
         Within a partition they come in the order in which they were put there; among partitions, in order of
         decision as far as that is known.
         """
         place = list(cursor.place)
-        before = self._before(place)
+        before = self._before(topic, place)
         sql = (
-            f"SELECT offset, value FROM outbound WHERE topic = '{INSTRUCTIONS}' AND provider_id = ?"
+            f"SELECT offset, value FROM outbound WHERE topic = '{topic}' AND provider_id = ?"
             " AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
         )
 
-        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Instruction]]:
+        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Event]]:
             def to(provider: str) -> Iterator[tuple[int, bytes]]:
                 first = (place[partition],)
                 return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
 
             for offset, value in merge(*map(to, providers)):
-                instruction = _read(INSTRUCTIONS, value)
-                if instruction is not None:
-                    yield instruction.decided_at, partition, offset, value, cast(Instruction, instruction)
+                event = _read(topic, value)
+                if event is not None:
+                    yield event.decided_at, partition, offset, value, event
 
-        listed: list[Listed] = []
+        listed: list[Listed[Any]] = []
         if before is None:
             return listed
         found = islice(merge(*map(of, range(len(place))), key=lambda found: found[0]), limit)
-        for _, partition, offset, value, instruction in [*found]:
+        for _, partition, offset, value, event in [*found]:
             place[partition], before[partition] = offset + 1, self._stands(offset, value)
-            listed.append(Listed(cursor_at(tuple(place), before), instruction))
+            listed.append(Listed(cursor_at(tuple(place), before), event))
         return listed
 
     def booking(self, providers: Collection[str], session_id: str) -> Booking | None:
@@ -392,6 +489,55 @@ class View:
             if session is not None:
                 booked.append(Booked(po_number, referral, session))
         return booked
+
+    def sessions_on(self, providers: Collection[str], day: int, after: DayPlace, limit: int) -> list[OnDay]:
+        """The sessions of a day behind a place, by provider and session, `limit` at the most.
+
+        day: in London, days since 1970. Each is told as the first booking has it that was not cancelled.
+        """
+        found: list[OnDay] = []
+        for provider in sorted(each for each in providers if each >= after[0]):
+            rows = self._db.execute(
+                "SELECT session_id, sum(NOT cancelled), sum(attended),"
+                " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
+                " WHERE provider_id = ? AND session_on = ? AND session_id > ?"
+                " GROUP BY session_id ORDER BY session_id LIMIT ?",
+                (provider, day, after[1] if provider == after[0] else "", limit - len(found)),
+            ).fetchall()
+            for session_id, booked, attended, po_number in rows:
+                known = self.referral(po_number)
+                session = None if known is None else known.referral.session(session_id)
+                if session is not None:
+                    found.append(OnDay(provider, booked, attended, session))
+            if len(found) >= limit:
+                break
+        return found
+
+    def bookings(
+        self, providers: Collection[str], after: SessionPlace, limit: int
+    ) -> list[tuple[str, Booked]]:
+        """All bookings of these providers behind a place, by provider, session and purchase order, each with
+        the session's id, `limit` at the most.
+        """
+        found: list[tuple[str, Booked]] = []
+        for provider in sorted(each for each in providers if each >= after[0]):
+            place = after[1:] if provider == after[0] else ("", "")
+            rows = self._db.execute(
+                "SELECT b.session_id, b.po_number, s.state FROM booking b"
+                " JOIN referral r ON r.po_number = b.po_number"
+                " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
+                " WHERE b.provider_id = ? AND (b.session_id, b.po_number) > (?, ?)"
+                " ORDER BY b.session_id, b.po_number LIMIT ?",
+                (provider, *place, limit - len(found)),
+            )
+            for session_id, po_number, state in rows:
+                referral = _known(po_number, state).referral
+                session = referral.session(session_id)
+                if session is not None:
+                    found.append((session_id, Booked(po_number, referral, session)))
+            if len(found) >= limit:
+                break
+        return found
 
     def plans(self, provider_id: str) -> list[DeliveryPlan]:
         """A provider's delivery plans, the last one of each area, by area."""

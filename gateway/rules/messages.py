@@ -141,6 +141,8 @@ class ReferralAccepted(ProviderRecord, frozen=True, gc=False, kw_only=True):
     """The provider takes the referral."""
 
     accepted_at: Instant
+    #: What the provider calls it; nothing is decided by it.
+    reference: str | None = None
 
 
 class ReferralRejected(ProviderRecord, frozen=True, gc=False, kw_only=True):

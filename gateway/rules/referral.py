@@ -181,6 +181,7 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     alternative_asked: an alternative session is asked for.
     new_referral_noticed: the Jobcentre knows that a new referral is needed (N1).
     backed_out: the attachments that must not be, each once (B1).
+    reference: what the provider calls it, as its acceptance said.
     """
 
     po_revision: int
@@ -216,6 +217,7 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     alternative_asked: bool = False
     new_referral_noticed: bool = False
     backed_out: tuple[tuple[int, AttachedTo], ...] = ()
+    reference: str | None = None
 
     @property
     def closed(self) -> bool:

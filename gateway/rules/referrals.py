@@ -369,7 +369,7 @@ def _revise(case: Case[Referral]) -> None:
 
 def accept(case: Case[ReferralAccepted]) -> None:
     """P1: the provider takes the referral; an acceptance that was in time clears T1's breach."""
-    case.update(accepted=True)
+    case.update(accepted=True, reference=case.message.reference)
     case.enter_on_prap("ACCEPT", ACCEPTANCE)
     if london_day(case.message.accepted_at) <= case.referral.accept_by:
         clear(case, ACCEPTANCE_LATE)

@@ -20,6 +20,7 @@ class Stream:
     """One that is open."""
 
     response: ClientResponse
+    kind: str
 
     async def blocks(self) -> AsyncIterator[dict[str, str]]:
         """Block by block, the fields of each; a comment's name is empty. Ends when the gateway ends it."""
@@ -34,12 +35,12 @@ class Stream:
                 fields = {}
 
     async def events(self, most: int = 1_000_000) -> list[Json]:
-        """The next instructions, `most` at the most, or all until the gateway ends the stream."""
+        """The next events, `most` at the most, or all until the gateway ends the stream."""
         found: list[Json] = []
         async for fields in self.blocks():
             if "data" in fields:
                 value = json.loads(fields["data"])
-                assert (fields["id"], fields["event"]) == (value["cursor"], "instruction")
+                assert (fields["id"], fields["event"]) == (value["cursor"], self.kind)
                 found.append(value)
                 if len(found) == most:
                     break
@@ -47,12 +48,14 @@ class Stream:
 
 
 @asynccontextmanager
-async def stream(client: Client, query: str = "", **headers: str) -> AsyncIterator[Stream]:
-    """A provider's instructions as events."""
+async def stream(
+    client: Client, query: str = "", kind: str = "instruction", **headers: str
+) -> AsyncIterator[Stream]:
+    """A provider's instructions, or outcomes, as events."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     named |= {"Authorization": f"Bearer {client.token}", "Accept": "text/event-stream"}
-    path = f"/v1/instructions{query}"
+    path = f"/v1/{kind}s{query}"
     async with client.session.get(path, headers=named, timeout=PATIENCE) as response:
         assert response.status == 200, await response.read()
         assert response.headers["Content-Type"] == "text/event-stream"
-        yield Stream(response)
+        yield Stream(response, kind)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.instructions import LONGEST_WAIT_S, MOST_OPEN
+from gateway.api.event_stream import LONGEST_WAIT_S, MOST_OPEN
 from gateway.reading.model import ReadModel
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
@@ -197,9 +197,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Set as soon as a long poll waits."""
     begun, woken_for = asyncio.Event(), ReadModel.woken_for
 
-    def watched(model: ReadModel, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
+    def watched(
+        model: ReadModel, topic: str, providers: Iterable[str]
+    ) -> AbstractContextManager[asyncio.Event]:
         begun.set()
-        return woken_for(model, providers)
+        return woken_for(model, topic, providers)
 
     monkeypatch.setattr(ReadModel, "woken_for", watched)
     return begun

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
-from gateway.api.instructions import MOST_OPEN
+from gateway.api.event_stream import MOST_OPEN
 from tests.api.running import Client, Sandbox, draft, process, referral, sandbox, until_ready
 from tests.api.streams import stream
 from tests.cli.running import Json

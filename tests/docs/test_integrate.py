@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from gateway.api import answering, instructions, referrals, requests
+from gateway.api import answering, event_stream, exports, referrals, requests
 from gateway.api.limits import DEFAULT
 from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
@@ -113,14 +113,16 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| a body | {body}; an upload {upload} |",
         f"| {DEFAULT.body_s:.0f} s; an upload {DEFAULT.upload_s:.0f} s |",
         f"not beginning with `{PRAP_ID}`",
-        f"| {referrals.LARGEST_PAGE} referrals, {instructions.LARGEST_PAGE} instructions; {MOST_SHOWN} of a",
+        f"| {referrals.LARGEST_PAGE} referrals, {event_stream.LARGEST_PAGE} instructions or outcomes;",
+        f"{MOST_SHOWN} of a",
         f"by default {default['connections_per_address']} |",
         f"one for each of {DEFAULT.plans_of_provider} areas; the keys of an area's last {MOST_EARLIER} plans",
+        f"| exports under way at once | {exports.MOST_OPEN} a caller |",
         f"| uploads under way at once | {DEFAULT.uploads_of_caller} a caller |",
         f"{DEFAULT.headers_s:.0f} s for them to arrive |",
         f"| {answering.LONGEST_WAIT_S} s; longer is taken for that |",
-        f"| `wait` of a long poll | {instructions.LONGEST_WAIT_S} s |",
-        f"| {instructions.MOST_OPEN} a caller |",
+        f"| `wait` of a long poll | {event_stream.LONGEST_WAIT_S} s |",
+        f"| {event_stream.MOST_OPEN} a caller |",
         f"| 1 to {LONGEST_ID} visible ASCII characters",
         f"| records of one referral | {DEFAULT.records_of_referral:,} |",
         f"by default {default['rate_per_s']:,} a second and {default['rate_burst']:,} at once",

@@ -108,6 +108,16 @@ async def test_each_process_answers_for_what_the_other_decides(both: list[tuple[
     assert {each["event_id"] for each in rest.json["instructions"]} == {
         each["event_id"] for each in there.json["instructions"][5:]
     }
+    # An upload to one is known to the other under its id, whichever of them decides its records.
+    objection = {"type": "GroupObjection", "raised_at": f"{TODAY}T12:00:00Z"}
+    records = [
+        objection | {"message_id": f"u{number}", "po_number": f"PO{number}"} for number in range(REFERRALS)
+    ]
+    sent = await one.ask(
+        "POST", "/v1/uploads", json_lines(records), Content_Type="application/jsonl", Prefer="wait=20"
+    )
+    assert (sent.status, sent.json["outcomes"]["applied"]) == (200, REFERRALS), sent.body
+    assert (await other.get(sent.json["self"], Prefer="wait=20")).json == sent.json["outcomes"]
 
 
 async def test_keys_and_cursors_hold_at_each_process(both: list[tuple[Gateway, Client]]) -> None:

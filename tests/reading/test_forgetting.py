@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from gateway.engine.step import StepSize
-from gateway.reading.view import View
+from gateway.reading.view import View, Wanted
 from gateway.rules.events import Outcome
 from tests.cli.running import Json, life, record, referral
 from tests.reading.asking import BEGINNING, Asked, message
@@ -42,7 +42,7 @@ def statuses(view: View) -> list[tuple[str, str]]:
 def instructed(view: View, provider_id: str) -> set[str]:
     """The purchase orders that a provider has instructions on."""
     listed = view.instructions([provider_id], BEGINNING, 1_000)
-    return {each.instruction.po_number for each in listed}
+    return {each.event.po_number for each in listed}
 
 
 def outcome(view: View, provider_id: str, message_id: str) -> str | None:
@@ -55,8 +55,8 @@ def nothing_is_left(view: View) -> None:
     """Whatever one asks about `life`."""
     assert view.referral("PO1") is None
     assert view.owner("PO1") is None
-    assert view.referrals(["PRV01"], None, None, 10) == []
-    assert view.referrals(["PRV01"], "CANCELLED", None, 10) == []
+    assert view.referrals(["PRV01"], Wanted(), None, 10) == []
+    assert view.referrals(["PRV01"], Wanted(status="CANCELLED"), None, 10) == []
     assert view.session(["PRV01"], "S1", 10) == []
     assert instructed(view, "PRV01") == set()
     for line in life():
@@ -95,8 +95,8 @@ async def test_one_that_comes_anew_shows_only_its_own_history(asked: Asked, step
     await asked.decide([*life(), anew()], step)
     view = await asked.view()
     assert (view.owner("PO1"), view.messages("PO1")) == ("PRV02", 1)
-    assert [each.po_number for each in view.referrals(["PRV02"], "OPEN", None, 10)] == ["PO1"]
-    assert view.referrals(["PRV01"], None, None, 10) == []
+    assert [each.po_number for each in view.referrals(["PRV02"], Wanted(status="OPEN"), None, 10)] == ["PO1"]
+    assert view.referrals(["PRV01"], Wanted(), None, 10) == []
     assert view.session(["PRV01", "PRV02"], "S1", 10) == []
     assert statuses(view) == [("PO1-1", "APPLIED")]
     assert {each.decided_at for each in view.history("PO1")} == {view.history("PO1")[0].decided_at}

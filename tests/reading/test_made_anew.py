@@ -12,7 +12,7 @@ import pytest
 from gateway.engine.log import Changes, PositionsGone
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import Following
-from gateway.reading.view import View
+from gateway.reading.view import View, Wanted
 from tests.cli.running import life, referral
 from tests.patience import PATIENCE_S, in_the_end
 from tests.reading.filling import a_log, decide, following, rows
@@ -73,13 +73,13 @@ async def test_one_that_is_damaged_while_it_is_asked_is_made_anew(
             view = View(file)
             damage(path)
             with pytest.raises(sqlite3.DatabaseError) as caught:
-                view.referrals(["PRV01"], None, None, 100)
+                view.referrals(["PRV01"], Wanted(), None, 100)
             made.unreadable(caught.value)
             assert not made.filled.is_set()
             assert made.behind is None
             assert made.trouble == "its file was damaged, and it is being made anew from the log"
             await whole(made)
-            assert len(view.referrals(["PRV01"], None, None, 100)) == 51
+            assert len(view.referrals(["PRV01"], Wanted(), None, 100)) == 51
             view.close()
         assert rows(path) == rows(tmp_path / "gateway.db")
         file.close()

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from consumers import draft
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.engine.purchase_orders import unpack
-from gateway.reading.view import BookingPlace, Keyed, Place
+from gateway.reading.tables import INSTRUCTIONS
+from gateway.reading.view import BookingPlace, Keyed, Place, Wanted
 from gateway.rules.events import DeliveryPlan, Event, Outcome, place_in_time
 from producers import delivery_plans
 from producers.read_back import read_plan
@@ -56,11 +57,9 @@ async def test_instructions_of_many_providers_come_in_order_by_pages_of_any_size
     found: list[str] = []
     while page := view.instructions(frozenset(providers), cursor, limit):
         assert len(page) <= limit
-        found += (
-            each.instruction.po_number for each in page if each.instruction.instruction == "ACCEPT_REFERRAL"
-        )
+        found += (each.event.po_number for each in page if each.event.instruction == "ACCEPT_REFERRAL")
         cursor = page[-1].cursor
-        assert view.is_at(cursor)
+        assert view.is_at(INSTRUCTIONS, cursor)
     assert found == po_numbers(lines, providers)
 
 
@@ -69,7 +68,7 @@ async def test_instructions_that_come_later_are_behind_the_place_that_was_reache
     *_, last = (await asked.view()).instructions(["PRV01"], BEGINNING, 100)
     await asked.decide([referral("2016-03-14T10:00:00Z", "PO3")])
     later = (await asked.view()).instructions(["PRV01"], last.cursor, 100)
-    assert {each.instruction.po_number for each in later} == {"PO3"}
+    assert {each.event.po_number for each in later} == {"PO3"}
 
 
 @pytest.mark.parametrize("status", [None, "OPEN"])
@@ -90,7 +89,7 @@ async def test_referrals_of_many_providers_come_the_newest_first_by_pages_of_any
     )
     after: Place | None = None
     found: list[str] = []
-    while page := view.referrals(PROVIDERS[:4], "OPEN" if status else None, after, limit):
+    while page := view.referrals(PROVIDERS[:4], Wanted(status="OPEN" if status else None), after, limit):
         found += (each.po_number for each in page)
         after = page[-1].referred_on, page[-1].po_number
     assert found == [po_number for _, po_number in wanted]
@@ -101,7 +100,7 @@ async def test_referrals_are_found_by_the_status_that_they_have_come_to(asked: A
     await asked.decide([referral(), referral(po_number="PO2"), rejected])
     view = await asked.view()
     by_status = {
-        status: [each.po_number for each in view.referrals(["PRV01"], status, None, 10)]
+        status: [each.po_number for each in view.referrals(["PRV01"], Wanted(status=status), None, 10)]
         for status in ("OPEN", "REJECTED", "JOINING")
     }
     assert by_status == {"OPEN": ["PO2"], "REJECTED": ["PO1"], "JOINING": []}
@@ -302,11 +301,13 @@ async def test_a_cursor_stays_right_when_what_it_stands_behind_is_forgotten(aske
     await asked.decide([referral("2017-08-01T00:00:00Z", "PO2", referred_on="2017-08-01")])
     view = await asked.view()
     assert view.referral("PO1") is None
-    assert view.is_at(last.cursor)
+    assert view.is_at(INSTRUCTIONS, last.cursor)
     behind = view.instructions(["PRV01"], last.cursor, 100)
-    assert "PO2" in {each.instruction.po_number for each in behind}
-    assert not view.is_at(replace(last.cursor, digest="0" * 12))
-    assert not view.is_at(replace(last.cursor, place=tuple(each + 1 for each in last.cursor.place)))
+    assert "PO2" in {each.event.po_number for each in behind}
+    assert not view.is_at(INSTRUCTIONS, replace(last.cursor, digest="0" * 12))
+    assert not view.is_at(
+        INSTRUCTIONS, replace(last.cursor, place=tuple(each + 1 for each in last.cursor.place))
+    )
 
 
 async def test_a_session_has_its_bookings_by_purchase_order(asked: Asked) -> None:

@@ -36,7 +36,7 @@ PUBLISHED = {
     "Outcome": "3e a9 dd 45 24 d1 bf d9",
     "PrapAction": "26 cb 19 87 8a f1 3f 02",
     "Referral": "a9 2e 67 6a 14 c8 1c b8",
-    "ReferralAccepted": "85 ab 7f 3c 12 51 4f ca",
+    "ReferralAccepted": "bf 2d b1 0c be 2e 0b 4e",
     "ReferralRejected": "ba f0 83 d7 9e 88 22 b3",
     "SanctionNotification": "2c 86 cb 6c 02 94 cc 5e",
     "SessionBooked": "25 01 53 6f 0d 7f 16 c2",

@@ -315,7 +315,10 @@ async def open_embedded(
     topic may be, but for the last record. busy_ms: how long to wait for another process that writes. Raises
     LogError where the file can't be used.
     """
-    file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms)
+    if tables is None:
+        file = EmbeddedFile(path, "", busy_ms)
+    else:
+        file = EmbeddedFile(path, tables.schema, busy_ms, tables.upgrade)
     try:
         if not anew:
             # In a sandbox nothing is lost that was real: whoever wants a new one deletes its file.

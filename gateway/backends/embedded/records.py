@@ -10,7 +10,7 @@ from gateway.engine.log import Draft, Headers, Record
 SELECT: Final = "SELECT topic, partition, offset, timestamp, key, value, headers FROM {}"
 INSERT_INBOUND: Final = (
     "INSERT INTO inbound (topic, partition, timestamp, key, value, headers, po_number, provider_id,"
-    " message_id, caller) VALUES {}"
+    " message_id, caller, upload, line) VALUES {}"
 )
 INSERT_OUTBOUND: Final = (
     "INSERT INTO outbound (topic, partition, timestamp, key, value, headers, po_number, provider_id,"
@@ -34,7 +34,8 @@ def record_of(row: Row) -> Record:
 
 def inbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     """The values of INSERT_INBOUND."""
-    return *_row(draft, partition, timestamp), draft.columns.caller
+    columns = draft.columns
+    return *_row(draft, partition, timestamp), columns.caller, columns.upload, columns.line
 
 
 def outbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:

@@ -38,9 +38,11 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     404: {
         "NOT_FOUND": "There is no such path; check it.",
+        "UNKNOWN_EXPORT": "Ask for one that there is: instructions, outcomes, referrals or sessions.",
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
         "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
         "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
+        "UNKNOWN_UPLOAD": "Check the id; it may be another's, or all of its referrals are forgotten.",
     },
     405: {"METHOD_NOT_ALLOWED": "Use a method of the header Allow."},
     408: {"TOO_SLOW": "Send it again, and faster: a body has 10 seconds, an upload 60."},

@@ -8,11 +8,22 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
-from gateway.api import health, instructions, plans, records, referrals, sessions, uploads, views
+from gateway.api import (
+    exports,
+    health,
+    instructions,
+    outcomes,
+    plans,
+    records,
+    referrals,
+    sessions,
+    upload_outcomes,
+    uploads,
+    views,
+)
 from gateway.api.answering import APPLIED, PREFER
-from gateway.api.operation import JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
+from gateway.api.operation import CSV, JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
 from gateway.api.responses import ETAG, IF_NONE_MATCH
-from gateway.api.uploads import CSV
 from gateway.api.v1 import OPENAPI
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
@@ -45,7 +56,11 @@ _OF_ALL: Final = (
     records.GET_MESSAGE,
     uploads.POST_UPLOAD,
     uploads.GET_TEMPLATE,
+    upload_outcomes.GET_UPLOAD,
     instructions.LIST_INSTRUCTIONS,
+    outcomes.LIST_OUTCOMES,
+    exports.GET_EXPORT,
+    sessions.LIST_DAY,
     sessions.GET_SESSION,
     plans.PUT_PLAN,
     plans.LIST_PLANS,
@@ -154,6 +169,8 @@ def _schemas(*, sandbox: bool) -> Object:
         [*answers, views.ProblemDetails], ref_template="#/components/schemas/{name}"
     )
     found["HistoryEntry"]["properties"]["event"] |= _path("Event")
+    record = found["MessagePage"]["properties"]["record"]
+    record["anyOf"] = [_path("ProviderRecord"), {"type": "null"}]
     records = components() | (sandbox_components() if sandbox else {})
     if both := found.keys() & records.keys():
         raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")
@@ -240,10 +257,10 @@ def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: l
     }
     found: Object = {"description": _ABOUT[status]}
     headers = _PROBLEM_HEADERS.get(status, {})
-    if status == 422 and PREFER in operation.parameters:
-        headers = APPLIED
-    elif status == 422 and operation.files:  # a file only where one was asked for
+    if status == 422 and operation.files:  # a file only where one was asked for
         headers = {"Content-Disposition": header("The file's name.", always=False)}
+    elif status == 422 and PREFER in operation.parameters:
+        headers = APPLIED
     if headers:
         found["headers"] = headers
     found["content"] = {PROBLEM: {"schema": schema} | values(shown, status, PROBLEM)}

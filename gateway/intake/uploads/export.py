@@ -14,17 +14,22 @@ def neutral(cell: str) -> str:
     return f"'{cell}" if FORMULA.match(cell.rstrip()) else cell
 
 
-def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[str | int]]) -> bytes:
-    """CSV in UTF-8 with a byte order mark, which Excel needs to know it by, and CRLF; every cell is quoted.
+def csv_rows(rows: Iterable[Iterable[str | int]]) -> bytes:
+    """Rows of CSV in UTF-8, with CRLF; every cell is quoted.
 
-    Texts are neutralised, the header's too. Numbers are not: what begins with a minus there is a number.
+    Texts are neutralised. Numbers are not: what begins with a minus there is a number.
     """
     text = StringIO(newline="")
     # Quoted, each of them: a cell must not break up in a spreadsheet that expects another separator.
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    for row in (header, *rows):
+    for row in rows:
         writer.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in row])
-    return BOM_UTF8 + text.getvalue().encode()
+    return text.getvalue().encode()
+
+
+def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[str | int]]) -> bytes:
+    """A CSV file, with a byte order mark, which Excel needs to know it by; see csv_rows."""
+    return BOM_UTF8 + csv_rows((header, *rows))
 
 
 def mistakes_csv(mistakes: Iterable[Mistake]) -> bytes:

@@ -70,6 +70,8 @@ _ALSO = {
     "listSessions": "400",
     "getSession": "400",
     "listInstructions": "400",
+    "listOutcomes": "400",
+    "listSessionsOfDay": "400",
 }
 
 

@@ -46,7 +46,7 @@ def record(key: str, name: str, summary: str, po: str, body: object, wait: str =
 
 MORNING = "2016-03-14T09:00:00Z"
 PO = "UC-MANDATORY"
-ACCEPTED = {"type": "ReferralAccepted", "accepted_at": MORNING}
+ACCEPTED = {"type": "ReferralAccepted", "accepted_at": MORNING, "reference": "OURS-17"}
 BOOKED = {
     "type": "SessionBooked",
     "session_id": "UC-1",
@@ -128,6 +128,15 @@ def all_of_them() -> Iterator[Asked]:
     stream = {"Accept": "text/event-stream"}
     yield Asked("listInstructions", "stream", "A stream", "/v1/instructions", headers=stream)
     yield Asked("listInstructions", "no_cursor", "What is no cursor", "/v1/instructions?after=x")
+    yield Asked("listOutcomes", "page", "The first two", "/v1/outcomes?limit=2")
+    yield Asked("listOutcomes", "stream", "A stream", "/v1/outcomes", headers=stream)
+    yield Asked("listOutcomes", "no_cursor", "What is no cursor", "/v1/outcomes?after=x")
+    yield Asked("getExport", "sessions", "All sessions", "/v1/exports/sessions")
+    yield Asked("getExport", "unknown", "What can't be exported", "/v1/exports/participants")
+    yield Asked("listSessionsOfDay", "day", "A day with one", "/v1/sessions?on=2016-03-22")
+    yield Asked("listSessionsOfDay", "no_day", "What is no day", "/v1/sessions?on=22/03/2016")
+    own = "/v1/referrals?reference=OURS-17"
+    yield Asked("listReferrals", "own", "By a reference of your own", own)
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
@@ -138,6 +147,15 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("postUpload", "mistakes", "Days that don't exist", "/v1/uploads", "POST", bad, "text/csv")
     file = {"Accept": "text/csv"}
     yield Asked("postUpload", "mistakes_file", "The same", "/v1/uploads", "POST", bad, "text/csv", file)
+    waits = {"Prefer": "wait=5"}
+    again = CSV.replace("up-", "again-")
+    yield Asked(
+        "postUpload", "waited", "Records that are waited for", "/v1/uploads", "POST", again, "text/csv", waits
+    )
+    outcomes = "/v1/uploads/7ea15441a0eba38677c0bce190bb898f-2"
+    yield Asked("getUpload", "outcomes", "What came of it", outcomes)
+    yield Asked("getUpload", "file", "What was refused, as a file", outcomes, headers=file)
+    yield Asked("getUpload", "unknown", "No upload of yours", f"/v1/uploads/{'0' * 32}-2")
     yield Asked("getUploadTemplate", "template", "The template", "/v1/uploads/template")
     key = {"Idempotency-Key": "plan-1"}
     yield Asked("putDeliveryPlan", "plan", "A plan", "/v1/delivery-plans/CPA01", "PUT", PLAN, JSON, key)
@@ -190,7 +208,7 @@ def _content(answered: Answered) -> object:
 def _steady(body: str) -> str:
     """An answer whose cursors are the same each time: each new log has marks of its own."""
     instructions = re.sub(r'("(?:cursor|next)":"\d+-|id: \d+-)[0-9a-f]{12}', r"\g<1>5d41402abc4b", body)
-    return re.sub(r'"next":"([\w-]{16,})"', _steady_page, instructions)
+    return re.sub(r'"next":"(?!\d+-)([\w-]{16,})"', _steady_page, instructions)
 
 
 def _steady_page(found: re.Match[str]) -> str:
