@@ -13,12 +13,13 @@ from gateway.rules.events import DeliveryPlan
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder
 from gateway.system.sql_rows import put_rows
-from producers import delivery_plans, instructions, outcomes, prap_actions
+from producers import breaches, delivery_plans, instructions, outcomes, prap_actions
 from producers.read_back import read_plan
 
 INSTRUCTIONS: Final = instructions.TOPIC
 OUTCOMES: Final = outcomes.TOPIC
 PRAP_ACTIONS: Final = prap_actions.TOPIC
+BREACHES: Final = breaches.TOPIC
 
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
@@ -33,6 +34,13 @@ CREATE TABLE booking (
     cancelled INTEGER NOT NULL, attended INTEGER NOT NULL, PRIMARY KEY (provider_id, session_id, po_number))
     STRICT, WITHOUT ROWID;
 CREATE INDEX booking_of ON booking (po_number);
+CREATE INDEX booking_on ON booking (session_on, provider_id, session_id, cancelled, attended);
+CREATE INDEX booking_outcomes ON booking (provider_id, attended, cancelled, session_on);
+CREATE INDEX referral_share ON referral (contract_package_area, provider_id, status, referred_on);
+CREATE INDEX state_due ON state (due_at);
+CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
+CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
+CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status) WHERE topic = '{BREACHES}';
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;

@@ -6,12 +6,11 @@ from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin, tls
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
-from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
+from gateway.settings.secrets import secret_of
+from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine
 
 _LIKE: Final = "expected kafka://HOST:PORT,HOST:PORT"
 _SERVER: Final = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[^\[\]]*\]):(?P<port>[0-9]+)")
@@ -53,7 +52,7 @@ def connection(settings: Settings) -> BrokerConnection:
                 settings.kafka_ca_file,
                 settings.kafka_certificate_file,
                 settings.kafka_key_file,
-                _secret(settings, "kafka_key_password"),
+                secret_of(settings, "kafka_key_password"),
             )
             if encrypted
             else None
@@ -116,7 +115,7 @@ def _login(settings: Settings) -> PasswordLogin | TokenLogin:
     _refuse(
         settings, _BY_TOKEN, f"is for OAUTHBEARER and GATEWAY_KAFKA_SASL_MECHANISM is {mechanism}; remove it"
     )
-    password = _secret(settings, "kafka_password")
+    password = secret_of(settings, "kafka_password")
     if settings.kafka_username is None or password is None:
         raise InvalidSettings(
             f"{mechanism} needs a user and a password; set GATEWAY_KAFKA_USERNAME and "
@@ -140,7 +139,7 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
         )
     if wrong := _wrong_with_endpoint(url):
         raise InvalidSettings(f"GATEWAY_KAFKA_TOKEN_URL {wrong}")
-    secret = _secret(settings, "kafka_token_client_secret")
+    secret = secret_of(settings, "kafka_token_client_secret")
     if settings.kafka_token_client_id is None or secret is None:
         raise InvalidSettings(
             "GATEWAY_KAFKA_TOKEN_URL needs a client; set GATEWAY_KAFKA_TOKEN_CLIENT_ID and "
@@ -163,20 +162,6 @@ def _wrong_with_endpoint(url: str) -> str:
     if parts.scheme == "http" and not is_this_machine(parts.hostname):
         return f"would send the client's secret unencrypted; {like}"
     return ""
-
-
-def _secret(settings: Settings, name: str) -> str | None:
-    """A secret, from its setting or from the file that the setting with _FILE behind it names."""
-    given: SecretStr | None = getattr(settings, name)
-    path = getattr(settings, f"{name}_file")
-    if path is None:
-        return None if given is None else given.get_secret_value()
-    if given is not None:
-        raise InvalidSettings(f"{env(name)} and {env(name)}_FILE are both set; remove one of them")
-    text = text_of(path, f"the file of {env(name)}_FILE,").removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise InvalidSettings(f"the file of {env(name)}_FILE, {path} is empty; write the secret to it")
-    return text
 
 
 def _refuse(settings: Settings, names: Iterable[str], why: str) -> None:

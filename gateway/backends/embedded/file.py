@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.engine.log import DELIVERY_PLANS, LogBusy, LogError, TooLarge
+from gateway.engine.log import AUDIT, DEAD_LETTERS, DELIVERY_PLANS, LogBusy, LogError, TooLarge
 from gateway.system.ownership import BESIDE_SQLITE, exposed
 
 T = TypeVar("T")
@@ -48,6 +48,8 @@ CREATE TABLE outbound (
     key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
     status TEXT, trace_id TEXT) STRICT;
 CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
+CREATE INDEX outbound_dead_letter ON outbound (offset) WHERE topic = '{DEAD_LETTERS}';
+CREATE INDEX outbound_act ON outbound (offset) WHERE topic = '{AUDIT}';
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
