@@ -7,6 +7,8 @@ from typing import Final
 WIDTH: Final = 720
 HEIGHT: Final = 160
 _GAP: Final = 0.25
+#: How wide a letter of a name is.
+_LETTER: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Chart:
     lines: Sequence[tuple[str, float]] = ()
     width: int = WIDTH
     height: int = HEIGHT
+
+    @property
+    def is_named(self) -> bool:
+        """Whether there is room for what each bar stands for."""
+        longest = max(len(bar.label) for bar in self.bars)
+        return longest * _LETTER <= self.width / len(self.bars)
 
 
 def columns(

@@ -76,7 +76,7 @@ def _ago(seconds: float) -> str:
 
 def _words(code: str) -> str:
     """A code as words, such as Session late."""
-    return code.replace("_", " ").capitalize()
+    return code.replace("_", " ").capitalize().replace("Wp11", "WP11")
 
 
 def _number(value: float) -> str:

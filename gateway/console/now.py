@@ -39,7 +39,7 @@ def routes(desk: Desk, flow: Flow) -> Sequence[web.RouteDef]:
         taken, put = flow.last_minute()
         configured = desk.model.partitions or workers.configured
         others = sorted(set(range(configured)) - {each.number for each in owned})
-        days = [(day_text(day), due.get(day, 0)) for day in range(today, today + _DUE_DAYS)]
+        days = [(_short(day), due.get(day, 0)) for day in range(today, today + _DUE_DAYS)]
         return desk.page(
             request,
             "now.html",
@@ -60,6 +60,11 @@ def routes(desk: Desk, flow: Flow) -> Sequence[web.RouteDef]:
         )
 
     return [web.get("/console/", show)]
+
+
+def _short(day: int) -> str:
+    """A day without its year, for where there is little room."""
+    return day_text(day).rpartition(" ")[0]
 
 
 def _troubles(desk: Desk) -> list[str]:
