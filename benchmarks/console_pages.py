@@ -1,6 +1,6 @@
 """How long the console's pages take over a million referrals: `python -m benchmarks.console_pages`.
 
-The log is made directly, table by table: deciding a million referrals takes longer, and the pages read the same.
+The log is made directly, table by table: to decide a million referrals takes longer, and pages read the same.
 """
 
 import argparse

@@ -40,7 +40,8 @@ CREATE INDEX referral_share ON referral (contract_package_area, provider_id, sta
 CREATE INDEX state_due ON state (due_at);
 CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
-CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status) WHERE topic = '{BREACHES}';
+CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status, topic)
+    WHERE topic = '{BREACHES}';
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;

@@ -29,7 +29,8 @@ def test_a_browser_has_another_name_once_somebody_has_signed_in(site: Site) -> N
         assert before["value"] != after["value"]
         assert after["httpOnly"]
         assert after["sameSite"] == "Lax"
-        page.context.add_cookies([before])
+        url = site.process.url
+        page.context.add_cookies([{"name": before["name"], "value": before["value"], "url": url}])
         assert page.request.get("/console/", max_redirects=0).status == 303
 
 
