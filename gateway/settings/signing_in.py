@@ -5,7 +5,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.settings.secrets import secret_of
-from gateway.settings.settings import InvalidSettings, Settings, env, is_this_machine
+from gateway.settings.settings import InvalidSettings, Settings, env
+from gateway.settings.urls import wrong_with_url
 
 _NEEDED: Final = ("console_issuer", "console_url", "console_client_id")
 _ALL: Final = (*_NEEDED, "console_client_secret", "console_client_secret_file", "console_claim")
@@ -38,25 +39,13 @@ def sign_in_settings(settings: Settings) -> SignInSettings | None:
     assert issuer is not None
     assert url is not None
     assert client_id is not None
-    if wrong := _wrong_with(issuer):
+    place, unencrypted = "the address of a web site", "let others sign in on the way"
+    if wrong := wrong_with_url(issuer, place=place, unencrypted=unencrypted):
         raise InvalidSettings(f"GATEWAY_CONSOLE_ISSUER {wrong}")
-    if (wrong := _wrong_with(url)) or urlsplit(url).path not in {"", "/"}:
-        raise InvalidSettings(f"GATEWAY_CONSOLE_URL {wrong or 'has a path; expected https://HOST'}")
+    if wrong := wrong_with_url(url, place=place, unencrypted=unencrypted):
+        raise InvalidSettings(f"GATEWAY_CONSOLE_URL {wrong}")
+    parts = urlsplit(url)
+    if parts.path not in {"", "/"} or parts.query:
+        raise InvalidSettings("GATEWAY_CONSOLE_URL has a path; expected https://HOST")
     secret = secret_of(settings, "console_client_secret")
     return SignInSettings(issuer, url.rstrip("/"), client_id, secret, settings.console_claim)
-
-
-def _wrong_with(url: str) -> str:
-    like = "expected https://HOST"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return f"is not a URL; {like}"
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        return f"holds more than an address; {like}"
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return f"is not the address of a web site; {like}"
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
-        return f"would let others sign in on the way; {like}"
-    return ""
