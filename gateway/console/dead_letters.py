@@ -10,8 +10,8 @@ from aiohttp import web
 
 from gateway.console.desk import OPERATOR, Desk, go
 from gateway.dead_letters.handling import (
-    Choice,
     DeadLetterEntry,
+    DeadLetterFilter,
     dead_letter,
     dead_letters,
     discard,
@@ -50,7 +50,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         codes: Counter[str] = Counter()
         since: dict[str, int] = {}
         handled = 0
-        async for each in dead_letters(desk.log, Choice()):
+        async for each in dead_letters(desk.log, DeadLetterFilter()):
             if each.handled is not None:
                 handled += 1
                 continue

@@ -13,7 +13,7 @@ from gateway.console.shares import SELDOM, Shares, shares
 from gateway.reading.operators import Attendance, Count, attendance, counts, late
 from gateway.reading.view import View
 from gateway.rules.calendar import add_working_days, london_day
-from gateway.rules.policy import Limits
+from gateway.rules.policy import PolicyLimits
 
 #: So many areas are drawn; all are in the table.
 _MOST_DRAWN: Final = 8
@@ -94,7 +94,7 @@ def _areas(found: Sequence[Count]) -> list[Area]:
 
 
 def _on_time(
-    found: Sequence[Count], missed: dict[tuple[str, str], int], today: int, limits: Limits
+    found: Sequence[Count], missed: dict[tuple[str, str], int], today: int, limits: PolicyLimits
 ) -> list[OnTime]:
     """Of the referrals whose time is over, those without a breach that stands; for the WP11, who joined.
 

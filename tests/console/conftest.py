@@ -10,14 +10,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.api.conftest import served, told
+from tests.api.conftest import logged, served
 from tests.api.running import Process
 from tests.cli.running import GATEWAY, clean_environment
 from tests.console.tools import chromium, identity_provider, required
 from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
 
-__all__ = ["served", "told"]
+__all__ = ["logged", "served"]
 
 #: Somebody who may use the console and see people, who may only use it, and who may nothing.
 OFFICER, OPERATOR, NOBODY = "officer", "operator", "nobody"

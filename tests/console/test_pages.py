@@ -190,7 +190,7 @@ def test_a_dead_letter_is_replayed_from_the_page_with_a_reason_and_then_decided(
     expect(officer.get_by_role("button", name="Replay")).to_have_count(0)
     officer.goto("/console/referrals?po=PO-LETTER")
     expect(officer.get_by_text("PRaP: acknowledge the referral")).to_be_visible()
-    (line,) = [line for line in site.process.told if line["event"] == "console.dead_letter_replayed"]
+    (line,) = [line for line in site.process.logged if line["event"] == "console.dead_letter_replayed"]
     assert line["letter"] == name
     assert "The schema" not in site.process.said
 
@@ -208,7 +208,7 @@ def test_whom_a_referral_is_about_is_shown_to_whoever_may_and_each_look_is_kept(
     site: Site, officer: Page
 ) -> None:
     def looks() -> int:
-        return sum(line["event"] == "console.person_seen" for line in site.process.told)
+        return sum(line["event"] == "console.person_seen" for line in site.process.logged)
 
     before = looks()
     officer.goto("/console/referrals?po=UC-MANDATORY")

@@ -61,4 +61,4 @@ def test_a_code_that_the_provider_did_not_give_signs_nobody_in(site: Site) -> No
         expect(page.get_by_text("The identity provider answers with status 400")).to_be_visible()
         page.goto(f"/console/signed-in?code=made-up&state={state}&iss=https://other.example")
         expect(page.get_by_text("No sign-in was begun in this browser")).to_be_visible()
-        assert json.dumps(site.process.told).count("console.sign_in_refused") >= 1
+        assert json.dumps(site.process.logged).count("console.sign_in_refused") >= 1
