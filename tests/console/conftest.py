@@ -66,9 +66,9 @@ def check(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it is too wide"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser, once for all tests."""
+    """The browser, for all tests of a file: its event loop must have ended before other tests have theirs."""
     required()
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -76,14 +76,14 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A sandbox whose operators sign in at a real provider."""
     with gateway(tmp_path_factory.mktemp("console"), "--sandbox") as process:
         yield Site(process, browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def empty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A gateway to which nothing has come yet."""
     with gateway(tmp_path_factory.mktemp("empty")) as process:
