@@ -1,6 +1,5 @@
 """A gateway whose operators sign in at a real provider, and a real browser that visits it."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.api.conftest import logged, served
 from tests.api.running import Process
-from tests.cli.running import GATEWAY, clean_environment
 from tests.console.tools import chromium, identity_provider, required
 from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
@@ -110,15 +108,3 @@ def gateway(folder: Path, *arguments: str) -> Iterator[Process]:
             yield process
         finally:
             process.kill()
-
-
-def feed(process: Process, lines: str) -> None:
-    """Put messages on a gateway's log while it runs."""
-    subprocess.run(
-        [GATEWAY, "feed", "-"],
-        cwd=process.folder,
-        env=clean_environment(),
-        input=lines.encode(),
-        check=True,
-        capture_output=True,
-    )
