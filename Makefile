@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs mutants simulate lock wheel clean
+.PHONY: help setup demo run test faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs mutants screenshots simulate lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,7 @@ else
 	@echo 'Left out: tests marked slow, because they take minutes. CI=true make test runs them too.'
 	@$(BIN)/python -m tests.broker missing
 	@$(BIN)/python -m tests.deploy.tools
+	@$(BIN)/python -m tests.console.tools
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow' $(ARGS)
 endif
 
@@ -134,6 +135,9 @@ docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.sv
 mutants: setup ## change the rules one expression at a time, and print the changes that no test finds; half an hour
 	$(BIN)/python -m tests.rules.mutants $(ARGS)
 
+screenshots: setup ## make the pictures of the console in docs/console/, with Chromium
+	$(BIN)/python -m tests.console.screenshots
+
 simulate: setup ## run 100,000 random schedules of crashes and delays through the engine
 	$(BIN)/python -m tests.engine.simulate --schedules 100000
 
@@ -147,5 +151,5 @@ wheel: setup ## build the wheel into dist/
 
 clean: ## remove .venv and everything made
 	@[ ! -d .kafka/broker ] || $(MAKE) --no-print-directory broker-stop
-	rm -rf $(VENV) .kafka dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
+	rm -rf $(VENV) .kafka tests/console/identity_provider/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

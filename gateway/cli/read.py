@@ -101,7 +101,8 @@ def explain(
 ) -> None:
     """Print the decisions on one referral, each with the guidance it follows."""
     from consumers import READERS
-    from gateway.explain.timeline import ArrivedMessage, print_timeline
+    from gateway.explain.timeline import print_timeline
+    from gateway.reading.story import ArrivedMessage
     from schemas.codec import Unreadable
 
     async def work(log: Log) -> tuple[list[ArrivedMessage], list[Event | DeadLetter]]:

@@ -20,7 +20,8 @@ from gateway.system.errors import UserError
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
 #: An outbound topic on which nothing is decided: what goes there comes from a provider as it is.
 DELIVERY_PLANS = "jobcentre.delivery-plans"
-#: What was done by hand, one act after the other: nothing is decided on it either.
+#: What could not be decoded, and what was done by hand, one act after the other: neither is decided on.
+DEAD_LETTERS = "gateway.dead-letters"
 AUDIT = "gateway.audit"
 
 
@@ -374,7 +375,8 @@ class Log(Protocol):
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics, all or none, and return how many. Keys choose the partition.
 
-        The topics are the inbound ones and DELIVERY_PLANS, which is compacted: of a key the last one stays.
+        The topics are the inbound ones, AUDIT, and DELIVERY_PLANS, which is compacted: of a key the last one
+        stays.
         """
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:

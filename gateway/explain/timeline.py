@@ -1,19 +1,17 @@
 """The decisions on one referral, for a person to read: when, what, and the guidance that it follows."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
-from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from gateway.reading.story import ArrivedMessage, Effect, story
 from gateway.rules.calendar import instant_text
-from gateway.rules.events import DeadLetter, Event, Outcome
+from gateway.rules.events import DeadLetter, Event
 from gateway.rules.guidance import SAYS
-from gateway.rules.messages import Message
-from gateway.rules.words import became, by_time, came, sent, went
+from gateway.rules.words import came
 from gateway.system.terminal import printable
 
 _INDENT: Final = " " * 19
@@ -43,22 +41,6 @@ _MEANINGS: Final = {
 }
 
 
-class ArrivedMessage(Struct, frozen=True, gc=False):
-    """A message that came. at: when, UTC milliseconds."""
-
-    at: int
-    message: Message
-
-
-class _Line(Struct, frozen=True):
-    """What one event says. of: which message an outcome is about, nothing for other events."""
-
-    said: str
-    style: str
-    rule: str | None
-    of: str = ""
-
-
 def print_timeline(
     po_number: str,
     events: Sequence[Event | DeadLetter],
@@ -79,21 +61,18 @@ def print_timeline(
         console.print(line, soft_wrap=True)
 
     put(Text(f"Purchase order {printable(po_number)}, in London's time\n", style="bold"))
-    waiting = _Waiting(arrivals)
-    for at, decided in groupby(events, lambda event: event.decided_at):
-        when = f"{instant_text(at):<17}  "
-        for cause, effects in _by_cause(decided, waiting):
-            head = Text.assemble(when, (cause.said, "bold"))
-            _cite(head, cause.rule, cited)
-            if cause.of:
-                head.append(f"  ({cause.of})", style="dim")
+    told = story(events, arrivals)
+    for _, happenings in groupby(told.happenings, lambda happening: happening.at):
+        for number, happening in enumerate(happenings):
+            when = _INDENT if number else f"{instant_text(happening.at):<17}  "
+            earlier = "" if happening.came_at is None else f" (came {instant_text(happening.came_at)})"
+            head = Text.assemble(when, (happening.said + earlier, "bold"))
+            if happening.message_id is not None:
+                head.append(f"  (message {printable(happening.message_id)})", style="dim")
             put(head)
-            when = _INDENT
-            for line in effects:
-                text = Text.assemble(_INDENT, (line.said, line.style))
-                _cite(text, line.rule if line.rule != cause.rule else None, cited)
-                put(text)
-    for arrival in waiting.left():
+            for effect in happening.effects:
+                put(_line(effect, cited))
+    for arrival in told.undecided:
         put(Text(f"{instant_text(arrival.at):<17}  {came(arrival.message)}"))
         put(Text(f"{_INDENT}= not decided yet; `gateway run` decides it"))
     if cited:
@@ -107,64 +86,14 @@ def print_timeline(
             console.print(Text.assemble(("  " + word, "bold"), f": {meaning}"), soft_wrap=True)
 
 
-class _Waiting:
-    """The messages whose outcome has not been printed yet, by message_id."""
-
-    def __init__(self, arrivals: Iterable[ArrivedMessage]) -> None:
-        self._of: defaultdict[str, list[ArrivedMessage]] = defaultdict(list)
-        for arrival in arrivals:
-            self._of[arrival.message.message_id].append(arrival)
-
-    def of(self, outcome: Outcome) -> ArrivedMessage | None:
-        """The message that an outcome is about: the one that came at that instant, or that was held."""
-        arrivals = self._of[outcome.message_id]
-        if not arrivals:
-            return None
-        now = [arrival for arrival in arrivals if arrival.at == outcome.decided_at]
-        arrival = (now or arrivals)[0]
-        if outcome.status != "HELD":
-            arrivals.remove(arrival)
-        return arrival
-
-    def left(self) -> list[ArrivedMessage]:
-        """What came and has no outcome, in order of arrival."""
-        return sorted((a for arrivals in self._of.values() for a in arrivals), key=lambda a: a.at)
-
-
-def _by_cause(
-    decided: Iterable[Event | DeadLetter], waiting: _Waiting
-) -> Iterator[tuple[_Line, list[_Line]]]:
-    """What was decided at one instant, each with what brought it about: a message, or a time that is over."""
-    effects: list[_Line] = []
-    for over, events in groupby(decided, by_time):
-        for event in events:
-            line = _line(event)
-            if isinstance(event, Outcome):
-                arrival = waiting.of(event)
-                cause = sent(event) if arrival is None else came(arrival.message)
-                if arrival is not None and arrival.at < event.decided_at:
-                    cause += f" (came {instant_text(arrival.at)})"
-                message = f"message {printable(event.message_id)}"
-                yield _Line(cause, "", None, message), [*effects, line]
-                effects = []
-            else:
-                effects.append(line)
-        if over is not None and effects:
-            yield _Line(over, "", None), effects
-            effects = []
-    if effects:
-        yield _Line("then", "", None), effects
-
-
-def _line(event: Event | DeadLetter) -> _Line:
-    if isinstance(event, DeadLetter):
-        return _Line(f"→ {went(event)}", "red", None)
-    if isinstance(event, Outcome):
-        return _Line(f"= {became(event)}", _STYLES.get(event.status, ""), event.rule)
-    return _Line(printable(f"→ {went(event)}"), "", event.rule)
-
-
-def _cite(line: Text, rule: str | None, cited: dict[str, None]) -> None:
-    if rule is not None:
-        cited.setdefault(rule)
-        line.append(f"  [{rule}]", style="dim")
+def _line(effect: Effect, cited: dict[str, None]) -> Text:
+    """One effect, with the guidance that it follows."""
+    if effect.outcome is not None:
+        style, mark = _STYLES.get(effect.outcome, ""), "="
+    else:
+        style, mark = "red" if effect.rule is None else "", "→"
+    line = Text.assemble(_INDENT, (printable(f"{mark} {effect.said}"), style))
+    if effect.rule is not None:
+        cited.setdefault(effect.rule)
+        line.append(f"  [{effect.rule}]", style="dim")
+    return line

@@ -1,10 +1,11 @@
-"""What is served over HTTP, put together: health and metrics, the providers' API, the sandbox."""
+"""What is served over HTTP, put together: health, metrics, the providers' API, the console, the sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,11 @@ from gateway.api.server import application, serving
 from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
+from gateway.console.browsers import Browsers
+from gateway.console.desk import Desk, environment
+from gateway.console.flow import Flow
+from gateway.console.signing_in import Provider
+from gateway.console.site import Console
 from gateway.contracts.openapi import routes as openapi
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
@@ -26,13 +32,18 @@ from gateway.engine.observer import Observer, Observers
 from gateway.engine.workers import Workers
 from gateway.processes.plan import Plan
 from gateway.processes.wiring import WIRING
+from gateway.reading.asking import Asking
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
 from gateway.sandbox.routes import Sandbox
 from gateway.settings.settings import is_this_machine
+from gateway.settings.signing_in import sign_in_settings
 from gateway.system.clock import wall_clock
 from gateway.system.version import gateway_version
+
+#: How many of the console's questions are answered at a time.
+OPERATORS_THREADS: Final = 2
 
 
 @asynccontextmanager
@@ -52,11 +63,13 @@ async def served(
     limits = replace(limits, an_address=plan.settings.connections_per_address)
     now = wall_clock if plan.by_wall_clock else None
     metrics = Metrics(gateway_version(), now)
+    signing_in = sign_in_settings(plan.settings)
+    flow = Flow()
     refusals = Refusals(metrics.refused)
     async with AsyncExitStack() as until_the_end:
         callers = authenticator(plan.settings, refusals)
         model: ReadModel | None = None
-        observers: list[Observer] = [metrics, *others]
+        observers: list[Observer] = [metrics, flow, *others]
         if callers is not None:
             await until_the_end.enter_async_context(callers)
             model = await until_the_end.enter_async_context(_read_model(plan, log))
@@ -83,6 +96,29 @@ async def served(
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
+            development = None if plan.on_kafka or has_identity_provider(plan.settings) else callers
+            plainly = not plan.on_kafka and is_this_machine(plan.settings.http_host)
+            desk = Desk(
+                log,
+                model,
+                until_the_end.enter_context(closing(Asking(model.source, OPERATORS_THREADS))),
+                workers,
+                plan.policies,
+                Browsers(secure=not plainly if signing_in is None else signing_in.secure),
+                environment(),
+                partial(_time, plan, log),
+                now,
+                around,
+                clock,
+            )
+            console = Console(
+                desk,
+                flow,
+                None if signing_in is None else Provider(signing_in),
+                development if signing_in is None else None,
+            )
+            routes += console.routes()
+            gates.append(console.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
                 routes += Sandbox(log, workers, api.services).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
@@ -93,6 +129,14 @@ async def served(
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
         yield workers
+
+
+async def _time(plan: Plan, log: EmbeddedLog | SharedLog) -> int:
+    """What the log's clock says, UTC milliseconds: with --clock log, when something was decided last."""
+    if plan.sandbox and isinstance(log, EmbeddedLog):
+        return await log.time()
+    decided_to = None if plan.by_wall_clock else await log.decided_to()
+    return wall_clock() if decided_to is None else decided_to
 
 
 def _warn_where_exposed(plan: Plan) -> None:

@@ -36,7 +36,6 @@ CREATE TABLE outbound (
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
-CREATE INDEX inbound_of ON inbound (po_number);
 {SCHEMA}
 """
 _TABLES: Final = (

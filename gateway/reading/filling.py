@@ -16,6 +16,7 @@ from gateway.reading.model import News
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist
 from gateway.rules.events import (
     OUTBOUND,
+    Breach,
     Event,
     Instruction,
     Outcome,
@@ -25,7 +26,7 @@ from gateway.rules.events import (
 )
 from gateway.rules.messages import PROVIDERS_TOPIC, ProviderRecord
 from gateway.system.sql_rows import put_rows
-from producers import prap_actions, trace_id_of, traceparent_of
+from producers import breaches, prap_actions, trace_id_of, traceparent_of
 from producers.read_back import read_event
 from schemas.codec import Unreadable
 
@@ -33,7 +34,7 @@ from schemas.codec import Unreadable
 TOPICS: Final = (PROVIDERS_TOPIC, *OUTBOUND, DELIVERY_PLANS)
 
 #: The topics of events that say more than which purchase order they are about.
-_READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC})
+_READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC, breaches.TOPIC})
 
 _PUT_INBOUND: Final = "INSERT OR REPLACE INTO inbound VALUES {}"
 _PUT_OUTBOUND: Final = "INSERT OR REPLACE INTO outbound VALUES {}"
@@ -115,7 +116,8 @@ class _Rows:
             self.read_back.append((caller, plan.message_id))
 
     def _add_event(self, record: Record, po_number: str) -> None:
-        provider_id = message_id = status = None
+        provider_id = message_id = None
+        status: str | None = None
         if record.topic in _READ:
             match _event(record):
                 case None:
@@ -126,6 +128,8 @@ class _Rows:
                     message_id, status = outcome.message_id, outcome.status
                 case Instruction() as instruction:
                     provider_id = instruction.provider_id
+                case Breach() as breach:
+                    provider_id, status = breach.provider_id, breaches.standing(breach)
                 case PrapAction(action="ACKNOWLEDGE") as action:
                     if po_number in self._waiting:
                         self.put()

@@ -13,33 +13,14 @@ from gateway.rules.events import DeliveryPlan
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder
 from gateway.system.sql_rows import put_rows
-from producers import delivery_plans, instructions, outcomes, prap_actions
+from producers import breaches, delivery_plans, instructions, outcomes, prap_actions
 from producers.read_back import read_plan
 
 INSTRUCTIONS: Final = instructions.TOPIC
 OUTCOMES: Final = outcomes.TOPIC
 PRAP_ACTIONS: Final = prap_actions.TOPIC
+BREACHES: Final = breaches.TOPIC
 
-_OF_UPLOADS: Final = (
-    "CREATE INDEX inbound_by_upload ON inbound (upload, line)"
-    " WHERE upload IS NOT NULL AND provider_id IS NOT NULL"
-)
-_OUTCOMES_OF_PROVIDERS: Final = (
-    "CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)"
-    f" WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL"
-)
-#: Most referrals have none, so that it costs them nothing.
-_BY_REFERENCE: Final = (
-    "CREATE INDEX referral_by_reference ON referral (provider_id, reference, referred_on, po_number)"
-    " WHERE reference IS NOT NULL"
-)
-_BY_JOBCENTRE: Final = (
-    "CREATE INDEX referral_by_jobcentre ON referral (provider_id, jobcentre_id, referred_on, po_number)"
-)
-_BY_AREA: Final = (
-    "CREATE INDEX referral_by_area ON referral (provider_id, contract_package_area, referred_on, po_number)"
-)
-_BY_DAY: Final = "CREATE INDEX booking_by_day ON booking (provider_id, session_on, session_id, po_number)"
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
 CREATE TABLE referral (
@@ -48,21 +29,31 @@ CREATE TABLE referral (
     accepted INTEGER NOT NULL, mandatory INTEGER NOT NULL, benefit TEXT NOT NULL, reference TEXT)
     STRICT, WITHOUT ROWID;
 CREATE INDEX referral_newest ON referral (provider_id, referred_on, po_number);
-{_BY_REFERENCE};
-{_BY_JOBCENTRE};
-{_BY_AREA};
+CREATE INDEX referral_by_reference ON referral (provider_id, reference, referred_on, po_number)
+    WHERE reference IS NOT NULL;
+CREATE INDEX referral_by_jobcentre ON referral (provider_id, jobcentre_id, referred_on, po_number);
+CREATE INDEX referral_by_area ON referral (provider_id, contract_package_area, referred_on, po_number);
 CREATE INDEX referral_by_status ON referral (provider_id, status, referred_on, po_number);
 CREATE TABLE booking (
     provider_id TEXT NOT NULL, session_id TEXT NOT NULL, po_number TEXT NOT NULL, session_on INTEGER NOT NULL,
     cancelled INTEGER NOT NULL, attended INTEGER NOT NULL, PRIMARY KEY (provider_id, session_id, po_number))
     STRICT, WITHOUT ROWID;
-{_BY_DAY};
 CREATE INDEX booking_of ON booking (po_number);
+CREATE INDEX booking_on ON booking (session_on, provider_id, session_id, cancelled, attended);
+CREATE INDEX booking_outcomes ON booking (provider_id, attended, cancelled, session_on);
+CREATE INDEX referral_share ON referral (contract_package_area, provider_id, status, referred_on);
+CREATE INDEX state_due ON state (due_at);
+CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
+CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
+CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status, topic)
+    WHERE topic = '{BREACHES}';
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
-{_OF_UPLOADS};
+CREATE INDEX inbound_by_upload ON inbound (upload, line)
+    WHERE upload IS NOT NULL AND provider_id IS NOT NULL;
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
-{_OUTCOMES_OF_PROVIDERS};
+CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)
+    WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL;
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
 CREATE TABLE plan (
     provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
@@ -100,13 +91,6 @@ class LogTables:
     """The tables of the read side as an embedded log writes them."""
 
     schema: str = SCHEMA
-
-    def upgrade(self, db: sqlite3.Connection) -> None:
-        """Make what the tables of an earlier version lack; part of a transaction."""
-        db.execute("ALTER TABLE referral ADD COLUMN reference TEXT")
-        made = (_BY_REFERENCE, _BY_JOBCENTRE, _BY_AREA, _BY_DAY, _OF_UPLOADS, _OUTCOMES_OF_PROVIDERS)
-        for index in made:
-            db.execute(index)
 
     def put(self, db: sqlite3.Connection, partition: int, listings: Mapping[str, Listing]) -> None:
         """Make purchase orders findable as they are listed now, by po_number."""

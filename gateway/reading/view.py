@@ -170,6 +170,11 @@ class View:
             self._opened, self._open = self._source.made_anew, self._source.view()
         return self._open
 
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection, for the questions of operators.py."""
+        return self._db
+
     def close(self) -> None:
         """Let go of it."""
         self._open.close()

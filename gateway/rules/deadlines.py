@@ -346,6 +346,11 @@ def next_due(referral: ReferralState) -> tuple[int, int]:
     return due_at, place
 
 
+def row_due(place: int) -> Deadline | None:
+    """The row that falls due with a place, as `next_due` gives it; None: only traces are left to forget."""
+    return _OF_SESSION.get(place) or _AT_PLACE.get(place)
+
+
 def decide_end(case: Case[Any], session: Session) -> None:
     """F2, at the end of a session or, where that had passed when the reason came, at once."""
     if SESSION_ENDED.holds(case.referral, session):

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Final
 
-from pydantic import SecretStr
-
 from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin, tls
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
-from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, text_of
+from gateway.settings.secrets import secret_of
+from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env
 from gateway.settings.urls import wrong_with_url
 
 _LIKE: Final = "expected kafka://HOST:PORT,HOST:PORT"
@@ -53,7 +52,7 @@ def connection(settings: Settings) -> BrokerConnection:
                 settings.kafka_ca_file,
                 settings.kafka_certificate_file,
                 settings.kafka_key_file,
-                _secret(settings, "kafka_key_password"),
+                secret_of(settings, "kafka_key_password"),
             )
             if encrypted
             else None
@@ -116,7 +115,7 @@ def _login(settings: Settings) -> PasswordLogin | TokenLogin:
     _refuse(
         settings, _BY_TOKEN, f"is for OAUTHBEARER and GATEWAY_KAFKA_SASL_MECHANISM is {mechanism}; remove it"
     )
-    password = _secret(settings, "kafka_password")
+    password = secret_of(settings, "kafka_password")
     if settings.kafka_username is None or password is None:
         raise InvalidSettings(
             f"{mechanism} needs a user and a password; set GATEWAY_KAFKA_USERNAME and "
@@ -145,27 +144,13 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
         user="set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead",
     ):
         raise InvalidSettings(f"GATEWAY_KAFKA_TOKEN_URL {wrong}")
-    secret = _secret(settings, "kafka_token_client_secret")
+    secret = secret_of(settings, "kafka_token_client_secret")
     if settings.kafka_token_client_id is None or secret is None:
         raise InvalidSettings(
             "GATEWAY_KAFKA_TOKEN_URL needs a client; set GATEWAY_KAFKA_TOKEN_CLIENT_ID and "
             "GATEWAY_KAFKA_TOKEN_CLIENT_SECRET_FILE"
         )
     return ClientCredentials(url, settings.kafka_token_client_id, secret, settings.kafka_token_scope)
-
-
-def _secret(settings: Settings, name: str) -> str | None:
-    """A secret, from its setting or from the file that the setting with _FILE behind it names."""
-    given: SecretStr | None = getattr(settings, name)
-    path = getattr(settings, f"{name}_file")
-    if path is None:
-        return None if given is None else given.get_secret_value()
-    if given is not None:
-        raise InvalidSettings(f"{env(name)} and {env(name)}_FILE are both set; remove one of them")
-    text = text_of(path, f"the file of {env(name)}_FILE,").removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise InvalidSettings(f"the file of {env(name)}_FILE, {path} is empty; write the secret to it")
-    return text
 
 
 def _refuse(settings: Settings, names: Iterable[str], why: str) -> None:

@@ -21,8 +21,10 @@ from pydantic_settings import (
 from gateway.rules import policy
 from gateway.rules.policy import Policies
 from gateway.settings import api as api_settings
+from gateway.settings import console as console_settings
 from gateway.settings import kafka as kafka_settings
 from gateway.settings.api import ApiSettings
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.kafka import KafkaSettings
 from gateway.system.errors import UsageError
 
@@ -41,7 +43,7 @@ class InvalidSettings(UsageError):
     code = "BAD_SETTINGS"
 
 
-class Settings(ApiSettings, KafkaSettings):
+class Settings(ApiSettings, ConsoleSettings, KafkaSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""
 
     model_config = SettingsConfigDict(
@@ -248,11 +250,15 @@ def unknown() -> list[str]:
 def described() -> list[tuple[str, str]]:
     """Each setting's environment variable, and in a sentence or two what it says and what it is without.
 
-    Those of the API come behind the others, and last those for Kafka.
+    Those of the API come behind the others, then those of the console, and last those for Kafka.
     """
     names = sorted(
         Settings.model_fields,
-        key=lambda name: (name in KafkaSettings.model_fields, name in ApiSettings.model_fields),
+        key=lambda name: (
+            name in KafkaSettings.model_fields,
+            name in ConsoleSettings.model_fields,
+            name in ApiSettings.model_fields,
+        ),
     )
     return [
         (env(name), f"{Settings.model_fields[name].description} Default: {_default(name)}.") for name in names
@@ -274,6 +280,7 @@ _DEFAULTS: Final = {
 _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
     **api_settings.EXPECTED,
+    **console_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
     "log_must_exist": "is neither true nor false; expected one of them",
     "partitions": "is not a number of partitions; expected 1 to 1000",

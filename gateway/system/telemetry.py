@@ -130,6 +130,35 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "What came over HTTP could not be put on the log; its senders were asked to send "
         "it again. Logged every five seconds at the most.",
     ),
+    "console.signed_in": LogEvent(
+        "info",
+        ("operator", "operates"),
+        "Somebody has signed in to the console. `operator` stands for their issuer and subject; `operates`: "
+        "whether they may use it.",
+    ),
+    "console.sign_in_refused": LogEvent(
+        "warning", ("reason",), "Somebody could not be signed in to the console, for this reason."
+    ),
+    "console.person_seen": LogEvent(
+        "info",
+        ("operator", "po_number"),
+        "An operator has looked at whom a referral is about. It is on gateway.audit too, with who it was.",
+    ),
+    "console.interpreters_seen": LogEvent(
+        "info",
+        ("operator", "provider_id", "session_id"),
+        "An operator has looked at who needs an interpreter at a session; on gateway.audit too.",
+    ),
+    "console.dead_letter_replayed": LogEvent(
+        "info",
+        ("operator", "letter"),
+        "An operator replays a dead letter; on gateway.audit too, with who it was and the reason.",
+    ),
+    "console.dead_letter_discarded": LogEvent(
+        "info",
+        ("operator", "letter"),
+        "An operator discards a dead letter; on gateway.audit too, with who it was and the reason.",
+    ),
     "api.off": LogEvent(
         "warning",
         ("needs",),

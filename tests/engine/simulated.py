@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
+    AUDIT,
     DELIVERY_PLANS,
     INBOUND_TOPICS,
     Assignment,
@@ -148,9 +149,9 @@ class Ground:
         self.kept = [_Kept() for _ in range(partitions)]
 
     def put(self, draft: Draft, at: int) -> None:
-        """A record arrives on an inbound topic, or a delivery plan on its own."""
+        """A record arrives on an inbound topic, or a delivery plan or an act on its own."""
         partition = partition_for(draft.key, self.partitions)
-        if draft.topic == DELIVERY_PLANS:
+        if draft.topic in {DELIVERY_PLANS, AUDIT}:
             self.put_out(draft, partition, at)
             return
         records = self.inbound[draft.topic, partition]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.engine.log import INBOUND_TOPICS, Draft, LogError
+from gateway.engine.log import AUDIT, DEAD_LETTERS, INBOUND_TOPICS, Draft, LogError
 from gateway.engine.partitioner import murmur2, partition_for
 from tests.log.arrangement import BEGINNING, Arrangement
 from tests.log.reading import (
@@ -135,3 +135,16 @@ async def test_records_are_not_decided_by_being_put(arrangement: Arrangement) ->
     log = await arrangement.open()
     await log.append([draft(WP11, b"a")])
     assert await followed(log, [OUT]) == []
+
+
+async def test_what_was_done_by_hand_is_kept_apart_and_read_in_order(arrangement: Arrangement) -> None:
+    """It is nothing that a claim reads, and the dead letters are found beside it."""
+    log = await arrangement.open()
+    claim, _ = await owned(log)
+    acts = [Draft(AUDIT, b"LOOKED", number) for number in (b"1", b"2")]
+    assert await log.append([acts[0]]) == 1
+    assert await log.append([acts[1]]) == 1
+    assert values(await followed(log, [AUDIT])) == [b"1", b"2"]
+    assert await followed(log, [DEAD_LETTERS]) == []
+    records, _ = await read_to_end(claim)
+    assert records == []

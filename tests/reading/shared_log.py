@@ -25,9 +25,7 @@ class FileLog(EmbeddedLog):
     shared = True
 
     def __init__(self, path: Path, *, name: str = "a log", most: int = 1_000) -> None:
-        super().__init__(
-            EmbeddedFile(path, LogTables.schema, upgrade=LogTables().upgrade), "log", wall_clock, LogTables()
-        )
+        super().__init__(EmbeddedFile(path, LogTables.schema), "log", wall_clock, LogTables())
         self.name = name
         self.most = most
         #: Each change of a state, and the end of `outbound` when it had been committed.

@@ -18,18 +18,21 @@ from tests.patience import PATIENCE_S, in_the_end
 from tests.reading.filling import a_log, decide, following, rows
 from tests.reading.shared_log import FileChanges, FileLog
 
-#: The first page says what the file is, the second which log it is of.
-TWO_PAGES = 8_192
+PAGE = 4_096
 
 
 def damage(path: Path) -> None:
-    """Overwrite all but its first pages, once all that was written is in it."""
+    """Overwrite where each table and index begins, but the table that says which log the file is of."""
     db = sqlite3.connect(path)
     assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    begins = "SELECT rootpage FROM sqlite_schema WHERE name != 'source' AND rootpage > 0"
+    pages = db.execute(begins).fetchall()
     db.close()
+    noise = random.Random(1)
     with path.open("r+b") as file:
-        file.seek(TWO_PAGES)
-        file.write(random.Random(1).randbytes(path.stat().st_size - TWO_PAGES))
+        for (page,) in pages:
+            file.seek((page - 1) * PAGE)
+            file.write(noise.randbytes(PAGE))
 
 
 async def whole(made: Following) -> None:

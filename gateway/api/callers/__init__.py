@@ -2,7 +2,16 @@
 
 from gateway.api.callers.authenticating import Authenticator
 from gateway.api.callers.configured import authenticator, has_identity_provider
-from gateway.api.callers.verifying import OPERATE, Caller
+from gateway.api.callers.verifying import OPERATE, PERSONAL_DATA, Caller, TokenRefused
 from gateway.api.security import Refusals
 
-__all__ = ["OPERATE", "Authenticator", "Caller", "Refusals", "authenticator", "has_identity_provider"]
+__all__ = [
+    "OPERATE",
+    "PERSONAL_DATA",
+    "Authenticator",
+    "Caller",
+    "Refusals",
+    "TokenRefused",
+    "authenticator",
+    "has_identity_provider",
+]

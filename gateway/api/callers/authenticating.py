@@ -56,7 +56,7 @@ class Authenticator:
     async def caller(self, request: web.Request) -> Caller:
         """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
         try:
-            caller = await self._token(_bearer(request))
+            caller = await self.bearer(_bearer(request))
         except TokenRefused as refused:
             raise self.refusals.token(request, refused.reason, refused.kid) from None
         self.refusals.admitted(request, caller.providers)
@@ -64,7 +64,8 @@ class Authenticator:
             raise self.refusals.no_rights(request)
         return caller
 
-    async def _token(self, token: str) -> Caller:
+    async def bearer(self, token: str) -> Caller:
+        """Who bears a token. Raises TokenRefused."""
         keys = self.keyring.keys or await self.keyring.newest()
         if keys is None:
             raise TokenRefused("keys_unavailable")

@@ -27,8 +27,10 @@ T = TypeVar("T")
 
 #: The scope of operators.
 OPERATE: Final = "gateway:operate"
+#: The scope of operators who may see whom a referral is about.
+PERSONAL_DATA: Final = "gateway:personal-data"
 #: All that there are.
-SCOPES: Final = frozenset({OPERATE})
+SCOPES: Final = frozenset({OPERATE, PERSONAL_DATA})
 LARGEST_TOKEN: Final = 6144
 MOST_PROVIDERS: Final = 100
 LONGEST_SUBJECT: Final = 256

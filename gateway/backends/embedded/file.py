@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
-from gateway.engine.log import AUDIT, DELIVERY_PLANS, Draft, LogBusy, LogError, NoSuchPartition, TooLarge
+from gateway.engine.log import (
+    AUDIT,
+    DEAD_LETTERS,
+    DELIVERY_PLANS,
+    Draft,
+    LogBusy,
+    LogError,
+    NoSuchPartition,
+    TooLarge,
+)
 from gateway.engine.pausing import Pause, key_of, pause_of, paused, resumed
 from gateway.system.ownership import BESIDE_SQLITE, exposed
 from gateway.system.sql_rows import put_rows
@@ -26,8 +35,6 @@ T = TypeVar("T")
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
 VERSION: Final = 4
-#: Of the first release. What is older can't be used any more.
-_FIRST_VERSION: Final = 3
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
@@ -53,6 +60,8 @@ CREATE TABLE outbound (
     key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
     status TEXT, trace_id TEXT) STRICT;
 CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
+CREATE INDEX outbound_dead_letter ON outbound (offset) WHERE topic = '{DEAD_LETTERS}';
+CREATE INDEX outbound_act ON outbound (offset) WHERE topic = '{AUDIT}';
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
@@ -66,10 +75,6 @@ CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE handled (
     letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
 """
-#: What a file of the first version lacks.
-_UPGRADE: Final = """
-ALTER TABLE inbound ADD COLUMN upload TEXT;
-ALTER TABLE inbound ADD COLUMN line INTEGER"""
 
 _WHAT_TO_DO: Final = {
     sqlite3.SQLITE_FULL: "the disk is full, so nothing more can be written to the log {path}; make room",
@@ -92,13 +97,11 @@ class EmbeddedFile:
         path: Path,
         schema: str = "",
         busy_ms: int = BUSY_MS,
-        upgrade: Callable[[sqlite3.Connection], None] = lambda _: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """schema: more tables and indexes of a new file, as SQL statements with ; between them.
 
-        busy_ms: how long to wait for another process that writes. upgrade: brings those of a file of an
-        earlier version up to this one's, in a transaction. now_s: a clock that doesn't go back, in
+        busy_ms: how long to wait for another process that writes. now_s: a clock that doesn't go back, in
         seconds.
         """
         self._now_s = now_s
@@ -107,7 +110,6 @@ class EmbeddedFile:
         self.made_anew = 0
         self.one_order = True
         self._busy_ms = busy_ms
-        self._upgrade = upgrade
         self._schema = f"{_SCHEMA};{schema}" if schema else _SCHEMA
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
@@ -300,7 +302,7 @@ class EmbeddedFile:
         version = self._pragma("user_version") & 0xFF
         if version > VERSION:
             raise LogError(f"the log {self.path} was written by a later version; upgrade the gateway")
-        if version < _FIRST_VERSION:
+        if version < VERSION:
             raise LogError(
                 f"the log {self.path} was written before the first release, and can't be used any more; "
                 "name another file with GATEWAY_LOG_URL, or move it away, and feed its messages again"
@@ -312,8 +314,6 @@ class EmbeddedFile:
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // self._pragma('page_size')}")
         db.execute("PRAGMA cache_size = -65536")
-        if version < VERSION:
-            self._bring_up()
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -421,24 +421,6 @@ class EmbeddedFile:
         finally:
             db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
         return True
-
-    def _bring_up(self) -> None:
-        """Bring a file of an earlier version up to this one. Raises LogError where a gateway runs on it."""
-        mine = self._lock is None
-        if mine:
-            self.take_lock()
-        try:
-            with self.transaction() as db:
-                if self._pragma("user_version") & 0xFF == VERSION:
-                    return  # another process has done it meanwhile
-                for statement in _UPGRADE.split(";"):
-                    db.execute(statement)
-                self._upgrade(db)
-                db.execute(f"PRAGMA user_version = {self.partitions << 8 | VERSION}")
-        finally:
-            if mine and self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
 
     def _pragma(self, name: str) -> int:
         return int(self.db.execute(f"PRAGMA {name}").fetchone()[0])

@@ -26,6 +26,8 @@ from gateway.backends.embedded.records import (
 from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
+    AUDIT,
+    DEAD_LETTERS,
     DELIVERY_PLANS,
     INBOUND_TOPICS,
     Assignment,
@@ -48,6 +50,8 @@ LOOK_AGAIN_S: Final = 0.02
 READ_BYTES: Final = 8 * 1024 * 1024
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
+#: Topics of few records, which have an index.
+_APART: Final = frozenset({DEAD_LETTERS, AUDIT})
 #: How many records of all topics one read goes past at the most.
 WINDOW: Final = 8_000
 
@@ -118,19 +122,19 @@ class EmbeddedLog:
         return EmbeddedClaim(self, partition, await self.file.run(raise_epoch))
 
     async def append(self, drafts: Iterable[Draft]) -> int:
-        """Put records on the inbound topics, and delivery plans on theirs, in one transaction, all or none.
+        """Put records on the inbound topics, delivery plans and acts on theirs, in one transaction.
 
         A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
         the newest record, or the log is a sandbox that has begun.
         """
 
-        plans: list[Draft] = []
+        apart: list[Draft] = []
 
         def put() -> int:
             def others() -> Iterator[Draft]:
                 for draft in drafts:
-                    if draft.topic == DELIVERY_PLANS:
-                        plans.append(draft)
+                    if draft.topic in {DELIVERY_PLANS, AUDIT}:
+                        apart.append(draft)
                     else:
                         yield draft
 
@@ -140,9 +144,10 @@ class EmbeddedLog:
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, INSERT_INBOUND, rows)
-                for draft in plans:
-                    self._put_plan(db, draft, _or(draft.timestamp, now))
-            return count + len(plans)
+                for draft in apart:
+                    add = self._put_plan if draft.topic == DELIVERY_PLANS else self._put_act
+                    add(db, draft, _or(draft.timestamp, now))
+            return count + len(apart)
 
         count = await self.file.run(put)
         self.arrived.set()
@@ -169,6 +174,12 @@ class EmbeddedLog:
         if self._tables is not None:
             record = Record(draft.topic, partition, offset, at, draft.key, draft.value, draft.headers)
             self._tables.put_plan(db, record)
+
+    def _put_act(self, db: Connection, draft: Draft, at: int) -> None:
+        """Keep what somebody did by hand."""
+        put_rows(
+            db, INSERT_OUTBOUND, [outbound_row(draft, partition_for(draft.key, self.file.partitions), at)]
+        )
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -209,7 +220,10 @@ class EmbeddedLog:
         if inbound and len(inbound) < len(topics):
             raise LogError("inbound and outbound topics can't be followed together; name one kind")
         table = "inbound" if inbound else "outbound"
-        chosen = f"topic IN ({','.join('?' * len(topics))})"
+        alone = topics[0] if len(topics) == 1 and topics[0] in _APART else None
+        # As a literal, so that SQLite finds its index: the others' records are many.
+        chosen = f"topic = '{alone}'" if alone else f"topic IN ({','.join('?' * len(topics))})"
+        names = () if alone else topics
 
         def end() -> int:
             last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
@@ -220,7 +234,7 @@ class EmbeddedLog:
             last = end()
             rows = self.file.db.execute(
                 f"{SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
-                (after, *topics),
+                (after, *names),
             ).fetchall()
             reached = rows[-1][2] if len(rows) == FOLLOW else max(after, last, *(row[2] for row in rows[-1:]))
             return [record_of(row) for row in rows], reached
@@ -315,10 +329,7 @@ async def open_embedded(
     topic may be, but for the last record. busy_ms: how long to wait for another process that writes. Raises
     LogError where the file can't be used.
     """
-    if tables is None:
-        file = EmbeddedFile(path, "", busy_ms)
-    else:
-        file = EmbeddedFile(path, tables.schema, busy_ms, tables.upgrade)
+    file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms)
     try:
         if not anew:
             # In a sandbox nothing is lost that was real: whoever wants a new one deletes its file.

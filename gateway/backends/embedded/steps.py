@@ -15,9 +15,6 @@ class ReadTables(Protocol):
 
     schema: str
 
-    def upgrade(self, db: Connection) -> None:
-        """Bring those of a file of an earlier version up to `schema`; part of a transaction."""
-
     def put(self, db: Connection, partition: int, listings: Mapping[str, Listing]) -> None:
         """Make purchase orders findable as they are listed now, by po_number."""
 

@@ -13,17 +13,17 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
-from gateway.engine.log import DELIVERY_PLANS, INBOUND_TOPICS, LogBusy, LogError
+from gateway.engine.log import AUDIT, DEAD_LETTERS, DELIVERY_PLANS, INBOUND_TOPICS, LogBusy, LogError
 from gateway.rules.events import OUTBOUND
 
 #: What gives a record its timestamp: the log when it arrives, or whoever made it.
 Timestamps = Literal["log", "create"]
 
 STATE_TOPIC: Final = "gateway.state"
-DEAD_LETTERS_TOPIC: Final = "gateway.dead-letters"
+DEAD_LETTERS_TOPIC: Final = DEAD_LETTERS
 #: What was done by hand, each with a key of its own; and, one after the other, that it was done.
 CONTROL_TOPIC: Final = "gateway.control"
-AUDIT_TOPIC: Final = "gateway.audit"
+AUDIT_TOPIC: Final = AUDIT
 #: They have one partition count, so that a purchase order's messages and its state meet on one number.
 TOGETHER: Final = (*INBOUND_TOPICS, STATE_TOPIC)
 TOPICS: Final = (*TOGETHER, *OUTBOUND, DELIVERY_PLANS, CONTROL_TOPIC, AUDIT_TOPIC, DEAD_LETTERS_TOPIC)

@@ -1,0 +1,213 @@
+"""What operators ask of the read model, across all providers. Every question has an index.
+
+Days are counted since 1970, instants are UTC milliseconds.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+from msgspec import Struct
+
+from consumers import READERS
+from gateway.engine.log import LogError, Record
+from gateway.engine.purchase_orders import unpack
+from gateway.reading.story import ArrivedMessage, Story, story
+from gateway.reading.tables import BREACHES
+from gateway.reading.view import View
+from gateway.rules.calendar import london_day, midnight
+from gateway.rules.events import Breach, Event, Outcome
+from gateway.rules.referral import PurchaseOrder, Status
+from producers.read_back import read_event
+from schemas.codec import Unreadable
+
+#: So many events of a referral are told, the newest, and so many messages are looked at for them.
+MOST_TOLD: Final = 200
+#: So many refusals and breaches are listed and counted by kind, the newest.
+MOST_LISTED: Final = 500
+
+
+class Told(Struct, frozen=True):
+    """A purchase order with its story. order: None: nothing is kept. left_out: how many events before."""
+
+    order: PurchaseOrder | None
+    story: Story
+    left_out: int
+
+
+class Due(Struct, frozen=True):
+    """A purchase order of which something falls due next on a day."""
+
+    po_number: str
+    order: PurchaseOrder
+
+
+class DaySession(Struct, frozen=True):
+    """A session of a day. booked: bookings that were not cancelled. attended: who came, as far as known."""
+
+    provider_id: str
+    session_id: str
+    booked: int
+    cancelled: int
+    attended: int
+
+
+class Count(Struct, frozen=True):
+    """How many referrals of a provider in an area have a status, by the day of referral."""
+
+    contract_package_area: str
+    provider_id: str
+    status: Status
+    referred_on: int
+    referrals: int
+
+
+class Attendance(Struct, frozen=True):
+    """What came of a provider's bookings for sessions of days that are over."""
+
+    provider_id: str
+    attended: int
+    cancelled: int
+    neither: int
+
+
+def told(view: View, po_number: str) -> Told | None:
+    """What is known of a purchase order, and its story; None: nothing has come of it."""
+    known = view.referral(po_number)
+    events, left_out = view.newest_history(po_number, MOST_TOLD)
+    arrivals = [*_arrivals(view, po_number)]
+    if known is None and not events and not arrivals:
+        return None
+    first = events[0].decided_at if events else 0
+    about = {event.message_id for event in events if isinstance(event, Outcome)}
+    # What was decided before the first event that is told is no part of this story.
+    wanted = [each for each in arrivals if each.at >= first or each.message.message_id in about]
+    return Told(None if known is None else known.order, story(events, wanted), left_out)
+
+
+def _arrivals(view: View, po_number: str) -> Iterator[ArrivedMessage]:
+    rows = view.db.execute(
+        "SELECT topic, partition, offset, timestamp, value FROM inbound WHERE po_number = ?"
+        f" ORDER BY timestamp DESC, offset DESC LIMIT {MOST_TOLD}",
+        (po_number,),
+    ).fetchall()
+    for topic, partition, offset, timestamp, value in reversed(rows):
+        message = READERS[topic](Record(topic, partition, offset, timestamp, po_number.encode(), value))
+        if not isinstance(message, Unreadable):
+            yield ArrivedMessage(timestamp, message)
+
+
+def refusals(view: View, since: int) -> list[Outcome]:
+    """The newest messages that were refused since an instant, the newest first."""
+    rows = view.db.execute(
+        "SELECT topic, value FROM outbound WHERE status = 'REFUSED' AND timestamp >= ?"
+        f" AND po_number IS NOT NULL ORDER BY timestamp DESC LIMIT {MOST_LISTED}",
+        (since,),
+    )
+    return [cast(Outcome, event) for event in _events(rows.fetchall())]
+
+
+def breaches(view: View, since: int) -> list[Breach]:
+    """The newest time limits that were missed, or cleared, since an instant, the newest first."""
+    rows = view.db.execute(
+        f"SELECT topic, value FROM outbound WHERE topic = '{BREACHES}' AND timestamp >= ?"
+        f" AND po_number IS NOT NULL ORDER BY timestamp DESC LIMIT {MOST_LISTED}",
+        (since,),
+    )
+    return [cast(Breach, event) for event in _events(rows.fetchall())]
+
+
+def _events(rows: Sequence[tuple[str, bytes]]) -> Iterator[Event]:
+    for topic, value in rows:
+        try:
+            yield cast(Event, read_event(Record(topic, 0, 0, 0, None, value)))
+        except LogError:
+            continue  # a later version wrote it
+
+
+def due_by_day(view: View, first: int, days: int) -> dict[int, int]:
+    """Of how many purchase orders something falls due next, by the day in London on whose end or in which."""
+    rows = view.db.execute(
+        "SELECT due_at, count(*) FROM state WHERE due_at > ? AND due_at <= ? GROUP BY due_at",
+        (midnight(first), midnight(first + days)),
+    )
+    found: Counter[int] = Counter()
+    for due_at, count in rows:
+        found[last_day(due_at)] += count
+    return dict(found)
+
+
+def last_day(due_at: int) -> int:
+    """The day at whose end something falls due, or in which: a limit passes at the midnight after it."""
+    return london_day(due_at - 1)
+
+
+def due_on(view: View, day: int, limit: int) -> list[Due]:
+    """The purchase orders of which something falls due next on a day, `limit` at the most."""
+    rows = view.db.execute(
+        "SELECT po_number, state FROM state WHERE due_at > ? AND due_at <= ?"
+        " ORDER BY due_at, po_number LIMIT ?",
+        (midnight(day), midnight(day + 1), limit),
+    )
+    return [Due(po_number, unpack(state)) for po_number, state in rows]
+
+
+def sessions_on(view: View, day: int, limit: int) -> list[DaySession]:
+    """The sessions of a day, the largest first, `limit` at the most."""
+    rows = view.db.execute(
+        "SELECT provider_id, session_id, sum(NOT cancelled), sum(cancelled), sum(attended) FROM booking"
+        " WHERE session_on = ? GROUP BY provider_id, session_id ORDER BY 3 DESC, 1, 2 LIMIT ?",
+        (day, limit),
+    )
+    return [DaySession(*row) for row in rows]
+
+
+def nearest_session_day(view: View, day: int) -> int | None:
+    """The first day from this one on that has a session, or else the last one before it."""
+    for nearest in (
+        "min(session_on) FROM booking WHERE session_on >= ?",
+        "max(session_on) FROM booking WHERE session_on < ?",
+    ):
+        found = view.db.execute(f"SELECT {nearest}", (day,)).fetchone()[0]
+        if found is not None:
+            return int(found)
+    return None
+
+
+def counts(view: View) -> list[Count]:
+    """How many referrals there are, by area, provider, status and day of referral."""
+    rows = view.db.execute(
+        "SELECT contract_package_area, provider_id, status, referred_on, count(*) FROM referral"
+        " GROUP BY contract_package_area, provider_id, status, referred_on"
+    )
+    return [Count(*row) for row in rows]
+
+
+def late(view: View) -> dict[tuple[str, str], int]:
+    """How many time limits were missed and not cleared, by provider and kind of breach."""
+    rows = view.db.execute(
+        f"SELECT provider_id, status, count(*) FROM outbound WHERE topic = '{BREACHES}'"
+        " AND provider_id IS NOT NULL GROUP BY provider_id, status"
+    )
+    found: Counter[tuple[str, str]] = Counter()
+    for provider_id, standing, count in rows:
+        kind, _, status = standing.partition(" ")
+        found[provider_id, kind] += count if status == "RAISED" else -count
+    return dict(found)
+
+
+def attendance(view: View, before: int) -> list[Attendance]:
+    """What came of each provider's bookings for sessions before a day."""
+    rows = view.db.execute(
+        "SELECT provider_id, attended, cancelled, count(*) FROM booking WHERE session_on < ?"
+        " GROUP BY provider_id, attended, cancelled",
+        (before,),
+    )
+    found: dict[str, Counter[str]] = {}
+    for provider_id, attended, cancelled, count in rows:
+        what = "attended" if attended else "cancelled" if cancelled else "neither"
+        found.setdefault(provider_id, Counter())[what] += count
+    return [
+        Attendance(provider_id, each["attended"], each["cancelled"], each["neither"])
+        for provider_id, each in sorted(found.items())
+    ]
