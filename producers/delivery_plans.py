@@ -21,7 +21,8 @@ TOPIC: Final = DELIVERY_PLANS
 MOST_EARLIER: Final = 100
 _CALLER: Final = "caller"
 _EARLIER: Final = "earlier-keys"
-_DIGEST_BYTES: Final = 16
+#: Of an encoded message's digest. No message is as short.
+DIGEST_BYTES: Final = 16
 
 
 class SentKey(Struct, frozen=True, array_like=True):
@@ -74,4 +75,4 @@ def keys_of(plan: DeliveryPlan, value: bytes, headers: Headers) -> list[SentKey]
 
 def digest_of(value: bytes) -> bytes:
     """What tells an encoded message from any other."""
-    return blake2b(value, digest_size=_DIGEST_BYTES).digest()
+    return blake2b(value, digest_size=DIGEST_BYTES).digest()

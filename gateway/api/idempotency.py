@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol, TypeVar
@@ -32,11 +32,16 @@ class Ask(Protocol):
 
 
 class Message(Struct, frozen=True):
-    """What is sent with a key: a record about a purchase order, or a delivery plan, which has none."""
+    """What is sent with a key, and what is put on the log of it.
+
+    po_number: None: it is about no one purchase order, as a delivery plan or a download. provider_id: whose
+    message it is; None: no provider's. more: what goes on the log with it.
+    """
 
     po_number: str | None
-    provider_id: str
+    provider_id: str | None
     draft: Draft
+    more: Sequence[Draft] = ()
 
     @property
     def digest(self) -> bytes:
@@ -101,7 +106,7 @@ class Idempotency:
             for name, message in mine.items():
                 keyed = before[name]
                 if keyed is None:
-                    new.append(message.draft)
+                    new += (message.draft, *message.more)
                 elif (keyed.po_number, keyed.digest) != (message.po_number, message.digest):
                     others.add(name)
             if not others and new:

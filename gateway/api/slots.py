@@ -14,12 +14,12 @@ class Slots:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._taken: Counter[frozenset[str]] = Counter()
+        self._taken: Counter[tuple[str, frozenset[str]]] = Counter()
 
     @contextmanager
     def one_of(self, caller: Caller) -> Iterator[bool]:
         """Take one of the caller's slots for as long as the block lasts; False: all of them are taken."""
-        who = caller.providers
+        who = caller.party
         if self._taken[who] >= self._most:
             yield False
             return
@@ -36,11 +36,11 @@ class Turns:
     """One thing of each caller at a time; the next one's turn is in the order in which they came."""
 
     def __init__(self) -> None:
-        self._locks: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, frozenset[str]], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def of(self, caller: Caller) -> AsyncIterator[None]:
         """Wait for the caller's turn, which lasts as long as the block."""
-        lock = self._locks.setdefault(caller.providers, asyncio.Lock())
+        lock = self._locks.setdefault(caller.party, asyncio.Lock())
         async with lock:
             yield

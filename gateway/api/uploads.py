@@ -16,7 +16,6 @@ from gateway.api.idempotency import Message, Name
 from gateway.api.operation import JSON, TEXT, Answer, Operation, header
 from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
-from gateway.api.records import draft_of
 from gateway.api.rendering import message_path, referral_path
 from gateway.api.requests import PROVIDER, caller_of, content_type_of, providers_of, read_body
 from gateway.api.responses import answer
@@ -24,6 +23,7 @@ from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.services import Services
 from gateway.api.slots import Slots
+from gateway.api.taking import draft_of
 from gateway.api.views import TakenView, UploadView
 from gateway.intake.uploads.export import mistakes_csv
 from gateway.intake.uploads.template import template_csv

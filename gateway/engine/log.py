@@ -19,6 +19,8 @@ from gateway.system.errors import UserError
 INBOUND_TOPICS: tuple[str, ...] = tuple(INBOUND)
 #: An outbound topic on which nothing is decided: what goes there comes from a provider as it is.
 DELIVERY_PLANS = "jobcentre.delivery-plans"
+#: What is registered or marked by hand, each under a key of its own; what has no value any more is gone.
+CONTROL = "gateway.control"
 
 
 class Columns(Struct, frozen=True, gc=False):
@@ -348,7 +350,8 @@ class Log(Protocol):
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics, all or none, and return how many. Keys choose the partition.
 
-        The topics are the inbound ones and DELIVERY_PLANS, which is compacted: of a key the last one stays.
+        The topics are the inbound ones, and DELIVERY_PLANS and CONTROL, which are compacted: of a key the
+        last one stays.
         """
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:

@@ -79,7 +79,18 @@ async def served(
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
             read_only = plan.clock == "log"
-            api = Api(log, model, callers, rate, stop, read_only=read_only, limits=limits, clock=clock)
+            api = Api(
+                log,
+                model,
+                callers,
+                rate,
+                stop,
+                policies=plan.policies,
+                now=log.time if isinstance(log, EmbeddedLog) else _wall_time,
+                read_only=read_only,
+                limits=limits,
+                clock=clock,
+            )
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)
@@ -93,6 +104,10 @@ async def served(
         http = serving(app, plan.settings.http_host, plan.http_port, sandbox=plan.sandbox, trusted=trusted)
         await until_the_end.enter_async_context(http)
         yield workers
+
+
+async def _wall_time() -> int:
+    return wall_clock()
 
 
 def _warn_where_exposed(plan: Plan) -> None:

@@ -17,7 +17,7 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 4
+VERSION: Final = 5
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
@@ -37,6 +37,7 @@ CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
 CREATE INDEX inbound_of ON inbound (po_number);
+CREATE TABLE control (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 {SCHEMA}
 """
 _TABLES: Final = (
@@ -47,6 +48,7 @@ _TABLES: Final = (
     "outbound",
     "plan",
     "plan_key",
+    "control",
     "history",
     "source",
 )

@@ -2,7 +2,21 @@
 
 from gateway.api.callers.authenticating import Authenticator
 from gateway.api.callers.configured import authenticator, has_identity_provider
-from gateway.api.callers.verifying import OPERATE, Caller
+from gateway.api.callers.verifying import (
+    OPERATE,
+    SEND_AS_JOBCENTRE,
+    SEND_AS_PRAP,
+    Caller,
+)
 from gateway.api.security import Refusals
 
-__all__ = ["OPERATE", "Authenticator", "Caller", "Refusals", "authenticator", "has_identity_provider"]
+__all__ = [
+    "OPERATE",
+    "SEND_AS_JOBCENTRE",
+    "SEND_AS_PRAP",
+    "Authenticator",
+    "Caller",
+    "Refusals",
+    "authenticator",
+    "has_identity_provider",
+]

@@ -22,7 +22,7 @@ T = TypeVar("T")
 #: 'WPIS': marks the file as a gateway log.
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
-VERSION: Final = 3
+VERSION: Final = 4
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
@@ -58,6 +58,7 @@ CREATE TABLE kept_time (yes INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE ownership (
     partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, decided_to INTEGER) STRICT;
 CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
+CREATE TABLE control (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE handled (
     letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID
 """

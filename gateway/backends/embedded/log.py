@@ -26,6 +26,7 @@ from gateway.backends.embedded.records import (
 from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
+    CONTROL,
     DELIVERY_PLANS,
     INBOUND_TOPICS,
     Assignment,
@@ -117,19 +118,19 @@ class EmbeddedLog:
         return EmbeddedClaim(self, partition, await self.file.run(raise_epoch))
 
     async def append(self, drafts: Iterable[Draft]) -> int:
-        """Put records on the inbound topics, and delivery plans on theirs, in one transaction, all or none.
+        """Put records on the inbound topics, and others where they belong, in one transaction, all or none.
 
         A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
         the newest record, or the log is a sandbox that has begun.
         """
 
-        plans: list[Draft] = []
+        compacted: list[Draft] = []
 
         def put() -> int:
             def others() -> Iterator[Draft]:
                 for draft in drafts:
-                    if draft.topic == DELIVERY_PLANS:
-                        plans.append(draft)
+                    if draft.topic in (DELIVERY_PLANS, CONTROL):
+                        compacted.append(draft)
                     else:
                         yield draft
 
@@ -139,9 +140,12 @@ class EmbeddedLog:
                 now = max(self._now(), newest)
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, INSERT_INBOUND, rows)
-                for draft in plans:
-                    self._put_plan(db, draft, _or(draft.timestamp, now))
-            return count + len(plans)
+                for draft in compacted:
+                    if draft.topic == CONTROL:
+                        _put_control(db, draft)
+                    else:
+                        self._put_plan(db, draft, _or(draft.timestamp, now))
+            return count + len(compacted)
 
         count = await self.file.run(put)
         self.arrived.set()
@@ -412,6 +416,15 @@ class EmbeddedClaim:
 
     async def release(self) -> None:
         """Nothing is held between two transactions."""
+
+
+def _put_control(db: Connection, draft: Draft) -> None:
+    """Put what a key stands for in the place of what it stood for before."""
+    key = (draft.key or b"").decode()
+    if draft.value is None:
+        db.execute("DELETE FROM control WHERE key = ?", (key,))
+    else:
+        db.execute("INSERT OR REPLACE INTO control VALUES (?, ?)", (key, draft.value))
 
 
 def _inbound_rows(

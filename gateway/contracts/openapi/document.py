@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
-from gateway.api import health, instructions, plans, records, referrals, sessions, uploads, views
+from gateway.api import (
+    health,
+    instructions,
+    jobcentres,
+    plans,
+    prap,
+    records,
+    referrals,
+    sessions,
+    uploads,
+    views,
+)
 from gateway.api.answering import APPLIED, PREFER
 from gateway.api.operation import JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
 from gateway.api.responses import ETAG, IF_NONE_MATCH
@@ -49,6 +60,10 @@ _OF_ALL: Final = (
     sessions.GET_SESSION,
     plans.PUT_PLAN,
     plans.LIST_PLANS,
+    jobcentres.POST_WP11,
+    jobcentres.POST_UPDATE,
+    prap.POST_REFERRAL,
+    prap.POST_DOWNLOAD,
     GET_OPENAPI,
     health.GET_LIVENESS,
     health.GET_READINESS,
@@ -76,6 +91,8 @@ _TAGS: Final = {
     "instructions": "What you are to do next.",
     "sessions": "Who was booked, and who came.",
     "delivery plans": "How you plan to deliver the sessions.",
+    "jobcentres": "What a Jobcentre sends.",
+    "prap": "What comes from PRaP.",
     "document": "This document.",
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
@@ -94,7 +111,7 @@ _ABOUT: Final = {
     400: "Something in the request is wrong.",
     401: "There is no token, or none that is taken.",
     403: "The token doesn't give the right.",
-    404: "There is no such thing, or it is another provider's.",
+    404: "There is no such thing, or it is another's.",
     408: "The body has not come in time.",
     409: "It can't be done as things stand.",
     410: "What the cursor stands for is there no more.",
@@ -140,8 +157,10 @@ def document(*, sandbox: bool) -> Object:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of the identity provider with the claim `provider_id`; in a "
-                    "sandbox, what `gateway token --provider PRV01` prints.",
+                    "description": "A token of the identity provider with the claim `provider_id`; for a "
+                    "Jobcentre and for PRaP, with what their operations name. In a sandbox, what `gateway "
+                    "token` prints with `--provider PRV01`, with `--jobcentre JCP-LEEDS --scope "
+                    "jobcentre:send`, or with `--scope prap:send`.",
                 }
             },
         },
