@@ -15,10 +15,10 @@ from gateway.api.requests import caller_of
 from gateway.api.security import forbidden
 from gateway.api.services import Services
 from gateway.intake.uploads.uploaded_record import Mistake
-from gateway.rules.messages import PRAP_ID, Message, is_message_id
+from gateway.rules.messages import Message
 from producers import traceparent_of
 from schemas.json import InvalidJson, mistakes, parse
-from schemas.limits import LONGEST_ID, wrong_with_id
+from schemas.limits import LONGEST_ID, PRAP_ID, is_message_id, wrong_with_id
 
 #: So many mistakes of a body are listed.
 MOST_MISTAKES: Final = 100

@@ -27,9 +27,8 @@ from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.system.sql_rows import put_rows
 from producers import prap_actions, trace_id_of, traceparent_of
 from producers.control import sent_with
-from producers.delivery_plans import digest_of
 from producers.read_back import read_event
-from schemas.codec import Unreadable
+from schemas.codec import Unreadable, digest_of
 
 #: What the copy is filled from, beside the states.
 TOPICS: Final = (*INBOUND_TOPICS, *OUTBOUND, DELIVERY_PLANS, CONTROL)

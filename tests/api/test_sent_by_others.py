@@ -154,13 +154,13 @@ async def test_one_id_on_a_purchase_order_is_decided_once_whoever_sent_it(
     ("path", "value"), [("/v1/wp11s", WP11), ("/v1/updates", APPEAL), ("/v1/updates", ANOTHER_SESSION)]
 )
 async def test_another_jobcentres_referral_is_one_that_there_is_not(
-    path: str, value: Json, served: Sandbox, jobcentre: Client, told: io.StringIO
+    path: str, value: Json, served: Sandbox, jobcentre: Client, logged: io.StringIO
 ) -> None:
     york = served.jobcentre("JCP-YORK")
     mine = value | ({"jobcentre_id": "JCP-YORK"} if "jobcentre_id" in value else {})
     answer = await york.send("POST", path, mine, Idempotency_Key="y-1")
     assert (answer.status, answer.code) == (404, "UNKNOWN_REFERRAL")
-    (line,) = lines(told, "security.forbidden")
+    (line,) = lines(logged, "security.forbidden")
     assert (line["reason"], line["jobcentres"]) == ("another_providers_referral", "JCP-YORK")
     assert await sent(served, "jobcentre.wp11", "jobcentre.updates") == []
     assert (await jobcentre.send("POST", path, value, Idempotency_Key="l-1")).status == 202
@@ -180,11 +180,11 @@ async def test_what_names_no_jobcentre_waits_for_no_referral_and_what_does_is_he
     assert (await jobcentre.get("/v1/messages/2")).json["status"] == "APPLIED"
 
 
-async def test_a_body_that_names_another_jobcentre_is_forbidden(jobcentre: Client, told: io.StringIO) -> None:
+async def test_a_body_that_names_another_jobcentre_is_forbidden(jobcentre: Client, logged: io.StringIO) -> None:
     value = WP11 | {"jobcentre_id": "JCP-YORK"}
     answer = await jobcentre.send("POST", "/v1/wp11s", value, Idempotency_Key="1")
     assert (answer.status, answer.code, answer.json["field"]) == (403, "ANOTHER_JOBCENTRE", "jobcentre_id")
-    (line,) = lines(told, "security.forbidden")
+    (line,) = lines(logged, "security.forbidden")
     assert line["reason"] == "body_names_another_jobcentre"
 
 
@@ -214,7 +214,7 @@ async def test_a_right_goes_no_further_than_its_scope(served: Sandbox) -> None:
 
 
 async def test_all_that_is_wrong_with_a_body_is_said_at_once(
-    jobcentre: Client, prap: Client, served: Sandbox, told: io.StringIO
+    jobcentre: Client, prap: Client, served: Sandbox, logged: io.StringIO
 ) -> None:
     bad = {"po_number": "", "jobcentre_id": "JCP-LEEDS", "interview_on": "31/02/2016", "issued": "QzQz"}
     answer = await jobcentre.send("POST", "/v1/wp11s", bad, Idempotency_Key="1")
@@ -234,7 +234,7 @@ async def test_all_that_is_wrong_with_a_body_is_said_at_once(
     for kind in ("Wp11", None, 7):
         answer = await jobcentre.send("POST", "/v1/updates", APPEAL | {"type": kind}, Idempotency_Key="1")
         assert [each["field"] for each in answer.json["mistakes"]] == ["type"]
-    assert PERSONAL.search(told.getvalue() + answer.body.decode()) is None
+    assert PERSONAL.search(logged.getvalue() + answer.body.decode()) is None
     assert await sent(served, "jobcentre.wp11", "jobcentre.updates") == []
 
 
@@ -326,10 +326,10 @@ async def test_the_key_of_a_download_is_known_after_a_restart(tmp_path: Path) ->
     ids=["no zip", "other columns", "a path", "said to be CSV", "too many"],
 )
 async def test_what_is_no_download_is_refused_whole(
-    content: bytes, kind: str, status: int, code: str, prap: Client, served: Sandbox, told: io.StringIO
+    content: bytes, kind: str, status: int, code: str, prap: Client, served: Sandbox, logged: io.StringIO
 ) -> None:
     before = await served.records("prap.referrals")
     answer = await prap.ask("POST", "/v1/prap-downloads", content, Content_Type=kind, Idempotency_Key="d")
     assert (answer.status, answer.code) == (status, code)
-    assert PERSONAL.search(answer.body.decode() + told.getvalue()) is None
+    assert PERSONAL.search(answer.body.decode() + logged.getvalue()) is None
     assert await served.records("prap.referrals") == before

@@ -77,7 +77,7 @@ CSV = (
     "up-2,JSA-VOLUNTARY,Referral accepted,14/03/2016 09:00\n"
 )
 JSONL = json.dumps({"message_id": "up-3", "po_number": "UC-VOLUNTARY", **ACCEPTED}) + "\n"
-WP11 = {
+WP11: dict[str, Any] = {
     "topic": "jobcentre.wp11",
     "value": {
         "message_id": "jcp-1",
