@@ -180,7 +180,9 @@ async def test_what_names_no_jobcentre_waits_for_no_referral_and_what_does_is_he
     assert (await jobcentre.get("/v1/messages/2")).json["status"] == "APPLIED"
 
 
-async def test_a_body_that_names_another_jobcentre_is_forbidden(jobcentre: Client, logged: io.StringIO) -> None:
+async def test_a_body_that_names_another_jobcentre_is_forbidden(
+    jobcentre: Client, logged: io.StringIO
+) -> None:
     value = WP11 | {"jobcentre_id": "JCP-YORK"}
     answer = await jobcentre.send("POST", "/v1/wp11s", value, Idempotency_Key="1")
     assert (answer.status, answer.code, answer.json["field"]) == (403, "ANOTHER_JOBCENTRE", "jobcentre_id")
