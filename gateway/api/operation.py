@@ -176,7 +176,7 @@ _OF_PARTIES: Final[Mapping[Who, tuple[str, ...]]] = {
     "provider": ("NOT_A_PROVIDER", "ANOTHER_PROVIDER"),
     "jobcentre": ("NOT_A_JOBCENTRE",),
     "prap": ("NOT_PRAP",),
-    "anybody": (),
+    "anybody": ("NOT_A_PROVIDER", "ANOTHER_PROVIDER"),  # where the query names a provider
 }
 _OF_BODIES: Final[Codes] = {
     400: ("UNREADABLE_BODY",),
