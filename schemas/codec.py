@@ -25,7 +25,8 @@ from schemas.well_formed import NotWellFormed, Pass, passing
 MARKER: Final = b"\xc3\x01"
 HEADER_BYTES: Final = 10
 LARGEST_BODY_BYTES: Final = 1024 * 1024
-_DIGEST_BYTES: Final = 16
+#: No encoded message is as short.
+DIGEST_BYTES: Final = 16
 
 UnreadableCode = Literal["UNKNOWN_SCHEMA", "UNDECODABLE", "KEY_MISMATCH", "TOO_LARGE", "FAILED"]
 
@@ -194,7 +195,7 @@ def header_of(schema: Schema) -> bytes:
 
 def digest_of(value: bytes) -> bytes:
     """A hash of an encoded message, which distinguishes it from any other."""
-    return blake2b(value, digest_size=_DIGEST_BYTES).digest()
+    return blake2b(value, digest_size=DIGEST_BYTES).digest()
 
 
 _CODEC: Final = Codec()

@@ -28,6 +28,7 @@ R = TypeVar("R", bound=Struct)
 Reader = Callable[[Any], Any]
 
 _MISSING: Final = object()
+_MISSES: Final = "is missing; it has no default"
 _AVRO_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -58,6 +59,38 @@ def parse(name: str, value: object) -> Message:
         raise InvalidJson("type", "is not the name of an inbound record")
     message: Message = _READERS[RECORD_NAMED[name]](value)
     return message
+
+
+def mistakes(name: str, value: object) -> list[InvalidJson]:
+    """All that is wrong with the JSON form of the inbound record `name`, at most one mistake for each field.
+
+    In the order of the fields; empty: `parse` takes it.
+    """
+    return _mistakes(RECORD_NAMED[name], value)
+
+
+def _mistakes(record: type, value: object) -> list[InvalidJson]:
+    if not isinstance(value, dict):
+        return [InvalidJson("", "is not an object; expected a JSON object")]
+    found: list[InvalidJson] = []
+    fields = _FIELDS[record]
+    for name, _, may_be_null, may_be_missing, read in fields:
+        item = value.get(name, _MISSING)
+        nested = _NESTED.get((record, name))
+        if item is _MISSING:
+            if not may_be_missing:
+                found.append(InvalidJson(name, _MISSES))
+        elif item is None and may_be_null:
+            continue
+        elif nested is not None and isinstance(item, dict):
+            found += (each.within(name) for each in _mistakes(nested, item))
+        else:
+            try:
+                read(item)
+            except InvalidJson as error:
+                found.append(error.within(name))
+    names = {field[0] for field in fields}
+    return found + [_unknown_field(key) for key in value if key not in names]
 
 
 def parse_as(record: type[R], value: object) -> R:
@@ -197,6 +230,9 @@ def _map_reader(read_value: Reader) -> Reader:
 #: Name, up to how many characters a text is taken as it is, whether it may be null, whether it may be
 #: missing, and how other values are read.
 _Field = tuple[str, int, bool, bool, Reader]
+#: By record its fields, and by record and field the record that one holds: filled with the readers.
+_FIELDS: Final[dict[type, list[_Field]]] = {}
+_NESTED: Final[dict[tuple[type, str], type[Struct]]] = {}
 
 
 def _field(record: str, schema: Schema) -> _Field:
@@ -213,7 +249,7 @@ def _field(record: str, schema: Schema) -> _Field:
 
 
 def _record_reader(record: type[Struct], schema: Schema) -> Reader:
-    fields = [_field(schema["name"], field) for field in schema["fields"]]
+    fields = _FIELDS[record] = [_field(schema["name"], field) for field in schema["fields"]]
     names = frozenset(field[0] for field in fields)
 
     def read_record(value: object) -> Struct:
@@ -236,7 +272,7 @@ def _record_reader(record: type[Struct], schema: Schema) -> Reader:
             elif may_be_missing:
                 present -= 1
             else:
-                raise InvalidJson(name, "is missing; it has no default")
+                raise InvalidJson(name, _MISSES)
         if len(found) != present:
             raise _unknown_field(next(key for key in value if key not in names))
         return record(**found)
@@ -275,7 +311,8 @@ def _reader(record: str, field: str, schema: object) -> Reader:
         case {"type": "map", "values": values}:
             return _map_reader(_reader(record, field, values))
         case dict() as part if part["type"] == "record":
-            return _record_reader(CLASSES[part["name"]], part)
+            nested = _NESTED[CLASSES[record], field] = CLASSES[part["name"]]
+            return _record_reader(nested, part)
     if limits := range_in(record, schema):
         return _number_reader(*limits)
     raise NotImplementedError(f"There is no JSON form for the Avro type {schema}; add one here.")

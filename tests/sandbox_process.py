@@ -6,12 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.sandbox import PROVIDER
 from tests.api.running import Process, process
 from tests.cli.running import spawn
 from tests.patience import PATIENCE_S, eventually
+
+#: The options of a token with which everything can be asked.
+OF_EVERYBODY: Final = (
+    *("--provider", PROVIDER, "--jobcentre", "JCP-LEEDS", "--scope", "jobcentre:send"),
+    *("--scope", "prap:send"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     """A new one that answers, for as long as the block lasts. Nothing that it logs is an error."""
     with process(folder) as run:
         run.until("http.started")
-        yield Sandbox(run, spawn("token", "--provider", PROVIDER, cwd=folder).out.decode().strip())
+        yield Sandbox(run, spawn("token", *OF_EVERYBODY, cwd=folder).out.decode().strip())
         run.terminate()
         assert run.ended() == 0
     assert not [line for line in run.logged if line["level"] == "error"]

@@ -34,11 +34,16 @@ class Ask(Protocol):
 
 
 class Message(Struct, frozen=True):
-    """What is sent with a key: a record about a purchase order, or a delivery plan, which has none."""
+    """What is sent with a key, and what is put on the log of it.
+
+    po_number: None: it is about no one purchase order, as a delivery plan or a download. provider_id: whose
+    message it is; None: no provider's. more: what goes on the log with it.
+    """
 
     po_number: str | None
-    provider_id: str
+    provider_id: str | None
     draft: Draft
+    more: Sequence[Draft] = ()
 
     @property
     def digest(self) -> bytes:
@@ -133,7 +138,9 @@ class Idempotency:
         return frozenset(others)
 
     async def _put(self, messages: Sequence[tuple[Name, Message]]) -> None:
-        await durably(self._posting, [message.draft for _, message in messages])
+        await durably(
+            self._posting, [draft for _, message in messages for draft in (message.draft, *message.more)]
+        )
 
     def _remember(self, names: Collection[Name]) -> None:
         for name in names:

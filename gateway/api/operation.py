@@ -17,8 +17,19 @@ from gateway.rules.messages import INBOUND
 
 Object = dict[str, Any]
 Tag = Literal[
-    "referrals", "messages", "instructions", "sessions", "delivery plans", "document", "operation", "sandbox"
+    "referrals",
+    "messages",
+    "instructions",
+    "sessions",
+    "delivery plans",
+    "jobcentres",
+    "prap",
+    "document",
+    "operation",
+    "sandbox",
 ]
+#: Whose token an operation asks for.
+Who = Literal["provider", "jobcentre", "prap", "anybody"]
 #: What an answer holds: one of the classes in JSON, or by media type such a class or a JSON Schema.
 Content = type[Struct] | Mapping[str, type[Struct] | Object]
 #: By status, the codes of problem details.
@@ -98,7 +109,7 @@ class Operation:
 
     takes: by media type the name of a component, or a JSON Schema. problems: by status the codes that it may
     have beside those of every operation of its kind. links: by name the operation that an answer leads to,
-    and where its path's parameter is in that answer. files: problems may also come as CSV.
+    and where its path's parameter is in that answer. files: problems may also come as CSV. who: may ask it.
     """
 
     id: str
@@ -113,6 +124,7 @@ class Operation:
     problems: Codes = field(default_factory=dict)
     links: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     files: bool = False
+    who: Who = "provider"
 
     def route(self, handler: Handler) -> web.RouteDef:
         """Where it is asked, and what answers: to requests without parameters that it doesn't have."""
@@ -138,7 +150,7 @@ class Operation:
         """By status, all codes that it may have."""
         all_of_them = [
             self.problems,
-            _OF_PROVIDERS if self.secured else {},
+            _OF_CALLERS | {403: ("NO_RIGHTS", *_OF_PARTIES[self.who])} if self.secured else {},
             {} if self.tag == "operation" else _OF_ALL,
             _OF_BODIES if self.takes else {},
             _OF_JSON if JSON in self.takes else {},
@@ -156,11 +168,16 @@ _OF_ALL: Final[Codes] = {
     500: ("INTERNAL_SERVER_ERROR",),
     503: ("TOO_MANY_CONNECTIONS",),
 }
-_OF_PROVIDERS: Final[Codes] = {
+_OF_CALLERS: Final[dict[int, tuple[str, ...]]] = {
     401: tuple(f"TOKEN_{reason.upper()}" for reason in TOKEN_SAYS if reason != "keys_unavailable"),
-    403: ("NO_RIGHTS", "NOT_A_PROVIDER", "ANOTHER_PROVIDER"),
     429: ("TOO_MANY_REQUESTS",),
     503: ("STARTING", "PROJECTION_UNREADABLE", "TOKEN_KEYS_UNAVAILABLE"),
+}
+_OF_PARTIES: Final[Mapping[Who, tuple[str, ...]]] = {
+    "provider": ("NOT_A_PROVIDER", "ANOTHER_PROVIDER"),
+    "jobcentre": ("NOT_A_JOBCENTRE",),
+    "prap": ("NOT_PRAP",),
+    "anybody": ("NOT_A_PROVIDER", "ANOTHER_PROVIDER"),  # where the query names a provider
 }
 _OF_BODIES: Final[Codes] = {
     400: ("UNREADABLE_BODY",),

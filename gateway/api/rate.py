@@ -13,7 +13,7 @@ MOST_BUCKETS: Final = 10_000
 
 
 class Rate:
-    """A bucket for each provider, and for each operator.
+    """A bucket for each provider, Jobcentre, and other caller.
 
     most_buckets: how many are kept. now_s: a clock that doesn't go back, in seconds.
     """
@@ -39,9 +39,10 @@ class Rate:
         """Take from the caller's bucket. Raises Problem (429) where there is not enough in it.
 
         More at once than the burst counts as the burst. taken: how many of them have been taken already. Who
-        speaks for several providers is counted as the first of them.
+        speaks for several providers, or Jobcentres, is counted as the first of them.
         """
-        name = ("provider", min(caller.providers)) if caller.providers else ("subject", caller.subject)
+        party, named = caller.party
+        name = party, min(named)
         now_s = self._now_s()
         level, at_s = self._buckets.pop(name, (self._burst, now_s))
         level = min(self._burst, level + (now_s - at_s) * self._per_s)

@@ -1,8 +1,6 @@
 """`POST /v1/referrals/{po}/records` and `GET /v1/messages/{id}`: a record, and what comes of it."""
 
-import asyncio
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -10,8 +8,7 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from consumers import InUpload, draft
-from gateway.api.answering import DECIDED, PREFER, TAKEN, answer_with, wait_s_of
+from gateway.api.answering import DECIDED, PREFER, TAKEN, wait_s_of
 from gateway.api.idempotency import Message
 from gateway.api.operation import JSON, Answer, Operation, in_path, refusals
 from gateway.api.problems import Problem
@@ -22,18 +19,16 @@ from gateway.api.responses import answer
 from gateway.api.sending import (
     KEY,
     idempotency_key,
-    key_reused,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
-    trace_of,
+    too_many_messages,
 )
 from gateway.api.services import Services
+from gateway.api.taking import draft_of, take
 from gateway.api.views import MessagePage
-from gateway.engine.log import Draft
 from gateway.reading.view import Received, View
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
-from producers import headers_of_trace
 from schemas.json import InvalidJson, format_instant, parse
 from schemas.limits import LONGEST_ID
 
@@ -64,7 +59,9 @@ GET_MESSAGE: Final = Operation(
     method="GET",
     path="/v1/messages/{id}",
     tag="messages",
+    who="anybody",
     summary="A message as it was sent, and what came of it",
+    about="For whoever sent it, and for the provider whose message it is.",
     parameters=(in_path("id", "The message's id: the Idempotency-Key that it came with.", "prv-1"), PROVIDER),
     answers={200: Answer("The message, and its outcome where that is known.", MessagePage)},
     problems={404: ("UNKNOWN_MESSAGE",)},
@@ -87,9 +84,7 @@ class Records:
 
         1. Whose referral it is, before anybody hears what is wrong with the record.
         2. The record, read as it is from a topic.
-        3. Whether it has come before: then the answer is what it was. If not, the log: what is there will be
-           decided, whatever happens to this process.
-        4. What came of it, where that is waited for: of the record that was decided, if that is this one.
+        3. The log, and what came of it: see `take`.
         """
         providers = providers_of(request)
         key = idempotency_key(request)
@@ -100,22 +95,9 @@ class Records:
         value = await read_object(request)
         refuse_other_provider(request, value, provider_id)
         record = _read(value, key, po_number, provider_id)
-        caller, ask = caller_of(request).id, partial(self._services.ask, request)
-        most = self._services.limits.records_of_referral
-        if (
-            messages >= most
-            and await ask(lambda view: view.keyed(caller, key, po_number, provider_id)) is None
-        ):
-            raise Problem(
-                HTTPStatus.CONFLICT,
-                f"This referral has {most:,} messages, and no more are taken; ask the operators.",
-                code="TOO_MANY_RECORDS",
-            )
         message = Message(po_number, provider_id, draft_of(record, request))
-        if await self._services.idempotency.take({(caller, key): message}, ask):
-            raise key_reused("record")
-        outcome = await self._outcome_of(request, key, message, wait_s) if wait_s else None
-        return answer_with(request, outcome, pending(key, po_number), wait_s)
+        await too_many_messages(self._services, request, key, message, messages)
+        return await take(self._services, request, key, message, wait_s)
 
     async def _owner(
         self, request: web.Request, po_number: str, providers: frozenset[str]
@@ -131,42 +113,11 @@ class Records:
             raise not_theirs(request, known=owner is not None)
         return owner, messages
 
-    async def _outcome_of(
-        self, request: web.Request, message_id: str, message: Message, wait_s: int
-    ) -> Outcome | None:
-        """Wait for what comes of a message, and until the referral shows it; HELD, or None: it takes longer.
-
-        Raises Problem where another record was decided under its id, which came elsewhere at the same moment.
-        """
-        po_number, provider_id = str(message.po_number), message.provider_id
-
-        def question(view: View) -> tuple[Outcome | None, bytes | None]:
-            outcome = view.outcome(po_number, provider_id, message_id)
-            if outcome is None or outcome.status == "HELD" or not view.shows(po_number, outcome):
-                return outcome, None
-            return outcome, view.decided(po_number, provider_id, message_id)
-
-        held = None
-        with self._services.model.woken_by(po_number) as woken:
-            try:
-                async with asyncio.timeout(wait_s):
-                    while True:
-                        outcome, decided_record = await self._services.ask(request, question)
-                        if decided_record is not None:
-                            break
-                        if outcome is not None and outcome.status == "HELD":
-                            held = outcome
-                        await woken.wait()
-                        woken.clear()
-            except TimeoutError:
-                return held
-        if decided_record != message.draft.value:
-            raise key_reused("record")
-        return outcome
-
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
-        providers, caller = sorted(providers_of(request)), caller_of(request).id
+        chosen = PROVIDER.text_of(request) is not None
+        providers = sorted(providers_of(request) if chosen else caller_of(request).providers)
+        caller = caller_of(request).id
         message_id = request.match_info["id"]
         found: list[tuple[str, Outcome | None]] = []
         received, shown = None, False
@@ -234,8 +185,3 @@ def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: s
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"{error}.", code="INVALID_RECORD", field=error.field or None
         ) from None
-
-
-def draft_of(record: SessionRecord, request: web.Request, upload: InUpload | None = None) -> Draft:
-    """A provider's record for the log, with its caller and the trace that the request is part of."""
-    return draft(record, headers_of_trace(trace_of(request)), caller=caller_of(request).id, upload=upload)

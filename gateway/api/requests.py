@@ -66,6 +66,30 @@ def providers_of(request: web.Request) -> frozenset[str]:
     return frozenset({chosen})
 
 
+def jobcentres_of(request: web.Request, scope: str) -> frozenset[str]:
+    """The Jobcentres that the caller stands for with a scope. Raises Problem where it is none."""
+    caller = caller_of(request)
+    if not caller.jobcentres or scope not in caller.scopes:
+        forbidden(request, "not_a_jobcentre")
+        raise _lacking(
+            f"This is for Jobcentres; use a token with a jobcentre_id and the scope {scope}.",
+            "NOT_A_JOBCENTRE",
+        )
+    return caller.jobcentres
+
+
+def refuse_all_but_prap(request: web.Request, scope: str) -> None:
+    """Raises Problem where the caller does not stand for PRaP with a scope."""
+    if scope not in caller_of(request).scopes:
+        forbidden(request, "not_prap")
+        raise _lacking(f"This is for PRaP; use a token with the scope {scope}.", "NOT_PRAP")
+
+
+def _lacking(detail: str, code: str) -> Problem:
+    headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+    return Problem(HTTPStatus.FORBIDDEN, detail, code=code, headers=headers)
+
+
 def content_type_of(request: web.Request) -> tuple[str, str | None]:
     """The media type of a body, and its charset; empty, and None, where they can't be read.
 

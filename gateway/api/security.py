@@ -5,7 +5,7 @@ Source: RFC 6750, 3.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Final, Literal, get_args
 
@@ -30,14 +30,17 @@ TokenReason = Literal[
     "expired",
 ]
 #: Why a caller with a good token may not do something, whoever it is.
-RoleReason = Literal["no_rights", "not_a_provider"]
+RoleReason = Literal["no_rights", "not_a_provider", "not_a_jobcentre", "not_prap"]
 #: Why one may not, because of whom it would be done for.
 RightsReason = Literal[
     RoleReason,
     "body_names_another_provider",
     "query_names_another_provider",
+    "body_names_another_jobcentre",
 ]
-#: There is no such referral, or it is another provider's: neither answers nor metrics say which.
+#: By `providers` and `jobcentres`, for which of them a caller speaks.
+Parties = Mapping[str, Collection[str]]
+#: There is no such referral, or it is another's: neither answers nor metrics say which.
 NOT_THEIRS: Final = "not_theirs"
 #: Too many requests are counted and not logged: there would be as many lines.
 RATE: Final = "rate"
@@ -65,8 +68,11 @@ TOKEN_SAYS: Final[Mapping[TokenReason, str]] = {
     "expired": "The token has expired; ask for a new one.",
 }
 ROLE_SAYS: Final[Mapping[RoleReason, str]] = {
-    "no_rights": "The token names neither a provider nor the scope of operators; ask for one that does.",
+    "no_rights": "The token gives no right here; ask for one with provider_id, or a scope of the gateway's.",
     "not_a_provider": "This is for providers and the token names none; ask for one with provider_id.",
+    "not_a_jobcentre": "This is for Jobcentres; ask for a token with jobcentre_id, and the scope that the "
+    "document names.",
+    "not_prap": "This is for PRaP; ask for a token with the scope that the document names.",
 }
 
 
@@ -104,9 +110,9 @@ class Refusals:
         if count := self._unlogged.pop(reason):
             self._log_token(reason, count)
 
-    def admitted(self, request: web.Request, providers: Iterable[str]) -> None:
+    def admitted(self, request: web.Request, parties: Parties) -> None:
         """Note who makes a request, for `forbidden`."""
-        request[_ADMITTED] = self, providers
+        request[_ADMITTED] = self, parties
 
     def no_rights(self, request: web.Request) -> Problem:
         """What to raise where a token is good and for nothing."""
@@ -114,20 +120,20 @@ class Refusals:
         headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
         return Problem(HTTPStatus.FORBIDDEN, ROLE_SAYS["no_rights"], code="NO_RIGHTS", headers=headers)
 
-    def rights(self, request: web.Request, providers: Iterable[str], reason: RightsReason) -> None:
-        """Log and count that somebody with a good token for these providers was refused."""
+    def rights(self, request: web.Request, parties: Parties, reason: RightsReason) -> None:
+        """Log and count that somebody with a good token for these was refused."""
         self._count(reason)
-        _log(reason, path_template(request), providers)
+        _log(reason, path_template(request), parties)
 
-    def not_theirs(self, request: web.Request, providers: Iterable[str], *, another: bool) -> None:
-        """Count that they have no such referral, and, where another provider has, log it.
+    def not_theirs(self, request: web.Request, parties: Parties, *, another: bool) -> None:
+        """Count that they have no such referral, and, where another has, log it.
 
         The line is written after the answer, which must not take longer for it.
         """
         self._count(NOT_THEIRS)
         if another:
             path = path_template(request)
-            asyncio.get_running_loop().call_soon(_log, "another_providers_referral", path, providers)
+            asyncio.get_running_loop().call_soon(_log, "another_providers_referral", path, parties)
 
     def rate(self, retry_after_s: int) -> Problem:
         """What to raise where somebody asks too often. retry_after_s: after how long there is room again."""
@@ -139,7 +145,7 @@ class Refusals:
         )
 
 
-_ADMITTED: Final = web.RequestKey[tuple[Refusals, Iterable[str]]]("admitted", tuple)
+_ADMITTED: Final = web.RequestKey[tuple[Refusals, Parties]]("admitted", tuple)
 
 
 def forbidden(request: web.Request, reason: RightsReason) -> None:
@@ -147,20 +153,19 @@ def forbidden(request: web.Request, reason: RightsReason) -> None:
 
     The request is one that an Authenticator has admitted.
     """
-    refusals, providers = request[_ADMITTED]
-    refusals.rights(request, providers, reason)
+    refusals, parties = request[_ADMITTED]
+    refusals.rights(request, parties, reason)
 
 
 def none_of_theirs(request: web.Request, *, another: bool) -> None:
-    """Count that whoever makes a request has no such referral, and log it where another provider has.
+    """Count that whoever makes a request has no such referral, and log it where another has.
 
     The request is one that an Authenticator has admitted.
     """
-    refusals, providers = request[_ADMITTED]
-    refusals.not_theirs(request, providers, another=another)
+    refusals, parties = request[_ADMITTED]
+    refusals.not_theirs(request, parties, another=another)
 
 
-def _log(reason: str, path: str | None, providers: Iterable[str]) -> None:
-    structlog.get_logger("gateway").warning(
-        "security.forbidden", reason=reason, path=path, providers=", ".join(sorted(providers))
-    )
+def _log(reason: str, path: str | None, parties: Parties) -> None:
+    named = {name: ", ".join(sorted(ids)) for name, ids in parties.items()}
+    structlog.get_logger("gateway").warning("security.forbidden", reason=reason, path=path, **named)

@@ -1,24 +1,38 @@
-"""What all that a provider sends has in common: its key, its trace, whose it is, and that it can be taken."""
+"""What all that is sent has in common: its key, form and trace, whose it is, and that it can be taken."""
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
+from msgspec import to_builtins
 
+from gateway.api.idempotency import Message as Sent
 from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
+from gateway.api.requests import caller_of
 from gateway.api.security import forbidden
 from gateway.api.services import Services
+from gateway.intake.uploads.uploaded_record import Mistake
+from gateway.rules.messages import Message
 from producers import traceparent_of
+from schemas.json import InvalidJson, mistakes, parse
 from schemas.limits import LONGEST_ID, PRAP_ID, is_message_id, wrong_with_id
+
+#: So many mistakes of a body are listed.
+MOST_MISTAKES: Final = 100
+
 
 #: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone
 #: would be lost from a path, and some ids are for messages that a provider does not send.
-_KEY_SCHEMA: Final[Object] = {
-    "type": "string",
-    "pattern": rf'^(?!"?(\.{{1,2}}"?$|{PRAP_ID}))("[!#-~]{{1,{LONGEST_ID}}}"|[!#-~]{{1,{LONGEST_ID}}})$',
-}
+def _key_schema(reserved: str = "") -> Object:
+    """reserved: what a key may not be, or begin with."""
+    key = f"[!#-~]{{1,{LONGEST_ID}}}"
+    return {"type": "string", "pattern": rf'^(?!"?(\.{{1,2}}"?${reserved}))("{key}"|{key})$'}
+
+
+_KEY_SCHEMA: Final = _key_schema(reserved=f"|{PRAP_ID}")
 KEY: Final = Parameter(
     "header",
     "Idempotency-Key",
@@ -29,6 +43,14 @@ KEY: Final = Parameter(
 )
 PLAN_KEY: Final = Parameter(
     "header", "Idempotency-Key", "The plan's id, chosen by you; without it, one is made.", _KEY_SCHEMA
+)
+PRAP_KEY: Final = Parameter(
+    "header",
+    "Idempotency-Key",
+    "The id of what you send, chosen by you. Sent again with the same body, the answer is the same and "
+    "nothing happens twice; with another body it is refused.",
+    _key_schema(),
+    required=True,
 )
 #: Written bare or as a string of RFC 9651.
 _KEY: Final = re.compile(r'("?)([^"]*)\1')
@@ -52,8 +74,8 @@ def refuse_where_nothing_can_be_posted(services: Services) -> None:
         )
 
 
-def idempotency_key(request: web.Request) -> str:
-    """The id that the caller gives the message. Raises Problem."""
+def idempotency_key(request: web.Request, *, of_prap: bool = False) -> str:
+    """The id that the caller gives the message. of_prap: it may be one of PRaP's. Raises Problem."""
     keys = request.headers.getall("Idempotency-Key", [])
     found = _KEY.fullmatch(keys[0]) if len(keys) == 1 else None
     if found is None or not is_message_id(found[2]):
@@ -70,7 +92,7 @@ def idempotency_key(request: web.Request) -> str:
             code="BAD_IDEMPOTENCY_KEY",
             field="Idempotency-Key",
         )
-    if found[2].startswith(PRAP_ID):
+    if found[2].startswith(PRAP_ID) and not of_prap:
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             f"Ids that begin with {PRAP_ID} are for messages from PRaP; give the record another one.",
@@ -88,6 +110,52 @@ def key_reused(what: str) -> Problem:
         code="IDEMPOTENCY_KEY_REUSED",
         field="Idempotency-Key",
     )
+
+
+def message_in(value: dict[str, Any], records: Sequence[type[Message]], message_id: str) -> Message:
+    """The message of a body. records: what it may be; `type` says which, where there are several.
+
+    Raises Problem with all that is wrong with its form.
+    """
+    names = [record.__name__ for record in records]
+    kind = value.get("type") if len(names) > 1 else names[0]
+    if kind not in names:
+        raise _invalid([Mistake(0, "type", f"is none of the records; expected one of {', '.join(names)}")])
+    given = {name: item for name, item in value.items() if name != "type" or len(names) == 1}
+    found = mistakes(kind, given | {"message_id": message_id})
+    if "message_id" in given:
+        found.insert(0, InvalidJson("message_id", "comes from the header Idempotency-Key; take it out"))
+    if found:
+        raise _invalid([Mistake(0, each.field, each.problem) for each in found])
+    return parse(kind, given | {"message_id": message_id})
+
+
+def _invalid(found: Sequence[Mistake]) -> Problem:
+    first = found[0]
+    return Problem(
+        HTTPStatus.BAD_REQUEST,
+        f"{first.field or 'The body'} {first.problem}.",
+        code="INVALID_MESSAGE",
+        field=first.field or None,
+        more={"mistakes": to_builtins(found[:MOST_MISTAKES])},
+    )
+
+
+async def too_many_messages(
+    services: Services, request: web.Request, key: str, message: Sent, messages: int
+) -> None:
+    """Raises Problem where a referral has as many messages as are taken, and this is another one.
+
+    messages: how many it has.
+    """
+    caller, of = caller_of(request).id, (message.po_number, message.provider_id)
+    most = services.limits.records_of_referral
+    if messages >= most and await services.ask(request, lambda view: view.keyed(caller, key, *of)) is None:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"This referral has {most:,} messages, and no more are taken; ask the operators.",
+            code="TOO_MANY_RECORDS",
+        )
 
 
 def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_id: str) -> None:

@@ -28,12 +28,12 @@ class Slots:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._taken: Counter[frozenset[str]] = Counter()
+        self._taken: Counter[tuple[str, frozenset[str]]] = Counter()
 
     @contextmanager
     def one_of(self, caller: Caller) -> Iterator[bool]:
         """Take one of the caller's slots for as long as the block lasts; False: all of them are taken."""
-        who = caller.providers
+        who = caller.party
         if self._taken[who] >= self._most:
             yield False
             return
@@ -78,13 +78,13 @@ class Turns:
     def __init__(self, rest: float = REST, most_waiting: int = MOST_WAITING) -> None:
         self._rest = rest
         self._most_waiting = most_waiting
-        self._waiting: Counter[frozenset[str]] = Counter()
-        self._locks: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
+        self._waiting: Counter[tuple[str, frozenset[str]]] = Counter()
+        self._locks: WeakValueDictionary[tuple[str, frozenset[str]], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def of(self, caller: Caller) -> AsyncIterator[Turn]:
         """Wait for the caller's turn, which lasts as long as the block. Raises Problem."""
-        who = caller.providers
+        who = caller.party
         if self._waiting[who] >= self._most_waiting:
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,

@@ -20,7 +20,6 @@ from gateway.api.idempotency import Message, Name, durably
 from gateway.api.operation import CSV, JSON, TEXT, Answer, Operation, header
 from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
-from gateway.api.records import draft_of
 from gateway.api.rendering import message_path, referral_path, upload_path
 from gateway.api.requests import PROVIDER, caller_of, content_type_of, providers_of, read_body
 from gateway.api.responses import answer, csv_file
@@ -28,6 +27,7 @@ from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
 from gateway.api.services import Services
 from gateway.api.slots import Slots
+from gateway.api.taking import draft_of
 from gateway.api.upload_outcomes import Outcomes, upload_id_of
 from gateway.api.views import TakenView, UploadView
 from gateway.engine.log import LogError
@@ -261,7 +261,7 @@ class Uploads:
                 for (_, message_id), message in last.values():
                     await self._outcome(str(message.po_number), message.provider_id, message_id)
 
-    async def _outcome(self, po_number: str, provider_id: str, message_id: str) -> None:
+    async def _outcome(self, po_number: str, provider_id: str | None, message_id: str) -> None:
         """Wait for what comes of a record."""
         with self._services.model.woken_by(po_number) as woken:
             while not await self._services.asking.ask(

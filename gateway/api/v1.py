@@ -1,8 +1,8 @@
-"""Version 1 of the providers' API, put together."""
+"""Version 1 of the API, put together."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -15,9 +15,11 @@ from gateway.api.callers import Authenticator
 from gateway.api.event_stream import MOST_OPEN, EventStream
 from gateway.api.exports import Exports
 from gateway.api.idempotency import Idempotency
+from gateway.api.jobcentres import Jobcentres
 from gateway.api.limits import DEFAULT, Limits
 from gateway.api.plans import Plans
 from gateway.api.posting import Appends, Posting
+from gateway.api.prap import Prap
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
@@ -28,6 +30,7 @@ from gateway.api.uploads import Uploads
 from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
+from gateway.rules.policy import Policies
 
 PREFIX: Final = "/v1/"
 OPENAPI: Final = "/v1/openapi.json"
@@ -37,7 +40,8 @@ class Api:
     """The API's routes, and what works behind them.
 
     log: what is posted is put on it. model: what answers come from. stop: set when the gateway was told to
-    stop. read_only: the log's time is that of its records, so nothing can be posted.
+    stop. policies: the limits by which a download is read. now: what the log's clock says, UTC milliseconds.
+    read_only: the log's time is that of its records, so nothing can be posted.
     clock: what watches the wall clock, where time is that.
     """
 
@@ -49,6 +53,8 @@ class Api:
         rate: Rate,
         stop: asyncio.Event,
         *,
+        policies: Policies,
+        now: Callable[[], Awaitable[int]],
         read_only: bool,
         limits: Limits = DEFAULT,
         clock: ClockWatch | None = None,
@@ -65,6 +71,7 @@ class Api:
             EventStream(instructions.TOPIC, self.services, stop, slots),
             EventStream(outcomes.TOPIC, self.services, stop, slots),
         )
+        self._prap = Prap(self.services, rate, policies, now)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
@@ -76,6 +83,8 @@ class Api:
             *Plans(self.services).routes(),
             *self._uploads.routes(),
             *Exports(self.services).routes(),
+            *Jobcentres(self.services).routes(),
+            *self._prap.routes(),
         ]
 
     @property

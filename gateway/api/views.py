@@ -386,9 +386,42 @@ class UploadView(Struct, frozen=True, kw_only=True):
 class MistakeView(Struct, frozen=True, kw_only=True):
     """What is wrong with an upload."""
 
-    line: Annotated[int, Meta(description="From 1; 0: the whole.")]
+    line: Annotated[int, Meta(description="From 1; 0: the whole, or a body without lines.")]
     field: str
     problem: Annotated[str, Meta(description="What is wrong, and what to do; nothing of what is there.")]
+
+
+class DownloadedView(Struct, frozen=True, kw_only=True):
+    """A referral of a download, and what came of it so far."""
+
+    po_number: str
+    message_id: str
+    status: Annotated[
+        OutcomeStatus | Literal["PENDING"],
+        Meta(description="PENDING: it is on the log, and is not decided yet."),
+    ]
+    code: Annotated[str | None, Meta(description="Of a refusal.")]
+    self: Annotated[str, Meta(description="Where its outcome is.", examples=["/v1/messages/prap-PO1001-1"])]
+
+
+class BadRowView(Struct, frozen=True, kw_only=True):
+    """A row of a download that can't be read; nothing was taken of it."""
+
+    file: str
+    line: int
+    po_number: Annotated[str | None, Meta(description="null: it is not certain.")]
+    problems: Annotated[list[str], Meta(description="What is wrong, by column; nothing of what is there.")]
+
+
+class DownloadView(Struct, frozen=True, kw_only=True):
+    """A download: the referrals that were taken of it, and the rows that could not be read."""
+
+    referrals: list[DownloadedView]
+    passed_over: Annotated[
+        int, Meta(description="Rows that are no information sessions, or stand in the download twice.")
+    ]
+    bad_rows: Annotated[list[BadRowView], Meta(description="Correct them, and send the download again.")]
+    bad_rows_left_out: Annotated[int, Meta(description="How many more there are than are listed.")]
 
 
 class DeliveryPlanView(Struct, frozen=True, kw_only=True):
@@ -455,4 +488,4 @@ class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rule: Annotated[str | None, Meta(description="Of a refusal: the paragraph that it follows.")] = None
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")] = None
     message: Annotated[MessageView | None, Meta(description="Of a refusal: the message.")] = None
-    mistakes: Annotated[list[MistakeView] | None, Meta(description="Of an upload.")] = None
+    mistakes: Annotated[list[MistakeView] | None, Meta(description="Of a body: all that are known.")] = None

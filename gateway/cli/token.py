@@ -18,8 +18,16 @@ def token(
     provider: Annotated[
         list[str] | None, typer.Option(help="Whom it speaks for, such as PRV01; more than one may be named.")
     ] = None,
+    jobcentre: Annotated[
+        list[str] | None,
+        typer.Option(help="The Jobcentre it speaks for, such as JCP-LEEDS; more than one may be named."),
+    ] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="What else it allows: gateway:operate is for operators.")
+        list[str] | None,
+        typer.Option(
+            help="What else it allows: jobcentre:send is for Jobcentres, prap:send for PRaP, "
+            "gateway:operate for operators."
+        ),
     ] = None,
     valid_for: Annotated[
         str, typer.Option(metavar="TIME", help="For how long, in s, m, h or d: 30m, 12h.")
@@ -28,11 +36,12 @@ def token(
 ) -> None:
     """Print a token for trying the API on the embedded log, signed with the key beside it.
 
-    A request has it in the header "Authorization: Bearer TOKEN". A sandbox's provider is PRV01.
+    A request has it in the header "Authorization: Bearer TOKEN". A sandbox's provider is PRV01, its Jobcentre
+    JCP-LEEDS.
     """
     from gateway.api.callers import development
     from gateway.api.callers.configured import has_identity_provider
-    from gateway.api.callers.verifying import LARGEST_TOKEN, MOST_PROVIDERS, SCOPES
+    from gateway.api.callers.verifying import LARGEST_TOKEN, MOST_NAMED, SCOPES, SEND_AS_JOBCENTRE
     from schemas.limits import wrong_with_id
 
     settings = read_settings(config)
@@ -40,16 +49,19 @@ def token(
         raise UsageError("tokens come from the identity provider that the settings name; ask it for one")
     if settings.on_kafka:
         raise UsageError("with a log on Kafka tokens come from the identity provider; ask it for one")
-    providers, scopes = provider or [], scope or []
+    providers, jobcentres, scopes = provider or [], jobcentre or [], scope or []
     if not providers and not scopes:
         raise UsageError("the token is for nobody; name --provider, or --scope gateway:operate")
-    if len(set(providers)) > MOST_PROVIDERS:
-        raise UsageError(f"--provider is given too often; expected at most {MOST_PROVIDERS} ids")
-    for each in providers:
-        if problem := wrong_with_id(each):
-            raise UsageError(f"--provider {problem}")
+    for option, named in (("--provider", providers), ("--jobcentre", jobcentres)):
+        if len(set(named)) > MOST_NAMED:
+            raise UsageError(f"{option} is given too often; expected at most {MOST_NAMED} ids")
+        for each in named:
+            if problem := wrong_with_id(each):
+                raise UsageError(f"{option} {problem}")
     if not SCOPES.issuperset(scopes):
         raise UsageError(f"there is no such --scope; expected {', '.join(sorted(SCOPES))}")
+    if bool(jobcentres) != (SEND_AS_JOBCENTRE in scopes):
+        raise UsageError(f"a Jobcentre's token needs both; name --jobcentre, and --scope {SEND_AS_JOBCENTRE}")
     valid_for_s = _seconds(valid_for)
     is_new = not settings.log_path().exists()
     # The log first: a key without one would say that the log is gone.
@@ -57,6 +69,7 @@ def token(
     made = development.token(
         development.key_path(settings.log_path()),
         providers=providers,
+        jobcentres=jobcentres,
         scopes=scopes,
         valid_for_s=valid_for_s,
         now_s=time.time(),

@@ -23,6 +23,8 @@ DELIVERY_PLANS = "jobcentre.delivery-plans"
 #: What could not be decoded, and what was done by hand, one act after the other: neither is decided on.
 DEAD_LETTERS = "gateway.dead-letters"
 AUDIT = "gateway.audit"
+#: What is registered or marked by hand, each under a key of its own; what has no value any more is gone.
+CONTROL = "gateway.control"
 
 
 class Columns(Struct, frozen=True, gc=False):
@@ -375,8 +377,8 @@ class Log(Protocol):
     async def append(self, drafts: Iterable[Draft]) -> int:
         """Put records on their topics, all or none, and return how many. Keys choose the partition.
 
-        The topics are the inbound ones, AUDIT, and DELIVERY_PLANS, which is compacted: of a key the last one
-        stays.
+        The topics are the inbound ones, AUDIT, and DELIVERY_PLANS and CONTROL, which are compacted: of a key
+        the last one stays.
         """
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:

@@ -92,7 +92,18 @@ async def served(
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
             read_only = plan.clock == "log"
-            api = Api(log, model, callers, rate, stop, read_only=read_only, limits=limits, clock=clock)
+            api = Api(
+                log,
+                model,
+                callers,
+                rate,
+                stop,
+                policies=plan.policies,
+                now=partial(_time, plan, log),
+                read_only=read_only,
+                limits=limits,
+                clock=clock,
+            )
             await until_the_end.enter_async_context(api.at_work())
             routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
             gates.append(api.gate)

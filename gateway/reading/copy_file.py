@@ -36,6 +36,7 @@ CREATE TABLE outbound (
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
+CREATE TABLE control (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 {SCHEMA}
 """
 _TABLES: Final = (
@@ -46,6 +47,7 @@ _TABLES: Final = (
     "outbound",
     "plan",
     "plan_key",
+    "control",
     "history",
     "source",
 )

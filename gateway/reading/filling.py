@@ -6,8 +6,8 @@ from typing import Any, Final, cast
 
 import structlog
 
-from consumers import caller_of, columns_of, session_records, upload_of
-from gateway.engine.log import DELIVERY_PLANS, Changes, Listing, LogError, Record
+from consumers import READERS, caller_of, columns_of, upload_of
+from gateway.engine.log import CONTROL, DELIVERY_PLANS, INBOUND_TOPICS, Changes, Listing, LogError, Record
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.copy_file import CopyFile
@@ -24,14 +24,15 @@ from gateway.rules.events import (
     begins_referral,
     place_in_time,
 )
-from gateway.rules.messages import PROVIDERS_TOPIC, ProviderRecord
+from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.system.sql_rows import put_rows
 from producers import breaches, prap_actions, trace_id_of, traceparent_of
+from producers.control import sent_with
 from producers.read_back import read_event
-from schemas.codec import Unreadable
+from schemas.codec import Unreadable, digest_of
 
 #: What the copy is filled from, beside the states.
-TOPICS: Final = (PROVIDERS_TOPIC, *OUTBOUND, DELIVERY_PLANS)
+TOPICS: Final = (*INBOUND_TOPICS, *OUTBOUND, DELIVERY_PLANS, CONTROL)
 
 #: The topics of events that say more than which purchase order they are about.
 _READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC, breaches.TOPIC})
@@ -84,25 +85,44 @@ class _Rows:
 
     def add(self, record: Record) -> None:
         """A record's row. Of most events nothing is read but the key, which says what they are about."""
-        if record.topic == PROVIDERS_TOPIC:
+        if record.topic in READERS:
             self._add_message(record)
+        elif record.topic == CONTROL:
+            self._add_control(record)
         elif record.topic == DELIVERY_PLANS:
             self._add_plan(record)
         elif record.key is not None:
             self._add_event(record, record.key.decode())
 
     def _add_message(self, record: Record) -> None:
-        # What can't be read is a dead letter, and no message.
-        message = session_records.read(record)
-        if not isinstance(message, Unreadable) and isinstance(message, ProviderRecord):
-            self.po_numbers.add(message.po_number)
-            caller = caller_of(record.headers)
-            if caller is not None:
-                self.read_back.append((caller, message.message_id))
-            columns = columns_of(message)
-            names = columns.po_number, columns.provider_id, columns.message_id, caller
-            upload = upload_of(record.headers) or (None, None)
-            self._inbound.append((*_place(record), record.value, *names, *upload))
+        """A provider's message, or another that was sent over HTTP. Nobody asks for others by their ids."""
+        caller = caller_of(record.headers)
+        if caller is None and record.topic != PROVIDERS_TOPIC:
+            return
+        message = READERS[record.topic](record)
+        if isinstance(message, Unreadable):  # it is a dead letter, and no message
+            return
+        self.po_numbers.add(message.po_number)
+        if caller is not None:
+            self.read_back.append((caller, message.message_id))
+        columns = columns_of(message)
+        names = columns.po_number, columns.provider_id, columns.message_id, caller
+        # Of what PRaP sends nothing is kept here about the person: what it was is known by its digest.
+        value = record.value if record.topic == PROVIDERS_TOPIC else digest_of(record.value or b"")
+        upload = upload_of(record.headers) or (None, None)
+        self._inbound.append((*_place(record), value, *names, *upload))
+
+    def _add_control(self, record: Record) -> None:
+        """What somebody sent that is no one message. The topic has other things as well."""
+        key = (record.key or b"").decode()
+        sent = sent_with(key)
+        if sent is None:
+            return
+        if record.value is None:
+            self._db.execute("DELETE FROM control WHERE key = ?", (key,))
+            return
+        self._db.execute("INSERT OR REPLACE INTO control VALUES (?, ?)", (key, record.value))
+        self.read_back.append(sent)
 
     def _add_plan(self, record: Record) -> None:
         try:
@@ -200,9 +220,9 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
             )
         else:
             db.execute(f"DELETE FROM outbound {where}", (topic, partition, offset))
-        if provider_id is not None and status is not None and status != "HELD":
+        if status is not None and status != "HELD":
             db.execute(
-                "DELETE FROM inbound WHERE po_number = ? AND provider_id = ? AND message_id = ?"
+                "DELETE FROM inbound WHERE po_number = ? AND provider_id IS ? AND message_id = ?"
                 " AND timestamp < ?",
                 (po_number, provider_id, message_id, end[0]),
             )

@@ -21,6 +21,8 @@ OUTCOMES: Final = outcomes.TOPIC
 PRAP_ACTIONS: Final = prap_actions.TOPIC
 BREACHES: Final = breaches.TOPIC
 
+#: Of a message that somebody sent over HTTP who is no provider.
+SENT: Final = f"caller IS NOT NULL AND topic != '{PROVIDERS_TOPIC}'"
 #: What is made beside the tables of records and states.
 SCHEMA: Final = f"""
 CREATE TABLE referral (
@@ -51,6 +53,8 @@ CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 CREATE INDEX inbound_by_upload ON inbound (upload, line)
     WHERE upload IS NOT NULL AND provider_id IS NOT NULL;
+CREATE INDEX inbound_sent ON inbound (message_id, caller)
+    WHERE caller IS NOT NULL AND topic != '{PROVIDERS_TOPIC}';
 CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)
     WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL;
@@ -136,13 +140,13 @@ class LogTables:
             "SELECT message_id FROM outbound WHERE po_number = ? AND offset < ?"
             " AND status IS NOT NULL AND status != 'HELD'"
         )
-        db.execute(
-            "UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL,"
-            f" upload = NULL, line = NULL WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}'"
-            f" AND message_id IN ({decided})"
-            " AND po_number = ? AND timestamp < ?",
-            (po_number, below, po_number, at),
-        )
+        for which in (f"provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}'", SENT):
+            db.execute(
+                "UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL,"
+                f" upload = NULL, line = NULL WHERE {which} AND message_id IN ({decided})"
+                " AND po_number = ? AND timestamp < ?",
+                (po_number, below, po_number, at),
+            )
         db.execute(
             "UPDATE outbound SET po_number = NULL, provider_id = NULL, message_id = NULL, trace_id = NULL"
             " WHERE po_number = ? AND offset < ?",

@@ -14,14 +14,15 @@ from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.cursor import Cursor, cursor_at, standing
 from gateway.reading.model import Source
-from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS, SENT
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
+from producers.control import sent_key
 from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
-from schemas.codec import Unreadable, digest_of
+from schemas.codec import DIGEST_BYTES, Unreadable, digest_of
 
 E = TypeVar("E", bound=Event)
 
@@ -35,7 +36,7 @@ class Known(Struct, frozen=True):
 
 
 class Keyed(Struct, frozen=True):
-    """What was sent with a key: the digest of an encoded record; po_number: None: of a delivery plan."""
+    """What was sent with a key: the digest of an encoded record; po_number: None: it is about none."""
 
     po_number: str | None
     digest: bytes
@@ -143,7 +144,8 @@ _FIRST_PART: Final = 4
 _LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
 #: Of a message with that id; what was forgotten has no provider any more.
-_MESSAGE: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL AND message_id = ?"
+_OF_PROVIDERS: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL"
+_MESSAGE: Final = f"{_OF_PROVIDERS} AND message_id = ?"
 _UPLOADED: Final = "upload = ? AND upload IS NOT NULL AND provider_id IS NOT NULL"
 _BOOKED: Final = (
     "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
@@ -190,6 +192,11 @@ class View:
         Nothing but that is read, whose it may be: how long it takes shows nothing of another's referral.
         """
         row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
+        return None if row is None else str(row[0])
+
+    def jobcentre(self, po_number: str) -> str | None:
+        """The Jobcentre whose referral it is; None: there is none. Nothing but that is read."""
+        row = self._one("SELECT jobcentre_id FROM referral WHERE po_number = ?", po_number)
         return None if row is None else str(row[0])
 
     def messages(self, po_number: str) -> int:
@@ -291,7 +298,7 @@ class View:
     def keyed(
         self, caller: str, message_id: str, po_number: str | None = None, provider_id: str | None = None
     ) -> Keyed | None:
-        """What came first with a caller's key: a record, or a delivery plan.
+        """What came first with a caller's key: a message, a delivery plan, or a download.
 
         po_number, provider_id: of a record; on one referral the rules decide an id once, whoever sent it.
         """
@@ -303,6 +310,16 @@ class View:
         if row is not None:
             return Keyed(row[0], digest_of(row[1]))
         row = self._one(
+            f"SELECT po_number, value FROM inbound WHERE {SENT} AND message_id = ? AND caller = ?"
+            " ORDER BY timestamp, offset LIMIT 1",
+            *(message_id, caller),
+        )
+        if row is not None:
+            return Keyed(row[0], _digest(row[1]))
+        row = self._one("SELECT value FROM control WHERE key = ?", sent_key(caller, message_id))
+        if row is not None:
+            return Keyed(None, digest_of(row[0]))
+        row = self._one(
             "SELECT digest FROM plan_key WHERE caller = ? AND message_id = ?", *(caller, message_id)
         )
         return None if row is None else Keyed(None, row[0])
@@ -310,7 +327,7 @@ class View:
     def messages_with(
         self, caller: str, providers: Collection[str], message_id: str
     ) -> list[tuple[str, Outcome | None]]:
-        """The messages of these providers with an id, the caller's own before others'.
+        """The messages of these providers, and those that the caller sent, with an id; its own come first.
 
         Each with its po_number, and what came of it, HELD or final, so far. They are one where it was sent to
         one process, or where it could be seen at the other that it had come.
@@ -321,7 +338,13 @@ class View:
             " GROUP BY po_number, provider_id ORDER BY 3 DESC, min(timestamp), min(offset)",
             (caller, message_id, *providers),
         ).fetchall()
-        return [(row[0], self.outcome(row[0], row[1], message_id)) for row in rows]
+        found = [(row[0], self.outcome(row[0], row[1], message_id)) for row in rows]
+        sent = self._db.execute(
+            f"SELECT po_number, topic FROM inbound WHERE {SENT} AND message_id = ? AND caller = ?"
+            " GROUP BY po_number, topic ORDER BY min(timestamp), min(offset)",
+            (message_id, caller),
+        ).fetchall()
+        return found + [(row[0], self.outcome(row[0], None, message_id, row[1])) for row in sent]
 
     def received(self, po_number: str, providers: Collection[str], message_id: str) -> Received | None:
         """The message with an id of one of these providers about a referral, the one that was decided."""
@@ -340,29 +363,40 @@ class View:
         known = self.referral(po_number)
         return known is not None and known.referral.special
 
-    def decided(self, po_number: str, provider_id: str, message_id: str) -> bytes | None:
-        """The record that was decided, of those with one id; None: none has been read yet.
+    def decided(
+        self, po_number: str, provider_id: str | None, message_id: str, topic: str = PROVIDERS_TOPIC
+    ) -> bytes | None:
+        """The digest of the record that was decided, of those with one id; None: none has been read yet.
 
-        They are on one partition of one topic, so the first one that has been read is the first one there is.
+        provider_id: whose; None: nobody's, and it was sent over HTTP. They are on one partition of one topic,
+        so the first one that has been read is the first one there is.
         """
         row = self._one(
-            f"SELECT value FROM inbound WHERE {_MESSAGE} AND po_number = ? AND provider_id = ?"
+            f"SELECT value FROM inbound WHERE {SENT if provider_id is None else _OF_PROVIDERS}"
+            " AND message_id = ? AND po_number = ? AND provider_id IS ? AND topic = ?"
             " ORDER BY timestamp, offset LIMIT 1",
-            *(message_id, po_number, provider_id),
+            *(message_id, po_number, provider_id, topic),
         )
-        return None if row is None else bytes(row[0])
+        return None if row is None else _digest(row[0])
 
-    def outcome(self, po_number: str, provider_id: str, message_id: str) -> Outcome | None:
-        """What came of a provider's message: the first final outcome; before that, HELD, or None.
+    def outcome(
+        self, po_number: str, provider_id: str | None, message_id: str, topic: str = PROVIDERS_TOPIC
+    ) -> Outcome | None:
+        """What came of a message on a topic: the first final outcome; before that, HELD, or None.
 
-        What follows a final one is about repetitions.
+        provider_id: whose it is; None: nobody's. What follows a final outcome is about repetitions.
         """
-        row = self._one(
+        rows = self._db.execute(
             f"SELECT value FROM outbound WHERE po_number = ? AND topic = '{OUTCOMES}' AND message_id = ?"
-            " AND provider_id = ? ORDER BY status = 'HELD', offset LIMIT 1",
-            *(po_number, message_id, provider_id),
+            " AND provider_id IS ? ORDER BY status = 'HELD', offset",
+            (po_number, message_id, provider_id),
         )
-        return None if row is None else cast(Outcome, _read(OUTCOMES, row[0]))
+        for (value,) in rows:
+            outcome = cast(Outcome | None, _read(OUTCOMES, value))
+            # Others' messages may have the same id: Jobcentre and PRaP choose theirs each for themselves.
+            if outcome is None or outcome.topic == topic:
+                return outcome
+        return None
 
     def has_upload(self, upload_id: str) -> bool:
         """Whether the log has records of an upload that aren't forgotten."""
@@ -589,6 +623,11 @@ class View:
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row
         return self._db.execute(sql, values).fetchone()
+
+
+def _digest(value: bytes) -> bytes:
+    """The digest of an encoded message; a copy of a log has that in place of what is not a provider's."""
+    return value if len(value) == DIGEST_BYTES else digest_of(value)
 
 
 def _known(po_number: str, state: bytes) -> Known:

@@ -355,8 +355,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.forbidden": LogEvent(
         "warning",
-        ("reason", "path", "providers"),
-        "A caller with a good token wanted what it has no right to, such as another provider's referral.",
+        ("reason", "path", "providers", "jobcentres"),
+        "A caller with a good token wanted what it has no right to, such as another's referral.",
     ),
     "dead_letter.replayed": LogEvent(
         "info", ("letter", "topic"), "Somebody put a dead letter's record back on its topic."

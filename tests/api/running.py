@@ -139,10 +139,22 @@ def booking(session_id: str, at: str = "2016-03-17T10:00:00Z", **fields: object)
     return value | fields
 
 
-def token_of(log: Path, *providers: str, valid_for_s: int = DAY_S, scopes: Iterable[str] = ()) -> str:
+def token_of(
+    log: Path,
+    *providers: str,
+    valid_for_s: int = DAY_S,
+    scopes: Iterable[str] = (),
+    jobcentres: Iterable[str] = (),
+) -> str:
     """A token of the development key beside a log."""
-    path = key_path(log)
-    return token(path, providers=providers, scopes=scopes, valid_for_s=valid_for_s, now_s=time.time())
+    return token(
+        key_path(log),
+        providers=providers,
+        jobcentres=jobcentres,
+        scopes=scopes,
+        valid_for_s=valid_for_s,
+        now_s=time.time(),
+    )
 
 
 @dataclass
@@ -165,6 +177,15 @@ class Sandbox:
     def client(self, *providers: str, valid_for_s: int = DAY_S) -> Client:
         """Somebody who speaks for these providers; PRV01 where none is named."""
         return Client(self.session, token_of(self.path, *(providers or ("PRV01",)), valid_for_s=valid_for_s))
+
+    def jobcentre(self, *jobcentres: str, scopes: Iterable[str] = ("jobcentre:send",)) -> Client:
+        """Somebody who speaks for these Jobcentres; JCP-LEEDS where none is named."""
+        named = jobcentres or ("JCP-LEEDS",)
+        return Client(self.session, token_of(self.path, scopes=scopes, jobcentres=named))
+
+    def prap(self) -> Client:
+        """PRaP."""
+        return Client(self.session, token_of(self.path, scopes=["prap:send"]))
 
     async def records(self, *topics: str) -> list[Record]:
         """What is on these topics."""

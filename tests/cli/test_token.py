@@ -123,6 +123,31 @@ def test_what_no_token_can_be_made_of_is_reported(arguments: str, expected: str,
     assert expected in ended.sentence
 
 
+def test_a_token_may_be_for_a_jobcentre_and_for_prap(gateway: Gateway) -> None:
+    a_log(gateway)
+    made = gateway("token", "--jobcentre", "JCP-LEEDS", "--scope", "jobcentre:send")
+    claims = claims_of(made.out)
+    assert (claims["jobcentre_id"], claims["scope"]) == ("JCP-LEEDS", "jobcentre:send")
+    assert "provider_id" not in claims
+    of_two = ("--jobcentre", "JCP-YORK", "--jobcentre", "JCP-LEEDS", "--scope", "jobcentre:send")
+    both = claims_of(gateway("token", *of_two).out)
+    assert both["jobcentre_id"] == ["JCP-LEEDS", "JCP-YORK"]
+    # Keys are those of a subject, so whoever speaks for others is another one.
+    prap = claims_of(gateway("token", "--scope", "prap:send").out)
+    assert len({str(each["sub"]) for each in (claims, both, prap)}) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--scope", "jobcentre:send"], ["--jobcentre", "JCP-LEEDS", "--scope", "prap:send"]],
+    ids=["no Jobcentre", "no scope of one"],
+)
+def test_a_jobcentres_token_names_it_and_its_scope(arguments: list[str], gateway: Gateway) -> None:
+    made = gateway("token", *arguments)
+    assert (made.status, made.out) == (2, b"")
+    assert "name --jobcentre, and --scope jobcentre:send" in made.sentence
+
+
 def test_with_a_log_on_kafka_there_is_no_key(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_LOG_URL", "kafka://one:9092")
     ended = gateway("token", "--provider", "PRV01")

@@ -1,4 +1,4 @@
-"""The afternoon of docs/integrate.md, and the short way in README.md, go as the pages say.
+"""The afternoon of docs/integrate.md, and the shorter ways of other pages, go as the pages say.
 
 Blocks fenced as `sh sandbox` are those of one terminal, run in order beside a new sandbox. What each prints
 is compared with the block below it, fenced as `text sandbox`. There a line with `…` alone stands for any
@@ -66,7 +66,9 @@ def is_line(shown: str, printed: str) -> bool:
     return shown == printed or (shown.endswith("…") and printed.startswith(shown.removesuffix("…")))
 
 
-@pytest.mark.parametrize("page", [INTEGRATE, ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [INTEGRATE, ROOT / "README.md", ROOT / "docs" / "jobcentres.md"], ids=lambda page: page.name
+)
 def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     folder = tmp_path / "sandbox"

@@ -14,6 +14,7 @@ from tests.api.conftest import no_bug
 from tests.api.running import Client, until_ready
 from tests.api.tokens import AUDIENCE, ISSUER, token, usual_keys
 from tests.cli.running import Json, json_lines, referral, spawn
+from tests.intake.prap.downloads import order, zipped
 from tests.kafka.gateways import Gateway, running, share
 from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
@@ -150,6 +151,60 @@ async def test_keys_and_cursors_hold_at_each_process(both: list[tuple[Gateway, C
     for wrong in (f"{beyond}-{digest}", f"{place}-{digest[::-1]}"):
         gone = await other.get(f"/v1/instructions?after={wrong}")
         assert (gone.status, gone.code) == (410, "CURSOR_OF_ANOTHER_HISTORY")
+
+
+async def test_what_jobcentres_and_prap_send_is_taken_once_whichever_process_it_comes_to(
+    both: list[tuple[Gateway, Client]],
+) -> None:
+    (_, one), (_, other) = both
+    now_s = int(time.time())
+    times: Json = {"iat": now_s - 10, "exp": now_s + 600, "provider_id": None}
+    jobcentre = token(**times, jobcentre_id="JCP-LEEDS", scope="jobcentre:send", sub="jobcentre")
+    york = token(**times, jobcentre_id="JCP-YORK", scope="jobcentre:send", sub="york")
+    prap = token(**times, scope="prap:send", sub="prap")
+    appeal = {"type": "SupportGroupAppealChanged", "po_number": "PO1", "pending": True, "changed_on": TODAY}
+    new = {name: item for name, item in lines()[0]["value"].items() if name != "message_id"}
+    new |= {"po_number": "PO-NEW"}
+    rows = [order(f"PO{number}", referred_on=TODAY) for number in range(9000, 9008)]
+    zipped_rows = zipped(*rows)
+    wait = {"Prefer": "wait=20"}
+    for client in (one, other, one):
+        as_jobcentre, as_prap = Client(client.session, jobcentre), Client(client.session, prap)
+        answer = await as_jobcentre.send("POST", "/v1/updates", appeal, Idempotency_Key="u", **wait)
+        assert (answer.status, answer.json["status"]) == (200, "APPLIED"), answer.body
+        answer = await as_prap.send("POST", "/v1/referrals", new, Idempotency_Key="r", **wait)
+        assert (answer.status, answer.json["status"]) == (200, "APPLIED"), answer.body
+        answer = await as_prap.ask(
+            "POST",
+            "/v1/prap-downloads",
+            zipped_rows,
+            Content_Type="application/zip",
+            Idempotency_Key="d",
+            **wait,
+        )
+        assert (answer.status, len(answer.json["referrals"])) == (200, len(rows)), answer.body
+        assert {each["status"] for each in answer.json["referrals"]} == {"APPLIED"}
+    for client in (one, other):
+        as_jobcentre, as_prap = Client(client.session, jobcentre), Client(client.session, prap)
+        reused = await as_jobcentre.send(
+            "POST", "/v1/updates", appeal | {"pending": False}, Idempotency_Key="u"
+        )
+        assert reused.code == "IDEMPOTENCY_KEY_REUSED"
+        reused = await as_prap.ask(
+            "POST",
+            "/v1/prap-downloads",
+            zipped(rows[0]),
+            Content_Type="application/zip",
+            Idempotency_Key="d",
+        )
+        assert reused.code == "IDEMPOTENCY_KEY_REUSED"
+        for asked in ("u", "r", "d"):
+            assert (await client.get(f"/v1/messages/{asked}")).code == "UNKNOWN_MESSAGE"
+        assert (await as_jobcentre.get("/v1/messages/u")).json["status"] == "APPLIED"
+        assert (await as_prap.get("/v1/messages/prap-PO9003-1")).json["status"] == "APPLIED"
+        as_york = Client(client.session, york)
+        answer = await as_york.send("POST", "/v1/updates", appeal, Idempotency_Key="y")
+        assert (answer.status, answer.code) == (404, "UNKNOWN_REFERRAL")
 
 
 async def test_a_process_that_dies_is_answered_for_by_the_other_and_made_anew(

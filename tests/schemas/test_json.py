@@ -20,7 +20,7 @@ from gateway.rules.messages import (
     SessionBooked,
 )
 from schemas.catalogue import RECORDS, SCHEMAS
-from schemas.json import InvalidJson, parse, parse_as, render, to_json
+from schemas.json import InvalidJson, mistakes, parse, parse_as, render, to_json
 from tests.schemas.examples import EXAMPLES, PARTICIPANT, REFERRAL, WP11
 from tests.schemas.strategies import ANY_RECORD_NAME, records
 
@@ -348,3 +348,34 @@ def test_any_json_at_all_is_a_record_or_is_refused(record: Struct, data: st.Data
     with suppress(InvalidJson):
         parsed = parse_as(type(record), render(record) | {name: data.draw(anything)})
         assert isinstance(parsed, type(record))
+
+
+def test_all_that_is_wrong_with_a_record_is_found_one_mistake_a_field() -> None:
+    whole: JsonObject = json.loads(to_json(REFERRAL))
+    value = whole | {
+        "po_revision": "1",
+        "mandation": {"basis": "NONE", "more": 1},
+        "participant": whole["participant"] | {"address": [1, 2]},
+        "unknown": 1,
+    }
+    del value["referred_on"]
+    assert [each.field for each in mistakes("Referral", value)] == [
+        *("po_revision", "referred_on", "mandation.basis", "mandation.recorded_on", "mandation.more"),
+        *("participant.address[0]", "unknown"),
+    ]
+    assert [each.field for each in mistakes("Referral", [])] == [""]
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_there_are_mistakes_where_a_record_is_not_taken_and_nowhere_else(data: st.DataObject) -> None:
+    """The first that `parse` finds is among them."""
+    name = data.draw(st.sampled_from(sorted(RECORD_NAMED)))
+    value = json.loads(to_json(data.draw(records(name))))
+    for field in data.draw(st.lists(st.sampled_from(sorted(value)), unique=True)):
+        value[field] = data.draw(st.sampled_from([None, 1.5, "", [], {}]))
+    found = mistakes(name, value)
+    if found:
+        assert refusal(name, value).field in {each.field for each in found}
+    else:
+        assert type(parse(name, value)) is RECORD_NAMED[name]

@@ -2,12 +2,21 @@
 
 from gateway.api.callers.authenticating import Authenticator
 from gateway.api.callers.configured import authenticator, has_identity_provider
-from gateway.api.callers.verifying import OPERATE, PERSONAL_DATA, Caller, TokenRefused
+from gateway.api.callers.verifying import (
+    OPERATE,
+    PERSONAL_DATA,
+    SEND_AS_JOBCENTRE,
+    SEND_AS_PRAP,
+    Caller,
+    TokenRefused,
+)
 from gateway.api.security import Refusals
 
 __all__ = [
     "OPERATE",
     "PERSONAL_DATA",
+    "SEND_AS_JOBCENTRE",
+    "SEND_AS_PRAP",
     "Authenticator",
     "Caller",
     "Refusals",

@@ -54,13 +54,16 @@ class Authenticator:
         await self.keyring.__aexit__(kind, error, trace)
 
     async def caller(self, request: web.Request) -> Caller:
-        """Who asks: a provider, or several, or an operator. Raises Problem (401, 403 or 503), and logs it."""
+        """Who asks: a provider, a Jobcentre, PRaP or an operator.
+
+        Raises Problem (401, 403 or 503), and logs it.
+        """
         try:
             caller = await self.bearer(_bearer(request))
         except TokenRefused as refused:
             raise self.refusals.token(request, refused.reason, refused.kid) from None
-        self.refusals.admitted(request, caller.providers)
-        if not caller.providers and not caller.operates:
+        self.refusals.admitted(request, {"providers": caller.providers, "jobcentres": caller.jobcentres})
+        if not caller.has_rights:
             raise self.refusals.no_rights(request)
         return caller
 

@@ -108,27 +108,35 @@ def from_key(path: Path) -> Source:
 
 
 def token(
-    path: Path, *, providers: Iterable[str], scopes: Iterable[str], valid_for_s: int, now_s: float
+    path: Path,
+    *,
+    providers: Iterable[str],
+    scopes: Iterable[str],
+    valid_for_s: int,
+    now_s: float,
+    jobcentres: Iterable[str] = (),
 ) -> str:
     """A token signed with the key in a file. now_s: UTC seconds since 1970. Raises as `development_key`."""
-    named = sorted(set(providers))
+    named, of_jobcentres = sorted(set(providers)), sorted(set(jobcentres))
     claims: dict[str, object] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": _subject(named),
+        "sub": _subject([*named, *(f"jobcentre:{each}" for each in of_jobcentres)]),
         "iat": int(now_s),
         "exp": int(now_s) + valid_for_s,
         "scope": " ".join(scopes),
     }
     if named:
         claims["provider_id"] = named[0] if len(named) == 1 else named
+    if of_jobcentres:
+        claims["jobcentre_id"] = of_jobcentres[0] if len(of_jobcentres) == 1 else of_jobcentres
     key = development_key(path)
     return jwt.encode(claims, key, _ALGORITHM, headers={"kid": _kid(key)})
 
 
-def _subject(providers: Sequence[str]) -> str:
+def _subject(parties: Sequence[str]) -> str:
     """Tokens differ by the subject they are for: an Idempotency-Key belongs to one subject."""
-    subject = " ".join((SUBJECT, *providers))
+    subject = " ".join((SUBJECT, *parties))
     return (
         subject if len(subject) <= _LONGEST_SUBJECT else f"{SUBJECT} {sha256(subject.encode()).hexdigest()}"
     )

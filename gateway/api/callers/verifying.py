@@ -29,10 +29,15 @@ T = TypeVar("T")
 OPERATE: Final = "gateway:operate"
 #: The scope of operators who may see whom a referral is about.
 PERSONAL_DATA: Final = "gateway:personal-data"
+#: The scope of a Jobcentre, which the claim jobcentre_id names: to send its messages.
+SEND_AS_JOBCENTRE: Final = "jobcentre:send"
+#: The scope of PRaP, whose referrals may be for any provider and any Jobcentre.
+SEND_AS_PRAP: Final = "prap:send"
 #: All that there are.
-SCOPES: Final = frozenset({OPERATE, PERSONAL_DATA})
+SCOPES: Final = frozenset({OPERATE, PERSONAL_DATA, SEND_AS_JOBCENTRE, SEND_AS_PRAP})
 LARGEST_TOKEN: Final = 6144
-MOST_PROVIDERS: Final = 100
+#: How many providers, or Jobcentres, a token may name.
+MOST_NAMED: Final = 100
 LONGEST_SUBJECT: Final = 256
 #: How far the clocks of gateway and identity provider may differ.
 LEEWAY_S: Final = 10.0
@@ -50,7 +55,8 @@ _REASONS: Final[Mapping[type[jwt.PyJWTError], TokenReason]] = {
     jwt.ExpiredSignatureError: "expired",
 }
 
-ProviderId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+PartyId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+PartyIds = PartyId | Annotated[list[PartyId], Meta(max_length=MOST_NAMED)]
 
 
 class TokenRefused(Exception):
@@ -83,7 +89,8 @@ class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     sub: Annotated[str, Meta(min_length=1, max_length=LONGEST_SUBJECT)]
     nbf: float | None = None
     iat: float | None = None
-    provider_id: ProviderId | Annotated[list[ProviderId], Meta(max_length=MOST_PROVIDERS)] | None = None
+    provider_id: PartyIds | None = None
+    jobcentre_id: PartyIds | None = None
     scope: str = ""
 
 
@@ -104,7 +111,8 @@ class Caller:
 
     providers: those it may speak for; a prime contractor has several, an operator perhaps none. subject: whom
     the token was given to. ends_at: when the token expires, UTC seconds since 1970. kid: the key that signed
-    it, where the token names one. issuer: who gave the token.
+    it, where the token names one. issuer: who gave the token. jobcentres: those it may speak for, as far as
+    its scopes go.
     """
 
     providers: frozenset[str]
@@ -113,6 +121,7 @@ class Caller:
     ends_at: float
     kid: str | None = None
     issuer: str = ""
+    jobcentres: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -124,6 +133,21 @@ class Caller:
     def operates(self) -> bool:
         """Whether it is an operator's."""
         return OPERATE in self.scopes
+
+    @property
+    def has_rights(self) -> bool:
+        """Whether there is anything that it may do."""
+        as_jobcentre = bool(self.jobcentres) and SEND_AS_JOBCENTRE in self.scopes
+        return bool(self.providers) or self.operates or as_jobcentre or SEND_AS_PRAP in self.scopes
+
+    @property
+    def party(self) -> tuple[str, frozenset[str]]:
+        """Whom it speaks for: what is limited for each party is limited for these together."""
+        if self.providers:
+            return "provider", self.providers
+        if self.jobcentres:
+            return "jobcentre", self.jobcentres
+        return "subject", frozenset({self.subject})
 
     @property
     def has_expired(self) -> bool:
@@ -168,8 +192,12 @@ def verify(token: str, kid: str | None, key: jwt.PyJWK, *, issuer: str, audience
         raise TokenRefused(_REASONS.get(type(error), "malformed"), kid) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise TokenRefused("claims", kid) from None
-    named = claims.provider_id
-    providers = frozenset([named] if isinstance(named, str) else named or ())
-    if any(map(wrong_with_id, providers)):  # they are logged
+    providers, jobcentres = _named(claims.provider_id), _named(claims.jobcentre_id)
+    if any(map(wrong_with_id, providers | jobcentres)):  # they are logged
         raise TokenRefused("claims", kid)
-    return Caller(providers, frozenset(claims.scope.split()), claims.sub, claims.exp, kid, claims.iss)
+    scopes = frozenset(claims.scope.split())
+    return Caller(providers, scopes, claims.sub, claims.exp, kid, claims.iss, jobcentres)
+
+
+def _named(claim: str | list[str] | None) -> frozenset[str]:
+    return frozenset([claim] if isinstance(claim, str) else claim or ())

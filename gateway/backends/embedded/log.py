@@ -27,6 +27,7 @@ from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     AUDIT,
+    CONTROL,
     DEAD_LETTERS,
     DELIVERY_PLANS,
     INBOUND_TOPICS,
@@ -122,7 +123,7 @@ class EmbeddedLog:
         return EmbeddedClaim(self, partition, await self.file.run(raise_epoch))
 
     async def append(self, drafts: Iterable[Draft]) -> int:
-        """Put records on the inbound topics, delivery plans and acts on theirs, in one transaction.
+        """Put records on the inbound topics, others where they belong, in one transaction, all or none.
 
         A draft without a timestamp gets the clock's. Raises LogError where one has an earlier timestamp than
         the newest record, or the log is a sandbox that has begun.
@@ -133,7 +134,7 @@ class EmbeddedLog:
         def put() -> int:
             def others() -> Iterator[Draft]:
                 for draft in drafts:
-                    if draft.topic in {DELIVERY_PLANS, AUDIT}:
+                    if draft.topic in {DELIVERY_PLANS, CONTROL, AUDIT}:
                         apart.append(draft)
                     else:
                         yield draft
@@ -145,8 +146,7 @@ class EmbeddedLog:
                 rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
                 count = put_all(db, INSERT_INBOUND, rows)
                 for draft in apart:
-                    add = self._put_plan if draft.topic == DELIVERY_PLANS else self._put_act
-                    add(db, draft, _or(draft.timestamp, now))
+                    self._put_apart(db, draft, _or(draft.timestamp, now))
             return count + len(apart)
 
         count = await self.file.run(put)
@@ -161,6 +161,15 @@ class EmbeddedLog:
                 "--keep-time"
             )
         self.file.keep_time()
+
+    def _put_apart(self, db: Connection, draft: Draft, at: int) -> None:
+        """Put what is no inbound record where it belongs."""
+        if draft.topic == CONTROL:
+            _put_control(db, draft)
+        elif draft.topic == AUDIT:
+            self._put_act(db, draft, at)
+        else:
+            self._put_plan(db, draft, at)
 
     def _put_plan(self, db: Connection, draft: Draft, at: int) -> None:
         """Put a record on the topic that is compacted, and take away those of its key before it."""
@@ -439,6 +448,15 @@ class EmbeddedClaim:
 
     async def release(self) -> None:
         """Nothing is held between two transactions."""
+
+
+def _put_control(db: Connection, draft: Draft) -> None:
+    """Put what a key stands for in the place of what it stood for before."""
+    key = (draft.key or b"").decode()
+    if draft.value is None:
+        db.execute("DELETE FROM control WHERE key = ?", (key,))
+    else:
+        db.execute("INSERT OR REPLACE INTO control VALUES (?, ?)", (key, draft.value))
 
 
 def _inbound_rows(

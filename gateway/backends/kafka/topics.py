@@ -13,7 +13,15 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
-from gateway.engine.log import AUDIT, DEAD_LETTERS, DELIVERY_PLANS, INBOUND_TOPICS, LogBusy, LogError
+from gateway.engine.log import (
+    AUDIT,
+    CONTROL,
+    DEAD_LETTERS,
+    DELIVERY_PLANS,
+    INBOUND_TOPICS,
+    LogBusy,
+    LogError,
+)
 from gateway.rules.events import OUTBOUND
 
 #: What gives a record its timestamp: the log when it arrives, or whoever made it.
@@ -22,7 +30,7 @@ Timestamps = Literal["log", "create"]
 STATE_TOPIC: Final = "gateway.state"
 DEAD_LETTERS_TOPIC: Final = DEAD_LETTERS
 #: What was done by hand, each with a key of its own; and, one after the other, that it was done.
-CONTROL_TOPIC: Final = "gateway.control"
+CONTROL_TOPIC: Final = CONTROL
 AUDIT_TOPIC: Final = AUDIT
 #: They have one partition count, so that a purchase order's messages and its state meet on one number.
 TOGETHER: Final = (*INBOUND_TOPICS, STATE_TOPIC)

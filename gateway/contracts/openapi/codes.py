@@ -20,7 +20,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "BAD_PARAMETER": "Correct the parameter that `field` names; give each once.",
         "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most, and 128 headers.",
         "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",
-        "INVALID_MESSAGE": "Correct what `field` names.",
+        "INVALID_MESSAGE": "Correct what `mistakes` lists, or `field` names.",
         "INVALID_PLAN": "Correct what `field` names.",
         "INVALID_RECORD": "Correct what `field` names.",
         "NOT_JSON": "Send one JSON object in UTF-8, with each field once.",
@@ -32,8 +32,11 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         f"TOKEN_{reason.upper()}": says for reason, says in TOKEN_SAYS.items() if reason != "keys_unavailable"
     },
     403: {
+        "ANOTHER_JOBCENTRE": "Let `jobcentre_id` be a Jobcentre of the token.",
         "ANOTHER_PROVIDER": "Name a provider of the token, or leave `provider_id` out.",
+        "NOT_A_JOBCENTRE": ROLE_SAYS["not_a_jobcentre"],
         "NOT_A_PROVIDER": ROLE_SAYS["not_a_provider"],
+        "NOT_PRAP": ROLE_SAYS["not_prap"],
         "NO_RIGHTS": ROLE_SAYS["no_rights"],
     },
     404: {
@@ -58,14 +61,16 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     413: {"TOO_LARGE": "Send less at once."},
     415: {
+        "NOT_A_DOWNLOAD": "Send the zip as it came from PRaP, with Content-Type: application/zip.",
         "NOT_AN_UPLOAD": "Send CSV or JSON lines in UTF-8, with their Content-Type.",
         "NOT_JSON": "Send JSON with Content-Type: application/json.",
         "UNKNOWN_ENCODING": "Pack the body with gzip or deflate, said in Content-Encoding, or not at all.",
     },
     417: {"EXPECTATION_FAILED": "Leave the header Expect out, or let it be `100-continue`."},
     422: {
-        "IDEMPOTENCY_KEY_REUSED": "Give each record, and each plan, a key of its own, whichever provider it "
-        "is for.",
+        "IDEMPOTENCY_KEY_REUSED": "Give all that you send a key of its own, whichever provider it is for.",
+        "INVALID_DOWNLOAD": "The zip, or a file in it, is not as PRaP makes them: see `detail`. Nothing was "
+        "taken.",
         "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",
     },
     429: {

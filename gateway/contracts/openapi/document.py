@@ -12,8 +12,10 @@ from gateway.api import (
     exports,
     health,
     instructions,
+    jobcentres,
     outcomes,
     plans,
+    prap,
     records,
     referrals,
     sessions,
@@ -64,6 +66,10 @@ _OF_ALL: Final = (
     sessions.GET_SESSION,
     plans.PUT_PLAN,
     plans.LIST_PLANS,
+    jobcentres.POST_WP11,
+    jobcentres.POST_UPDATE,
+    prap.POST_REFERRAL,
+    prap.POST_DOWNLOAD,
     GET_OPENAPI,
     health.GET_LIVENESS,
     health.GET_READINESS,
@@ -91,6 +97,8 @@ _TAGS: Final = {
     "instructions": "What you are to do next.",
     "sessions": "Who was booked, and who came.",
     "delivery plans": "How you plan to deliver the sessions.",
+    "jobcentres": "What a Jobcentre sends.",
+    "prap": "What comes from PRaP.",
     "document": "This document.",
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
@@ -109,7 +117,7 @@ _ABOUT: Final = {
     400: "Something in the request is wrong.",
     401: "There is no token, or none that is taken.",
     403: "The token doesn't give the right.",
-    404: "There is no such thing, or it is another provider's.",
+    404: "There is no such thing, or it is another's.",
     408: "The body has not come in time.",
     409: "It can't be done as things stand.",
     410: "What the cursor stands for is there no more.",
@@ -155,8 +163,10 @@ def document(*, sandbox: bool) -> Object:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of the identity provider with the claim `provider_id`; in a "
-                    "sandbox, what `gateway token --provider PRV01` prints.",
+                    "description": "A token of the identity provider with the claim `provider_id`; for a "
+                    "Jobcentre and for PRaP, with what their operations name. In a sandbox, what `gateway "
+                    "token` prints with `--provider PRV01`, with `--jobcentre JCP-LEEDS --scope "
+                    "jobcentre:send`, or with `--scope prap:send`.",
                 }
             },
         },

@@ -31,8 +31,8 @@ def examples() -> list[Example]:
 
 
 def bodies(shown: Iterable[Example]) -> dict[str, object]:
-    """Those of a request's body that was taken."""
-    return _named((each, each.body) for each in shown if each.status < 300)
+    """Those of a request's body that was taken, and is a text."""
+    return _named((each, each.body) for each in shown if each.status < 300 and each.body is not None)
 
 
 def values(shown: Iterable[Example], status: int, kind: str) -> dict[str, object]:

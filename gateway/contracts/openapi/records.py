@@ -1,16 +1,25 @@
 """Records as JSON Schema, made from the Avro schemas by which they are read and written."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.api.operation import Object
 from gateway.rules.events import OUTBOUND, DeliveryPlan
-from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
+from gateway.rules.messages import (
+    INBOUND,
+    PROVIDERS_TOPIC,
+    TOPIC_OF,
+    AlternativeSessionRequested,
+    Referral,
+    Wp11,
+)
 from schemas.catalogue import SCHEMAS, Schema
 from schemas.limits import ID_PATTERN, MOST_ITEMS, is_id, is_limited, longest
 from schemas.ranges import range_of
 
 #: What a body leaves out, since the path, a header and the token say it.
 _FROM_ELSEWHERE: Final = frozenset({"message_id", "po_number", "provider_id"})
+_FROM_KEY: Final = frozenset({"message_id"})
 
 #: What may be sent. What is answered may lie a little behind it.
 _DAY: Final[Object] = {
@@ -39,22 +48,37 @@ _PLAN: Final[dict[str, Object]] = {
 def components() -> dict[str, Object]:
     """What a body may hold, by the name under which the document refers to it."""
     types = [record.__name__ for record in INBOUND[PROVIDERS_TOPIC]]
+    updates = [record.__name__ for record in INBOUND[TOPIC_OF[AlternativeSessionRequested]]]
     plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE | {"contract_package_area"})
     for name, limits in _PLAN.items():
         plan["properties"][name] |= limits
     return {
         "Day": _DAY,
         "Instant": _INSTANT,
-        "ProviderRecord": {
-            "description": "What a provider does or records; `type` says which. Its id, the referral and the "
-            "provider come from the header Idempotency-Key, the path and the token.",
-            "oneOf": [{"$ref": _path(name)} for name in types],
-            "discriminator": {"propertyName": "type", "mapping": {name: _path(name) for name in types}},
-        },
+        "ProviderRecord": _one_of(
+            "What a provider does or records; `type` says which. Its id, the referral and the provider come "
+            "from the header Idempotency-Key, the path and the token.",
+            types,
+        ),
         **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_ELSEWHERE)) for name in types},
+        "JobcentreUpdate": _one_of(
+            "What a Jobcentre asks or says of a referral; `type` says which. Its id comes from the header "
+            "Idempotency-Key.",
+            updates,
+        ),
+        **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_KEY)) for name in updates},
+        **{name: _record(SCHEMAS[name], without=_FROM_KEY) for name in (Wp11.__name__, Referral.__name__)},
         "DeliveryPlan": plan,
         **{event.__name__: _record(SCHEMAS[event.__name__]) for event in OUTBOUND.values()},
         "Event": {"anyOf": [{"$ref": _path(event.__name__)} for event in OUTBOUND.values()]},
+    }
+
+
+def _one_of(description: str, types: Sequence[str]) -> Object:
+    return {
+        "description": description,
+        "oneOf": [{"$ref": _path(name)} for name in types],
+        "discriminator": {"propertyName": "type", "mapping": {name: _path(name) for name in types}},
     }
 
 

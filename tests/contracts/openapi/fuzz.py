@@ -40,12 +40,16 @@ database = "none"
 values = {purchase_orders}
 [dictionaries.provider]
 values = ["{provider}"]
+[dictionaries.jobcentre]
+values = ["JCP-LEEDS"]
 [dictionaries.session]
 values = ["S1", "S2", "NEVER-BOOKED"]
 
 [parameters]
 "path.po" = {{ dictionary = "po", probability = 0.8 }}
 "body.value.provider_id" = {{ dictionary = "provider", probability = 0.9 }}
+"body.po_number" = {{ dictionary = "po", probability = 0.8 }}
+"body.jobcentre_id" = {{ dictionary = "jobcentre", probability = 0.9 }}
 "body.session_id" = {{ dictionary = "session", probability = 0.8 }}
 
 [checks]
@@ -57,6 +61,10 @@ positive_data_acceptance.expected-statuses = {taken}
 include-operation-id = "postUpload"
 checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.expected-statuses = {of_uploads}
+[[operations]]
+include-operation-id = "postPrapDownload"
+checks.negative_data_rejection.enabled = false
+checks.positive_data_acceptance.expected-statuses = {of_uploads}
 """
 #: By operation, what else may come of it: a record or a message may be refused by the rules, and another plan
 #: under a key that one has; the document does not say which texts are cursors, and how a file is written that
@@ -64,6 +72,9 @@ checks.positive_data_acceptance.expected-statuses = {of_uploads}
 _ALSO = {
     "postRecord": "422",
     "postSandboxMessage": "422",
+    "postWp11": "422",
+    "postUpdate": "422",
+    "postReferral": "422",
     "putDeliveryPlan": "422",
     "listReferrals": "400",
     "listHistory": "400",

@@ -10,10 +10,12 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from gateway.api.prap import ZIPS
 from gateway.intake.uploads.template import template_csv
 from gateway.sandbox import PROVIDER
 from gateway.sandbox.refusals import SESSION
 from tests.contracts.openapi.known import PURCHASE_ORDERS
+from tests.intake.prap.downloads import order, zipped
 
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d+)")
 #: The clock is not fuzzed beyond this: all referrals would be over, and forgotten.
@@ -72,6 +74,19 @@ _as_json_lines = st.one_of(_lines.map(_json_lines), _noise)
 schemathesis.openapi.media_type("text/csv", _as_csv)
 for kind in ("application/jsonl", "application/x-ndjson", "application/x-jsonlines"):
     schemathesis.openapi.media_type(kind, _as_json_lines)
+
+
+_downloads = st.lists(
+    st.builds(
+        order,
+        st.integers(1, 10**6).map("PO{}".format),
+        benefit=st.sampled_from(["ESA", "ESA", "UC", "none"]),
+        po_type=st.sampled_from(["Information Session", "Information Session", "Work Programme"]),
+    ),
+    max_size=5,
+).map(lambda rows: zipped(*rows))
+for kind in ZIPS:
+    schemathesis.openapi.media_type(kind, st.one_of(_downloads, _downloads, _noise))
 
 
 def _whole(value: Any) -> Any:

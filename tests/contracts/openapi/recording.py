@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZipInfo
 
 from msgspec import json as msgspec_json
 from msgspec import msgpack
 
 from gateway.contracts.openapi.examples import Example
+from tests.intake.prap.downloads import csv_of, order, zip_of
 from tests.sandbox_process import Answered, Sandbox, sandbox
 
 #: Headers of answers that are worth showing.
@@ -75,7 +77,7 @@ CSV = (
     "up-2,JSA-VOLUNTARY,Referral accepted,14/03/2016 09:00\n"
 )
 JSONL = json.dumps({"message_id": "up-3", "po_number": "UC-VOLUNTARY", **ACCEPTED}) + "\n"
-WP11 = {
+WP11: dict[str, Any] = {
     "topic": "jobcentre.wp11",
     "value": {
         "message_id": "jcp-1",
@@ -85,6 +87,20 @@ WP11 = {
         "wants_to_join": True,
         "issued_on": "2016-03-22",
     },
+}
+
+
+REFERRAL = {
+    "po_number": "PO9001",
+    "po_revision": 1,
+    "action_plan_annotation": "Work Programme Information Session-Voluntary",
+    "referred_on": "2016-03-22",
+    "provider_id": "PRV01",
+    "contract_package_area": "CPA01",
+    "jobcentre_id": "JCP-LEEDS",
+    "benefit": "ESA",
+    "claimant_group": "ESA_C_WRAG",
+    "participant": {"preferred_language": "Welsh", "interpreter_needed": True},
 }
 
 
@@ -169,6 +185,35 @@ def all_of_them() -> Iterator[Asked]:
         JSON,
     )
     yield Asked("listDeliveryPlans", "plans", "The plan in force", "/v1/delivery-plans")
+    wait = {"Prefer": "wait=5"}
+    wp11 = WP11["value"] | {"po_number": "JSA-MANDATORY"}
+    del wp11["message_id"]
+    appeal = {
+        "type": "SupportGroupAppealChanged",
+        "po_number": "ESA-C-WRAG-MANDATORY",
+        "pending": True,
+        "changed_on": "2016-03-22",
+    }
+    key = {"Idempotency-Key": "jcp-wp11-1"}
+    yield Asked("postWp11", "wp11", "A participant joins", "/v1/wp11s", "POST", wp11, JSON, key | wait)
+    key = {"Idempotency-Key": "jcp-wp11-2"}
+    few = {"po_number": "JSA-MANDATORY", "jobcentre_id": "JCP-LEEDS", "interview_on": "31/03/2016"}
+    yield Asked("postWp11", "mistakes", "All that is wrong", "/v1/wp11s", "POST", few, JSON, key)
+    key = {"Idempotency-Key": "jcp-update-1"}
+    yield Asked("postUpdate", "appeal", "An appeal", "/v1/updates", "POST", appeal, JSON, key | wait)
+    key = {"Idempotency-Key": "jcp-update-2"}
+    appeal = appeal | {"po_number": "PO-NONE"}
+    yield Asked("postUpdate", "not_yours", "No referral of yours", "/v1/updates", "POST", appeal, JSON, key)
+    key = {"Idempotency-Key": "prap-PO9001-1"}
+    yield Asked("postReferral", "new", "A referral", "/v1/referrals", "POST", REFERRAL, JSON, key | wait)
+    key = {"Idempotency-Key": "download-1"}
+    zipped = zip_of([(ZipInfo("orders.csv"), csv_of(order("PO9002"), order("PO9003", benefit="none")))])
+    path, kind = "/v1/prap-downloads", "application/zip"
+    about = "One of two rows is taken"
+    yield Asked("postPrapDownload", "one_bad_row", about, path, "POST", zipped, kind, key | wait)
+    about = "What is no zip"
+    key = {"Idempotency-Key": "download-2"}
+    yield Asked("postPrapDownload", "no_zip", about, path, "POST", b"po_number", kind, key)
     nobody = {"Authorization": ""}
     yield Asked("listDeliveryPlans", "no_token", "Without a token", "/v1/delivery-plans", headers=nobody)
 
@@ -179,9 +224,10 @@ def recorded(here: Sandbox) -> list[Example]:
 
 
 def _example(asked: Asked, here: Sandbox) -> Example:
-    text = asked.body if isinstance(asked.body, str) else json.dumps(asked.body)
+    shown = None if isinstance(asked.body, bytes) else asked.body
+    text = asked.body if isinstance(asked.body, str) else json.dumps(shown)
     headers = asked.headers | ({"Content-Type": asked.content_type} if asked.content_type else {})
-    body = b"" if asked.body is None else text.encode()
+    body = asked.body if isinstance(asked.body, bytes) else b"" if asked.body is None else text.encode()
     answered = here.ask(asked.method, asked.path, body, **headers)
     return Example(
         operation=asked.operation,
@@ -190,7 +236,7 @@ def _example(asked: Asked, here: Sandbox) -> Example:
         path=asked.path,
         headers=asked.headers,
         content_type=asked.content_type,
-        body=asked.body,
+        body=shown,
         status=answered.status,
         answer_headers={name: answered.headers[name] for name in SHOWN if name in answered.headers},
         answer_type=answered.type,
