@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import quote
 
 from gateway.api.views import (
@@ -23,7 +23,7 @@ from gateway.reading.view import Booked, Booking, Entry, Known, Listed
 from gateway.rules.calendar import midnight
 from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
-from gateway.rules.events import DeliveryPlan, Event, Outcome
+from gateway.rules.events import Advisory, DeliveryPlan, Event, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import Participant
 from gateway.rules.referral import Expense, ReferralState, Session
@@ -93,7 +93,7 @@ def decided(outcome: Outcome) -> MessageView:
         status=outcome.status,
         code=outcome.code,
         detail=outcome.detail,
-        advisories=list(outcome.advisories),
+        advisories=cast(list[Advisory], list(outcome.advisories)),
         rule=outcome.rule,
         guidance=guidance(outcome.rule),
         decided_at=format_instant(outcome.decided_at),

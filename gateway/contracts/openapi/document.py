@@ -16,7 +16,8 @@ from gateway.api.uploads import CSV
 from gateway.api.v1 import OPENAPI
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
-from gateway.contracts.openapi.records import components, sandbox_components
+from gateway.contracts.openapi.plain import plain
+from gateway.contracts.openapi.records import components, enums, sandbox_components
 from gateway.rules.messages import INBOUND
 from gateway.sandbox import routes as sandboxes
 from gateway.system.version import gateway_version
@@ -80,6 +81,10 @@ _TAGS: Final = {
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
 }
+#: By the values of each list of values that is a component, its name.
+_ENUM_NAMED: Final = {frozenset(each["enum"]): name for name, each in enums().items()}
+#: Beside a problem's schema, the codes that it may have.
+CODES_MEMBER: Final = "x-codes"
 _RETRY_AFTER: Final = {
     "Retry-After": header("After how many seconds to try again.", schema={"type": "integer", "minimum": 1})
 }
@@ -151,11 +156,15 @@ def document(*, sandbox: bool) -> Object:
 def _schemas(*, sandbox: bool) -> Object:
     answers = [content for each in operations(sandbox=sandbox) for content in _classes(each)]
     _, found = json.schema_components([*answers, views.Problem], ref_template="#/components/schemas/{name}")
-    found["HistoryEntry"]["properties"]["event"] |= _path("Event")
+    # The class leaves the event open; the components name the record that each entry holds.
+    found.pop("HistoryEntry")
     records = components() | (sandbox_components() if sandbox else {})
-    if both := found.keys() & records.keys():
+    if both := found.keys() & (records.keys() | enums().keys()):
         raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")
-    return dict(sorted((found | records).items()))
+    described = {name: plain(schema, _ENUM_NAMED) for name, schema in (found | records).items()}
+    referred = json.encode(described).decode()
+    used = {name: each for name, each in enums().items() if f'"{_path(name)["$ref"]}"' in referred}
+    return dict(sorted((described | used).items()))
 
 
 def _classes(operation: Operation) -> list[Any]:
@@ -192,7 +201,7 @@ def _parameter(parameter: Parameter) -> Object:
         "name": parameter.name,
         "in": parameter.where,
         "description": parameter.about,
-        "schema": parameter.schema,
+        "schema": plain(parameter.schema, _ENUM_NAMED),
     }
     if parameter.where == "query":
         found["allowEmptyValue"] = True  # which is as if it was left out
@@ -230,13 +239,9 @@ def _answer(operation: Operation, status: int, answer: Answer, shown: list[Examp
 
 
 def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: list[Example]) -> Object:
-    schema = {
-        "allOf": [
-            _path("Problem"),
-            {"properties": {"status": {"const": status}, "code": {"enum": [*codes]}}},
-        ]
-    }
-    found: Object = {"description": _ABOUT[status]}
+    # One class of problems in a client, which can read a code of tomorrow; the codes of today stand beside it.
+    listed = ", ".join(f"`{code}`" for code in codes)
+    found: Object = {"description": f"{_ABOUT[status]} Codes: {listed}.", CODES_MEMBER: [*codes]}
     headers = _PROBLEM_HEADERS.get(status, {})
     if status == 422 and PREFER in operation.parameters:
         headers = APPLIED
@@ -244,7 +249,7 @@ def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: l
         headers = {"Content-Disposition": header("The file's name.", always=False)}
     if headers:
         found["headers"] = headers
-    found["content"] = {PROBLEM: {"schema": schema} | values(shown, status, PROBLEM)}
+    found["content"] = {PROBLEM: {"schema": _path("Problem")} | values(shown, status, PROBLEM)}
     if operation.files and status == 422:
         found["content"][CSV] = {"schema": TEXT} | values(shown, status, CSV)
     return found
