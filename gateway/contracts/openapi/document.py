@@ -239,7 +239,7 @@ def _answer(operation: Operation, status: int, answer: Answer, shown: list[Examp
 
 
 def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: list[Example]) -> Object:
-    # One class of problems in a client, which can read a code of tomorrow; the codes of today stand beside it.
+    # One class of problems in a client, which can read a later code; those of today stand beside it.
     listed = ", ".join(f"`{code}`" for code in codes)
     found: Object = {"description": f"{_ABOUT[status]} Codes: {listed}.", CODES_MEMBER: [*codes]}
     headers = _PROBLEM_HEADERS.get(status, {})
