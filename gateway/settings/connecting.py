@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin, tls
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
-from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
+from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, text_of
+from gateway.settings.urls import wrong_with_url
 
 _LIKE: Final = "expected kafka://HOST:PORT,HOST:PORT"
 _SERVER: Final = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[^\[\]]*\]):(?P<port>[0-9]+)")
@@ -138,7 +138,12 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
         raise InvalidSettings(
             "OAUTHBEARER needs a token; set GATEWAY_KAFKA_TOKEN_FILE, or GATEWAY_KAFKA_TOKEN_URL"
         )
-    if wrong := _wrong_with_endpoint(url):
+    if wrong := wrong_with_url(
+        url,
+        place="the URL of an endpoint",
+        unencrypted="send the client's secret unencrypted",
+        user="set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead",
+    ):
         raise InvalidSettings(f"GATEWAY_KAFKA_TOKEN_URL {wrong}")
     secret = _secret(settings, "kafka_token_client_secret")
     if settings.kafka_token_client_id is None or secret is None:
@@ -147,22 +152,6 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
             "GATEWAY_KAFKA_TOKEN_CLIENT_SECRET_FILE"
         )
     return ClientCredentials(url, settings.kafka_token_client_id, secret, settings.kafka_token_scope)
-
-
-def _wrong_with_endpoint(url: str) -> str:
-    like = "expected https://HOST/PATH"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return f"is not a URL; {like}"
-    if "@" in parts.netloc:
-        return "holds a user; set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
-        return f"is not the URL of an endpoint; {like}"
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
-        return f"would send the client's secret unencrypted; {like}"
-    return ""
 
 
 def _secret(settings: Settings, name: str) -> str | None:

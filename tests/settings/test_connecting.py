@@ -97,7 +97,7 @@ def test_a_kafka_log_names_its_brokers(
         ("kafka://one:9092?x=1", "has something behind the brokers"),
     ],
 )
-def test_each_mistake_in_the_brokers_is_told(url: str, expected: str, environment: Environment) -> None:
+def test_each_mistake_in_the_brokers_is_reported(url: str, expected: str, environment: Environment) -> None:
     environment({"LOG_URL": url})
     assert "GATEWAY_LOG_URL" in (sentence := refusal())
     assert expected in sentence
@@ -296,7 +296,9 @@ def test_a_key_is_opened_with_its_password_and_nobody_is_asked_for_it(
     assert connection(settings.load()).arguments()["security_protocol"] == "SSL"
 
 
-def test_a_key_that_belongs_to_another_certificate_is_told(environment: Environment, tmp_path: Path) -> None:
+def test_a_key_that_belongs_to_another_certificate_is_reported(
+    environment: Environment, tmp_path: Path
+) -> None:
     authority = trustme.CA()
     authority.issue_cert("one").cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
     authority.issue_cert("two").private_key_pem.write_to_path(tmp_path / "key.pem")

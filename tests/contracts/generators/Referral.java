@@ -42,8 +42,8 @@ public class Referral {
             send("again", new ProviderRecord(accepted));
             throw new AssertionError("It was accepted twice.");
         } catch (ApiException refused) {
-            Problem problem = ApiClient.createDefaultObjectMapper()
-                .readValue(refused.getResponseBody(), Problem.class);
+            ProblemDetails problem = ApiClient.createDefaultObjectMapper()
+                .readValue(refused.getResponseBody(), ProblemDetails.class);
             expect(problem.getCode().equals("ALREADY_ACCEPTED"), problem);
         }
 

@@ -29,7 +29,7 @@ from information_session_gateway_client.models import (
     MessageStatus,
     MessageView,
     Participant,
-    Problem,
+    ProblemDetails,
     ReferralAccepted,
     ReferralAcceptedType,
     ReferralMessage,
@@ -95,7 +95,7 @@ assert arrived.status == MessageStatus.APPLIED
 accepted = ReferralAccepted(type_=ReferralAcceptedType.REFERRALACCEPTED, accepted_at=began + FINER)
 send("accepted", accepted)
 again = post_record.sync(po, client=client, body=accepted, idempotency_key=f"{po}-again", prefer="wait=10")
-assert isinstance(again, Problem)
+assert isinstance(again, ProblemDetails)
 assert again.code == "ALREADY_ACCEPTED"
 
 starts_at = began + timedelta(days=1)

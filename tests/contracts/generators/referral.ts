@@ -31,7 +31,7 @@ async function arrives(body: Schemas["SandboxMessage"]): Promise<void> {
   expect(data?.status === "APPLIED", data ?? error);
 }
 
-async function send(step: string, body: Schemas["ProviderRecord"]): Promise<Schemas["Problem"] | undefined> {
+async function send(step: string, body: Schemas["ProviderRecord"]): Promise<Schemas["ProblemDetails"] | undefined> {
   const { data, error } = await client.POST("/v1/referrals/{po}/records", {
     params: { path: { po }, header: { "Idempotency-Key": `${po}-${step}`, Prefer: "wait=10" } },
     body,

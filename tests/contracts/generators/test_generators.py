@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.generators.tools import ROOT, jars, node_modules, run
+from tests.contracts.generators.tools import ROOT, jars, node_modules, python, run
 from tests.sandbox_process import Sandbox
 
 HERE = Path(__file__).parent
@@ -32,13 +32,13 @@ def test_a_python_client_takes_a_referral_to_its_attachment(
     document: Path, here: Sandbox, tmp_path: Path
 ) -> None:
     made: list[str | Path] = [
-        Path(sys.executable).parent / "openapi-python-client",
+        python().parent / "openapi-python-client",
         *("generate", "--meta", "none", "--path", document),
         *("--output-path", tmp_path / "information_session_gateway_client"),
     ]
     run(made, tmp_path)
     said = run(
-        [sys.executable, HERE / "referral.py", here.url, here.token, "PO-PYTHON"],
+        [python(), HERE / "referral.py", here.url, here.token, "PO-PYTHON"],
         tmp_path,
         PYTHONPATH=str(tmp_path),
     )

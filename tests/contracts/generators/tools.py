@@ -1,9 +1,10 @@
-"""Generators, compilers and a linter of other languages, fetched once by npm and Maven, as pinned."""
+"""Generators, compilers and a linter of other languages, fetched once by npm, Maven and pip, as pinned."""
 
 import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,13 @@ def node_modules() -> Path:
     """The folder of what package.json names. Without a program the test is left out, but not in CI."""
     _need("node", "npm")
     return _fetched("npm", ("package.json", "package-lock.json"), ["npm", "ci", "--no-audit", "--no-fund"])
+
+
+def python() -> Path:
+    """The Python that has what requirements.txt names; its generator does not go with the gateway's typer."""
+    options = "--quiet --require-hashes --no-deps --only-binary :all: --requirement requirements.txt"
+    made = f'"$0" -m venv --without-pip . && "$0" -m pip --python bin/python install {options}'
+    return _fetched("python", ("requirements.txt",), ["sh", "-c", made, sys.executable]) / "python"
 
 
 def jars() -> Path:
@@ -60,7 +68,7 @@ def _need(*programs: str) -> None:
 def _fetched(name: str, files: Sequence[str], command: Sequence[str]) -> Path:
     """What `command` fetches by `files`, fetched again when these change. Returns its folder."""
     folder = CACHE / name
-    made = folder / ("node_modules" if name == "npm" else "jars")
+    made = folder / {"npm": "node_modules", "jars": "jars", "python": "bin"}[name]
     CACHE.mkdir(exist_ok=True)
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several tests run at once

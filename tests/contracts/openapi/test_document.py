@@ -161,7 +161,7 @@ def test_a_problem_is_one_class_with_its_codes_beside_it() -> None:
         for status, codes in operation.codes.items():
             answer = described[str(status)]
             schema = answer["content"]["application/problem+json"]["schema"]
-            assert schema == {"$ref": "#/components/schemas/Problem"}
+            assert schema == {"$ref": "#/components/schemas/ProblemDetails"}
             assert answer[CODES_MEMBER] == [*codes]
             assert all(f"`{code}`" in answer["description"] for code in codes)
 
@@ -226,7 +226,7 @@ def test_its_codes_are_those_of_the_code() -> None:
     assert {*raised()} | tokens | roles | BY_STATUS == listed
 
 
-def test_every_code_is_that_of_an_operation_and_told_in_the_table() -> None:
+def test_every_code_is_that_of_an_operation_and_explained_in_the_table() -> None:
     listed = {(status, code) for status, codes in CODES.items() for code in codes}
     of_operations = {
         (status, code)
