@@ -151,5 +151,5 @@ wheel: setup ## build the wheel into dist/
 
 clean: ## remove .venv and everything made
 	@[ ! -d .kafka/broker ] || $(MAKE) --no-print-directory broker-stop
-	rm -rf $(VENV) .kafka tests/console/identity_provider/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
+	rm -rf $(VENV) .kafka .tools tests/console/identity_provider/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,7 @@ Codes = Mapping[int, tuple[str, ...]]
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
 TEXT: Final[Object] = {"type": "string"}
+FILE: Final[Object] = {"type": "string", "format": "binary"}
 #: Of a cursor, whatever it stands for.
 CURSOR_SCHEMA: Final[Object] = {"type": "string", "minLength": 1, "maxLength": 1_000}
 
@@ -151,7 +152,8 @@ class Operation:
         all_of_them = [
             self.problems,
             _OF_CALLERS | {403: ("NO_RIGHTS", *_OF_PARTIES[self.who])} if self.secured else {},
-            {} if self.tag == "operation" else _OF_ALL,
+            _OF_ALL,
+            {} if self.tag == "operation" else _OF_ALL_BUT_HEALTH,
             _OF_BODIES if self.takes else {},
             _OF_JSON if JSON in self.takes else {},
         ]
@@ -163,9 +165,13 @@ class Operation:
 
 
 _OF_ALL: Final[Codes] = {
-    400: ("UNKNOWN_PARAMETER", "BAD_PARAMETER", "BAD_REQUEST"),
+    400: ("BAD_REQUEST",),
     417: ("EXPECTATION_FAILED",),
     500: ("INTERNAL_SERVER_ERROR",),
+}
+#: Health is answered when there are too many connections, and passes over parameters.
+_OF_ALL_BUT_HEALTH: Final[Codes] = {
+    400: ("UNKNOWN_PARAMETER", "BAD_PARAMETER"),
     503: ("TOO_MANY_CONNECTIONS",),
 }
 _OF_CALLERS: Final[dict[int, tuple[str, ...]]] = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.parse import quote
 
 from gateway.api.views import (
@@ -26,7 +26,7 @@ from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, V
 from gateway.rules.calendar import midnight
 from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
-from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome
+from gateway.rules.events import Advisory, DeliveryPlan, Event, Instruction, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, Participant, SessionRecord
 from gateway.rules.referral import Expense, ReferralState, Session
@@ -98,7 +98,7 @@ def decided(outcome: Outcome) -> MessageView:
         status=outcome.status,
         code=outcome.code,
         detail=outcome.detail,
-        advisories=list(outcome.advisories),
+        advisories=cast(list[Advisory], list(outcome.advisories)),
         rule=outcome.rule,
         guidance=guidance(outcome.rule),
         decided_at=format_instant(outcome.decided_at),

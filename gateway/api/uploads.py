@@ -1,6 +1,7 @@
 """`POST /v1/uploads`: many records at once; all are checked before one is taken."""
 
 import asyncio
+import codecs
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from consumers import InUpload
 from gateway.api.answering import APPLIED, PREFER, wait_s_of
 from gateway.api.headers import best_of
 from gateway.api.idempotency import Message, Name, durably
-from gateway.api.operation import CSV, JSON, TEXT, Answer, Operation, header
+from gateway.api.operation import CSV, FILE, JSON, TEXT, Answer, Operation, header
 from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
 from gateway.api.rendering import message_path, referral_path, upload_path
@@ -45,12 +46,15 @@ from gateway.intake.uploads.uploaded_record import Mistake
 from gateway.reading.model import Source
 from gateway.reading.view import View
 
-#: By its media type, how an upload is read.
-KINDS: Final[dict[str, Kind]] = {
+BYTES: Final = "application/octet-stream"
+#: By its media type, how an upload is read; None: as what it looks like.
+KINDS: Final[dict[str, Kind | None]] = {
     "text/csv": "csv",
     "application/jsonl": "jsonl",
     "application/x-ndjson": "jsonl",
     "application/x-jsonlines": "jsonl",
+    # What a client that was generated sends, whose generator knows only a few media types.
+    BYTES: None,
 }
 
 POST_UPLOAD: Final = Operation(
@@ -60,10 +64,11 @@ POST_UPLOAD: Final = Operation(
     tag="messages",
     summary="Send many records at once",
     about="As CSV with a row, or as JSON lines with a line, for each. All are checked before one is "
-    "taken. Mistakes come as problem details, or with `Accept: text/csv` as a file. At most 8 MiB and "
+    "taken. As `application/octet-stream`, what begins with `{` is read as JSON lines, anything else as CSV. "
+    "Mistakes come as problem details, or with `Accept: text/csv` as a file. At most 8 MiB and "
     "10,000 records. With `Prefer: wait=5` the answer says what came of them, where that is known in time.",
     parameters=(PREFER, PROVIDER),
-    takes=dict.fromkeys(KINDS, TEXT),
+    takes={kind: FILE if kind == BYTES else TEXT for kind in KINDS},
     answers={
         200: Answer("All are decided.", UploadView, APPLIED),
         202: Answer("All are on the log and will be decided.", UploadView, APPLIED),
@@ -163,8 +168,7 @@ class Uploads:
         providers = providers_of(request)
         refuse_where_nothing_can_be_posted(self._services)
         media_type, charset = content_type_of(request)
-        kind = KINDS.get(media_type)
-        if kind is None or charset not in {None, "utf-8", "utf8"}:
+        if media_type not in KINDS or charset not in {None, "utf-8", "utf8"}:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 f"An upload is UTF-8, with a Content-Type of {', '.join(KINDS)}.",
@@ -180,6 +184,7 @@ class Uploads:
                     headers={"Retry-After": "5"},
                 )
             body = await read_body(request, self._limits.largest_upload, self._limits.upload_s)
+            kind = KINDS[media_type] or _kind_of(body)
             found = await self._in_turn(request, body, kind, providers)
         if isinstance(found, web.Response):
             return found
@@ -331,6 +336,11 @@ class Uploads:
     async def _template(self, request: web.Request) -> web.Response:
         """A CSV file with all columns, and an example of each record."""
         return csv_file(template_csv(), "records.csv")
+
+
+def _kind_of(body: bytes) -> Kind:
+    """What an upload is by its first character that is not blank: no header of CSV begins with a brace."""
+    return "jsonl" if body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{" else "csv"
 
 
 _REUSED: Final = "is that of another record which came before; give each record an id of its own"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.rules.events import InstructionKind, OutcomeStatus, Requirement
+from gateway.rules.events import Advisory, InstructionKind, OutcomeStatus, Requirement
 from gateway.rules.messages import (
     AttendanceOutcome,
     Benefit,
@@ -19,6 +19,8 @@ from gateway.rules.messages import (
 from gateway.rules.referral import Status
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2016-04-04T23:00:00Z"])]
+#: How many of something.
+Count = Annotated[int, Meta(ge=0)]
 Day = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2016-03-14"])]
 
 
@@ -69,7 +71,7 @@ class SessionView(Struct, frozen=True, kw_only=True):
     session_name: str
     starts_at: Instant
     ends_at: Instant
-    duration_minutes: int
+    duration_minutes: Count
     location: str
     format: SessionFormat
     requirement: Annotated[Requirement, Meta(description="Whether this session is mandatory.")]
@@ -80,7 +82,9 @@ class SessionView(Struct, frozen=True, kw_only=True):
     ]
     outcome: AttendanceOutcome | None
     reason_given: str | None
-    attempt: Annotated[int | None, Meta(description="Its place among the sessions with an outcome, from 1.")]
+    attempt: Annotated[
+        Count | None, Meta(description="Its place among the sessions with an outcome, from 1.")
+    ]
     failure: Annotated[
         Literal["WAITS_FOR_CONFIRMATION", "NOTIFIED"] | None,
         Meta(description="Whether a failure waits for NotificationConfirmed, or was notified."),
@@ -95,7 +99,7 @@ class ExpenseView(Struct, frozen=True, kw_only=True):
 
     session_id: str
     kind: ExpenseKind
-    amount_pence: int
+    amount_pence: Count
     paid_on: Day
 
 
@@ -164,13 +168,13 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     closed_at: Instant | None
     sessions: Annotated[list[SessionView], Meta(description="The newest ones, in the order of booking.")]
     sessions_left_out: Annotated[
-        int, Meta(description="How many before these are not shown; …/sessions has all, by pages.")
+        Count, Meta(description="How many before these are not shown; …/sessions has all, by pages.")
     ]
     expenses: list[ExpenseView]
     deadlines: list[DeadlineView]
     history: Annotated[list[HistoryEntry], Meta(description="The newest events, in order of decision.")]
     history_left_out: Annotated[
-        int, Meta(description="How many before these are not shown; …/history has all, by pages.")
+        Count, Meta(description="How many before these are not shown; …/history has all, by pages.")
     ]
 
 
@@ -185,7 +189,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     ]
     code: Annotated[str | None, Meta(description="Of a refusal.")] = None
     detail: Annotated[str | None, Meta(description="Of a refusal: a sentence that says what to do.")] = None
-    advisories: list[str] = []
+    advisories: list[Advisory] = []
     rule: Annotated[str | None, Meta(description="The paragraph that it follows.")] = None
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")] = None
     decided_at: Instant | None = None
@@ -316,10 +320,10 @@ class SessionList(Struct, frozen=True, kw_only=True):
     """Who was booked on a session, and who came."""
 
     session_id: str
-    booked: Annotated[int, Meta(description="Bookings that were not cancelled.")]
-    attended: int
-    optimum: Annotated[int, Meta(description="How many people a group is best with (GSG ¶32).")]
-    invitations: Annotated[int, Meta(description="How many may be invited (GSG ¶32).")]
+    booked: Annotated[Count, Meta(description="Bookings that were not cancelled.")]
+    attended: Count
+    optimum: Annotated[Count, Meta(description="How many people a group is best with (GSG ¶32).")]
+    invitations: Annotated[Count, Meta(description="How many may be invited (GSG ¶32).")]
     advisories: list[Literal["MORE_THAN_THE_OPTIMUM", "MORE_THAN_MAY_BE_INVITED"]]
     bookings: list[BookingView]
     next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
@@ -328,7 +332,7 @@ class SessionList(Struct, frozen=True, kw_only=True):
 class TakenView(Struct, frozen=True, kw_only=True):
     """A record of an upload, on its way to be decided."""
 
-    line: int
+    line: Count
     message_id: str
     po_number: str
     self: str
@@ -376,7 +380,7 @@ class UploadView(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Where its outcomes are; null: every record of it had come before by another way."),
     ]
-    records: int
+    records: Count
     messages: list[TakenView]
     outcomes: Annotated[
         UploadOutcomes | None, Meta(description="With `Prefer: wait`, where `self` is not null.")
@@ -386,7 +390,7 @@ class UploadView(Struct, frozen=True, kw_only=True):
 class MistakeView(Struct, frozen=True, kw_only=True):
     """What is wrong with an upload."""
 
-    line: Annotated[int, Meta(description="From 1; 0: the whole, or a body without lines.")]
+    line: Annotated[Count, Meta(description="From 1; 0: the whole, or a body without lines.")]
     field: str
     problem: Annotated[str, Meta(description="What is wrong, and what to do; nothing of what is there.")]
 
@@ -453,7 +457,7 @@ class PartitionView(Struct, frozen=True, kw_only=True):
         bool, Meta(description="Whether an operator paused it. That does not make the process unready.")
     ] = False
     trouble: Annotated[str | None, Meta(description="Why nothing is decided on it; null: it is.")]
-    lag_records: Annotated[int | None, Meta(description="How many records wait, at the most.")]
+    lag_records: Annotated[Count | None, Meta(description="How many records wait, at the most.")]
     lag_s: Annotated[float | None, Meta(description="How long the oldest of them has waited.")]
 
 
@@ -462,7 +466,8 @@ class ProjectionView(Struct, frozen=True, kw_only=True):
 
     trouble: str | None
     behind_records: Annotated[
-        int | None, Meta(description="How many records of the log it has not read yet; null: not known yet.")
+        Count | None,
+        Meta(description="How many records of the log it has not read yet; null: not known yet."),
     ]
 
 

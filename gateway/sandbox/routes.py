@@ -18,7 +18,7 @@ from gateway.api.rendering import decided, pending
 from gateway.api.requests import read_object
 from gateway.api.responses import answer
 from gateway.api.services import Services
-from gateway.api.views import MessageView
+from gateway.api.views import Instant, MessageView
 from gateway.engine.workers import Workers
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
@@ -47,7 +47,7 @@ class Timed(Protocol):
 class ClockView(Struct, frozen=True, kw_only=True):
     """What the sandbox's clock says."""
 
-    at: str
+    at: Instant
 
 
 class RefusalView(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class RefusalView(Struct, frozen=True, kw_only=True):
     po_number: str
     to: str
     send: dict[str, Any]
-    only_until: str | None
+    only_until: Instant | None
 
 
 class ReadyView(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class ReadyView(Struct, frozen=True, kw_only=True):
 class SandboxView(Struct, frozen=True, kw_only=True):
     """What there is in the sandbox."""
 
-    at: str
+    at: Instant
     referrals: list[ReadyView]
     refusals: list[RefusalView]
 
@@ -99,14 +99,7 @@ MOVE_CLOCK: Final = Operation(
     tag="sandbox",
     summary="Move the clock forward",
     about="Answered when all that was due by then has been decided.",
-    takes={
-        JSON: {
-            "type": "object",
-            "properties": {"at": {"$ref": "#/components/schemas/Instant"}},
-            "required": ["at"],
-            "additionalProperties": False,
-        }
-    },
+    takes={JSON: "ClockMove"},
     answers={200: Answer("What it says now.", ClockView)},
     problems={
         400: ("INVALID_MESSAGE",),

@@ -178,6 +178,15 @@ async def test_an_upload_of_another_kind_is_refused(kind: str, provider: Client)
     assert (answer.status, answer.code) == (415, "NOT_AN_UPLOAD")
 
 
+async def test_bytes_are_json_lines_where_a_brace_comes_first_and_else_csv(provider: Client) -> None:
+    """So a client can send either whose generator knows no media type but that of bytes."""
+    for number, body in enumerate(
+        [rows(objection(1)), json_lines(objection(2)), b"\xef\xbb\xbf\r\n " + json_lines(objection(3))], 1
+    ):
+        answer = await upload(provider, body, "application/octet-stream")
+        assert [each["message_id"] for each in answer.json["messages"]] == [f"m{number}"]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"\n\n", b"\xff\xfe\x00", b"\x00" * 1000, b"{" * 100_000, b"PK\x03\x04"]
 )

@@ -29,7 +29,8 @@ from gateway.api.responses import ETAG, IF_NONE_MATCH
 from gateway.api.v1 import OPENAPI
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
-from gateway.contracts.openapi.records import components, sandbox_components
+from gateway.contracts.openapi.plain import plain
+from gateway.contracts.openapi.records import components, enums, sandbox_components
 from gateway.rules.messages import INBOUND
 from gateway.sandbox import routes as sandboxes
 from gateway.system.version import gateway_version
@@ -103,6 +104,10 @@ _TAGS: Final = {
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
 }
+#: By the values of each list of values that is a component, its name.
+_ENUM_NAMED: Final = {frozenset(each["enum"]): name for name, each in enums().items()}
+#: Beside a problem's schema, the codes that it may have.
+CODES_MEMBER: Final = "x-codes"
 _RETRY_AFTER: Final = {
     "Retry-After": header("After how many seconds to try again.", schema={"type": "integer", "minimum": 1})
 }
@@ -178,13 +183,17 @@ def _schemas(*, sandbox: bool) -> Object:
     _, found = json.schema_components(
         [*answers, views.ProblemDetails], ref_template="#/components/schemas/{name}"
     )
-    found["HistoryEntry"]["properties"]["event"] |= _path("Event")
+    # The class leaves the event open; the components name the record that each entry holds.
+    found.pop("HistoryEntry")
     record = found["MessagePage"]["properties"]["record"]
     record["anyOf"] = [_path("ProviderRecord"), {"type": "null"}]
     records = components() | (sandbox_components() if sandbox else {})
-    if both := found.keys() & records.keys():
+    if both := found.keys() & (records.keys() | enums().keys()):
         raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")
-    return dict(sorted((found | records).items()))
+    described = {name: plain(schema, _ENUM_NAMED) for name, schema in (found | records).items()}
+    referred = json.encode(described).decode()
+    used = {name: each for name, each in enums().items() if f'"{_path(name)["$ref"]}"' in referred}
+    return dict(sorted((described | used).items()))
 
 
 def _classes(operation: Operation) -> list[Any]:
@@ -221,7 +230,7 @@ def _parameter(parameter: Parameter) -> Object:
         "name": parameter.name,
         "in": parameter.where,
         "description": parameter.about,
-        "schema": parameter.schema,
+        "schema": plain(parameter.schema, _ENUM_NAMED),
     }
     if parameter.where == "query":
         found["allowEmptyValue"] = True  # which is as if it was left out
@@ -259,13 +268,9 @@ def _answer(operation: Operation, status: int, answer: Answer, shown: list[Examp
 
 
 def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: list[Example]) -> Object:
-    schema = {
-        "allOf": [
-            _path("ProblemDetails"),
-            {"properties": {"status": {"const": status}, "code": {"enum": [*codes]}}},
-        ]
-    }
-    found: Object = {"description": _ABOUT[status]}
+    # One class of problems in a client, which can read a later code; those of today stand beside it.
+    listed = ", ".join(f"`{code}`" for code in codes)
+    found: Object = {"description": f"{_ABOUT[status]} Codes: {listed}.", CODES_MEMBER: [*codes]}
     headers = _PROBLEM_HEADERS.get(status, {})
     if status == 422 and operation.files:  # a file only where one was asked for
         headers = {"Content-Disposition": header("The file's name.", always=False)}
@@ -273,7 +278,7 @@ def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: l
         headers = APPLIED
     if headers:
         found["headers"] = headers
-    found["content"] = {PROBLEM: {"schema": schema} | values(shown, status, PROBLEM)}
+    found["content"] = {PROBLEM: {"schema": _path("ProblemDetails")} | values(shown, status, PROBLEM)}
     if operation.files and status == 422:
         found["content"][CSV] = {"schema": TEXT} | values(shown, status, CSV)
     return found

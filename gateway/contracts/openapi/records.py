@@ -1,10 +1,13 @@
 """Records as JSON Schema, made from the Avro schemas by which they are read and written."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, get_args
+
+from msgspec import json
 
 from gateway.api.operation import Object
-from gateway.rules.events import OUTBOUND, DeliveryPlan
+from gateway.api.views import HistoryEntry
+from gateway.rules.events import ADVISORY_WORDS, OUTBOUND, Advisory, DeliveryPlan, OutcomeStatus
 from gateway.rules.messages import (
     INBOUND,
     PROVIDERS_TOPIC,
@@ -13,6 +16,7 @@ from gateway.rules.messages import (
     Referral,
     Wp11,
 )
+from gateway.rules.referral import Status
 from schemas.catalogue import SCHEMAS, Schema
 from schemas.limits import ID_PATTERN, MOST_ITEMS, is_id, is_limited, longest
 from schemas.ranges import range_of
@@ -38,11 +42,20 @@ _INSTANT: Final[Object] = {
     "second.",
     "examples": ["2016-03-14T09:00:00Z"],
 }
+_CLOCK_MOVE: Final[Object] = {
+    "type": "object",
+    "properties": {"at": _INSTANT},
+    "required": ["at"],
+    "additionalProperties": False,
+}
 #: What a plan must be beyond its Avro schema.
 _PLAN: Final[dict[str, Object]] = {
-    "formats": {"minItems": 1, "uniqueItems": True},
+    "formats": {"minItems": 1},
     "group_size": {"minimum": 1},
 }
+#: By field, from which number on the rules take it.
+_LEAST: Final = {"duration_minutes": 1, "amount_pence": 1, "attempt": 1}
+_MOST_INT32: Final = 2**31 - 1
 
 
 def components() -> dict[str, Object]:
@@ -53,43 +66,95 @@ def components() -> dict[str, Object]:
     for name, limits in _PLAN.items():
         plan["properties"][name] |= limits
     return {
-        "Day": _DAY,
-        "Instant": _INSTANT,
-        "ProviderRecord": _one_of(
-            "What a provider does or records; `type` says which. Its id, the referral and the provider come "
-            "from the header Idempotency-Key, the path and the token.",
-            types,
-        ),
+        "ProviderRecord": {
+            "description": "What a provider does or records; `type` says which. Its id, the referral and the "
+            "provider come from the header Idempotency-Key, the path and the token.",
+            **_one_of({name: name for name in types}),
+        },
         **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_ELSEWHERE)) for name in types},
-        "JobcentreUpdate": _one_of(
-            "What a Jobcentre asks or says of a referral; `type` says which. Its id comes from the header "
-            "Idempotency-Key.",
-            updates,
-        ),
+        "JobcentreUpdate": {
+            "description": "What a Jobcentre asks or says of a referral; `type` says which. Its id comes from "
+            "the header Idempotency-Key.",
+            **_one_of({name: name for name in updates}),
+        },
         **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_KEY)) for name in updates},
         **{name: _record(SCHEMAS[name], without=_FROM_KEY) for name in (Wp11.__name__, Referral.__name__)},
         "DeliveryPlan": plan,
         **{event.__name__: _record(SCHEMAS[event.__name__]) for event in OUTBOUND.values()},
-        "Event": {"anyOf": [{"$ref": _path(event.__name__)} for event in OUTBOUND.values()]},
+        **{f"{event.__name__}Entry": _entry(event.__name__) for event in OUTBOUND.values()},
+        "HistoryEntry": {
+            "description": "What was decided on the referral; `type` says which record `event` is.",
+            **_one_of({event.__name__: f"{event.__name__}Entry" for event in OUTBOUND.values()}),
+        },
     }
 
 
-def _one_of(description: str, types: Sequence[str]) -> Object:
+def enums() -> dict[str, Object]:
+    """The lists of values, by the name under which the document refers to them."""
+    found = {name: {"type": "string", "enum": symbols} for name, symbols in _symbols(SCHEMAS)}
+    says = "\n".join(f"- `{name}`: {words}." for name, words in ADVISORY_WORDS.items())
+    return found | {
+        "ReferralStatus": {"type": "string", "enum": [*get_args(Status)]},
+        "MessageStatus": {"type": "string", "enum": [*get_args(OutcomeStatus), "PENDING"]},
+        "Advisory": {
+            "type": "string",
+            "description": f"What to show to a person, though the record counts:\n\n{says}",
+            "enum": [*get_args(Advisory)],
+        },
+    }
+
+
+def _symbols(schema: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - any part of an Avro schema
+    """The enums within Avro schemas, by name."""
+    parts: Iterable[Any] = ()
+    if isinstance(schema, Mapping):
+        if schema.get("type") == "enum":
+            yield schema["name"].rpartition(".")[2], schema["symbols"]
+        parts = schema.values()
+    elif isinstance(schema, list):
+        parts = schema
+    for part in parts:
+        yield from _symbols(part)
+
+
+def _one_of(named: Mapping[str, str]) -> Object:
+    """One of several components. named: by the value of `type` the component's name."""
     return {
-        "description": description,
-        "oneOf": [{"$ref": _path(name)} for name in types],
-        "discriminator": {"propertyName": "type", "mapping": {name: _path(name) for name in types}},
+        "oneOf": [{"$ref": _path(component)} for component in named.values()],
+        "discriminator": {
+            "propertyName": "type",
+            "mapping": {value: _path(component) for value, component in named.items()},
+        },
+    }
+
+
+def _entry(name: str) -> Object:
+    """An event in a history, as HistoryEntry has it."""
+    _, found = json.schema_components([HistoryEntry], ref_template=_path("{name}"))
+    entry: Object = found["HistoryEntry"]
+    return {
+        "type": "object",
+        "properties": entry["properties"] | {"type": {"const": name}, "event": {"$ref": _path(name)}},
+        "required": entry["required"],
     }
 
 
 def sandbox_components() -> dict[str, Object]:
-    """The same for what only a sandbox takes: messages of every topic, whole."""
-    found = {
+    """The same for what only a sandbox takes: an instant, and messages of every topic, whole."""
+    messages = {
         f"{record.__name__}Message": _message(topic, record.__name__, alone=len(records) == 1)
         for topic, records in INBOUND.items()
         for record in records
     }
-    return found | {"SandboxMessage": {"oneOf": [{"$ref": _path(name)} for name in found]}}
+    names = [record.__name__ for records in INBOUND.values() for record in records]
+    # Without a discriminator: `type` may be left out where a topic has one record.
+    return {
+        **messages,
+        **{f"{name}Value": _record(SCHEMAS[name]) for name in names},
+        **{part["name"]: _record(part) for name in names for part in _parts(SCHEMAS[name])},
+        "ClockMove": _CLOCK_MOVE,
+        "SandboxMessage": {"oneOf": [{"$ref": _path(name)} for name in messages]},
+    }
 
 
 def _path(name: str) -> str:
@@ -97,13 +162,20 @@ def _path(name: str) -> str:
 
 
 def _message(topic: str, name: str, *, alone: bool) -> Object:
-    value = _record(SCHEMAS[name])
+    value = {"$ref": _path(f"{name}Value")}
     return {
         "type": "object",
         "properties": {"topic": {"const": topic}, "type": {"const": name}, "value": value},
         "required": ["topic", "value"] if alone else ["topic", "type", "value"],
         "additionalProperties": False,
     }
+
+
+def _parts(schema: Schema) -> Iterator[Schema]:
+    """The records within a record."""
+    for field in schema["fields"]:
+        kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        yield from (kind for kind in kinds if isinstance(kind, dict) and kind["type"] == "record")
 
 
 def _typed(name: str, record: Object) -> Object:
@@ -121,7 +193,8 @@ def _record(schema: Schema, without: frozenset[str] = frozenset()) -> Object:
         **described,
         "properties": {field["name"]: _field(schema["name"], field) for field in fields},
         "required": [field["name"] for field in fields if "default" not in field],
-        "additionalProperties": False,
+        # What comes in has no other fields; what is answered may have more one day.
+        **({"additionalProperties": False} if is_limited(schema["name"]) else {}),
     }
 
 
@@ -133,14 +206,21 @@ def _field(record: str, field: Schema) -> Object:
         if is_id(name):
             limits |= {"minLength": 1, "pattern": ID_PATTERN}
         text = found.get("items", found)
-        if "string" in str(text.get("type")) and "enum" not in text:
+        if "string" in str(text.get("type")) and not {"enum", "format"} & text.keys():
             text |= limits
         if name in MOST_ITEMS:
             found["maxItems"] = MOST_ITEMS[name]
-    if "doc" in field:
-        found["description"] = field["doc"]
-    if "default" in field:
-        found["default"] = field["default"]
+    if field["name"] in _LEAST:
+        found["minimum"] = _LEAST[field["name"]]
+    described = [field["doc"]] if "doc" in field else [found["description"]] if "description" in found else []
+    # Not as `default`: some generators make a field that has one a field that must be given.
+    if field.get("default") is not None and field["default"] != []:
+        default = field["default"]
+        described.append(
+            f"Left out: `{default if isinstance(default, str) else json.encode(default).decode()}`."
+        )
+    if described:
+        found["description"] = " ".join(described)
     return found
 
 
@@ -154,22 +234,23 @@ def _value(schema: object) -> Object:
         case "boolean":
             return {"type": "boolean"}
         case {"logicalType": "date"}:
-            return {"$ref": _path("Day")}
+            return {**_DAY}
         case {"logicalType": "timestamp-millis"}:
-            return {"$ref": _path("Instant")}
+            return {**_INSTANT}
         case {"type": "enum", "symbols": symbols}:
             return {"type": "string", "enum": symbols}
         case {"type": "array", "items": items}:
             return {"type": "array", "items": _value(items)}
         case dict() as part if part["type"] == "record":
-            return _record(part)
+            return {"$ref": _path(part["name"])}
     if limits := range_of(schema):
-        return {"type": "integer", "minimum": limits[0], "maximum": limits[1]}
+        size = "int32" if limits[1] <= _MOST_INT32 else "int64"
+        return {"type": "integer", "format": size, "minimum": limits[0], "maximum": limits[1]}
     raise NotImplementedError(f"There is no JSON Schema for the Avro type {schema}; add one here.")
 
 
 def _or_null(schema: Object) -> Object:
-    if "$ref" in schema or schema["type"] == "object":
+    if "$ref" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     either: Object = schema | {"type": [schema["type"], "null"]}
     if "enum" in schema:

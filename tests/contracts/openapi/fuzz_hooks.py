@@ -10,7 +10,9 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from gateway.api.operation import Operation
 from gateway.api.prap import ZIPS
+from gateway.contracts.openapi import operations
 from gateway.intake.uploads.template import template_csv
 from gateway.sandbox import PROVIDER
 from gateway.sandbox.refusals import SESSION
@@ -72,6 +74,7 @@ _noise = st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode
 _as_csv = st.one_of(_lines.map(_csv), st.just(template_csv()), _noise)
 _as_json_lines = st.one_of(_lines.map(_json_lines), _noise)
 schemathesis.openapi.media_type("text/csv", _as_csv)
+schemathesis.openapi.media_type("application/octet-stream", st.one_of(_as_csv, _as_json_lines))
 for kind in ("application/jsonl", "application/x-ndjson", "application/x-jsonlines"):
     schemathesis.openapi.media_type(kind, _as_json_lines)
 
@@ -134,3 +137,21 @@ def before_call(
             body["value"]["po_number"] = PURCHASE_ORDERS[
                 sum(po.encode("utf-8", "replace")) % len(PURCHASE_ORDERS)
             ]
+
+
+_OPERATIONS: dict[tuple[str, str], Operation] = {
+    (each.method, each.path): each for each in operations(sandbox=True)
+}
+
+
+@schemathesis.check
+def code_is_one_of_the_document(
+    context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """A problem has a code that its operation lists for the status. The document's schema leaves it open."""
+    media_type = response.headers.get("content-type", [""])[0].partition(";")[0]
+    operation = _OPERATIONS.get((case.method, case.operation.path))
+    if media_type == "application/problem+json" and operation is not None:
+        code = json.loads(response.content)["code"]
+        listed = operation.codes.get(response.status_code, ())
+        assert code in listed or response.status_code == 405, f"{code} is not among {listed}"

@@ -19,10 +19,14 @@ from gateway.api.operation import Operation
 from gateway.api.security import RoleReason, TokenReason
 from gateway.contracts.openapi import document, operations
 from gateway.contracts.openapi.codes import CODES
+from gateway.contracts.openapi.document import CODES_MEMBER
 from gateway.processes import serving
 from gateway.processes.plan import Plan
 from gateway.reading.tables import LogTables
+from gateway.rules.events import ADVISORY_WORDS, OUTBOUND, Advisory, OutcomeStatus
+from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from gateway.rules.policy import shipped
+from gateway.rules.referral import Status
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings.settings import Settings
 from tests.ports import free_port
@@ -75,8 +79,91 @@ def test_it_is_openapi_3_1(sandbox: bool) -> None:
 def test_what_it_refers_to_is_there_and_what_is_there_is_referred_to(sandbox: bool) -> None:
     described = as_read(sandbox=sandbox)
     schemas = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
-    mapped = {"#/components/schemas/ProviderRecord"}
-    assert set(references(described)) | mapped == schemas
+    assert set(references(described)) == schemas
+
+
+def parts(thing: object) -> Iterator[Json]:
+    """All objects within it."""
+    if isinstance(thing, dict):
+        yield thing
+    for part in thing.values() if isinstance(thing, dict) else thing if isinstance(thing, list) else ():
+        yield from parts(part)
+
+
+def test_its_schemas_are_in_the_form_that_every_generator_reads() -> None:
+    for part in parts(as_read()["components"]["schemas"]):
+        assert not part.keys() & {"const", "uniqueItems"}
+        assert "default" not in part or part["default"] is not None
+        if isinstance(part.get("enum"), list):
+            assert part["type"] == (["string", "null"] if None in part["enum"] else "string")
+        # A component or null; what is no component has null as a second type.
+        if isinstance(part.get("anyOf"), list):
+            assert [*part["anyOf"][0]] == ["$ref"]
+            assert part["anyOf"][1:] == [{"type": "null"}]
+
+
+def test_a_list_of_values_is_one_component_wherever_it_stands() -> None:
+    schemas = as_read()["components"]["schemas"]
+    named = {frozenset(each["enum"]): name for name, each in schemas.items() if "enum" in each}
+    assert named[frozenset(get_args(Status))] == "ReferralStatus"
+    assert named[frozenset({*get_args(OutcomeStatus), "PENDING"})] == "MessageStatus"
+    inline = [
+        part["enum"]
+        for name, each in schemas.items()
+        if "enum" not in each
+        for part in parts(each)
+        if isinstance(part.get("enum"), list)
+    ]
+    assert not {frozenset(values) for values in inline} & named.keys()
+
+
+def test_every_instant_and_day_has_its_format() -> None:
+    for part in parts(as_read()["components"]["schemas"]):
+        for name, field in part["properties"].items() if "enum" not in part and "properties" in part else ():
+            kinds = {"_at": "date-time", "_on": "date"}
+            if isinstance(field, dict) and name[-3:] in kinds:
+                assert field["format"] == kinds[name[-3:]], name
+
+
+def test_a_discriminator_names_each_of_the_alternatives() -> None:
+    schemas = as_read()["components"]["schemas"]
+    for name, records in {
+        "ProviderRecord": INBOUND[PROVIDERS_TOPIC],
+        "HistoryEntry": OUTBOUND.values(),
+    }.items():
+        described = schemas[name]
+        assert {*described["discriminator"]["mapping"]} == {record.__name__ for record in records}
+        for value, component in described["discriminator"]["mapping"].items():
+            assert {"$ref": component} in described["oneOf"]
+            alternative = schemas[component.rpartition("/")[2]]
+            assert alternative["properties"]["type"] == {"type": "string", "enum": [value]}
+            assert "type" in alternative["required"]
+
+
+def test_a_number_that_no_rule_takes_is_below_the_minimum() -> None:
+    schemas = as_read()["components"]["schemas"]
+    assert schemas["SessionBooked"]["properties"]["duration_minutes"]["minimum"] == 1
+    assert schemas["ExpenseReimbursed"]["properties"]["amount_pence"]["minimum"] == 1
+    assert schemas["SessionList"]["properties"]["booked"]["minimum"] == 0
+
+
+def test_each_advisory_has_a_sentence() -> None:
+    advisory = as_read()["components"]["schemas"]["Advisory"]
+    assert {*advisory["enum"]} == {*get_args(Advisory)}
+    for name in advisory["enum"]:
+        assert f"- `{name}`: {ADVISORY_WORDS[name]}." in advisory["description"]
+
+
+def test_a_problem_is_one_class_with_its_codes_beside_it() -> None:
+    """A client that knew only the codes of today could not read one of tomorrow."""
+    for operation in operations(sandbox=True):
+        described = as_read()["paths"][operation.path][operation.method.lower()]["responses"]
+        for status, codes in operation.codes.items():
+            answer = described[str(status)]
+            schema = answer["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/ProblemDetails"}
+            assert answer[CODES_MEMBER] == [*codes]
+            assert all(f"`{code}`" in answer["description"] for code in codes)
 
 
 def test_operations_and_their_parameters_have_names_of_their_own() -> None:

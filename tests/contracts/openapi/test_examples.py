@@ -7,6 +7,7 @@ import jsonschema_rs
 import pytest
 
 from gateway.contracts.openapi import document, operations
+from gateway.contracts.openapi.document import CODES_MEMBER, PROBLEM
 from gateway.contracts.openapi.examples import FILE, Example, examples
 from tests.contracts.openapi.recording import recorded, rendered
 from tests.sandbox_process import Sandbox
@@ -34,6 +35,8 @@ def test_one_is_as_the_document_says(example: Example) -> None:
     answer = described["responses"][str(example.status)]
     if example.answer is not None:
         assert_valid(example.answer, answer["content"][example.answer_type]["schema"])
+    if example.answer_type == PROBLEM:
+        assert example.answer["code"] in answer[CODES_MEMBER]
     assert {name for name, each in answer.get("headers", {}).items() if each["required"]} <= {
         *example.answer_headers
     }

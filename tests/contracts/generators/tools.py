@@ -1,0 +1,84 @@
+"""Generators, compilers and a linter of other languages, fetched once by npm, Maven and pip, as pinned."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[3]
+#: Everything of theirs that is not in git.
+CACHE: Final = ROOT / ".tools"
+_HERE: Final = Path(__file__).parent
+#: By its name, the package of Debian that has it.
+_PROGRAMS: Final = {"node": "nodejs", "npm": "npm", "java": "openjdk-17-jdk-headless", "mvn": "maven"} | {
+    "javac": "openjdk-17-jdk-headless"
+}
+
+
+def node_modules() -> Path:
+    """The folder of what package.json names. Without a program the test is left out, but not in CI."""
+    _need("node", "npm")
+    return _fetched("npm", ("package.json", "package-lock.json"), ["npm", "ci", "--no-audit", "--no-fund"])
+
+
+def python() -> Path:
+    """The Python that has what requirements.txt names; its generator does not go with the gateway's typer."""
+    options = "--quiet --require-hashes --no-deps --only-binary :all: --requirement requirements.txt"
+    made = f'"$0" -m venv --without-pip . && "$0" -m pip --python bin/python install {options}'
+    return _fetched("python", ("requirements.txt",), ["sh", "-c", made, sys.executable]) / "python"
+
+
+def jars() -> Path:
+    """The folder of what pom.xml names. Without a program the test is left out, but not in CI."""
+    _need("java", "javac", "mvn")
+    maven = [*("mvn", "--quiet", "--batch-mode", "--strict-checksums"), "dependency:copy-dependencies"]
+    return _fetched("jars", ("pom.xml",), [*maven, "-DincludeScope=runtime", "-DoutputDirectory=jars"])
+
+
+def run(command: Sequence[str | Path], cwd: Path, **environment: str) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def _need(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            says = f"{program} is missing; on Debian, the package {_PROGRAMS[program]} has it."
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(says)
+
+
+def _fetched(name: str, files: Sequence[str], command: Sequence[str]) -> Path:
+    """What `command` fetches by `files`, fetched again when these change. Returns its folder."""
+    folder = CACHE / name
+    made = folder / {"npm": "node_modules", "jars": "jars", "python": "bin"}[name]
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several tests run at once
+        done = folder / "fetched"
+        wanted = b"".join((_HERE / file).read_bytes() for file in files)
+        if not done.exists() or done.read_bytes() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for file in files:
+                shutil.copyfile(_HERE / file, folder / file)
+            run(command, folder)
+            done.write_bytes(wanted)  # last, so that what was broken off is fetched anew
+    return made
