@@ -69,6 +69,7 @@ class Record(Struct, frozen=True, gc=False):
     """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970.
 
     unreadable: why the log can't read it, of which this is what it could; None: it can.
+    framed: the value as it stands in the log, where that is not in single-object encoding and `value` is.
     """
 
     topic: str
@@ -79,6 +80,12 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers = ()
     unreadable: str | None = None
+    framed: bytes | None = None
+
+    @property
+    def original(self) -> bytes | None:
+        """The value, byte for byte as it stands in the log."""
+        return self.value if self.framed is None else self.framed
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -115,6 +122,7 @@ class Batch(Struct, frozen=True, gc=False):
         topics have one order may read itself in such parts. There is more.
     unread: how many records there are beyond what has been read, at the most; None: those between `reached`
         and `ends`. It is shown to people, and nothing is decided by it.
+    trouble: why records beyond `reached` can't be read at the moment, and what to do; None: they can be.
     """
 
     records: Sequence[Record]
@@ -123,6 +131,7 @@ class Batch(Struct, frozen=True, gc=False):
     quiet_at: int
     partial: bool = False
     unread: int | None = None
+    trouble: str | None = None
 
 
 class Restored(Struct, frozen=True, gc=False):
@@ -372,6 +381,12 @@ class Log(Protocol):
 
     async def clock_accepted(self) -> int | None:
         """The time that was accepted last, UTC milliseconds; None: none was."""
+
+    async def unframed(self, value: bytes | None) -> bytes | None:
+        """A value as it stands in the log, in single-object encoding where the log knows how.
+
+        Raises LogBusy where it can't be known at the moment.
+        """
 
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed; without `wait`, up to the present end."""

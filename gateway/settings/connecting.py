@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin, tls
+from gateway.backends.kafka.schema_registry import BasicLogin, BearerLogin, SchemaRegistry
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
 from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
@@ -24,6 +25,14 @@ _BY_ENDPOINT: Final = (
     "kafka_token_client_secret",
     "kafka_token_client_secret_file",
     "kafka_token_scope",
+)
+_REGISTRY: Final = (
+    "schema_registry_username",
+    "schema_registry_password",
+    "schema_registry_password_file",
+    "schema_registry_token",
+    "schema_registry_token_file",
+    "schema_registry_ca_file",
 )
 _BY_TOKEN: Final = ("kafka_token_file", "kafka_token_url", *_BY_ENDPOINT)
 
@@ -138,7 +147,9 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
         raise InvalidSettings(
             "OAUTHBEARER needs a token; set GATEWAY_KAFKA_TOKEN_FILE, or GATEWAY_KAFKA_TOKEN_URL"
         )
-    if wrong := _wrong_with_endpoint(url):
+    if wrong := _wrong_with_endpoint(
+        url, "/PATH", "GATEWAY_KAFKA_TOKEN_CLIENT_ID", secret="the client's secret"
+    ):
         raise InvalidSettings(f"GATEWAY_KAFKA_TOKEN_URL {wrong}")
     secret = _secret(settings, "kafka_token_client_secret")
     if settings.kafka_token_client_id is None or secret is None:
@@ -149,19 +160,65 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
     return ClientCredentials(url, settings.kafka_token_client_id, secret, settings.kafka_token_scope)
 
 
-def _wrong_with_endpoint(url: str) -> str:
-    like = "expected https://HOST/PATH"
+def schema_registry(settings: Settings) -> SchemaRegistry | None:
+    """The schema registry that the settings describe; None: none. Raises InvalidSettings."""
+    url = settings.schema_registry_url
+    if url is None:
+        _refuse(
+            settings, _REGISTRY, "is for a schema registry; set GATEWAY_SCHEMA_REGISTRY_URL, or remove it"
+        )
+        return None
+    login = _registry_login(settings)
+    secret = "the password or token" if login else ""
+    if wrong := _wrong_with_endpoint(url, "", "GATEWAY_SCHEMA_REGISTRY_USERNAME", secret=secret):
+        raise InvalidSettings(f"GATEWAY_SCHEMA_REGISTRY_URL {wrong}")
+    context = None
+    if settings.schema_registry_ca_file is not None:
+        if not url.startswith("https:"):
+            raise InvalidSettings(
+                "GATEWAY_SCHEMA_REGISTRY_CA_FILE is for an encrypted connection; begin "
+                "GATEWAY_SCHEMA_REGISTRY_URL with https"
+            )
+        try:
+            context = tls(settings.schema_registry_ca_file)
+        except LogError as error:
+            raise InvalidSettings(str(error)) from None
+    return SchemaRegistry(url, login=login, tls=context)
+
+
+def _registry_login(settings: Settings) -> BasicLogin | BearerLogin | None:
+    username = settings.schema_registry_username
+    password = _secret(settings, "schema_registry_password")
+    token = _secret(settings, "schema_registry_token")
+    if (username is None) != (password is None):
+        raise InvalidSettings(
+            "a schema registry's user needs a password, and a password a user; set "
+            "GATEWAY_SCHEMA_REGISTRY_USERNAME and GATEWAY_SCHEMA_REGISTRY_PASSWORD_FILE"
+        )
+    if username is not None and password is not None:
+        if token is not None:
+            raise InvalidSettings(
+                "GATEWAY_SCHEMA_REGISTRY_USERNAME and GATEWAY_SCHEMA_REGISTRY_TOKEN are both set; remove one "
+                "of them"
+            )
+        return BasicLogin(username, password)
+    return None if token is None else BearerLogin(token)
+
+
+def _wrong_with_endpoint(url: str, path: str, user: str, *, secret: str) -> str:
+    """What is wrong with a URL; empty: nothing is. secret: what is sent there; empty: nothing is."""
+    like = f"expected https://HOST{path}"
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         return f"is not a URL; {like}"
     if "@" in parts.netloc:
-        return "holds a user; set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead"
+        return f"holds a user; set {user} instead"
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         return f"is not the URL of an endpoint; {like}"
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
-        return f"would send the client's secret unencrypted; {like}"
+    if secret and parts.scheme == "http" and not is_this_machine(parts.hostname):
+        return f"would send {secret} unencrypted; {like}"
     return ""
 
 
