@@ -112,14 +112,14 @@ bench: setup ## measure speed and memory and write benchmarks/figures.md, which 
 	$(BIN)/pytest benchmarks/ --benchmark-only --benchmark-quiet --benchmark-json=.benchmarks/last.json $(ARGS)
 	$(BIN)/python -m benchmarks.figures .benchmarks/last.json
 
-bench-kafka: setup ## measure on a broker what benchmarks/kafka.md tells, which takes ten minutes
+bench-kafka: setup ## measure on a broker what benchmarks/kafka.md reports, which takes ten minutes
 	@address=$$($(BIN)/python -m tests.broker start) && \
 	$(BIN)/python -m benchmarks.kafka_run $$address && \
 	$(BIN)/python -m benchmarks.kafka_restore $$address && \
 	$(BIN)/python -m benchmarks.kafka_restore $$address --partitions 1 && \
 	$(BIN)/python -m benchmarks.kafka_handover $$address
 
-bench-api: setup ## measure on a gateway what benchmarks/api.md tells, which takes two minutes
+bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which takes two minutes
 	$(BIN)/python -m benchmarks.api_load --seconds 8 $(ARGS)
 
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it

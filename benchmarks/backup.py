@@ -1,7 +1,7 @@
 """How long `gateway backup` takes while a gateway works on the log: `python -m benchmarks.backup`.
 
 A programme is decided, so that the log has a size. Then the log is copied: with nothing else going on, and
-while the gateway decides what is fed meanwhile. Prints what benchmarks/backup.md tells.
+while the gateway decides what is fed meanwhile. Prints what benchmarks/backup.md reports.
 """
 
 import argparse

@@ -24,7 +24,9 @@ ROUNDS: Final = 2
 def test_live_referrals(benchmark: BenchmarkFixture, commands: Commands, say: Callable[[str], None]) -> None:
     """A million live referrals, each with a full participant, accepted, and with a session booked."""
     rounds = measure(
-        benchmark, lambda: commands.gateway("replay", stdin=_telling(live_referrals(LIVE), say)), rounds=1
+        benchmark,
+        lambda: commands.gateway("replay", stdin=_with_progress(live_referrals(LIVE), say)),
+        rounds=1,
     )
     peaks = [weighed.peak_mib for weighed in rounds.results]
     rates = [MESSAGES_OF_EACH * LIVE / weighed.seconds for weighed in rounds.results]
@@ -80,14 +82,14 @@ def test_messages_seen(benchmark: BenchmarkFixture, commands: Commands) -> None:
     )
 
 
-def _telling(pieces: Iterator[bytes], say: Callable[[str], None]) -> Iterator[bytes]:
-    """The same pieces; each tenth of them is told when it has been taken."""
+def _with_progress(pieces: Iterator[bytes], say: Callable[[str], None]) -> Iterator[bytes]:
+    """The same pieces; each tenth of them is reported when it has been read."""
     whole = MESSAGES_OF_EACH * LIVE
     started = perf_counter()
-    given, next_told = 0, whole // 10
+    given, next_reported = 0, whole // 10
     for piece in pieces:
         yield piece
         given += piece.count(b"\n")
-        if given >= next_told:
+        if given >= next_reported:
             say(f"{given:,} of {whole:,} messages in {perf_counter() - started:.0f} s")
-            next_told += whole // 10
+            next_reported += whole // 10

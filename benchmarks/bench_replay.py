@@ -18,7 +18,7 @@ ROUNDS_OF_SCALING: Final = 3
 def test_replay(
     benchmark: BenchmarkFixture, commands: Commands, programme_of: Callable[[int], Programme]
 ) -> None:
-    """A programme is replayed, and nothing is, which tells what starting takes."""
+    """A programme is replayed, and nothing is, which shows what starting takes."""
     programme = programme_of(REFERRALS)
     nothing = commands.folder / "nothing.jsonl"
     nothing.touch()

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a folder on this disk, the commands, programmes, and what the report tells."""
+"""What the benchmarks share: a folder on this disk, the commands, programmes, and what the report says."""
 
 import os
 import sqlite3
@@ -42,13 +42,13 @@ def programme_of(folder: Path) -> Callable[[int], Programme]:
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Tells whoever waits how far it is."""
+    """Print progress for whoever waits."""
 
-    def tell(progress: str) -> None:
+    def show(progress: str) -> None:
         with capsys.disabled():
             print(f"  {progress}", flush=True)
 
-    return tell
+    return show
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:

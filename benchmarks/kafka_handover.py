@@ -37,7 +37,7 @@ def main() -> int:
             timestamps="log",
         )
     )
-    for how, end in (("told to stop", Gateway.tell_to_stop), ("killed", Gateway.kill)):
+    for how, end in (("told to stop", Gateway.terminate), ("killed", Gateway.kill)):
         for _ in range(given.rounds):
             with TemporaryDirectory() as folder, several(2, Path(folder), given.bootstrap, prefix) as both:
                 eventually(lambda: share(both, partitions))

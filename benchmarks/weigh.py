@@ -5,7 +5,7 @@ because Linux counts towards a process's peak what the process that started it h
 
 A command may start others. The peak is that of all of them together, looked at every LOOK_S; what a forked
 process shares with its parent is counted for both, so it is rather too much than too little. Where the system
-doesn't tell that (it is no Linux), it is that of the largest process.
+doesn't report that (it is no Linux), it is that of the largest process.
 """
 
 import json

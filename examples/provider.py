@@ -75,7 +75,7 @@ class Gateway:
             pause_s = min(pause_s * 2, 30)
 
     def send(self, po_number: str, key: str, record: Json) -> None:
-        """Send a record, and wait for what comes of it. A refusal is told, once, and is for a person.
+        """Send a record, and wait for what comes of it. A refusal is reported, once, and is for a person.
 
         It is on disk first: after a crash the same record goes out under the same key. So it is decided once,
         however often it is sent.

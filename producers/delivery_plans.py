@@ -6,7 +6,6 @@ it the keys of those that it takes the place of.
 
 import uuid
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 from msgspec import MsgspecError, Struct, msgpack
@@ -14,14 +13,13 @@ from msgspec import MsgspecError, Struct, msgpack
 from gateway.engine.log import DELIVERY_PLANS, Columns, Draft, Headers
 from gateway.rules.events import DeliveryPlan
 from producers.cloud_event import headers_of
-from schemas.codec import encode
+from schemas.codec import digest_of, encode
 
 TOPIC: Final = DELIVERY_PLANS
 #: How many earlier keys a plan has with it; a provider plans a few times a year.
 MOST_EARLIER: Final = 100
 _CALLER: Final = "caller"
 _EARLIER: Final = "earlier-keys"
-_DIGEST_BYTES: Final = 16
 
 
 class SentKey(Struct, frozen=True, array_like=True):
@@ -70,8 +68,3 @@ def keys_of(plan: DeliveryPlan, value: bytes, headers: Headers) -> list[SentKey]
         earlier = []
     own = SentKey(caller, plan.message_id, digest_of(value))
     return [*earlier, own] if caller else earlier
-
-
-def digest_of(value: bytes) -> bytes:
-    """What tells an encoded message from any other."""
-    return blake2b(value, digest_size=_DIGEST_BYTES).digest()

@@ -8,6 +8,7 @@ little endian), and the body. Source: Avro 1.12 specification, "Single-object en
 """
 
 from collections.abc import Container, Iterable
+from hashlib import blake2b
 from io import BytesIO
 from typing import Any, Final, Literal
 
@@ -27,6 +28,7 @@ HEADER_BYTES: Final = 10
 WIRE_FORMAT: Final = b"\0"
 WIRE_FORMAT_BYTES: Final = 5
 LARGEST_BODY_BYTES: Final = 1024 * 1024
+_DIGEST_BYTES: Final = 16
 
 UnreadableCode = Literal["UNKNOWN_SCHEMA", "UNDECODABLE", "KEY_MISMATCH", "TOO_LARGE", "FAILED"]
 
@@ -214,6 +216,11 @@ def _read(writer: _Writer, value: bytes) -> Struct | Unreadable:
 def header_of(schema: Schema) -> bytes:
     """What the bytes of a record of this schema begin with: marker and fingerprint."""
     return MARKER + bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
+
+
+def digest_of(value: bytes) -> bytes:
+    """A hash of an encoded message, which distinguishes it from any other."""
+    return blake2b(value, digest_size=_DIGEST_BYTES).digest()
 
 
 _CODEC: Final = Codec()

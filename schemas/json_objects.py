@@ -44,7 +44,7 @@ def twice(body: bytes, value: object) -> bool:
     """Whether an object in a JSON text, at any depth, has a field twice.
 
     body: JSON in UTF-8. value: what it was decoded to. Raises RecursionError, as decoding does, where the
-    text is nested so deeply that nobody can tell; refuse it.
+    text is nested too deeply to check; refuse it.
     """
     # Most texts have as many quotation marks as what they say needs: none is left over for a second field.
     if body.count(b'"') == _quotation_marks(value):

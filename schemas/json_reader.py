@@ -67,7 +67,7 @@ def parse_as(record: type[R], value: object) -> R:
 
 
 def _fail(problem: str) -> NoReturn:
-    # From None: what went before may tell of the content.
+    # From None: the earlier error may hold the content.
     raise InvalidJson("", problem) from None
 
 

@@ -14,6 +14,11 @@ from schemas.ranges import DATE, TIMESTAMP_MILLIS, range_of
 from schemas.times import NotADay, NotAnInstant, parse_day, parse_instant
 
 LONGEST_ID: Final = 100
+#: What the ids of messages from PRaP begin with. A provider that gave a message of its own such an id could
+#: have the one from PRaP taken for a repetition.
+PRAP_ID: Final = "prap-"
+#: One of dots alone would be lost from the path of its message.
+_MESSAGE_ID: Final = re.compile(rf"(?!\.{{1,2}}$)[!#-~]{{1,{LONGEST_ID}}}")
 LONGEST_TEXT: Final = 2_000
 LONGEST_SHORT_TEXT: Final = 200
 #: How many items a list may have, by the field's name; others have as many as they have.
@@ -57,6 +62,11 @@ def wrong_with_id(text: str) -> str | None:
     if is_nino_in_disguise(text):
         return "is no id but a National Insurance number; expected an id that is nobody's number"
     return None
+
+
+def is_message_id(text: str) -> bool:
+    """Whether a sender may name a message so: 1 to 100 visible characters of ASCII but quotation marks."""
+    return _MESSAGE_ID.fullmatch(text) is not None
 
 
 def wrong_with_text(record: str, field: str, text: str) -> str | None:

@@ -24,7 +24,7 @@ _END: Final = ("Z", *(f".{number:03}Z" for number in range(1, 1000)))
 _MINUTES: Final = {text: number * 60_000 for number, text in enumerate(_SIXTY)}
 _SECONDS: Final = {text: number * 1000 for number, text in enumerate(_SIXTY)}
 _MILLISECONDS: Final = {text: number for number, text in enumerate(_END)} | {".000Z": 0}
-#: A civil date with any time of day, to tell what lacks an offset from what is no timestamp.
+#: A civil date with any time of day, to distinguish what lacks an offset from what is no timestamp.
 _WITHOUT_OFFSET: Final = re.compile(r"[0-9-]{10}T[0-9:.]{8,}")
 _FIRST_MS: Final = (1 - EPOCH_ORDINAL) * DAY_MS
 _LAST_MS: Final = (date.max.toordinal() - EPOCH_ORDINAL + 1) * DAY_MS - 1

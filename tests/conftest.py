@@ -76,7 +76,7 @@ def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def delete_topics(bootstrap: str, prefix: str) -> None:
-    """Delete what begins so: a client that starts is told of all, and takes its time with thousands."""
+    """Delete what begins so: a client that starts gets all, and takes its time with thousands."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     if names := [name for name in admin.list_topics(timeout=PATIENCE_S).topics if name.startswith(prefix)]:
         wait([*admin.delete_topics(names).values()])  # one that is gone already is as good

@@ -10,7 +10,7 @@ PATIENCE_S: Final = 120
 
 
 def eventually(holds: Callable[[], object]) -> None:
-    """Wait until that holds, of which nobody tells."""
+    """Wait until that holds, where no event says so."""
     give_up_at = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < give_up_at, f"it does not hold after {PATIENCE_S} s"
@@ -20,5 +20,5 @@ def eventually(holds: Callable[[], object]) -> None:
 async def in_the_end(holds: Callable[[], object]) -> None:
     """The same, while the tasks of this process go on."""
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - nobody tells
+        while not holds():  # noqa: ASYNC110 - no event says so
             await asyncio.sleep(0.001)

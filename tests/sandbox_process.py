@@ -84,6 +84,6 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     with process(folder) as run:
         run.until("http.started")
         yield Sandbox(run, spawn("token", "--provider", PROVIDER, cwd=folder).out.decode().strip())
-        run.tell_to_stop()
+        run.terminate()
         assert run.ended() == 0
-    assert not [line for line in run.told if line["level"] == "error"]
+    assert not [line for line in run.logged if line["level"] == "error"]

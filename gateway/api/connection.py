@@ -21,17 +21,17 @@ HEALTH_PATHS: Final = frozenset({"/livez", "/readyz"})
 #: How many such connections one address may have, and for how long one may be silent.
 _HEALTH_OF_ADDRESS: Final = 4
 _HEALTH_S: Final = 1.0
-#: What a browser is told that comes upon an answer, where the answer says nothing else.
-_UNLESS_SAID: Final[Mapping[str, str]] = {
+#: Headers for browsers, where the answer does not set them itself.
+_UNLESS_SET: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
 
-def tell_browsers(response: web.StreamResponse) -> None:
+def set_browser_headers(response: web.StreamResponse) -> None:
     """Nothing is to be taken for what it doesn't say it is, shown in a frame, or kept."""
     response.headers["X-Content-Type-Options"] = "nosniff"
-    for name, value in _UNLESS_SAID.items():
+    for name, value in _UNLESS_SET.items():
         response.headers.setdefault(name, value)
 
 
@@ -145,7 +145,7 @@ class Connection(web.RequestHandler):
         self._limits = limits
         self._place: Place | None = None
         self._peer = ""
-        #: The one of aiohttp's is gone as soon as it is told to close, which waits for what is left to send.
+        #: The one of aiohttp's is gone as soon as it begins to close, which waits for what is left to send.
         self._to: asyncio.Transport | None = None
         self._look: asyncio.TimerHandle | None = None
         self._left = 0
@@ -165,7 +165,7 @@ class Connection(web.RequestHandler):
         if self._place is None:
             self._to.abort()
             return
-        # So that it is told of all that can't be sent, not only of more than fits some buffer.
+        # So that writing is paused by anything that can't be sent, not only by more than fits some buffer.
         self._to.set_write_buffer_limits(high=0)
         self._expect_headers()
         super().connection_made(transport)
@@ -242,7 +242,7 @@ class Connection(web.RequestHandler):
         wrong = "This is no HTTP request that is understood here; check it." if status < 500 else None
         answer = Problem(HTTPStatus(status), wrong).answer()
         answer.headers["Server"] = "gateway"  # else aiohttp would name itself, and no signal is sent for this
-        tell_browsers(answer)
+        set_browser_headers(answer)
         answer.force_close()
         return answer
 

@@ -14,7 +14,7 @@ from gateway.api.problems import Problem
 from gateway.engine.log import Draft, LogError
 from gateway.reading.model import ReadModel
 from gateway.reading.view import Keyed, View
-from producers.delivery_plans import digest_of
+from schemas.codec import digest_of
 
 #: How many messages are remembered here until they have been read back from the log.
 REMEMBERED: Final = 50_000
@@ -40,7 +40,7 @@ class Message(Struct, frozen=True):
 
     @property
     def digest(self) -> bytes:
-        """What tells it from any other with its key: what it says."""
+        """What distinguishes it from any other with its key: a hash of its content."""
         return digest_of(self.draft.value or b"")
 
 

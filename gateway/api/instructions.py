@@ -216,7 +216,7 @@ class Instructions:
             async with response:
                 with suppress(ConnectionError):  # the caller has gone
                     await self._send(request, response, providers, cursor)
-        except sqlite3.Error as error:  # it ends here, and whoever comes again is told
+        except sqlite3.Error as error:  # it ends here; the next request gets the error
             self._services.model.unreadable(error)
         return response
 
@@ -247,7 +247,7 @@ class Instructions:
 
 
 def _has_gone(request: web.Request) -> bool:
-    """Whether the caller has closed the connection, of which aiohttp tells nobody who only waits."""
+    """Whether the caller has closed the connection; aiohttp doesn't say so to a handler that only waits."""
     return request.transport is None or request.transport.is_closing()
 
 

@@ -46,7 +46,7 @@ _LETTER: Final = frozenset({DeadLetter.__name__})
 
 @dataclass(frozen=True, slots=True)
 class MetricOf:
-    """A metric. name: as Prometheus shows it. labels: what it is told apart by."""
+    """A metric. name: as Prometheus shows it. labels: the names of its labels."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -337,7 +337,7 @@ class Metrics(Observer):
             REQUEST.name, REQUEST.meaning, REQUEST.labels, registry=self.registry, buckets=_REQUEST_BUCKETS_S
         )
         self._series: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        #: Counted here, and told when it is asked for: a library's gauge takes a lock each time.
+        #: Counted here, and read when metrics are collected: a library's gauge takes a lock each time.
         self._open = 0
         Gauge(OPEN.name, OPEN.meaning, registry=self.registry).set_function(lambda: self._open)
         build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=self.registry)
@@ -526,14 +526,14 @@ def table() -> str:
     return "\n".join(("| metric | kind | labels | what |", "| --- | --- | --- | --- |", *rows))
 
 
-def _counter(told: MetricOf, registry: CollectorRegistry) -> Counter:
-    return Counter(told.name, told.meaning, told.labels, registry=registry)
+def _counter(metric: MetricOf, registry: CollectorRegistry) -> Counter:
+    return Counter(metric.name, metric.meaning, metric.labels, registry=registry)
 
 
 def _gauge(
-    told: MetricOf, found: Iterable[Partition], value: Callable[[Partition], float | None]
+    metric: MetricOf, found: Iterable[Partition], value: Callable[[Partition], float | None]
 ) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(told.name, told.meaning, labels=told.labels)
+    family = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
     for each in found:
         if (number := value(each)) is not None:
             family.add_metric([str(each.number)], number)

@@ -185,7 +185,7 @@ def _refuse_unknown_parameters(request: web.Request, known: Collection[str]) -> 
 
 
 def refusals(topics: Iterable[str]) -> dict[str, str]:
-    """By code, what a refused message of these topics is told."""
+    """By code, the sentence with which a message of these topics is refused."""
     found = {UNKNOWN_REFERRAL: UNKNOWN_DETAIL}
     for topic in topics:
         for record in INBOUND[topic]:

@@ -14,8 +14,8 @@ MOST_WAITING: Final = 20_000
 AT_ONCE: Final = 2_000
 #: How long one waits until it is on the log; longer than one append may take on either log.
 PUT_S: Final = 15.0
-#: How often it is told, at the most, that nothing can be put.
-TELL_S: Final = 5.0
+#: How often a failure to put is logged, at the most.
+LOGGED_APART_S: Final = 5.0
 
 
 class TooMany(Exception):
@@ -38,8 +38,8 @@ class Posting:
         self._count = 0
         self._come = asyncio.Event()
         self._say = structlog.get_logger("gateway.api")
-        #: When it was last told that nothing can be put, by the loop's clock; None: never.
-        self._told_s: float | None = None
+        #: When a failure was last logged, by the loop's clock; None: never.
+        self._logged_s: float | None = None
 
     async def put(self, drafts: Sequence[Draft]) -> None:
         """Put records on their topics, all or none. When this returns, they are durable.
@@ -92,10 +92,10 @@ class Posting:
             error = None
         except LogError as raised:
             error = raised
-            self._tell(str(raised))
+            self._log_failure(str(raised))
         except Exception as raised:  # noqa: BLE001 - whoever waits must hear of it, and the next is tried
             error = LogError(f"putting it on the log failed ({type(raised).__name__})")
-            self._tell(str(error))
+            self._log_failure(str(error))
         finally:
             for done in waited:
                 if done.done():  # whoever waited has gone
@@ -105,11 +105,11 @@ class Posting:
                 else:
                     done.set_exception(error)
 
-    def _tell(self, reason: str) -> None:
-        """Log why nothing can be put. Callers are not told: they can do nothing but send it again."""
+    def _log_failure(self, reason: str) -> None:
+        """Log why nothing can be put. Callers don't learn it: they can only send it again."""
         now_s = asyncio.get_running_loop().time()
-        if self._told_s is None or now_s >= self._told_s + TELL_S:
-            self._told_s = now_s
+        if self._logged_s is None or now_s >= self._logged_s + LOGGED_APART_S:
+            self._logged_s = now_s
             self._say.warning("http.not_put", reason=reason)
 
 

@@ -22,7 +22,7 @@ _DETAILS: Final = {
 class Problem(Exception):
     """What is answered in place of what was asked for.
 
-    code: what a program tells it by; without one, the status's name. detail: a sentence that says what to
+    code: what a program decides by; without one, the status's name. detail: a sentence that says what to
     do, and quotes nothing of the request. field: the path of what is at fault, where one is. more: further
     members of the answer.
     """

@@ -1,6 +1,6 @@
 """What is said, logged and counted when a caller is refused.
 
-A log line tells why and at which kind of path, never what the path or the token held.
+A log line says why and at which kind of path, never what the path or the token held.
 Source: RFC 6750, 3.
 """
 
@@ -37,7 +37,7 @@ RightsReason = Literal[
     "body_names_another_provider",
     "query_names_another_provider",
 ]
-#: There is no such referral, or it is another provider's: neither answers nor metrics tell which.
+#: There is no such referral, or it is another provider's: neither answers nor metrics say which.
 NOT_THEIRS: Final = "not_theirs"
 #: Too many requests are counted and not logged: there would be as many lines.
 RATE: Final = "rate"
@@ -71,7 +71,7 @@ ROLE_SAYS: Final[Mapping[RoleReason, str]] = {
 
 
 class Refusals:
-    """Logs and counts them. count: is told the reason of each."""
+    """Logs and counts them. count: is called with the reason of each."""
 
     def __init__(self, count: Callable[[str], None], *, apart_s: float = LOGGED_APART_S) -> None:
         """apart_s: how often the refused tokens of one kind are logged, at the most."""

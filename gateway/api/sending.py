@@ -10,9 +10,8 @@ from gateway.api.operation import Object, Parameter
 from gateway.api.problems import Problem
 from gateway.api.security import forbidden
 from gateway.api.services import Services
-from gateway.rules.messages import PRAP_ID, is_message_id
 from producers import traceparent_of
-from schemas.limits import LONGEST_ID, wrong_with_id
+from schemas.limits import LONGEST_ID, PRAP_ID, is_message_id, wrong_with_id
 
 #: Visible characters of ASCII without a quotation mark; two such marks may stand around them. Dots alone
 #: would be lost from a path, and some ids are for messages that a provider does not send.

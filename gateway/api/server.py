@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.api.connection import Connection, Network, Room, answer_only_health, tell_browsers
+from gateway.api.connection import Connection, Network, Room, answer_only_health, set_browser_headers
 from gateway.api.limits import DEFAULT, LIMITS, Limits
 from gateway.api.problems import answer_with_problems
 from gateway.settings.settings import InvalidSettings
@@ -41,9 +41,9 @@ def application(
 
 
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
-    # Nobody is told which version of what to attack.
+    # Don't show which version of what to attack.
     response.headers.pop("Server", None)
-    tell_browsers(response)
+    set_browser_headers(response)
 
 
 class PortInUse(UserError):

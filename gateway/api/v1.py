@@ -80,7 +80,7 @@ class Api:
             if request.path.startswith(PREFIX) and request.path != OPENAPI:
                 caller = request[CALLER] = await self._authenticator.caller(request)
                 self._rate.take(caller)
-                # Half of it would look like all, and what comes again could not be told from what is new.
+                # Half of it would look like all, and what comes again would look like what is new.
                 if not self._model.filled.is_set():
                     raise Problem(
                         HTTPStatus.SERVICE_UNAVAILABLE,

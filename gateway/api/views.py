@@ -323,8 +323,8 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
     partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 
 
-class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error (RFC 9457). Tell errors apart by `code`, which stays."""
+class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error (RFC 9457). Decide by `code`, which never changes."""
 
     type: Annotated[str, Meta(examples=["about:blank"])]
     title: str

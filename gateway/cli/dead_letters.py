@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.on_log import Config, counted, on_log, read_settings
-from gateway.dead_letters.handling import Choice
+from gateway.dead_letters.handling import DeadLetterFilter
 from gateway.engine.log import INBOUND_TOPICS, LogError
 from gateway.settings.settings import Settings
 from gateway.system.errors import UsageError
@@ -36,9 +36,9 @@ def dead_letters_list(
     """List the dead letters that wait: a table on a terminal, JSON lines elsewhere."""
     from gateway.dead_letters.printing import print_dead_letters
 
-    choice = _choice(None, code, topic, True)
+    which = _filter(None, code, topic, True)
     settings = read_settings(config, must_exist=True)
-    on_log(settings, lambda log: print_dead_letters(log, choice, everything=everything, as_json=as_json))
+    on_log(settings, lambda log: print_dead_letters(log, which, everything=everything, as_json=as_json))
 
 
 @dead_letters_app.command("show")
@@ -81,10 +81,10 @@ def dead_letters_replay(
     """
     from gateway.dead_letters.handling import put_back
 
-    choice = _choice(ids, code, topic, everything)
+    which = _filter(ids, code, topic, everything)
     settings = read_settings(config, must_exist=True)
-    waiting = _waiting(settings, choice, "REPLAYED")
-    result = on_log(settings, lambda log: put_back(log, waiting, anyway=anyway or bool(choice.ids)))
+    waiting = _waiting(settings, which, "REPLAYED")
+    result = on_log(settings, lambda log: put_back(log, waiting, anyway=anyway or bool(which.ids)))
     print(f"{counted(result.done, 'dead letter')} put back", file=sys.stderr)
     if result.failing:
         name, why = next(iter(result.failing.items()))
@@ -110,9 +110,9 @@ def dead_letters_discard(
     """Mark dead letters as handled without putting them back. It can't be undone."""
     from gateway.dead_letters.handling import discard
 
-    choice = _choice(ids, code, topic, everything)
+    which = _filter(ids, code, topic, everything)
     settings = read_settings(config, must_exist=True)
-    waiting = _waiting(settings, choice, "DISCARDED")
+    waiting = _waiting(settings, which, "DISCARDED")
     if waiting and not yes and sys.stdin.isatty():
         print(
             f"Discard {counted(len(waiting), 'dead letter')}? It can't be undone. [y/N] ", end="", flush=True
@@ -123,7 +123,7 @@ def dead_letters_discard(
     print(f"{counted(done, 'dead letter')} discarded", file=sys.stderr)
 
 
-def _choice(ids: list[str] | None, code: str | None, topic: str | None, everything: bool) -> Choice:
+def _filter(ids: list[str] | None, code: str | None, topic: str | None, everything: bool) -> DeadLetterFilter:
     """The letters that are meant; naming them excludes other ways of choosing."""
     if topic is not None and topic not in INBOUND_TOPICS:
         raise UsageError(f"no inbound topic has that name; name one of {', '.join(INBOUND_TOPICS)}")
@@ -132,17 +132,19 @@ def _choice(ids: list[str] | None, code: str | None, topic: str | None, everythi
         raise UsageError("ids and --code, --topic or --all can't be combined; name one of them")
     if not ids and not chosen:
         raise UsageError("no dead letter is named; name ids, --code, --topic or --all")
-    return Choice(frozenset(ids or ()), code, topic)
+    return DeadLetterFilter(frozenset(ids or ()), code, topic)
 
 
-def _waiting(settings: Settings, choice: Choice, wanted: Literal["REPLAYED", "DISCARDED"]) -> list[str]:
-    """The letters of the choice that wait. Prints with which the same was done before.
+def _waiting(
+    settings: Settings, which: DeadLetterFilter, wanted: Literal["REPLAYED", "DISCARDED"]
+) -> list[str]:
+    """The matching letters that wait. Prints with which the same was done before.
 
     Raises LogError, before anything is done, where one of them was not `wanted` but handled otherwise.
     """
     from gateway.dead_letters.handling import choose
 
-    chosen = on_log(settings, lambda log: choose(log, choice))
+    chosen = on_log(settings, lambda log: choose(log, which))
     for name, mark in chosen.items():
         if mark and mark.done != wanted:
             raise LogError(f"{name} was {mark.done.lower()} before, so nothing was done; leave it out")

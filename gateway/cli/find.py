@@ -10,7 +10,7 @@ import typer
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.cli.on_log import Config, counted, instant, on_log, read_settings
 from gateway.engine.log import Log, LogError, SharedLog
-from gateway.explain.finding import STATES, By, Choice, find, listed, own_states, shared_states
+from gateway.explain.finding import STATES, By, OrderFilter, find, listed, own_states, shared_states
 from gateway.system.errors import UsageError
 from gateway.system.terminal import printable, write_lines
 
@@ -25,7 +25,7 @@ def find_command(
     trace: Annotated[str | None, typer.Option(help="A trace_id: 32 hexadecimal digits.")] = None,
     config: Config = None,
 ) -> None:
-    """Print which purchase orders a message, an event or a trace is about; `explain` tells their story."""
+    """Print which purchase orders a message, an event or a trace is about; `explain` prints their history."""
     ids: dict[By, str | None] = {"message": message, "event": event, "trace": trace}
     named = [(by, wanted) for by, wanted in ids.items() if wanted]
     if len(named) != 1:
@@ -67,11 +67,13 @@ def list_command(
     """List purchase orders: a table on a terminal, JSON lines elsewhere."""
     if state not in {None, *STATES}:
         raise UsageError(f"--state is no state of a referral; expected one of {', '.join(STATES)}")
-    choice = Choice(provider, state, instant("--due-before", due_before), instant("--since", since), refused)
+    which = OrderFilter(
+        provider, state, instant("--due-before", due_before), instant("--since", since), refused
+    )
 
     async def work(log: Log) -> None:
         states = own_states(log.file) if isinstance(log, EmbeddedLog) else shared_states(_shared(log))
-        rows = listed(states, log, choice)
+        rows = listed(states, log, which)
         if as_json or not sys.stdout.isatty():
             await _print_lines(rows)
         else:

@@ -21,7 +21,7 @@ AT_ONCE: Final = 100
 AT_ONCE_BYTES: Final = 8 * 1024 * 1024
 
 
-class Choice(Struct, frozen=True):
+class DeadLetterFilter(Struct, frozen=True):
     """Which dead letters are meant: those with these ids, or all of this code and from this topic.
 
     Without an id, a code or a topic, that means any.
@@ -67,8 +67,8 @@ class PutBack(Struct, frozen=True):
     left: Mapping[str, str]
 
 
-async def dead_letters(log: Log, choice: Choice) -> AsyncIterator[DeadLetterEntry]:
-    """The letters of a choice, in the order in which the log gives them. Raises LogError.
+async def dead_letters(log: Log, which: DeadLetterFilter) -> AsyncIterator[DeadLetterEntry]:
+    """The letters that match, in the order in which the log gives them. Raises LogError.
 
     The log is read twice, so that no letter is kept in memory: only what was done with those handled.
     """
@@ -79,7 +79,7 @@ async def dead_letters(log: Log, choice: Choice) -> AsyncIterator[DeadLetterEntr
             if origin := _origin(dead, handled):
                 again[origin[0]] = dead.event_id
     async for dead in _read(log):
-        if choice.takes(dead):
+        if which.takes(dead):
             name = dead.event_id
             value = await log.unframed(dead.value)
             yield DeadLetterEntry(dead, value, handled.get(name), _origin(dead, handled), again.get(name))
@@ -88,15 +88,15 @@ async def dead_letters(log: Log, choice: Choice) -> AsyncIterator[DeadLetterEntr
 async def dead_letter(log: Log, event_id: str) -> DeadLetterEntry:
     """One letter. Raises UsageError or LogError."""
     found = None
-    async for one in dead_letters(log, Choice(frozenset({event_id}))):
+    async for one in dead_letters(log, DeadLetterFilter(frozenset({event_id}))):
         found = one
     if found is None:
         raise _unknown(event_id, (await log.handled()).get(event_id))
     return found
 
 
-async def choose(log: Log, choice: Choice) -> dict[str, Handled | None]:
-    """The ids of the letters of a choice, with what was done with them.
+async def choose(log: Log, which: DeadLetterFilter) -> dict[str, Handled | None]:
+    """The ids of the letters that match, with what was done with them.
 
     Of letters that are not named, only those that wait. Raises UsageError, where one that is named is not
     on the log, or LogError.
@@ -104,9 +104,9 @@ async def choose(log: Log, choice: Choice) -> dict[str, Handled | None]:
     handled = await log.handled()
     found: dict[str, Handled | None] = {}
     async for dead in _read(log):
-        if choice.takes(dead) and (choice.ids or dead.event_id not in handled):
+        if which.takes(dead) and (which.ids or dead.event_id not in handled):
             found[dead.event_id] = handled.get(dead.event_id)
-    for event_id in sorted(choice.ids - found.keys()):
+    for event_id in sorted(which.ids - found.keys()):
         raise _unknown(event_id, handled.get(event_id))
     return found
 

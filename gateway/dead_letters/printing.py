@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.dead_letters.handling import Choice, DeadLetterEntry, dead_letters, fails_again
+from gateway.dead_letters.handling import DeadLetterEntry, DeadLetterFilter, dead_letters, fails_again
 from gateway.engine.log import Log
 from gateway.rules.calendar import instant_text
 from gateway.system.terminal import printable, write_lines
@@ -54,12 +54,12 @@ def shown(letter: DeadLetterEntry, *, value: bool) -> dict[str, Any]:
     return facts
 
 
-async def print_dead_letters(log: Log, choice: Choice, *, everything: bool, as_json: bool) -> None:
-    """The letters of a choice that wait, or with `everything` those that were handled as well.
+async def print_dead_letters(log: Log, which: DeadLetterFilter, *, everything: bool, as_json: bool) -> None:
+    """The matching letters that wait, or with `everything` those that were handled as well.
 
     A table on a terminal, JSON lines elsewhere and with `as_json`. Raises LogError.
     """
-    found = (one async for one in dead_letters(log, choice) if everything or not one.handled)
+    found = (one async for one in dead_letters(log, which) if everything or not one.handled)
     if not sys.stdout.isatty() or as_json:
         async for one in found:
             write_lines(json.encode(line(one)) + b"\n")

@@ -31,7 +31,7 @@ from schemas.codec import Unreadable
 #: So long after the last message every limit but that of forgetting has passed.
 _AFTERWARDS_DAYS: Final = 30
 
-#: Told of each stage: its name, how much of it is done, and how much there is; None: not known.
+#: Called at each stage: its name, how much of it is done, and how much there is; None: not known.
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -88,7 +88,7 @@ def _message(record: Record) -> tuple[int, Message]:
 
 @asynccontextmanager
 async def _watched(log: Log, progress: Progress, messages: int) -> AsyncIterator[None]:
-    """Tell, meanwhile, how many of the messages are decided: a second reader of the same log."""
+    """Report meanwhile how many messages are decided, by a second reader of the same log."""
 
     async def watch() -> None:
         decided = 0

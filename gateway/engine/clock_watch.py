@@ -14,7 +14,7 @@ from gateway.system.clock import wall_clock
 
 #: What of a clock's corrections is followed without a word, of the time that has passed: no leap is so slow.
 FOLLOWED: Final = 0.01
-#: How far the clock may be behind what was decided without being told.
+#: How far the clock may be behind what was decided before that is logged.
 BEHIND_MS: Final = 60_000
 LOOK_AGAIN_S: Final = 1.0
 #: How often it is asked whether the clock was accepted.
@@ -72,7 +72,7 @@ class ClockWatch:
         self._within: int | None = None
         self._accepted: int | None = None
         self._refused = self._allowed = NEVER
-        self._told_behind = False
+        self._logged_behind = False
         self._right = asyncio.Event()
         self._right.set()
         self._say = structlog.get_logger("gateway")
@@ -173,9 +173,9 @@ class ClockWatch:
         self._say.error("clock.leapt", why=why, by_s=by_s)
 
     def _note(self, decided_to: int) -> None:
-        """Note what was decided; a clock behind that is told once, until it has caught up."""
+        """Note what was decided; a clock behind that is logged once, until it has caught up."""
         self.decided_to = max(decided_to, self.decided_to or NEVER)
         behind = self.decided_to - self._now()
-        if behind > BEHIND_MS and not self._told_behind:
+        if behind > BEHIND_MS and not self._logged_behind:
             self._say.warning("clock.behind", by_s=behind / 1_000)
-        self._told_behind = behind > BEHIND_MS
+        self._logged_behind = behind > BEHIND_MS

@@ -156,7 +156,7 @@ def _has_trace(record: Record, trace_id: str) -> bool:
 
 
 @dataclass(slots=True)
-class Refusals:
+class RefusedMessages:
     """The messages about a purchase order that were refused. codes: how many of each."""
 
     provider_id: str | None = None
@@ -164,7 +164,7 @@ class Refusals:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OrderFilter:
     """Which purchase orders to list; None: all. state: one of STATES. due_before, since: UTC milliseconds.
 
     since: something was decided on them then or later. refused: some message about them was refused, with
@@ -179,35 +179,35 @@ class Choice:
 
 
 async def listed(
-    states: AsyncIterator[tuple[str, PurchaseOrder]], log: Log, choice: Choice
+    states: AsyncIterator[tuple[str, PurchaseOrder]], log: Log, which: OrderFilter
 ) -> AsyncIterator[dict[str, Any]]:
-    """What is known of each purchase order of a choice, for programs; without anything about a person."""
-    refusals = await _refusals(log, choice.since) if choice.refused else {}
+    """What is known of each matching purchase order, for programs; without anything about a person."""
+    refusals = await _refusals(log, which.since) if which.refused else {}
     async for po_number, order in states:
         refused = refusals.pop(po_number, None)
         row = _row(po_number, order, refused)
-        if _is_chosen(row, order, choice, refused):
+        if _is_chosen(row, order, which, refused):
             yield row
-    if choice.state is None and choice.due_before is None:
+    if which.state is None and which.due_before is None:
         for po_number, refused in refusals.items():  # nothing is kept of them
-            if choice.provider_id in {None, refused.provider_id}:
+            if which.provider_id in {None, refused.provider_id}:
                 yield _row(po_number, None, refused)
 
 
 def _is_chosen(
-    row: Mapping[str, Any], order: PurchaseOrder, choice: Choice, refused: Refusals | None
+    row: Mapping[str, Any], order: PurchaseOrder, which: OrderFilter, refused: RefusedMessages | None
 ) -> bool:
-    if (row["state"] is None and refused is None) or (choice.refused and refused is None):
+    if (row["state"] is None and refused is None) or (which.refused and refused is None):
         return False
     return (
-        choice.provider_id in {None, row["provider_id"]}
-        and choice.state in {None, row["state"]}
-        and (choice.due_before is None or (row["state"] is not None and order.due_at < choice.due_before))
-        and (choice.since is None or order.events_at >= choice.since)
+        which.provider_id in {None, row["provider_id"]}
+        and which.state in {None, row["state"]}
+        and (which.due_before is None or (row["state"] is not None and order.due_at < which.due_before))
+        and (which.since is None or order.events_at >= which.since)
     )
 
 
-def _row(po_number: str, order: PurchaseOrder | None, refused: Refusals | None) -> dict[str, Any]:
+def _row(po_number: str, order: PurchaseOrder | None, refused: RefusedMessages | None) -> dict[str, Any]:
     referral = None if order is None else order.referral
     known = order is not None and (referral is not None or bool(order.held))
     provider_id = (
@@ -225,12 +225,12 @@ def _row(po_number: str, order: PurchaseOrder | None, refused: Refusals | None) 
     } | ({"refused": dict(sorted(refused.codes.items()))} if refused else {})
 
 
-async def _refusals(log: Log, since: int | None) -> dict[str, Refusals]:
-    found: dict[str, Refusals] = {}
+async def _refusals(log: Log, since: int | None) -> dict[str, RefusedMessages]:
+    found: dict[str, RefusedMessages] = {}
     async for record in log.follow([OUTCOMES], from_start=True, wait=False):
         outcome = cast(Outcome, read_event(record))
         if outcome.code is not None and (since is None or outcome.decided_at >= since):
-            refused = found.setdefault(outcome.po_number, Refusals())
+            refused = found.setdefault(outcome.po_number, RefusedMessages())
             refused.provider_id = outcome.provider_id or refused.provider_id
             refused.codes[outcome.code] += 1
     return found

@@ -53,7 +53,7 @@ class _Shape(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class _About(Struct, frozen=True, gc=False):
-    """As much of a message as says whom it is about; of a name that comes twice the last one counts."""
+    """As much of a message as says whom it is about. Every message has it, so none is overlooked."""
 
     po_number: str
 
@@ -110,8 +110,6 @@ def read_lines(lines: Iterable[bytes], mine: Callable[[str], bool] | None = None
             message = _message(number, shape) if isinstance(shape, _Shape) else None
         except (JsonError, UnicodeDecodeError, RecursionError):
             raise InvalidLine(number, _why(text)) from None
-        if mine is not None and message is not None and not mine(message.po_number):
-            message = None  # it could not be seen at a glance
         yield Line(number, at, message)
 
 

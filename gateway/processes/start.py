@@ -16,13 +16,13 @@ from gateway.engine.observer import Observers
 from gateway.engine.workers import Workers
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
-from gateway.processes.summary import Summary
+from gateway.processes.summary import ActivitySummary
 from gateway.processes.wiring import WIRING
 from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
 from gateway.system.clock import wall_clock
-from gateway.system.stopping import told_to_stop
+from gateway.system.stopping import stop_on_signals
 from gateway.system.version import gateway_version
 
 #: The log's thread needs the interpreter for moments only, and at the default of 5 ms waits most of its time.
@@ -48,8 +48,8 @@ async def run(plan: Plan) -> int:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     say = structlog.get_logger("gateway")
-    summary = Summary()
-    with told_to_stop(None if plan.worker is None else sys.stdin.fileno()) as stop:
+    summary = ActivitySummary()
+    with stop_on_signals(None if plan.worker is None else sys.stdin.fileno()) as stop:
         if plan.http:
             gc.set_threshold(COLLECT_AFTER)
             if not plan.on_kafka and not plan.settings.log_path().exists():
@@ -104,7 +104,7 @@ async def _workers(
     plan: Plan,
     log: EmbeddedLog | SharedLog,
     stop: asyncio.Event,
-    summary: Summary,
+    summary: ActivitySummary,
     clock: ClockWatch | None,
 ) -> AsyncIterator[Workers]:
     """Who decides, served over HTTP or not, for as long as the block lasts."""
@@ -155,12 +155,12 @@ async def _is_fit(
             if plan.until is not None:
                 raise
             workers.waiting_for = str(error)
-            workers.away.began(plan, error)
+            workers.away.began(workers, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_AGAIN_S):
                     await stop.wait()
             continue
-        workers.away.ended(plan)
+        workers.away.ended(workers)
         workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
         return True

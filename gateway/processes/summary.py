@@ -18,7 +18,7 @@ from gateway.rules.events import DeadLetter, Outcome
 EVERY_S: Final = 60.0
 
 
-class Summary(Observer):
+class ActivitySummary(Observer):
     """Counts what is decided, and logs the counts now and then. every_s: how often."""
 
     def __init__(self, every_s: float = EVERY_S) -> None:

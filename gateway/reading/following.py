@@ -87,7 +87,7 @@ class Following(ReadModel):
             self._begin_anew(DAMAGED)
 
     def _begin_anew(self, why: str) -> None:
-        """Count as filled no more, and tell why, until all has been taken in again."""
+        """Count as not filled, and say why in `trouble`, until all has been read again."""
         self.filled.clear()
         self.behind = None
         self.trouble = self._anew = why
@@ -95,7 +95,7 @@ class Following(ReadModel):
     async def run(self, stop: asyncio.Event, *, until_filled: bool = False) -> None:
         """Fill it until told to stop; `until_filled`: or until all there is has been read.
 
-        Whatever goes wrong is tried again, and told in `trouble` meanwhile.
+        Whatever fails is retried; until then `trouble` says why.
         """
         try:
             while not stop.is_set() and not (until_filled and self.filled.is_set()):
@@ -234,12 +234,12 @@ def _why(error: Exception) -> str:
 async def _unless(stop: asyncio.Event, reader: ChangeReader, wait_s: float) -> Changes | None:
     """What has changed; None: told to stop meanwhile."""
     reading = asyncio.ensure_future(reader.read(wait_s))
-    told = asyncio.ensure_future(stop.wait())
+    stopping = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({reading, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         return reading.result() if reading.done() else None
     finally:
-        told.cancel()
+        stopping.cancel()
         if not reading.done():
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

@@ -158,7 +158,7 @@ def shown(level: str, chosen: Chosen) -> dict[str, str]:
 
 
 def kinds_of(event: Event | DeadLetter) -> frozenset[str]:
-    """By what an event of its topic can be told from others there: status, kind, code of a refusal."""
+    """What distinguishes an event from others of its topic: status, kind, code of a refusal."""
     lines = LINES[type(event)]
     found = (getattr(event, field, None) for field in (lines.by, lines.kind, "code") if field)
     return frozenset(value for value in found if value is not None)

@@ -15,10 +15,11 @@ from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit
-from gateway.rules.policy import Limits
+from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
-from producers.delivery_plans import SentKey, digest_of
+from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
+from schemas.codec import digest_of
 
 
 class Known(Struct, frozen=True):
@@ -62,7 +63,7 @@ class Booking(Struct, frozen=True):
 
     booked: int
     attended: int
-    limits: Limits
+    limits: PolicyLimits
 
 
 class Stamp(Struct, frozen=True, array_like=True):
@@ -130,7 +131,7 @@ class View:
     def owner(self, po_number: str) -> str | None:
         """The provider whose referral it is; None: nobody's.
 
-        Nothing but that is read, whose it may be: how long it takes tells nobody about another's referral.
+        Nothing but that is read, whose it may be: how long it takes shows nothing of another's referral.
         """
         row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
         return None if row is None else str(row[0])

@@ -33,7 +33,7 @@ def _rule(case: Case[Any], session: Session) -> str:
     return MANDATORY_ABSENCE if case.referral.mandatory(session) else VOLUNTARY_ABSENCE
 
 
-def _tell(case: Case[Any], session: Session) -> Session:
+def _report_attendance(case: Case[Any], session: Session) -> Session:
     """Tell the Jobcentre the outcome of a session; returns the session as it is now."""
     effects, referral = case.effects, case.referral
     assert session.outcome is not None
@@ -56,7 +56,7 @@ def _tell(case: Case[Any], session: Session) -> Session:
 
 
 def _came(case: Case[Any], session: Session) -> None:
-    session = withdraw(case, _tell(case, session), FAILED)
+    session = withdraw(case, _report_attendance(case, session), FAILED)
     case.keep(replace(case.referral.with_session(session), alternative_asked=False))
     if case.referral.attended_in_time:
         clear(case, SESSION_LATE)
@@ -78,7 +78,7 @@ def confirm(case: Case[NotificationConfirmed]) -> None:
     """P6: the participant had been told; a failure that waited for it is raised now."""
     session = replace(case.booked, notified_at=case.message.notified_at)
     if session.open:
-        case.tell_of_session(session, "CHANGED", REQUIREMENT_TOLD)
+        case.report_session(session, "CHANGED", REQUIREMENT_TOLD)
     if session.failure_waits and case.referral.mandatory(session):
         session = fail(case, session, REQUIREMENT_TOLD)
     case.change_session(session)
@@ -100,7 +100,7 @@ def record(case: Case[AttendanceRecorded]) -> str:
         _came(case, session)
     else:
         if case.referral.mandatory(session):
-            session = fail(case, _tell(case, session), FAILED)
+            session = fail(case, _report_attendance(case, session), FAILED)
         case.change_session(session)
         _did_not_come(case, session)
     clear_outcome_late(case, message.session_id, message.recorded_at)
@@ -114,9 +114,9 @@ def correct(case: Case[AttendanceCorrected]) -> str:
         _came(case, session)
     else:
         if case.referral.mandatory(session):
-            session = pass_outcome_day(case, fail(case, _tell(case, session), FAILED))
+            session = pass_outcome_day(case, fail(case, _report_attendance(case, session), FAILED))
         elif session.told_outcome == "ATTENDED":
-            session = _tell(case, session)
+            session = _report_attendance(case, session)
         case.change_session(session)
         _did_not_come(case, session)
     return _rule(case, session)

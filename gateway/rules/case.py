@@ -26,7 +26,7 @@ from gateway.rules.events import (
     SessionEvent,
 )
 from gateway.rules.messages import DAY_FACTS, INSTANT_FACTS, Message, Referral
-from gateway.rules.policy import Limits, Policies
+from gateway.rules.policy import Policies, PolicyLimits
 from gateway.rules.referral import ReferralState, Session
 
 M = TypeVar("M", bound=Message)
@@ -89,7 +89,7 @@ class Case(Generic[M]):
         message: M,
         at: int,
         known: ReferralState | None,
-        limits: Limits,
+        limits: PolicyLimits,
         policies: Policies,
         effects: Effects,
         seen: tuple[str, ...] = (),
@@ -159,7 +159,7 @@ class Case(Generic[M]):
             self.update(alternative_asked=True)
         self.instruct("ARRANGE_ALTERNATIVE_SESSION", rule, session_id=session_id)
 
-    def tell_of_session(
+    def report_session(
         self,
         session: Session,
         change: SessionChangeKind,

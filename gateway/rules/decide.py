@@ -142,7 +142,7 @@ def decide(
         _judge(case)
         known, seen = case.known, case.seen
     elif any(waiting.message_id == message.message_id for waiting in held):
-        _tell(effects, message, "DUPLICATE", detail=SEEN.detail)
+        _emit_outcome(effects, message, "DUPLICATE", detail=SEEN.detail)
     elif isinstance(message, Referral):
         case = Case(message, at, None, policies.on(london_day(at)), policies, effects)
         _judge(case)
@@ -152,7 +152,7 @@ def decide(
             seen = case.seen
     else:
         held = (*held, _hold(message, at, policies, trace))
-        _tell(effects, message, "HELD", detail=HELD_DETAIL)
+        _emit_outcome(effects, message, "HELD", detail=HELD_DETAIL)
     return _decision(effects, known, held, seen)
 
 
@@ -195,7 +195,7 @@ def _judge(case: Case[Any]) -> None:
     """Take a message through its checks; its outcome goes out last, but for what follows from it."""
     message = case.message
     if case.known is not None and message.message_id in case.seen:
-        _tell(case.effects, message, "DUPLICATE", detail=SEEN.detail)
+        _emit_outcome(case.effects, message, "DUPLICATE", detail=SEEN.detail)
         return
     record = type(message)
     for applies, check in _TESTS[record]:
@@ -205,7 +205,7 @@ def _judge(case: Case[Any]) -> None:
     row = ROWS[record]
     rule = row.apply(case) or row.rule
     _remember(case)
-    _tell(case.effects, message, "APPLIED", advisories=case.advisories, rule=rule)
+    _emit_outcome(case.effects, message, "APPLIED", advisories=case.advisories, rule=rule)
     if row.then_at_once is not None:
         row.then_at_once(case)
 
@@ -215,7 +215,7 @@ def _refuse(case: Case[Any], check: Check[Any]) -> None:
         check.also.act(case)
     if case.known is not None and check is not referrals.SPECIAL:
         _remember(case)
-    _tell(case.effects, case.message, check.status, check.code or None, check.detail, rule=check.rule)
+    _emit_outcome(case.effects, case.message, check.status, check.code or None, check.detail, rule=check.rule)
 
 
 def _remember(case: Case[Any]) -> None:
@@ -270,10 +270,10 @@ def _catch_up(case: Case[Any], known: ReferralState | None, until: int) -> Refer
 def _refuse_unknown(effects: Effects, held: tuple[Held, ...] | list[Held]) -> None:
     for waiting in held:
         effects.trace = waiting.trace
-        _tell(effects, _waiting(waiting), "REFUSED", UNKNOWN_REFERRAL, UNKNOWN_DETAIL)
+        _emit_outcome(effects, _waiting(waiting), "REFUSED", UNKNOWN_REFERRAL, UNKNOWN_DETAIL)
 
 
-def _tell(
+def _emit_outcome(
     effects: Effects,
     message: Message,
     status: OutcomeStatus,

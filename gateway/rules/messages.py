@@ -4,7 +4,6 @@ Instants are UTC milliseconds since 1970, days are civil dates as days since 197
 Avro's logical types have on the wire. Field for field these are the records of `schemas/`.
 """
 
-import re
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -47,7 +46,7 @@ AttachedTo = Literal["WORK_PROGRAMME_REFERRAL", "INFORMATION_SESSION_REFERRAL"]
 ExpenseKind = Literal["TRAVEL", "CHILDCARE", "REPLACEMENT_CARE", "ADDITIONAL_SUPPORT"]
 
 
-class Record(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
+class InboundRecord(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
     """What all inbound records have in common."""
 
     message_id: str
@@ -84,7 +83,7 @@ class Participant(
         return "Participant(withheld)"
 
 
-class Referral(Record, frozen=True, gc=False, kw_only=True):
+class Referral(InboundRecord, frozen=True, gc=False, kw_only=True):
     """One revision of a PRaP purchase order."""
 
     po_revision: Int32
@@ -102,7 +101,7 @@ class Referral(Record, frozen=True, gc=False, kw_only=True):
     participant: Participant
 
 
-class Wp11(Record, frozen=True, gc=False, kw_only=True):
+class Wp11(InboundRecord, frozen=True, gc=False, kw_only=True):
     """The form that says that the participant joins the Work Programme."""
 
     jobcentre_id: str
@@ -111,28 +110,28 @@ class Wp11(Record, frozen=True, gc=False, kw_only=True):
     issued_on: Day
 
 
-class AlternativeSessionRequested(Record, frozen=True, gc=False, kw_only=True):
+class AlternativeSessionRequested(InboundRecord, frozen=True, gc=False, kw_only=True):
     """The Jobcentre asks for another session."""
 
     jobcentre_id: str
     requested_at: Instant
 
 
-class SupportGroupAppealChanged(Record, frozen=True, gc=False, kw_only=True):
+class SupportGroupAppealChanged(InboundRecord, frozen=True, gc=False, kw_only=True):
     """An appeal for the Support Group was made or has ended."""
 
     pending: bool
     changed_on: Day
 
 
-class GroupSessionRestrictionChanged(Record, frozen=True, gc=False, kw_only=True):
+class GroupSessionRestrictionChanged(InboundRecord, frozen=True, gc=False, kw_only=True):
     """Whether, and why, the participant may not be put in a group."""
 
     restriction: GroupSessionRestriction | None
     changed_on: Day
 
 
-class ProviderRecord(Record, frozen=True, gc=False, kw_only=True):
+class ProviderRecord(InboundRecord, frozen=True, gc=False, kw_only=True):
     """What all records of a provider have in common."""
 
     provider_id: str
@@ -283,13 +282,6 @@ SENDERS: Final[dict[str, str]] = {
 TOPIC_OF: Final[dict[type, str]] = {record: topic for topic, records in INBOUND.items() for record in records}
 RECORD_NAMED: Final[dict[str, type[Message]]] = {record.__name__: record for record in TOPIC_OF}
 
-#: What the ids of messages from PRaP begin with. A provider that gave a message of its own such an id could
-#: have the one from PRaP taken for a repetition.
-PRAP_ID: Final = "prap-"
-LONGEST_MESSAGE_ID: Final = 100
-#: One of dots alone would be lost from the path of its message.
-_MESSAGE_ID: Final = re.compile(rf"(?!\.{{1,2}}$)[!#-~]{{1,{LONGEST_MESSAGE_ID}}}")
-
 #: Dated, but not facts: a session lies ahead, and a birth date is no business of the rules.
 _NOT_FACTS = {"starts_at", "date_of_birth"}
 
@@ -302,8 +294,3 @@ def _facts(record: type, suffix: str) -> tuple[str, ...]:
 #: For each record, the names of the instants and of the days in it that are facts (rulebook G4).
 INSTANT_FACTS: Final[dict[type, tuple[str, ...]]] = {r: _facts(r, "_at") for r in TOPIC_OF}
 DAY_FACTS: Final[dict[type, tuple[str, ...]]] = {r: _facts(r, "_on") for r in TOPIC_OF}
-
-
-def is_message_id(text: str) -> bool:
-    """Whether a sender may name a message so: 1 to 100 visible characters of ASCII but quotation marks."""
-    return _MESSAGE_ID.fullmatch(text) is not None

@@ -15,7 +15,7 @@ Count = Annotated[int, Meta(ge=0, le=10_000)]
 Seconds = Annotated[int, Meta(ge=0, le=86_400)]
 
 
-class Limits(Struct, frozen=True, gc=False, array_like=True):
+class PolicyLimits(Struct, frozen=True, gc=False, array_like=True):
     """The limits that a referral keeps for life. Days are calendar days unless the name says otherwise."""
 
     session_within_days: Annotated[
@@ -54,8 +54,8 @@ class Limits(Struct, frozen=True, gc=False, array_like=True):
 
 def purposes() -> dict[str, str]:
     """What each limit is for, by its name."""
-    hints = get_type_hints(Limits, include_extras=True)
-    return {name: hints[name].__metadata__[0].description for name in Limits.__struct_fields__}
+    hints = get_type_hints(PolicyLimits, include_extras=True)
+    return {name: hints[name].__metadata__[0].description for name in PolicyLimits.__struct_fields__}
 
 
 class PolicyError(ValueError):
@@ -81,10 +81,10 @@ class _Entry(
     clock_skew_s: Seconds = 300
     referrals_until: date | None = None
 
-    def limits(self) -> Limits:
-        found = {name: getattr(self, name) for name in Limits.__struct_fields__}
+    def limits(self) -> PolicyLimits:
+        found = {name: getattr(self, name) for name in PolicyLimits.__struct_fields__}
         last = self.referrals_until
-        return Limits(**found | {"referrals_until": None if last is None else day_of(last)})
+        return PolicyLimits(**found | {"referrals_until": None if last is None else day_of(last)})
 
 
 class _File(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -98,9 +98,9 @@ class Policies(Struct, frozen=True, gc=False):
     """
 
     from_days: tuple[int, ...]
-    limits: tuple[Limits, ...]
+    limits: tuple[PolicyLimits, ...]
 
-    def on(self, day: int) -> Limits:
+    def on(self, day: int) -> PolicyLimits:
         """The limits in force on a day. Before the first policy, the first holds."""
         return self.limits[max(bisect_right(self.from_days, day) - 1, 0)]
 

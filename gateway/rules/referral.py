@@ -22,7 +22,7 @@ from gateway.rules.messages import (
     Participant,
     SessionFormat,
 )
-from gateway.rules.policy import Limits
+from gateway.rules.policy import PolicyLimits
 
 Status = Literal["OPEN", "JOINING", "ATTACHED", "CANCELLED", "REJECTED"]
 #: The statuses that a referral of each status may have later.
@@ -196,7 +196,7 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
     restriction: GroupSessionRestriction | None
     revision_appeal_pending: bool
     revision_restriction: GroupSessionRestriction | None
-    limits: Limits
+    limits: PolicyLimits
     accept_by: int
     status: Status = "OPEN"
     accepted: bool = False

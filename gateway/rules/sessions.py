@@ -100,7 +100,7 @@ def book(case: Case[SessionBooked]) -> None:
     if case.session is not None:
         others = tuple(other for other in others if other.session_id != session.session_id)
     case.update(sessions=(*others, session), alternative_asked=False)
-    case.tell_of_session(session, "BOOKED", SESSION_IN_TIME)
+    case.report_session(session, "BOOKED", SESSION_IN_TIME)
     _advise(case, session, attended=referral.attended, dropped=False)
 
 
@@ -118,13 +118,13 @@ def change(case: Case[SessionChanged]) -> None:
         passed=0,
     )
     if message.notified_at is None and case.referral.mandatory(changed):
-        case.tell_of_session(session, "CANCELLED", REQUIREMENT_TOLD, "UNCONTACTABLE")
+        case.report_session(session, "CANCELLED", REQUIREMENT_TOLD, "UNCONTACTABLE")
         case.change_session(session.without_failure())
         case.ask_for_alternative(REQUIREMENT_TOLD, session.session_id)
         case.advisories = ("SESSION_CANCELLED_UNCONTACTABLE",)
         return
     case.change_session(changed)
-    case.tell_of_session(changed, "CHANGED", REQUIREMENT_TOLD)
+    case.report_session(changed, "CHANGED", REQUIREMENT_TOLD)
     _advise(case, changed, attended=False, dropped=session.cannot_attend is not None)
 
 
@@ -144,7 +144,7 @@ def cancel(case: Case[SessionCancelled]) -> str:
     """P5: by the provider, no failure can follow; for the participant, what they said beforehand stands."""
     message, session = case.message, case.booked
     rule = REQUIREMENT_TOLD if message.cause == "PROVIDER" else CANNOT_ATTEND
-    case.tell_of_session(session, "CANCELLED", rule, message.cause)
+    case.report_session(session, "CANCELLED", rule, message.cause)
     if message.cause == "PROVIDER":
         case.change_session(withdraw(case, session, rule).without_failure())
     else:
@@ -158,7 +158,7 @@ def cancel(case: Case[SessionCancelled]) -> str:
 def cannot_attend(case: Case[CannotAttend]) -> None:
     """P7: the newest reason is kept; F2 decides at the end of the session."""
     session = replace(case.booked, cannot_attend=case.message.reason)
-    case.tell_of_session(session, "CANNOT_ATTEND", CANNOT_ATTEND)
+    case.report_session(session, "CANNOT_ATTEND", CANNOT_ATTEND)
     case.change_session(session)
     first = case.booked.cannot_attend is None
     if first and case.referral.status == "OPEN" and not case.referral.expects_another(session.session_id):

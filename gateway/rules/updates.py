@@ -27,9 +27,9 @@ def change_sessions_ahead(
     for session in case.referral.sessions:
         if session.open and session.starts_at >= case.at:
             if voluntary is not None:
-                case.tell_of_session(session, "CHANGED", voluntary)
+                case.report_session(session, "CHANGED", voluntary)
             if unsuitable is not None and session.format == "GROUP" and session.starts_at > case.at:
-                case.tell_of_session(session, "CANCELLED", unsuitable, "GROUP_UNSUITABLE")
+                case.report_session(session, "CANCELLED", unsuitable, "GROUP_UNSUITABLE")
                 case.change_session(session.without_failure())
                 last = session.session_id
     return last

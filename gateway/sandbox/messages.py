@@ -71,8 +71,8 @@ class Messages:
             raise _not_now() from None
         try:
             await self._until_known(message_id)
-            told = await self._services.asking.ask(partial(_told, message))
-            sent = Sent(message_id, po_number, frozenset(each.event_id for each in told))
+            earlier = await self._services.asking.ask(partial(_outcomes, message))
+            sent = Sent(message_id, po_number, frozenset(each.event_id for each in earlier))
             await durably(self._services.posting, [draft(message)])
             self._sent[message_id] = sent
             self._sent.move_to_end(message_id)
@@ -118,14 +118,14 @@ class Messages:
         return outcome
 
 
-def _told(message: Message | Sent, view: View) -> list[Outcome]:
-    """All that the outcomes of a purchase order say of an id, in order of decision."""
+def _outcomes(message: Message | Sent, view: View) -> list[Outcome]:
+    """The outcomes of a purchase order's message with that id, in order of decision."""
     return view.outcomes(message.po_number, message.message_id)
 
 
 def _outcome(sent: Sent, view: View) -> Outcome | None:
-    told = [each for each in _told(sent, view) if each.event_id not in sent.before]
-    outcome = next((each for each in told if each.status != "HELD"), told[0] if told else None)
+    new = [each for each in _outcomes(sent, view) if each.event_id not in sent.before]
+    outcome = next((each for each in new if each.status != "HELD"), new[0] if new else None)
     if outcome is None or outcome.status == "HELD":
         return outcome
     return outcome if view.shows(sent.po_number, outcome) else None

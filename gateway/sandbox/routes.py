@@ -161,7 +161,7 @@ class Sandbox:
         """What there is only in a sandbox."""
         return [
             GET_SANDBOX.route(self._show),
-            GET_CLOCK.route(self._tell_time),
+            GET_CLOCK.route(self._get_clock),
             MOVE_CLOCK.route(self._move),
             POST_MESSAGE.route(self._take),
             GET_MESSAGE.route(self._message),
@@ -178,7 +178,7 @@ class Sandbox:
         )
         return answer(request, view)
 
-    async def _tell_time(self, request: web.Request) -> web.Response:
+    async def _get_clock(self, request: web.Request) -> web.Response:
         return answer(request, ClockView(at=format_instant(await self._log.time())))
 
     async def _move(self, request: web.Request) -> web.Response:

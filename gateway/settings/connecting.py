@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -12,7 +11,8 @@ from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, T
 from gateway.backends.kafka.schema_registry import BasicLogin, BearerLogin, SchemaRegistry
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
-from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, is_this_machine, text_of
+from gateway.settings.settings import KAFKA, InvalidSettings, Settings, env, text_of
+from gateway.settings.urls import wrong_with_url
 
 _LIKE: Final = "expected kafka://HOST:PORT,HOST:PORT"
 _SERVER: Final = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[^\[\]]*\]):(?P<port>[0-9]+)")
@@ -147,8 +147,11 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
         raise InvalidSettings(
             "OAUTHBEARER needs a token; set GATEWAY_KAFKA_TOKEN_FILE, or GATEWAY_KAFKA_TOKEN_URL"
         )
-    if wrong := _wrong_with_endpoint(
-        url, "/PATH", "GATEWAY_KAFKA_TOKEN_CLIENT_ID", secret="the client's secret"
+    if wrong := wrong_with_url(
+        url,
+        place="the URL of an endpoint",
+        unencrypted="send the client's secret unencrypted",
+        user="set GATEWAY_KAFKA_TOKEN_CLIENT_ID instead",
     ):
         raise InvalidSettings(f"GATEWAY_KAFKA_TOKEN_URL {wrong}")
     secret = _secret(settings, "kafka_token_client_secret")
@@ -169,8 +172,12 @@ def schema_registry(settings: Settings) -> SchemaRegistry | None:
         )
         return None
     login = _registry_login(settings)
-    secret = "the password or token" if login else ""
-    if wrong := _wrong_with_endpoint(url, "", "GATEWAY_SCHEMA_REGISTRY_USERNAME", secret=secret):
+    if wrong := wrong_with_url(
+        url,
+        place="the URL of a registry",
+        unencrypted=None if login is None else "send the password or token unencrypted",
+        user="set GATEWAY_SCHEMA_REGISTRY_USERNAME instead",
+    ):
         raise InvalidSettings(f"GATEWAY_SCHEMA_REGISTRY_URL {wrong}")
     context = None
     if settings.schema_registry_ca_file is not None:
@@ -203,23 +210,6 @@ def _registry_login(settings: Settings) -> BasicLogin | BearerLogin | None:
             )
         return BasicLogin(username, password)
     return None if token is None else BearerLogin(token)
-
-
-def _wrong_with_endpoint(url: str, path: str, user: str, *, secret: str) -> str:
-    """What is wrong with a URL; empty: nothing is. secret: what is sent there; empty: nothing is."""
-    like = f"expected https://HOST{path}"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return f"is not a URL; {like}"
-    if "@" in parts.netloc:
-        return f"holds a user; set {user} instead"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
-        return f"is not the URL of an endpoint; {like}"
-    if secret and parts.scheme == "http" and not is_this_machine(parts.hostname):
-        return f"would send {secret} unencrypted; {like}"
-    return ""
 
 
 def _secret(settings: Settings, name: str) -> str | None:

@@ -57,7 +57,7 @@ class KafkaSettings(BaseSettings):
             ge=1,
             le=1800,
             description="After how many seconds without a sign of life a process's partitions go to others, "
-            "1 to 1800; brokers take 6 and more, unless told otherwise.",
+            "1 to 1800; brokers accept 6 or more, unless configured otherwise.",
         ),
     ] = 10
     kafka_security: Annotated[

@@ -23,7 +23,7 @@ class Terminated(SystemExit):
 
 
 @contextmanager
-def told_to_stop(lifeline: int | None = None) -> Iterator[asyncio.Event]:
+def stop_on_signals(lifeline: int | None = None) -> Iterator[asyncio.Event]:
     """An event that is set on SIGTERM, on SIGINT and when the lifeline ends; then the process has LET_GO_S.
 
     lifeline: a file descriptor from which nothing is ever read but the end, when its other side is gone.

@@ -23,7 +23,7 @@ LONGEST_VALUE: Final = 200
 #: What the gateway itself has to say may be longer.
 OWN_WORDS: Final = frozenset({"error", "reason", "what_to_do", "trace"})
 LONGEST_WORDS: Final = 10_000
-#: A library complains many times a second while the brokers are away: after the first time, so often is told.
+#: How often a library's complaints are logged: it may have many a second while the brokers are away.
 COMPLAINTS_APART_S: Final = 60.0
 #: How long a process that ends waits for whoever reads its log.
 LAST_LINES_S: Final = 1.0
@@ -42,7 +42,7 @@ class LogEvent:
     meaning: str
 
 
-#: What a line that tells of a decision says beside what is of its own. message_id, trace_id: of the message
+#: What a line about a decision says beside what is of its own. message_id, trace_id: of the message
 #: that led to it.
 _DECIDED: Final = (
     *("event_id", "po_number", "provider_id", "message_id", "trace_id"),
@@ -127,8 +127,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "http.not_put": LogEvent(
         "warning",
         ("reason",),
-        "What came over HTTP could not be put on the log; its senders were told to send it again. Said every "
-        "five seconds at the most.",
+        "What came over HTTP could not be put on the log; its senders were asked to send "
+        "it again. Logged every five seconds at the most.",
     ),
     "api.off": LogEvent(
         "warning",
@@ -382,8 +382,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "library.complained": LogEvent(
         "warning",
         ("logger", "times"),
-        "A library logged something; only its name is told, because the text may say what a message says. "
-        "It is told at once, then once a minute at the most, with how many times since. Kafka's client "
+        "A library logged something; only its name is logged, because the text may hold what a message says. "
+        "It is logged at once, then once a minute at the most, with how many times since. Kafka's client "
         "complains all the time while the brokers are away.",
     ),
 }
@@ -426,15 +426,15 @@ class _Complaints(logging.Handler):
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
         self._now = now
-        #: By logger, when it was told last, and how often it has complained since.
+        #: By logger, when it was logged last, and how often it has complained since.
         self._since: dict[str, tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell who complained, and how often."""
-        told_s, times = self._since.get(record.name, (-COMPLAINTS_APART_S, 0))
+        """Log which library complained, and how often."""
+        logged_s, times = self._since.get(record.name, (-COMPLAINTS_APART_S, 0))
         now_s = self._now()
-        if now_s < told_s + COMPLAINTS_APART_S:
-            self._since[record.name] = told_s, times + 1
+        if now_s < logged_s + COMPLAINTS_APART_S:
+            self._since[record.name] = logged_s, times + 1
             return
         self._since[record.name] = now_s, 0
         structlog.get_logger("gateway").warning("library.complained", logger=record.name, times=times + 1)
@@ -490,7 +490,7 @@ atexit.register(drain)
 def configure(level: str, stream: TextIO | None = None, *, worker: int | None = None) -> None:
     """Log to standard error: as JSON, or in colours where it is a terminal. `level` and what is graver.
 
-    worker: the number of this process among several, told in each line.
+    worker: the number of this process among several, logged in each line.
     """
     stream = sys.stderr if stream is None else stream
     root = logging.getLogger()

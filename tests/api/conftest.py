@@ -18,7 +18,7 @@ PERSONAL = re.compile(r"Qz|AB123456C|1980-05-17|Test Participant|0113 496|@examp
 
 
 @pytest.fixture
-def told() -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """What is logged, as JSON lines."""
     stream = io.StringIO()
     telemetry.configure("debug", stream)
@@ -26,9 +26,9 @@ def told() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def lines(told: io.StringIO, event: str) -> list[Json]:
+def lines(logged: io.StringIO, event: str) -> list[Json]:
     """Those of one event."""
-    return [line for line in map(json.loads, told.getvalue().splitlines()) if line["event"] == event]
+    return [line for line in map(json.loads, logged.getvalue().splitlines()) if line["event"] == event]
 
 
 def no_bug(said: str) -> None:
@@ -44,11 +44,11 @@ def nothing_amiss(said: str) -> None:
 
 
 @pytest.fixture
-async def served(tmp_path: Path, told: io.StringIO) -> AsyncIterator[Sandbox]:
+async def served(tmp_path: Path, logged: io.StringIO) -> AsyncIterator[Sandbox]:
     """A sandbox in this process."""
     async with sandbox(tmp_path / "gateway.db") as made:
         yield made
-    nothing_amiss(told.getvalue())
+    nothing_amiss(logged.getvalue())
 
 
 @pytest.fixture
@@ -62,6 +62,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A sandbox that is a process of its own, for all tests of a file."""
     with process(tmp_path_factory.mktemp("running")) as made:
         yield made
-        made.tell_to_stop()
+        made.terminate()
         assert made.ended() == 0
         nothing_amiss(made.said)

@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """What problem details are told by."""
+        """What problem details are known by."""
         assert self.headers["Content-Type"] == "application/problem+json", self.body
         return str(self.json["code"])
 
@@ -125,7 +125,7 @@ def referral(po_number: str, **fields: object) -> Json:
 
 
 def booking(session_id: str, at: str = "2016-03-17T10:00:00Z", **fields: object) -> Json:
-    """A session, booked and told of."""
+    """A session, booked and notified."""
     value: Json = {
         "type": "SessionBooked",
         "session_id": session_id,
@@ -246,7 +246,7 @@ class Process:
             self.process.kill()
             self.process.wait()
 
-    def tell_to_stop(self) -> None:
+    def terminate(self) -> None:
         """SIGTERM."""
         assert self.process is not None
         self.process.terminate()
@@ -262,7 +262,7 @@ class Process:
         return (self.folder / "said").read_text("utf-8")
 
     @property
-    def told(self) -> list[Json]:
+    def logged(self) -> list[Json]:
         """The same, line by line, without the sentence that it may end with."""
         said = self.said
         lines = said[: said.rfind("\n") + 1].splitlines()
@@ -275,7 +275,7 @@ class Process:
     def _has_logged(self, event: str) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.said
-        return any(line["event"] == event for line in self.told)
+        return any(line["event"] == event for line in self.logged)
 
     def client(self, session: ClientSession, *providers: str) -> Client:
         """Somebody who speaks for these providers; PRV01 where none is named."""

@@ -113,13 +113,13 @@ async def test_who_takes_an_answer_slowly_gets_all_of_it() -> None:
         writer.close()
 
 
-async def test_more_connections_than_there_is_room_for_are_closed_at_once(told: io.StringIO) -> None:
+async def test_more_connections_than_there_is_room_for_are_closed_at_once(logged: io.StringIO) -> None:
     """It is logged once, not each time; and when one of them has gone there is room."""
     async with served(Limits(connections=3, for_health=0)) as port:
         held = [await asyncio.to_thread(asked, port, head("/little")) for _ in range(3)]
         for _ in range(5):
             assert not await answered(port)
-        (line,) = lines(told, "http.full")
+        (line,) = lines(logged, "http.full")
         assert (line["level"], line["connections"]) == ("warning", 3)
         for _ in range(2):
             held.pop().close()
@@ -151,7 +151,7 @@ async def test_what_a_broken_connection_has_sent_is_freed_without_looking_for_cy
 
 
 @pytest.mark.parametrize("limits", [Limits(connections=2), Limits(an_address=2)])
-async def test_who_takes_all_connections_leaves_room_for_health(limits: Limits, told: io.StringIO) -> None:
+async def test_who_takes_all_connections_leaves_room_for_health(limits: Limits, logged: io.StringIO) -> None:
     """Be they all there are, or all that one address may have."""
     async with served(limits) as port:
         held = [await asyncio.to_thread(asked, port, b"GET / HTTP/1.1\r\nX-") for _ in range(2)]
@@ -167,7 +167,7 @@ async def test_who_takes_all_connections_leaves_room_for_health(limits: Limits, 
         for each in held:
             each.close()
         await until_answered(port)
-    assert len(lines(told, "http.full") + lines(told, "http.crowded")) == 1
+    assert len(lines(logged, "http.full") + lines(logged, "http.crowded")) == 1
 
 
 async def test_a_trusted_proxy_may_have_all_connections() -> None:
@@ -196,10 +196,10 @@ def test_addresses_are_counted_apart_and_half_of_an_ipv6_address_is_one() -> Non
 @pytest.mark.parametrize(
     ("host", "reached"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("0.0.0.0", "127.0.0.1")]
 )
-async def test_the_log_says_where_to_ask(host: str, reached: str, told: io.StringIO) -> None:
+async def test_the_log_says_where_to_ask(host: str, reached: str, logged: io.StringIO) -> None:
     port = free_port()
     async with serving(application([]), host, port, sandbox=True):
-        (line,) = lines(told, "http.started")
+        (line,) = lines(logged, "http.started")
         assert line["url"] == f"http://{reached}:{port}"
         assert line["sandbox"] == f"http://{reached}:{port}/sandbox"
         async with ClientSession(line["url"]) as session, session.get("/") as answer:

@@ -94,7 +94,7 @@ async def test_a_process_that_is_assigned_nothing_is_ready(path: Path) -> None:
         assert answer.json["partitions"] == {}
 
 
-async def test_a_log_that_is_away_is_waited_for_and_the_reason_told(path: Path) -> None:
+async def test_a_log_that_is_away_is_waited_for_and_the_reason_reported(path: Path) -> None:
     """In the log's own words; and when it is back, all goes on without a restart."""
     away = [True]
 
@@ -125,7 +125,7 @@ async def test_a_log_that_is_away_is_waited_for_and_the_reason_told(path: Path) 
         (ConnectionResetError, "the log does not answer (ConnectionResetError)"),
     ],
 )
-async def test_of_another_error_only_its_kind_is_told(
+async def test_of_another_error_only_its_kind_is_reported(
     kind: type[Exception], expected: str, path: Path
 ) -> None:
     def claim(_: int) -> None:
@@ -147,7 +147,7 @@ async def test_one_partition_in_trouble_is_enough_not_to_be_ready(path: Path) ->
         assert not answer.json["ready"]
 
 
-async def test_a_partition_whose_records_are_lost_is_told_apart(path: Path) -> None:
+async def test_a_partition_whose_records_are_lost_is_shown_apart(path: Path) -> None:
     """And the others go on."""
 
     def claim(partition: int) -> None:
@@ -231,7 +231,7 @@ async def test_what_is_decided_and_not_committed_yet_counts_as_behind(
         assert answer.json["partitions"]["0"]["lag_s"] == 0
 
 
-async def test_without_the_wall_clock_no_lag_in_seconds_is_told(path: Path) -> None:
+async def test_without_the_wall_clock_no_lag_in_seconds_is_reported(path: Path) -> None:
     """With `--clock log` a record's time says nothing of how long it has been there."""
     async with gateway(path, until=0) as served:
         await served.end()
@@ -273,26 +273,26 @@ async def test_an_answer_that_fails_shows_nothing_of_why(path: Path, monkeypatch
     assert PERSONAL not in answer.text
 
 
-async def test_a_port_that_is_taken_is_told_with_the_setting_that_mends_it() -> None:
+async def test_a_port_that_is_taken_is_reported_with_the_setting_that_mends_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(UserError) as told:
+        with pytest.raises(UserError) as raised:
             async with serving(application([]), "127.0.0.1", port):
                 pass
-    assert str(told.value) == (
+    assert str(raised.value) == (
         f"another program, perhaps another gateway, listens on port {port} of 127.0.0.1; set "
         "GATEWAY_HTTP_PORT to another port, or to 0 for no HTTP"
     )
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "nowhere.invalid", "not an address"])
-async def test_an_address_of_another_machine_is_told_with_its_setting(host: str) -> None:
+async def test_an_address_of_another_machine_is_reported_with_its_setting(host: str) -> None:
     with pytest.raises(InvalidSettings, match="GATEWAY_HTTP_HOST is no address of this machine"):
         async with serving(application([]), host, free_port()):
             pass
 
 
-async def test_a_port_that_this_user_may_not_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_port_that_this_user_may_not_use_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who runs the tests may be allowed all ports, so the system's answer is put in its place."""
 
     async def refused(*_: object, **__: object) -> None:

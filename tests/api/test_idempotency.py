@@ -385,7 +385,7 @@ async def test_a_restarted_process_gives_the_same_answer(tmp_path: Path) -> None
         async with ClientSession(gateway.url) as session:
             await until_ready(session)
             first = await gateway.client(session).record(MINE, "a")
-        gateway.tell_to_stop()
+        gateway.terminate()
         assert gateway.ended() == 0
         gateway.start()
         async with ClientSession(gateway.url) as session:

@@ -149,7 +149,7 @@ async def test_a_cursor_that_is_none_is_refused(cursor: str, provider: Client) -
     assert (answer.status, answer.code, answer.json["field"]) == (400, "BAD_CURSOR", "after")
 
 
-async def test_a_cursor_of_another_log_is_refused_where_it_can_be_told(tmp_path: Path) -> None:
+async def test_a_cursor_of_another_log_is_refused_where_that_can_be_seen(tmp_path: Path) -> None:
     async with sandbox(tmp_path / "gateway.db", partitions=4) as served:
         answer = await served.client().get("/v1/instructions?after=12")
         assert (answer.status, answer.code) == (400, "BAD_CURSOR")

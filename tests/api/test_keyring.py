@@ -34,7 +34,7 @@ BOTH = key_set(jwk(ec_key(), "ec"), jwk(OTHER, "other"))
 
 
 @pytest.fixture(autouse=True)
-def told() -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """What is logged, as JSON."""
     stream = io.StringIO()
     telemetry.configure("info", stream)
@@ -65,8 +65,8 @@ async def api(provider: Endpoint, passed: Clock) -> AsyncIterator[Served]:
         yield made
 
 
-def said(told: io.StringIO, event: str) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, told.getvalue().splitlines()) if line["event"] == event]
+def said(logged: io.StringIO, event: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, logged.getvalue().splitlines()) if line["event"] == event]
 
 
 async def test_rotations_one_after_the_other_are_each_fetched_at_once(
@@ -164,12 +164,14 @@ async def test_a_set_that_says_that_there_are_no_keys_any_more_is_believed(
     assert (await api.bearing(token())).code == "TOKEN_KEY_UNKNOWN"
 
 
-async def test_the_same_keys_again_are_no_change(api: Served, provider: Endpoint, told: io.StringIO) -> None:
+async def test_the_same_keys_again_are_no_change(
+    api: Served, provider: Endpoint, logged: io.StringIO
+) -> None:
     assert (await api.bearing(token())).status == 200
     await api.bearing(token(kid="makes-a-fetch"))
     assert provider.asked == 1
     assert len(api.authenticator._verified) == 1
-    assert [(line["keys"], line["left_out"]) for line in said(told, "keys.changed")] == [(3, 0)]
+    assert [(line["keys"], line["left_out"]) for line in said(logged, "keys.changed")] == [(3, 0)]
 
 
 GARBAGE: Mapping[str, Mapping[str, Any]] = {
@@ -197,25 +199,25 @@ GARBAGE: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("answer", [pytest.param(each, id=name) for name, each in GARBAGE.items()])
 async def test_what_is_no_set_of_keys_changes_nothing(
-    answer: Mapping[str, Any], api: Served, provider: Endpoint, told: io.StringIO
+    answer: Mapping[str, Any], api: Served, provider: Endpoint, logged: io.StringIO
 ) -> None:
     provider.answer = answer
     assert (await api.bearing(token(OTHER, "other"))).code == "TOKEN_KEY_UNKNOWN"
     assert (await api.bearing(token())).status == 200
     assert provider.asked == 1, "a redirection is not followed"
-    (line,) = said(told, "keys.not_fetched")
+    (line,) = said(logged, "keys.not_fetched")
     assert line["usable"] is True
     assert line["error"].split()[0] in {"GATEWAY_JWKS_URL", "what"}
-    assert "Featherstonehaugh" not in told.getvalue()
+    assert "Featherstonehaugh" not in logged.getvalue()
 
 
 async def test_an_endpoint_that_says_nothing_is_left_after_a_while(
-    api: Served, provider: Endpoint, told: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    api: Served, provider: Endpoint, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "TIMEOUT_S", 0.05)
     provider.speaks.clear()
     assert (await api.bearing(token(OTHER, "other"))).code == "TOKEN_KEY_UNKNOWN"
-    (line,) = said(told, "keys.not_fetched")
+    (line,) = said(logged, "keys.not_fetched")
     assert line["error"] == "GATEWAY_JWKS_URL can't be reached (TimeoutError); check it"
 
 
@@ -235,7 +237,9 @@ async def test_keys_that_cannot_be_fetched_any_more_work_for_a_time_and_no_longe
     assert (await api.bearing(good)).status == 200
 
 
-async def test_without_any_keys_callers_are_told_to_try_again_until_there_are_some(told: io.StringIO) -> None:
+async def test_without_any_keys_callers_are_asked_to_try_again_until_there_are_some(
+    logged: io.StringIO,
+) -> None:
     async with endpoint() as provider:
         provider.answer = {"status": 503}
         passed = Clock(0)
@@ -245,7 +249,7 @@ async def test_without_any_keys_callers_are_told_to_try_again_until_there_are_so
             passed.at += ASKED_FOR_APART_S
             assert (await api.bearing(token())).status == 200
             assert api.refused == ["keys_unavailable"]
-    assert said(told, "keys.not_fetched")[0]["usable"] is False
+    assert said(logged, "keys.not_fetched")[0]["usable"] is False
 
 
 async def test_a_request_before_the_first_keys_have_come_waits_for_them(provider: Endpoint) -> None:
@@ -273,18 +277,18 @@ async def test_an_endpoint_that_nobody_serves_is_tried_again_by_itself(
             assert (await api.bearing(token())).status == 200
 
 
-async def test_a_source_that_surprises_harms_nobody(told: io.StringIO) -> None:
+async def test_a_source_that_surprises_harms_nobody(logged: io.StringIO) -> None:
     async def fetch() -> bytes:
         raise ZeroDivisionError("Featherstonehaugh")
 
     async with served(Keyring(fetch, known=read_keys(usual_keys()))) as api:
         assert (await api.bearing(token(kid="x"))).code == "TOKEN_KEY_UNKNOWN"
         assert (await api.bearing(token())).status == 200
-    assert said(told, "keys.not_fetched")[0]["error"] == "ZeroDivisionError"
-    assert "Featherstonehaugh" not in told.getvalue()
+    assert said(logged, "keys.not_fetched")[0]["error"] == "ZeroDivisionError"
+    assert "Featherstonehaugh" not in logged.getvalue()
 
 
-async def test_keys_in_a_file_are_read_again(tmp_path: Path, told: io.StringIO) -> None:
+async def test_keys_in_a_file_are_read_again(tmp_path: Path, logged: io.StringIO) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(usual_keys())
     passed = Clock(0)
@@ -297,8 +301,8 @@ async def test_keys_in_a_file_are_read_again(tmp_path: Path, told: io.StringIO) 
         passed.at += ASKED_FOR_APART_S
         assert (await api.bearing(token(OTHER, "third"))).code == "TOKEN_KEY_UNKNOWN"
         assert (await api.bearing(token(OTHER, "other"))).status == 200
-    assert "GATEWAY_JWKS_FILE can't be read (no such file or directory)" in told.getvalue()
-    assert str(tmp_path) not in told.getvalue()
+    assert "GATEWAY_JWKS_FILE can't be read (no such file or directory)" in logged.getvalue()
+    assert str(tmp_path) not in logged.getvalue()
 
 
 async def test_a_file_of_keys_that_every_user_can_write_says_nothing_of_who_may_call(tmp_path: Path) -> None:

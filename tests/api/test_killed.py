@@ -79,7 +79,7 @@ async def test_what_was_answered_is_decided_once_and_what_was_not_can_be_sent_ag
                 assert await post_one(provider, int(key[2:]), wait=20) in {200, 422}, key
             statuses = {key: (await provider.get(f"/v1/messages/{key}")).json["status"] for key in answered}
             assert set(statuses.values()) <= {"APPLIED", "REFUSED"}, statuses
-        gateway.tell_to_stop()
+        gateway.terminate()
         assert gateway.ended() == 0
     outcomes = Counter(
         event.message_id

@@ -355,7 +355,7 @@ def nothing_refills(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("nothing_refills")
-async def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
+async def test_too_many_requests_are_answered_with_when_to_come_again(tmp_path: Path) -> None:
     async with sandbox(tmp_path / "gateway.db", rate_per_s=1, rate_burst=5) as served:
         provider, other = served.client(), served.client("PRV02")
         answers = [await provider.get("/v1/referrals") for _ in range(12)]

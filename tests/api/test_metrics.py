@@ -146,7 +146,7 @@ async def test_what_is_decided_alone_after_a_failure_is_counted_too(
         )
 
 
-async def test_how_each_partition_stands_is_told(tmp_path: Path) -> None:
+async def test_how_each_partition_stands_is_reported(tmp_path: Path) -> None:
     async with gateway(tmp_path / "gateway.db", partitions=3) as served:
         await served.until(lambda answer: answer.status == 200)
         assert await number(served, "gateway_partitions_assigned") == 3

@@ -83,8 +83,10 @@ async def test_a_delivery_plan_is_that_of_one_provider(prime: Client) -> None:
     "path", ["/v1/referrals", "/v1/instructions", "/v1/sessions/S", "/v1/delivery-plans"]
 )
 async def test_a_provider_that_the_token_does_not_name_is_refused(
-    path: str, prime: Client, told: io.StringIO
+    path: str, prime: Client, logged: io.StringIO
 ) -> None:
     answer = await prime.get(f"{path}?provider_id=PRV03")
     assert (answer.status, answer.code, answer.json["field"]) == (403, "ANOTHER_PROVIDER", "provider_id")
-    assert [line["reason"] for line in lines(told, "security.forbidden")] == ["query_names_another_provider"]
+    assert [line["reason"] for line in lines(logged, "security.forbidden")] == [
+        "query_names_another_provider"
+    ]

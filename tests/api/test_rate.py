@@ -55,16 +55,16 @@ def test_after_a_burst_there_is_room_again_by_and_by(ten: Rate, clock: Clock) ->
     assert taken(ten, provider("PRV01")) == 20
 
 
-def test_who_asks_too_often_is_told_after_how_many_whole_seconds_there_is_room(
+def test_who_asks_too_often_learns_after_how_many_whole_seconds_there_is_room(
     clock: Clock, refused: list[str]
 ) -> None:
     slow = Rate(0.3, 1, Refusals(refused.append), now_s=clock)
     slow.take(provider("PRV01"))
     for waited_s, expected in ((0, "4"), (2.4, "1"), (3.3, "1")):
         clock.at = waited_s
-        with pytest.raises(Problem) as told:
+        with pytest.raises(Problem) as raised:
             slow.take(provider("PRV01"))
-        answer = told.value.answer()
+        answer = raised.value.answer()
         assert answer.status == 429
         assert answer.headers["Retry-After"] == expected
     clock.at = 3.34

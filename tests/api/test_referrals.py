@@ -204,7 +204,7 @@ async def test_answers_about_people_are_kept_by_no_cache(provider: Client) -> No
     [("GET", "/v1/referrals/{}"), ("POST", "/v1/referrals/{}/records")],
 )
 async def test_another_providers_referral_is_not_there(
-    method: str, path: str, served: Sandbox, provider: Client, told: io.StringIO
+    method: str, path: str, served: Sandbox, provider: Client, logged: io.StringIO
 ) -> None:
     other = served.client("PRV02")
     answers = []
@@ -213,7 +213,7 @@ async def test_another_providers_referral_is_not_there(
         answers.append(await other.send(method, path.format(po_number), ACCEPTED, **headers))
     assert {(answer.status, answer.body) for answer in answers} == {(404, answers[0].body)}
     assert answers[0].code == "UNKNOWN_REFERRAL"
-    (line,) = lines(told, "security.forbidden")
+    (line,) = lines(logged, "security.forbidden")
     assert (line["reason"], line["providers"]) == ("another_providers_referral", "PRV02")
     assert MINE not in json.dumps(line)
     assert (await other.get("/v1/messages/a")).status == 404
@@ -225,18 +225,18 @@ async def test_nobody_can_tell_by_the_metrics_that_a_referral_is_anothers(served
     for po_number in ("NO-SUCH-REFERRAL", MINE, "NONE-EITHER"):
         assert (await other.get(f"/v1/referrals/{po_number}")).status == 404
         assert (await other.record(po_number, "a")).status == 404
-        told = (await other.get("/metrics")).body.decode().splitlines()
-        shown.append({line for line in told if line.startswith("gateway_callers_refused_total")})
+        metrics = (await other.get("/metrics")).body.decode().splitlines()
+        shown.append({line for line in metrics if line.startswith("gateway_callers_refused_total")})
     assert [{line for line in each if "not_theirs" in line} for each in shown] == [
         {f'gateway_callers_refused_total{{reason="not_theirs"}} {float(count)}'} for count in (2, 4, 6)
     ]
     assert len({frozenset(line for line in each if "not_theirs" not in line) for each in shown}) == 1
 
 
-async def test_a_body_that_names_another_provider_goes_nowhere(provider: Client, told: io.StringIO) -> None:
+async def test_a_body_that_names_another_provider_goes_nowhere(provider: Client, logged: io.StringIO) -> None:
     answer = await provider.record(MINE, "a", ACCEPTED | {"provider_id": "PRV02"})
     assert (answer.status, answer.code) == (403, "ANOTHER_PROVIDER")
-    assert [line["reason"] for line in lines(told, "security.forbidden")] == ["body_names_another_provider"]
+    assert [line["reason"] for line in lines(logged, "security.forbidden")] == ["body_names_another_provider"]
     assert (await provider.get("/v1/messages/a")).status == 404
 
 

@@ -48,8 +48,8 @@ def is_refused(answer: Answer, code: str) -> None:
 
 async def test_the_sandbox_says_how_to_get_each_of_them(asking: Client) -> None:
     """All but UNKNOWN_REFERRAL, which takes time, and PROGRAMME_ENDED, which takes another policy."""
-    told = (await asking.get("/sandbox")).json["refusals"]
-    assert [each["code"] for each in told] == [each.code for each in REFUSALS]
+    listed = (await asking.get("/sandbox")).json["refusals"]
+    assert [each["code"] for each in listed] == [each.code for each in REFUSALS]
     assert {each.code for each in REFUSALS} == RULES.keys() - {UNKNOWN_REFERRAL, "PROGRAMME_ENDED"}
     assert len(REFUSALS) == len(RULES) - 2
 

@@ -14,7 +14,7 @@ from tests.api.streams import stream
 from tests.cli.running import Json
 from tests.patience import PATIENCE_S
 
-#: At 400 bytes each, many times what the system is told to keep for a connection.
+#: At 400 bytes each, many times what the system is set to keep for a connection.
 MANY = 2_000
 #: More than the gateway may keep for one that nobody reads, in bytes; and far less than all of them take.
 TOO_MUCH = 200_000
@@ -97,7 +97,7 @@ async def test_streams_and_long_polls_end_when_the_gateway_is_told_to_stop(tmp_p
             )
             async with stream(provider) as one:
                 assert await one.events(len(there)) == there
-                gateway.tell_to_stop()
+                gateway.terminate()
                 assert await one.events() == []
             assert (await polling).json["instructions"] == []
         assert gateway.ended() == 0
@@ -148,16 +148,16 @@ async def test_a_stream_that_nobody_reads_takes_no_more_memory_than_one_that_is_
         assert await loop.sock_recv(reader, 12) == b"HTTP/1.0 200"
         kept = served_to(reader)
         kept.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        # Another stream is read meanwhile, so that it is known when all has been told.
+        # Another stream is read meanwhile, so that it is known when all has been sent.
         async with stream(provider) as one:
             await served.log.append(
                 draft("prap.referrals", "Referral", referral(f"PO-{number}")) for number in range(MANY)
             )
-            told: set[str] = set()
-            while len(told) < MANY:
+            sent: set[str] = set()
+            while len(sent) < MANY:
                 (event,) = await one.events(1)
                 if event["po_number"].startswith("PO-"):
-                    told.add(event["po_number"])
+                    sent.add(event["po_number"])
         assert 0 < kept.get_write_buffer_size() < TOO_MUCH
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)  # from here on it takes what it can
         places: set[str] = set()

@@ -29,18 +29,18 @@ async def test_brokers_that_cannot_be_reached_are_named_until_one_can(bootstrap:
         await asyncio.gather(looking, return_exceptions=True)
 
 
-async def test_little_room_is_logged_once_until_there_is_enough(tmp_path: Path, told: io.StringIO) -> None:
+async def test_little_room_is_logged_once_until_there_is_enough(tmp_path: Path, logged: io.StringIO) -> None:
     around = Surroundings({"log": tmp_path / "gateway.db"}, little_room=2**62)
     watching = asyncio.create_task(around.watch(None, again_s=0))
     try:
-        await in_the_end(lambda: lines(told, "disk.filling"))
+        await in_the_end(lambda: lines(logged, "disk.filling"))
         around.little_room = 0
         await in_the_end(lambda: not around.warnings() and not around._filling)
         around.little_room = 2**62
-        await in_the_end(lambda: len(lines(told, "disk.filling")) > 1)
+        await in_the_end(lambda: len(lines(logged, "disk.filling")) > 1)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    first, second = lines(told, "disk.filling")
+    first, second = lines(logged, "disk.filling")
     assert first["file"] == second["file"] == "log"
     assert first["room_mib"] > 0

@@ -48,7 +48,7 @@ from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
-def told() -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """What is logged, as JSON."""
     stream = io.StringIO()
     telemetry.configure("debug", stream)
@@ -57,14 +57,14 @@ def told() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-async def api(told: io.StringIO) -> AsyncIterator[Served]:
+async def api(logged: io.StringIO) -> AsyncIterator[Served]:
     """An API that knows one key of each kind."""
     async with served(fixed_keyring(usual_keys())) as made:
         yield made
 
 
-def lines(told: io.StringIO, event: str) -> list[Json]:
-    return [line for line in map(json.loads, told.getvalue().splitlines()) if line["event"] == event]
+def lines(logged: io.StringIO, event: str) -> list[Json]:
+    return [line for line in map(json.loads, logged.getvalue().splitlines()) if line["event"] == event]
 
 
 def part(value: object) -> str:
@@ -79,18 +79,18 @@ def by_hmac(secret: bytes, kid: str) -> str:
     return f"{signing}.{part(hmac.new(secret, signing.encode(), hashlib.sha256).digest())}"
 
 
-def is_refused(answer: Answer, reason: str, given: str, served: Served, told: io.StringIO) -> None:
+def is_refused(answer: Answer, reason: str, given: str, served: Served, logged: io.StringIO) -> None:
     """It was refused for that reason, logged and counted once, and nothing of the token is shown."""
     assert answer.status == 401
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.code == f"TOKEN_{reason.upper()}"
     assert served.refused == [reason]
-    (line,) = lines(told, "security.token_refused")
+    (line,) = lines(logged, "security.token_refused")
     assert (line["reason"], line["path"]) == (reason, "/v1/referrals/{po}")
     assert set(line) <= {"event", "level", "timestamp", "reason", "path", "kid", "count"}
     assert line.get("kid") in {None, "rsa", "ec", "ed"}
-    shown = told.getvalue() + json.dumps(answer.body) + str(answer.headers)
+    shown = logged.getvalue() + json.dumps(answer.body) + str(answer.headers)
     assert PO_NUMBER not in shown
     assert "Traceback" not in shown
     for piece in given.replace(".", " ").split():
@@ -198,10 +198,10 @@ NO_CLAIMS: Mapping[str, list[object]] = {
     ],
 )
 async def test_a_token_whose_claims_are_not_as_they_should_be_is_refused(
-    changes: Json, reason: str, api: Served, told: io.StringIO
+    changes: Json, reason: str, api: Served, logged: io.StringIO
 ) -> None:
     given = token(**changes)
-    is_refused(await api.bearing(given), reason, given, api, told)
+    is_refused(await api.bearing(given), reason, given, api, logged)
 
 
 def hostile() -> Iterator[tuple[str, str, str]]:
@@ -302,13 +302,13 @@ def hostile() -> Iterator[tuple[str, str, str]]:
     [pytest.param(given, reason, id=name) for name, given, reason in hostile()],
 )
 async def test_a_token_that_was_tampered_with_is_refused(
-    given: str, reason: str, api: Served, told: io.StringIO
+    given: str, reason: str, api: Served, logged: io.StringIO
 ) -> None:
     answer = await api.bearing(given)
     if reason == "*":
         reason = answer.code.removeprefix("TOKEN_").lower()
         assert reason in {"signature", "malformed"}
-    is_refused(answer, reason, given, api, told)
+    is_refused(answer, reason, given, api, logged)
 
 
 def in_another_spelling(encoded: str) -> str:
@@ -319,7 +319,7 @@ def in_another_spelling(encoded: str) -> str:
 
 
 @pytest.mark.parametrize("which", ["header", "payload", "signature"])
-async def test_a_token_has_one_spelling(which: str, api: Served, told: io.StringIO) -> None:
+async def test_a_token_has_one_spelling(which: str, api: Served, logged: io.StringIO) -> None:
     """Not even one in which the identity provider signed it is another."""
     sign = jwt.get_algorithm_by_name("ES256").sign
 
@@ -333,7 +333,7 @@ async def test_a_token_has_one_spelling(which: str, api: Served, told: io.String
 
     assert (await api.bearing(spelled("none"))).status == 200
     given = spelled(which)
-    is_refused(await api.bearing(given), "malformed", given, api, told)
+    is_refused(await api.bearing(given), "malformed", given, api, logged)
 
 
 @pytest.mark.parametrize(
@@ -355,11 +355,11 @@ async def test_a_token_has_one_spelling(which: str, api: Served, told: io.String
     ],
 )
 async def test_a_header_that_holds_not_one_token_is_refused(
-    authorization: list[str], reason: str, api: Served, told: io.StringIO
+    authorization: list[str], reason: str, api: Served, logged: io.StringIO
 ) -> None:
     good = token()
     answer = await api.ask(*(value.replace("{}", good) for value in authorization))
-    is_refused(answer, reason, good, api, told)
+    is_refused(answer, reason, good, api, logged)
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
@@ -367,10 +367,10 @@ async def test_the_word_bearer_may_be_written_in_any_way(scheme: str, api: Serve
     assert (await api.ask(f"{scheme} {token()}")).status == 200
 
 
-async def test_a_token_in_the_query_is_not_looked_for(api: Served, told: io.StringIO) -> None:
+async def test_a_token_in_the_query_is_not_looked_for(api: Served, logged: io.StringIO) -> None:
     given = token()
     answer = await api.ask(path=f"/v1/referrals/{PO_NUMBER}?access_token={given}")
-    is_refused(answer, "missing", given, api, told)
+    is_refused(answer, "missing", given, api, logged)
 
 
 @pytest.mark.parametrize("header", [{"jwk": {}}, {"jku": "x"}, {"x5u": "x"}, {"x5t": "x"}, {"typ": "at+jwt"}])
@@ -387,33 +387,33 @@ async def test_what_else_a_header_says_changes_nothing(header: Json, api: Served
     ],
 )
 async def test_a_good_token_without_any_right_is_forbidden(
-    changes: Json, api: Served, told: io.StringIO
+    changes: Json, api: Served, logged: io.StringIO
 ) -> None:
     answer = await api.bearing(token(**changes), f"/v1/referrals/{PO_NUMBER}")
     assert (answer.status, answer.code) == (403, "NO_RIGHTS")
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
-    (line,) = lines(told, "security.forbidden")
+    (line,) = lines(logged, "security.forbidden")
     assert (line["reason"], line["path"]) == ("no_rights", "/v1/referrals/{po}")
     assert api.refused == ["no_rights"]
-    assert PO_NUMBER not in told.getvalue()
+    assert PO_NUMBER not in logged.getvalue()
 
 
-async def test_a_route_logs_that_something_is_another_providers(api: Served, told: io.StringIO) -> None:
+async def test_a_route_logs_that_something_is_another_providers(api: Served, logged: io.StringIO) -> None:
     answer = await api.bearing(token(provider_id=["PRV02", "PRV01"]), f"/v1/anothers/{PO_NUMBER}")
     assert answer.status == 404
-    (line,) = lines(told, "security.forbidden")
+    (line,) = lines(logged, "security.forbidden")
     assert line["reason"] == "another_providers_referral"
     assert line["providers"] == "PRV01, PRV02"
     assert api.refused == ["not_theirs"]
-    assert PO_NUMBER not in told.getvalue()
+    assert PO_NUMBER not in logged.getvalue()
 
 
 async def test_where_there_is_nothing_it_is_counted_alike_and_not_logged(
-    api: Served, told: io.StringIO
+    api: Served, logged: io.StringIO
 ) -> None:
     """Who sees the metrics learns nothing of whether another provider has it."""
     assert (await api.bearing(token(), "/v1/anothers/NONE")).status == 404
-    assert lines(told, "security.forbidden") == []
+    assert lines(logged, "security.forbidden") == []
     assert api.refused == ["not_theirs"]
 
 
@@ -459,7 +459,7 @@ async def test_a_bad_token_is_not_remembered_as_good(api: Served) -> None:
     assert api.refused == ["signature"] * 2
 
 
-async def test_refused_tokens_of_a_kind_have_one_line_until_a_minute_is_over(told: io.StringIO) -> None:
+async def test_refused_tokens_of_a_kind_have_one_line_until_a_minute_is_over(logged: io.StringIO) -> None:
     """Then one for all that came meanwhile; nobody fills a disk with them."""
     async with served(fixed_keyring(usual_keys()), logged_apart_s=0.1) as api:
         for _ in range(20):
@@ -470,9 +470,9 @@ async def test_refused_tokens_of_a_kind_have_one_line_until_a_minute_is_over(tol
             while set(counted.values()) != {20}:
                 await asyncio.sleep(0.01)
                 for reason in counted:
-                    found = lines(told, "security.token_refused")
+                    found = lines(logged, "security.token_refused")
                     counted[reason] = sum(line["count"] for line in found if line["reason"] == reason)
-        first = lines(told, "security.token_refused")[0]
+        first = lines(logged, "security.token_refused")[0]
         assert (first["count"], first["path"]) == (1, "/v1/referrals/{po}")
         assert api.refused == ["audience", "malformed"] * 20
 

@@ -1,4 +1,4 @@
-"""Uploads over HTTP: all of an upload is taken, or nothing and all that is wrong with it is told."""
+"""Uploads over HTTP: all of an upload is taken, or nothing and all that is wrong with it is reported."""
 
 import asyncio
 import csv
@@ -276,16 +276,16 @@ async def test_a_record_that_comes_while_an_upload_with_it_is_read_is_taken_once
     ],
 )
 async def test_what_an_upload_may_not_do_is_a_security_event(
-    record: Json, reason: str, provider: Client, told: io.StringIO
+    record: Json, reason: str, provider: Client, logged: io.StringIO
 ) -> None:
     await provider.new_referral("OF-PRV02", provider_id="PRV02")
     assert (await upload(provider, json_lines(record, record))).status == 422
-    assert [line["reason"] for line in lines(told, "security.forbidden")] == [reason]
+    assert [line["reason"] for line in lines(logged, "security.forbidden")] == [reason]
 
 
 async def test_ones_own_provider_id_and_an_unknown_referral_are_mistakes_only(
-    provider: Client, told: io.StringIO
+    provider: Client, logged: io.StringIO
 ) -> None:
     body = json_lines(accepted(1, "UC-MANDATORY") | {"provider_id": "PRV01"}, accepted(2, "NO-SUCH"))
     assert (await upload(provider, body)).status == 422
-    assert lines(told, "security.forbidden") == []
+    assert lines(logged, "security.forbidden") == []

@@ -98,8 +98,8 @@ class Machine:
 
     def outcomes(self) -> list[str]:
         """What was decided of messages, in order."""
-        told = spawn("tail", "--from-start", "--no-follow", "gateway.outcomes", cwd=self.folder)
-        return [line["value"]["message_id"] for line in told.lines]
+        tail = spawn("tail", "--from-start", "--no-follow", "gateway.outcomes", cwd=self.folder)
+        return [line["value"]["message_id"] for line in tail.lines]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.dead_letters import handling
-from gateway.dead_letters.handling import REPLAYED_FROM, Choice, DeadLetterEntry
+from gateway.dead_letters.handling import REPLAYED_FROM, DeadLetterEntry, DeadLetterFilter
 from gateway.engine.log import INBOUND_TOPICS, Draft, Headers, Record
 from gateway.engine.workers import Workers
 from gateway.intake.lines import read_lines
@@ -32,7 +32,7 @@ TRACE = (("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-
 assert LINE.message is not None
 GOOD = encode(LINE.message)
 BROKEN = GOOD[:-2]
-ANY = Choice()
+ANY = DeadLetterFilter()
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +70,14 @@ async def died_earlier(log: EmbeddedLog, code: UnreadableCode, value: bytes = GO
     return f"{REFERRALS}-0-700"
 
 
-async def found(log: EmbeddedLog, choice: Choice = ANY) -> list[DeadLetterEntry]:
-    """The letters of a choice."""
-    return [letter async for letter in handling.dead_letters(log, choice)]
+async def found(log: EmbeddedLog, which: DeadLetterFilter = ANY) -> list[DeadLetterEntry]:
+    """The letters that match."""
+    return [letter async for letter in handling.dead_letters(log, which)]
 
 
-async def ids(log: EmbeddedLog, choice: Choice = ANY) -> list[str]:
+async def ids(log: EmbeddedLog, which: DeadLetterFilter = ANY) -> list[str]:
     """The ids of the letters that wait."""
-    return list(await handling.choose(log, choice))
+    return list(await handling.choose(log, which))
 
 
 async def put_back(
@@ -174,11 +174,11 @@ async def test_letters_are_chosen_by_id_code_and_topic(log: EmbeddedLog) -> None
     await log.append([Draft(WP11, b"PO1", GOOD, (), NINE), Draft(WP11, b"PO1", b"", (), NINE)])
     await decide_all(log)
     one, two, three, four = await ids(log)
-    assert await ids(log, Choice(code="UNDECODABLE")) == [one, four]
-    assert await ids(log, Choice(topic=WP11)) == [three, four]
-    assert await ids(log, Choice(code="UNDECODABLE", topic=WP11)) == [four]
-    assert await ids(log, Choice(frozenset({four, two}))) == [two, four]
-    assert await ids(log, Choice(code="TOO_LARGE")) == []
+    assert await ids(log, DeadLetterFilter(code="UNDECODABLE")) == [one, four]
+    assert await ids(log, DeadLetterFilter(topic=WP11)) == [three, four]
+    assert await ids(log, DeadLetterFilter(code="UNDECODABLE", topic=WP11)) == [four]
+    assert await ids(log, DeadLetterFilter(frozenset({four, two}))) == [two, four]
+    assert await ids(log, DeadLetterFilter(code="TOO_LARGE")) == []
 
 
 async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log: EmbeddedLog) -> None:
@@ -186,7 +186,7 @@ async def test_of_letters_that_are_not_named_only_those_that_wait_are_chosen(log
     one, two = await ids(log)
     await handling.discard(log, [one])
     assert await ids(log) == [two]
-    chosen = await handling.choose(log, Choice(frozenset({one, two})))
+    chosen = await handling.choose(log, DeadLetterFilter(frozenset({one, two})))
     assert [mark and mark.done for mark in chosen.values()] == ["DISCARDED", None]
 
 
@@ -194,11 +194,14 @@ async def test_a_letter_that_is_not_there_is_reported_before_anything_is_done(lo
     """Be it that it never was, or that the log no longer has it."""
     await sent(log, BROKEN)
     with pytest.raises(UsageError, match=r"no dead letter nope on the log"):
-        await handling.choose(log, Choice(frozenset({"nope", *await ids(log)})))
+        await handling.choose(log, DeadLetterFilter(frozenset({"nope", *await ids(log)})))
     with pytest.raises(UsageError, match=r"no dead letter of this id on the log"):
         await handling.dead_letter(log, "\x1b[2J")
     await log.handle({"gone": None})
-    for look in (handling.dead_letter(log, "gone"), handling.choose(log, Choice(frozenset({"gone"})))):
+    for look in (
+        handling.dead_letter(log, "gone"),
+        handling.choose(log, DeadLetterFilter(frozenset({"gone"}))),
+    ):
         with pytest.raises(UsageError, match="gone was discarded, and is no longer on the log"):
             await look
 

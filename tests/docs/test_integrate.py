@@ -18,11 +18,10 @@ from gateway.api.limits import DEFAULT
 from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from gateway.rules.events import InstructionKind
-from gateway.rules.messages import PRAP_ID
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
 from producers.delivery_plans import MOST_EARLIER
-from schemas.limits import LONGEST_ID
+from schemas.limits import LONGEST_ID, PRAP_ID
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S
@@ -99,8 +98,8 @@ def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path
 
 def test_the_page_says_what_to_do_about_every_instruction() -> None:
     page = INTEGRATE.read_text("utf-8")
-    told = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
-    assert sorted(told) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
+    explained = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert sorted(explained) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
 
 
 def test_the_page_has_the_limits_that_hold() -> None:

@@ -41,6 +41,27 @@ def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
         assert not _PRIVATE.search(line), f"{page_id(page)}:{number}: {line}"
 
 
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"[\w/]+/\w+\.py\b", page))
+    assert len(named) > 10
+    assert not {
+        name for name in named if not ((ROOT / name).is_file() or (ROOT / "gateway" / name).is_file())
+    }
+
+
+def test_a_transaction_of_the_log_is_committed_only_where_the_architecture_says() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    (answer,) = re.findall(r"\*Where is a transaction committed\?\*(.*?)\n- ", page, re.DOTALL)
+    commits = re.compile(r"yield \w+\n +db\.execute\(\"COMMIT\"\)|await \w+\.commit_transaction\(\)")
+    committing = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "gateway").rglob("*.py")
+        if commits.search(file.read_text("utf-8"))
+    }
+    assert set(re.findall(r"`(gateway/[^`]+\.py)`", answer)) == committing
+
+
 def test_the_rules_page_is_current() -> None:
     page = (ROOT / "docs" / "rules.md").read_text("utf-8")
     assert page == rulebook.render(), (

@@ -20,8 +20,8 @@ from gateway.intake.uploads.upload import (
     read_upload,
 )
 from gateway.intake.uploads.uploaded_record import RECORDS
-from gateway.rules.messages import LONGEST_MESSAGE_ID
 from schemas.catalogue import SCHEMAS
+from schemas.limits import LONGEST_ID
 from tests.docs.pages import ROOT, blocks
 
 FILE = ROOT / "docs" / "uploads.md"
@@ -110,6 +110,6 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"| an upload | {LARGEST_UPLOAD // MIB} MiB, {MOST_RECORDS:,} records, {MOST_LINES:,} lines |",
         f"| a row, or a line | {LONGEST_ROW // 1024} KiB |",
         f"| mistakes that are listed | {MOST_MISTAKES:,}, and",
-        f"1 to {LONGEST_MESSAGE_ID} visible ASCII characters",
+        f"1 to {LONGEST_ID} visible ASCII characters",
     ):
         assert limit in PAGE, limit

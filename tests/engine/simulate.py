@@ -247,8 +247,8 @@ def _short(out: Out) -> str:
         body = msgpack.decode(value or b"")
     except ValueError:
         return f"{topic} {value!r}"
-    told = [body[name] for name in ("event_id", "status", "code", "breach", "action") if body.get(name)]
-    return f"{topic} {' '.join(map(str, told))}"
+    shown = [body[name] for name in ("event_id", "status", "code", "breach", "action") if body.get(name)]
+    return f"{topic} {' '.join(map(str, shown))}"
 
 
 def run_schedules(seeds: Iterable[int], rig: Rig = SOUND) -> Report:

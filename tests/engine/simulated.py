@@ -2,7 +2,7 @@
 
 `Ground` is what lasts, as a file or a broker does; `SimulatedLog` is one process's handle on it. Nothing
 here sleeps: time is a number that moves on while somebody reads, and with it a script of arrivals. What a
-read tells is always honest, though it may be partial or behind: `ends` are counted after the records have
+read shows is always true, though it may be partial or behind: `ends` are counted after the records have
 been taken, and `quiet_at` is never later than what arrives after that.
 """
 
@@ -393,9 +393,9 @@ class SimulatedClaim:
         self.kept = log.ground.kept[partition]
         self._next = dict.fromkeys(INBOUND_TOPICS, 0)
         #: Up to how many of all that arrived the last read went.
-        self._told = 0
-        #: How many reads in a row, with no commit between them, have told all there will ever be.
-        self._all_told = 0
+        self._shown = 0
+        #: How many reads in a row, with no commit between them, have shown all there will ever be.
+        self._all_shown = 0
 
     @property
     def owned(self) -> bool:
@@ -417,7 +417,7 @@ class SimulatedClaim:
         if log.reads > MOST_READS:
             raise Stuck(f"{MOST_READS} reads, and still not all is decided")
         # One such read may be for a second look at a record on which the rules raised.
-        if self._all_told > 1 and self.owned and log.quiet:
+        if self._all_shown > 1 and self.owned and log.quiet:
             log.quiet[self.partition].set()
         await asyncio.sleep(0)
         if faults.strikes(Fault.KILLED_READING):
@@ -438,8 +438,8 @@ class SimulatedClaim:
         ground, faults = self.log.ground, self.log.faults
         records: list[Record] = []
         upto = len(ground.arrived_at)
-        if self._told < upto and faults.strikes(Fault.READ_IN_PART):
-            upto = faults.rng.randint(self._told, upto)
+        if self._shown < upto and faults.strikes(Fault.READ_IN_PART):
+            upto = faults.rng.randint(self._shown, upto)
         partial = upto < len(ground.arrived_at)
         lags = faults.strikes(Fault.TOPIC_LAGGED)
         for topic, most in room.items():
@@ -454,7 +454,7 @@ class SimulatedClaim:
         if while_reading:
             ground.let_time_pass(faults.rng)
             upto = len(ground.arrived_at)
-        self._told = upto
+        self._shown = upto
         newest = ground.arrived_at[upto - 1] if upto else NEVER
         quiet_at = ground.now if self.log.clock == "wall" and not partial else newest
         ends = {topic: self._filled(topic, upto) for topic in INBOUND_TOPICS}
@@ -465,7 +465,7 @@ class SimulatedClaim:
             quiet_at -= faults.rng.choice((1, 60_000, 86_400_000, 2_000_000_000))
         elif faults.strikes(Fault.CLOCK_STILL):
             quiet_at = min(quiet_at, newest)
-        all_told = (
+        all_shown = (
             ground.over
             and quiet_at >= ground.until
             and all(
@@ -473,7 +473,7 @@ class SimulatedClaim:
                 for topic in INBOUND_TOPICS
             )
         )
-        self._all_told = self._all_told + 1 if all_told else 0
+        self._all_shown = self._all_shown + 1 if all_shown else 0
         return Batch(records, dict(self._next), ends, quiet_at, partial)
 
     def _filled(self, topic: str, upto: int) -> int:
@@ -483,7 +483,7 @@ class SimulatedClaim:
     async def commit(self, step: Commit) -> None:
         """The step takes effect whole or not at all, whatever is answered."""
         faults = self.log.faults
-        self._all_told = 0
+        self._all_shown = 0
         if faults.strikes(Fault.KILLED_BEFORE_COMMIT):
             raise Killed
         if self.log.replace is not None and faults.strikes(Fault.REPLACED_COMMITTING):

@@ -52,8 +52,8 @@ class SmallProgramme:
                 good.append(Line(place, at, message))
             self.script.append((at, draft))
         self.events: list[Event] = list(replay(good, POLICIES, self.until))
-        told = {event.decided_at for event in self.events}
-        self.instants = sorted(told.difference(at for at, _ in self.script))
+        decided = {event.decided_at for event in self.events}
+        self.instants = sorted(decided.difference(at for at, _ in self.script))
 
 
 def _messages(lines: Iterable[dict[str, Any]]) -> list[Arrival]:

@@ -74,7 +74,7 @@ def ground() -> Ground:
 
 
 @pytest.fixture
-def told() -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """What is logged, as JSON lines."""
     stream = io.StringIO()
     telemetry.configure("debug", stream)
@@ -82,12 +82,12 @@ def told() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def events(told: io.StringIO) -> list[str]:
-    return [json.loads(line)["event"] for line in told.getvalue().splitlines()]
+def events(logged: io.StringIO) -> list[str]:
+    return [json.loads(line)["event"] for line in logged.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("by", [LEAP + 1, 40 * DAY, -LEAP - 1, -40 * DAY])
-def test_a_clock_that_leaps_can_not_be_decided_by(ground: Ground, by: int, told: io.StringIO) -> None:
+def test_a_clock_that_leaps_can_not_be_decided_by(ground: Ground, by: int, logged: io.StringIO) -> None:
     """Ahead or back, and even if it leaps back later: somebody has to look at it. It is logged once."""
     hands, watch = watched(ground)
     assert watch.look() is None
@@ -97,8 +97,8 @@ def test_a_clock_that_leaps_can_not_be_decided_by(ground: Ground, by: int, told:
     hands.leap(-by)
     with pytest.raises(ClockWrong, match="run `gateway clock accept`"):
         watch.check(NINE)
-    assert events(told) == ["clock.leapt"]
-    assert json.loads(told.getvalue())["by_s"] == by / 1_000
+    assert events(logged) == ["clock.leapt"]
+    assert json.loads(logged.getvalue())["by_s"] == by / 1_000
 
 
 @pytest.mark.parametrize("by", [LEAP, -LEAP, 0])
@@ -130,7 +130,7 @@ def test_small_steps_in_quick_succession_are_a_leap_and_slow_corrections_are_non
 
 
 async def test_it_is_accepted_by_whoever_says_that_it_is_the_time_which_it_shows(
-    ground: Ground, told: io.StringIO
+    ground: Ground, logged: io.StringIO
 ) -> None:
     """What another host's clock shows, or what was accepted long ago, is none of its business."""
     hands, watch = watched(ground)
@@ -147,7 +147,7 @@ async def test_it_is_accepted_by_whoever_says_that_it_is_the_time_which_it_shows
     await in_the_end(lambda: watch.trouble is None)
     watch.check(ground.now)
     assert watch.leapt_s == 0
-    assert events(told) == ["clock.leapt", "clock.accepted"]
+    assert events(logged) == ["clock.leapt", "clock.accepted"]
     hands.leap(LEAP + 1)  # the next leap wants another word
     assert watch.look() is not None
     for _ in range(10):
@@ -229,19 +229,19 @@ async def test_whoever_accepts_the_clock_then_has_it_decided(ground: Ground) -> 
     running.cancel()
 
 
-async def test_a_clock_behind_what_was_decided_is_told_once_until_it_has_caught_up(
-    ground: Ground, told: io.StringIO
+async def test_a_clock_behind_what_was_decided_is_reported_once_until_it_has_caught_up(
+    ground: Ground, logged: io.StringIO
 ) -> None:
     ground.kept[0].decided_to = NINE + 5 * MINUTE
     hands, watch = watched(ground)
     await watch.start()
     assert watch.ahead_s == -300
     watch.check(NINE + 5 * MINUTE)
-    assert events(told) == ["clock.behind"]
+    assert events(logged) == ["clock.behind"]
     hands.run(5 * MINUTE)
     watch.check(ground.now)
     watch.check(ground.now + 2 * MINUTE)
-    assert events(told) == ["clock.behind"] * 2
+    assert events(logged) == ["clock.behind"] * 2
 
 
 async def test_a_worker_commits_nothing_by_a_clock_that_leapt_and_goes_on_when_it_is_accepted() -> None:

@@ -96,7 +96,7 @@ def test_a_record_waits_again_when_a_topic_that_was_read_to_its_end_has_more() -
     assert inbox.first() is None
 
 
-def test_ends_that_are_told_older_than_before_do_not_hide_what_was_said_to_be_there() -> None:
+def test_ends_that_are_reported_older_than_before_do_not_hide_what_was_said_to_be_there() -> None:
     """What was quiet up to an instant was so with the ends of that read, and no lower ones."""
     inbox = inbox_with(batch(ends={REFERRALS: 1}, quiet_at=100), batch(ends={REFERRALS: 0}, quiet_at=50))
     assert inbox.quiet_until() == NEVER

@@ -85,15 +85,15 @@ def is_of_note(record: logging.LogRecord) -> bool:
     return not (isinstance(error, KeyError) and error.args and isinstance(error.args[0], MessageBatch))
 
 
-def tell_of_tasks(*_: object) -> None:
+def report_tasks(*_: object) -> None:
     """What every task is at, on standard error."""
     for task in asyncio.all_tasks():
         task.print_stack()
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR1, tell_of_tasks)
-    # Tasks that nobody has ended, exceptions that nobody has seen: they are told, and a test fails on them.
+    signal.signal(signal.SIGUSR1, report_tasks)
+    # Unfinished tasks, unseen exceptions: they are logged, and a test fails on them.
     complaints = logging.StreamHandler()
     complaints.addFilter(is_of_note)
     logging.getLogger("asyncio").addHandler(complaints)

@@ -99,7 +99,7 @@ class Process:
                 heard.cancel()
 
     def grave(self) -> list[str]:
-        """What it has said that is not told every day."""
+        """What it has logged that is not logged every day."""
         return [
             json.dumps(line)
             for line in self.lines
@@ -296,7 +296,7 @@ class Scene:
                     with suppress(LogBusy, KafkaError):
                         await self._take_off(ids, log)
         except TimeoutError:
-            await self._tell_of_stall(ids)
+            await self._report_stall(ids)
             raise
         finally:
             await log.close()
@@ -309,7 +309,7 @@ class Scene:
             if not ids:
                 return
 
-    async def _tell_of_stall(self, ids: set[str]) -> None:
+    async def _report_stall(self, ids: set[str]) -> None:
         """Say what is not decided, how far it got, and what the processes are at."""
         lines = [json.loads(line)["value"] for line in self._fed if b'"tick"' not in line]
         missing = Counter(

@@ -1,4 +1,4 @@
-"""Processes of `gateway run` on a broker, told apart by number."""
+"""Processes of `gateway run` on a broker, known by number."""
 
 import json
 import signal
@@ -28,7 +28,7 @@ class Gateway:
             )
 
     @property
-    def told(self) -> list[Json]:
+    def logged(self) -> list[Json]:
         """What it has logged so far."""
         said = self._log.read_text("utf-8")
         return [json.loads(line) for line in said[: said.rfind("\n") + 1].splitlines()]
@@ -40,14 +40,14 @@ class Gateway:
 
     def assigned(self) -> set[int] | None:
         """The partitions of its newest assignment; None where there is none yet."""
-        found = [line["partitions"] for line in self.told if line["event"] == "partitions.assigned"]
+        found = [line["partitions"] for line in self.logged if line["event"] == "partitions.assigned"]
         return set(found[-1]) if found else None
 
     def claims(self) -> list[int]:
         """The partitions that it has claimed, one after the other."""
-        return [line["partition"] for line in self.told if line["event"] == "partition.claimed"]
+        return [line["partition"] for line in self.logged if line["event"] == "partition.claimed"]
 
-    def tell_to_stop(self) -> None:
+    def terminate(self) -> None:
         """SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
@@ -61,7 +61,7 @@ class Gateway:
 
     def decided(self) -> int:
         """How much it says to have decided, having ended."""
-        return sum(line["decided"] for line in self.told if line["event"] == "gateway.stopped")
+        return sum(line["decided"] for line in self.logged if line["event"] == "gateway.stopped")
 
 
 @contextmanager

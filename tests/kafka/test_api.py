@@ -71,7 +71,7 @@ async def both(
                     await client.get("/v1/instructions?wait=1")
         yield found
         for gateway, _ in found:
-            gateway.tell_to_stop()
+            gateway.terminate()
         for gateway, _ in found:
             assert gateway.ended() == 0
             no_bug(gateway.said)

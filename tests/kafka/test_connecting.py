@@ -1,4 +1,4 @@
-"""A connection is made in each way that the settings have, and what the brokers refuse is told."""
+"""A connection is made in each way that the settings have, and what the brokers refuse is reported."""
 
 import asyncio
 import socket
@@ -158,7 +158,7 @@ async def test_topics_are_made_and_records_go_through(
         ("TLS", LOGIN, "has no login on this port; name the port that has"),
     ],
 )
-def test_what_a_broker_refuses_is_told_with_what_to_do(
+def test_what_a_broker_refuses_is_reported_with_what_to_do(
     listener: str, given: Given, expected: str, way: Way
 ) -> None:
     refused = way.refusal(listener, given)
@@ -182,7 +182,7 @@ def test_what_a_broker_refuses_is_told_with_what_to_do(
         ("TOKEN", TOKEN | {"KAFKA_TOKEN_FILE": "nowhere"}, "the token file nowhere can't be read"),
     ],
 )
-def test_what_may_pass_by_itself_is_told_as_such(
+def test_what_may_pass_by_itself_is_reported_as_such(
     listener: str, given: Given, expected: str, way: Way
 ) -> None:
     refused = way.refusal(listener, given)
@@ -197,14 +197,14 @@ async def test_a_broker_is_known_by_the_name_in_its_certificate(way: Way) -> Non
         await reach(BrokerConnection((f"localhost:{port}",), made.tls))
 
 
-async def test_a_broker_that_is_not_there_is_told() -> None:
+async def test_a_broker_that_is_not_there_is_reported() -> None:
     port = free_port()
     with pytest.raises(LogBusy, match=rf":{port} can't be reached \(connection refused\); see that it runs"):
         await reach(BrokerConnection((f"127.0.0.1:{port}",)))
 
 
 @pytest.mark.parametrize("given", [{}, {"KAFKA_SECURITY": "tls"}])
-async def test_a_broker_that_does_not_answer_is_told(given: Given, way: Way) -> None:
+async def test_a_broker_that_does_not_answer_is_reported(given: Given, way: Way) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         tls = way.connection("TLS", given).tls
@@ -223,7 +223,7 @@ async def test_one_broker_of_several_is_enough_and_a_refusal_tells_more_than_sil
         await reach(both)
 
 
-async def test_brokers_that_name_addresses_which_cannot_be_reached_are_told(bootstrap: str) -> None:
+async def test_brokers_that_name_addresses_which_cannot_be_reached_are_reported(bootstrap: str) -> None:
     host, _, named = bootstrap.rpartition(":")
     nowhere = free_port()
 
@@ -236,8 +236,8 @@ async def test_brokers_that_name_addresses_which_cannot_be_reached_are_told(boot
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, here = await asyncio.open_connection(host, int(named))
-        told, lie = struct.pack(">i", int(named)), struct.pack(">i", nowhere)
-        await asyncio.gather(forward(there, writer, told, lie), forward(reader, here, b"", b""))
+        truth, lie = struct.pack(">i", int(named)), struct.pack(">i", nowhere)
+        await asyncio.gather(forward(there, writer, truth, lie), forward(reader, here, b"", b""))
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
@@ -263,7 +263,7 @@ async def test_topics_are_not_made_by_looking_where_brokers_make_what_is_asked_f
         (AclOperation.DESCRIBE, "are not ready after 0.5 s, or this user may not describe them; see what"),
     ],
 )
-async def test_what_a_user_may_not_do_is_told(
+async def test_what_a_user_may_not_do_is_reported(
     denied: AclOperation,
     expected: str,
     way: Way,

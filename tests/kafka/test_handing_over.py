@@ -22,7 +22,7 @@ def test_who_is_told_to_stop_leaves_the_partitions_to_the_others_at_once(
     with several(2, *arguments, session_timeout_s=timeout_s) as both:
         eventually(lambda: share(both, 6))
         one, other = both
-        one.tell_to_stop()
+        one.terminate()
         eventually(lambda: share([other], 6))
         assert one.ended() == 0
 

@@ -107,7 +107,7 @@ def test_a_programme_comes_out_as_replay_decides_it(
             put(bootstrap, topic_prefix, part)
             eventually(lambda: not undecided(bootstrap, f"{topic_prefix}gateway", topic_prefix, INBOUND))
         for gateway in gateways:
-            gateway.tell_to_stop()
+            gateway.terminate()
         assert [gateway.ended() for gateway in gateways] == [0] * processes
         worked = [gateway.decided() > 0 for gateway in gateways]
         assert worked.count(True) == min(partitions, processes)
@@ -130,9 +130,9 @@ def test_workers_of_one_command_decide_it_as_well_and_end_in_good_order(
         eventually(lambda: set(gateway.claims()) == set(range(4)))
         put(bootstrap, topic_prefix, lines)
         eventually(lambda: not undecided(bootstrap, f"{topic_prefix}gateway", topic_prefix, INBOUND))
-        gateway.tell_to_stop()
+        gateway.terminate()
         assert gateway.ended() == 0
-        assert {line["worker"] for line in gateway.told if line["event"] == "gateway.stopped"} == {0, 1}
+        assert {line["worker"] for line in gateway.logged if line["event"] == "gateway.stopped"} == {0, 1}
     with running(tmp_path, bootstrap, topic_prefix, *arguments, "--until", END) as gateway:
         assert gateway.ended() == 0
     assert came_out(read(bootstrap, topic_prefix, OUTBOUND)) == expected(lines)

@@ -12,7 +12,7 @@ from msgspec import to_builtins
 
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.schema_registry import SchemaRegistry
-from gateway.dead_letters.handling import Choice, choose, dead_letters, put_back
+from gateway.dead_letters.handling import DeadLetterFilter, choose, dead_letters, put_back
 from gateway.engine.log import Draft, LogBusy
 from gateway.rules.messages import TOPIC_OF, Message
 from gateway.sample import programme
@@ -140,14 +140,14 @@ async def test_an_id_that_the_registry_does_not_have_makes_a_dead_letter_that_ca
         (letter,) = await letters(log, 1)
         assert (letter.code, letter.value) == ("UNKNOWN_SCHEMA", value)
         assert await outcomes(log, 2) == ["r0", "r2"]
-        (shown,) = [entry async for entry in dead_letters(log, Choice())]
+        (shown,) = [entry async for entry in dead_letters(log, DeadLetterFilter())]
         assert shown.value == value
         registered = SCHEMAS["Referral"] | {"doc": f"Registered late: {topic}"}
         assert await client.register(f"{topic}-late", json.dumps(registered)) == next_id
         while shown.value == value:  # for a moment it is not asked for again
-            (shown,) = [entry async for entry in dead_letters(log, Choice())]
+            (shown,) = [entry async for entry in dead_letters(log, DeadLetterFilter())]
         assert shown.value == encode(referral("PO1", "r1"))
-        done = await put_back(log, await choose(log, Choice()), anyway=False)
+        done = await put_back(log, await choose(log, DeadLetterFilter()), anyway=False)
         assert (done.done, done.left) == (1, {})
         assert await outcomes(log, 3) == ["r0", "r2", "r1"]
     await client.close()

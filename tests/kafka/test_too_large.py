@@ -88,7 +88,7 @@ async def test_a_dead_letter_that_is_too_large_itself_goes_out_without_its_conte
     assert (letter.key, letter.value, letter.headers) == (None, None, {})
 
 
-async def test_who_puts_too_large_a_record_is_told_so_and_not_to_try_again(scene: Scene) -> None:
+async def test_who_puts_too_large_a_record_gets_an_error_that_says_not_to_try_again(scene: Scene) -> None:
     await scene.limit("prap.referrals", 1_000)
     with pytest.raises(TooLarge, match="nothing was put, because a record is larger than its topic takes"):
         await scene.put(small("PO1", "r1"), large("PO2", "r2"))

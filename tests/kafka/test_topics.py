@@ -1,4 +1,4 @@
-"""Topics are made as they must be, left alone where they are there, and told where they differ."""
+"""Topics are made as they must be, left alone where they are there, and reported where they differ."""
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -130,7 +130,7 @@ async def test_nothing_is_made_where_the_partition_counts_would_differ(topics: T
     assert set(await topics.found()) == {STATE_TOPIC, "prap.referrals"}
 
 
-async def test_more_replicas_than_brokers_are_told(topics: Topics) -> None:
+async def test_more_replicas_than_brokers_are_reported(topics: Topics) -> None:
     with pytest.raises(
         LogError, match=r"too few brokers for the replicas .*; set GATEWAY_REPLICATION to as many"
     ):
@@ -138,7 +138,7 @@ async def test_more_replicas_than_brokers_are_told(topics: Topics) -> None:
     assert (await topics.create(replication=1)).partitions == 2
 
 
-async def test_topics_that_are_missing_are_told_and_not_made_by_looking(topics: Topics) -> None:
+async def test_topics_that_are_missing_are_reported_and_not_made_by_looking(topics: Topics) -> None:
     missing = (
         "missing, because nothing of that name is there, or nothing that this user may see; run `gateway"
     )
@@ -147,7 +147,7 @@ async def test_topics_that_are_missing_are_told_and_not_made_by_looking(topics: 
     assert await topics.found() == {}
 
 
-async def test_partition_counts_that_differ_are_told(topics: Topics) -> None:
+async def test_partition_counts_that_differ_are_reported(topics: Topics) -> None:
     await topics.create()
     assert await topics.wrong(partitions=2) == []
     (wrong,) = await topics.wrong(partitions=4)
@@ -157,7 +157,7 @@ async def test_partition_counts_that_differ_are_told(topics: Topics) -> None:
     assert wrong.startswith(", ".join((*INBOUND_TOPICS, STATE_TOPIC)))
 
 
-async def test_partitions_that_do_not_meet_are_told(topics: Topics) -> None:
+async def test_partitions_that_do_not_meet_are_reported(topics: Topics) -> None:
     for count, topic in enumerate(INBOUND_TOPICS, 1):
         await topics.make(topic, count, message__timestamp__type="LogAppendTime")
     wrong = await topics.wrong()
@@ -168,7 +168,7 @@ async def test_partitions_that_do_not_meet_are_told(topics: Topics) -> None:
     )
 
 
-async def test_a_state_that_is_not_compacted_is_told(topics: Topics) -> None:
+async def test_a_state_that_is_not_compacted_is_reported(topics: Topics) -> None:
     await topics.create()
     await topics.set(STATE_TOPIC, cleanup__policy="compact,delete")
     (wrong,) = await topics.wrong()
@@ -183,7 +183,7 @@ async def test_a_state_that_is_not_compacted_is_told(topics: Topics) -> None:
 
 
 @pytest.mark.parametrize("topic", ["prap.referrals", "gateway.outcomes", "gateway.dead-letters"])
-async def test_what_would_lose_records_by_compaction_is_told(topic: str, topics: Topics) -> None:
+async def test_what_would_lose_records_by_compaction_is_reported(topic: str, topics: Topics) -> None:
     await topics.create()
     kept = (await topics.found())[topic].settings
     same = {name: kept[name] for name in ("message.timestamp.type", "max.message.bytes")}

@@ -53,6 +53,13 @@ def of(logged: Logged, *events: str) -> list[dict[str, Any]]:
     return [line for line in logged() if line["event"] in events]
 
 
+def denied(logged: Logged) -> tuple[str, str]:
+    """On which topic what was denied, as the line of the partition that was dropped first says."""
+    dropped = of(logged, "partition.dropped")[0]
+    assert dropped["cause"] == "TopicAuthorizationFailedError"
+    return dropped["topic"], dropped["operation"]
+
+
 def draft(message: Message) -> Draft:
     return Draft(TOPIC_OF[type(message)], message.po_number.encode(), encode(message))
 
@@ -200,12 +207,7 @@ async def test_where_reading_a_topic_is_denied_that_is_said_and_it_goes_on_when_
         await in_the_end(lambda: workers.trouble(0) is None)
         await guarded.append([draft(referral("PO1", "r1"))])
         assert await outcomes(guarded, 1) == ["r1"]
-    dropped = of(logged, "partition.dropped")[0]
-    assert (dropped["topic"], dropped["operation"], dropped["cause"]) == (
-        f"{access.prefix}jobcentre.wp11",
-        "READ",
-        "TopicAuthorizationFailedError",
-    )
+    assert denied(logged) == (f"{access.prefix}jobcentre.wp11", "READ")
     assert of(logged, "log.away") == []
 
 
@@ -219,12 +221,7 @@ async def test_where_writing_an_outcome_is_denied_that_is_said_with_its_cause(
         await in_the_end(lambda: "may not WRITE the topic" in (workers.trouble(0) or ""))
         access.allow("gateway.outcomes", AclOperation.WRITE)
         assert await outcomes(guarded, 1) == ["r1"]
-    dropped = of(logged, "partition.dropped")[0]
-    assert (dropped["topic"], dropped["operation"], dropped["cause"]) == (
-        f"{access.prefix}gateway.outcomes",
-        "WRITE",
-        "TopicAuthorizationFailedError",
-    )
+    assert denied(logged) == (f"{access.prefix}gateway.outcomes", "WRITE")
 
 
 async def test_a_topic_that_may_not_be_seen_is_not_looked_for_all_the_time(

@@ -68,8 +68,8 @@ def test_workers_share_the_partitions_and_one_that_is_killed_comes_back(
         run.send_signal(signal.SIGTERM)
         _, err = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0
-    told = [json.loads(line) for line in err.splitlines()]
+    logged = [json.loads(line) for line in err.splitlines()]
     # None took so long that it was killed, or ended by itself in the middle of something.
-    assert not {"supervisor.killed", "gateway.gave_up"} & {line["event"] for line in told}
-    assert {line["worker"] for line in told if line["event"] == "gateway.stopped"} == {0, 1}
+    assert not {"supervisor.killed", "gateway.gave_up"} & {line["event"] for line in logged}
+    assert {line["worker"] for line in logged if line["event"] == "gateway.stopped"} == {0, 1}
     assert not [pid for pid in pids.values() if Path(f"/proc/{pid}").exists()]

@@ -189,7 +189,7 @@ async def test_a_claim_in_the_same_process_fences_as_well(arrangement: Arrangeme
 
 
 async def test_who_was_fenced_reads_nothing_wrong(arrangement: Arrangement) -> None:
-    """It is told that it is lost, or goes on reading as before; it has changed nothing for the owner."""
+    """It learns that it is lost, or goes on reading as before; it has changed nothing for the owner."""
     log, other = await arrangement.open(), await arrangement.open()
     zombie, _ = await owned(log)
     owner, _ = await owned(other)

@@ -91,12 +91,12 @@ async def test_waiting_it_gives_what_another_process_commits_later(arrangement: 
 
     task = asyncio.create_task(follow())
     async with asyncio.timeout(PATIENCE_S):
-        while not came:  # nobody is told when it has begun
+        while not came:  # nothing says when it has begun
             await claim.commit(step(first.positions, draft(OUT, b"0")))
             await asyncio.sleep(0.001)
         await claim.commit(step(first.positions, draft(OUT, b"1"), draft(OUT, b"2")))
         await claim.commit(step(first.positions, draft(ACTIONS, b"no"), draft(OUT, b"3")))
-        while came[-1] != b"3":  # noqa: ASYNC110 - nobody tells
+        while came[-1] != b"3":  # noqa: ASYNC110 - no event says so
             await asyncio.sleep(0.001)
     task.cancel()
     assert [value for value in came if value != b"0"] == [b"1", b"2", b"3"]

@@ -151,7 +151,7 @@ async def test_what_can_not_be_put_back_is_not_marked_either(arrangement: Arrang
 
 
 async def test_of_many_at_the_same_time_one_puts_a_letter_back(arrangement: Arrangement) -> None:
-    """Each of four is at work on the same letters, and tries again where it is told that it may."""
+    """Each of four is at work on the same letters, and tries again where it may."""
     handles = [await arrangement.open() for _ in range(4)]
     letters = [str(number) for number in range(12)]
 
@@ -173,9 +173,9 @@ async def test_of_many_at_the_same_time_one_puts_a_letter_back(arrangement: Arra
 
     async with asyncio.timeout(240):  # on a busy machine they fence one another for long
         won = await asyncio.gather(*(put_back(handle) for handle in handles))
-    told = [letter for mine in won for letter in mine]
-    assert len(set(told)) == len(told)
-    assert set(told) <= set(letters)
+    won_by_all = [letter for mine in won for letter in mine]
+    assert len(set(won_by_all)) == len(won_by_all)
+    assert set(won_by_all) <= set(letters)
     came = [value.decode() for value in values(await followed(handles[0], [WP11])) if value]
     assert sorted(came) == sorted(letters)
     assert done(await handles[1].handled()) == dict.fromkeys(letters, "REPLAYED")

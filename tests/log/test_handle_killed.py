@@ -92,5 +92,5 @@ async def test_two_operators_at_once_put_each_letter_back_once(arrangement: Arra
             if process.returncode is None:
                 process.kill()
     assert await check(log) == (LETTERS - LETTERS // 4, LETTERS)
-    told = Counter([*one, *two, *three])
-    assert set(told.values()) == {1}
+    handled = Counter([*one, *two, *three])
+    assert set(handled.values()) == {1}

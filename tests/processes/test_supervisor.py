@@ -65,10 +65,10 @@ def test_told_to_stop_it_passes_that_on_and_ends_with_0(number: signal.Signals, 
         for worker in range(3):
             eventually(lived(tmp_path, worker, 1))
         process.send_signal(number)
-        status, told = ended(process)
+        status, logged = ended(process)
     assert status == 0
-    assert [line["signal"] for line in told if line["event"] == "supervisor.stopping"] == [number.name]
-    assert (told[-1]["event"], told[-1]["status"]) == ("supervisor.stopped", 0)
+    assert [line["signal"] for line in logged if line["event"] == "supervisor.stopping"] == [number.name]
+    assert (logged[-1]["event"], logged[-1]["status"]) == ("supervisor.stopped", 0)
     nobody_left(tmp_path)
 
 
@@ -79,8 +79,8 @@ def test_a_worker_that_is_killed_is_started_again_and_the_others_go_on(tmp_path:
         (other,) = lives(tmp_path, 1)
         (victim,) = lives(tmp_path, 0)
         os.kill(victim, signal.SIGKILL)
-        told = read_until(process, "supervisor.worker_died")[-1]
-        assert (told["worker"], told["status"]) == (0, -signal.SIGKILL)
+        logged = read_until(process, "supervisor.worker_died")[-1]
+        assert (logged["worker"], logged["status"]) == (0, -signal.SIGKILL)
         eventually(lived(tmp_path, 0, 2))
         assert alive(other)
         process.send_signal(signal.SIGTERM)
@@ -99,9 +99,9 @@ def test_a_worker_that_keeps_dying_is_started_again_ever_more_slowly(tmp_path: P
 
 def test_a_worker_that_says_its_settings_are_bad_ends_all(tmp_path: Path) -> None:
     with supervising(tmp_path, "obey", "ends-2") as process:
-        status, told = ended(process)
+        status, logged = ended(process)
     assert status == 2
-    gave_up = next(line for line in told if line["event"] == "supervisor.gave_up")
+    gave_up = next(line for line in logged if line["event"] == "supervisor.gave_up")
     assert (gave_up["worker"], gave_up["status"]) == (1, 2)
     nobody_left(tmp_path)
 
@@ -110,9 +110,9 @@ def test_a_worker_that_does_not_stop_is_killed_in_the_end_and_that_is_a_failure(
     with supervising(tmp_path, "linger", patience_s=0.5) as process:
         eventually(lived(tmp_path, 0, 1))
         process.send_signal(signal.SIGTERM)
-        status, told = ended(process)
+        status, logged = ended(process)
     assert status == 1
-    assert [line["worker"] for line in told if line["event"] == "supervisor.killed"] == [0]
+    assert [line["worker"] for line in logged if line["event"] == "supervisor.killed"] == [0]
     nobody_left(tmp_path)
 
 
@@ -131,9 +131,9 @@ def test_with_until_it_ends_with_0_when_all_have(tmp_path: Path) -> None:
         eventually(lived(tmp_path, 1, 1))
         (last,) = lives(tmp_path, 1)
         os.kill(last, signal.SIGTERM)
-        status, told = ended(process)
+        status, logged = ended(process)
     assert status == 0
-    assert "supervisor.worker_died" not in {line["event"] for line in told}
+    assert "supervisor.worker_died" not in {line["event"] for line in logged}
     assert len(lives(tmp_path, 0)) == len(lives(tmp_path, 1)) == 1
 
 
@@ -189,7 +189,7 @@ def test_a_worker_that_has_nothing_left_is_not_started_again_and_the_others_go_o
         assert ended(process)[0] == 0
     assert len(lives(tmp_path, 0)) == 1
     with supervising(tmp_path, "ends-3", "ends-3") as process:
-        status, told = ended(process)
+        status, logged = ended(process)
     assert status == 1
-    assert not [line for line in told if line["event"] == "supervisor.worker_died"]
+    assert not [line for line in logged if line["event"] == "supervisor.worker_died"]
     nobody_left(tmp_path)

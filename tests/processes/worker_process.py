@@ -2,7 +2,7 @@
 
 worker_process.py FOLDER NUMBER HOW: leaves FOLDER/NUMBER-PID, and then, by HOW:
     obey      ends with 0 when it is told to stop, or when its standard input ends
-    linger    ends with 0 when its standard input ends, whatever it is told
+    linger    ends with 0 when its standard input ends, whatever signal it gets
     ends-N    ends with N at once
     once-N    ends with N at once in its first life; after that it obeys
 """
@@ -17,8 +17,8 @@ def main() -> None:
     """Do so."""
     folder, number, how = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     first = not list(folder.glob(f"{number}-*"))
-    for told in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(told, signal.SIG_IGN if how == "linger" else lambda *_: os._exit(0))
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN if how == "linger" else lambda *_: os._exit(0))
     (folder / f"{number}-{os.getpid()}").touch()
     kind, _, status = how.partition("-")
     if kind == "ends" or (kind == "once" and first):

@@ -10,7 +10,7 @@ from tests.reading.asking import KINDS, Asked, asking
 
 
 @pytest.fixture(autouse=True)
-def told() -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """What is logged, as JSON lines."""
     stream = io.StringIO()
     telemetry.configure("info", stream)

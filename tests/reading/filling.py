@@ -41,7 +41,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 def rows(path: Path) -> Rows:
     """All that can be asked for in a file, table by table.
 
-    But for what came of a referral that was refused: in a copy that is made anew it can't be told if that
+    But for what came of a referral that was refused: in a copy that is made anew it can't be known if that
     was about the referral before, which has been forgotten, and nobody waits for it.
     """
     db = sqlite3.connect(path)

@@ -86,7 +86,7 @@ async def test_a_file_that_is_gone_or_of_another_version_is_made_anew(
 
 
 @pytest.mark.parametrize("harm", [scrambled, cut_in_half], ids=lambda harm: harm.__name__.replace("_", " "))
-async def test_a_damaged_file_is_told_and_made_anew_when_it_is_deleted(
+async def test_a_damaged_file_is_reported_and_made_anew_when_it_is_deleted(
     harm: Callable[[Path], None], tmp_path: Path
 ) -> None:
 
@@ -199,7 +199,7 @@ async def test_how_far_it_is_behind_can_be_seen(tmp_path: Path) -> None:
 
 
 class Failing(CopyFile):
-    """One that fails as told while it is filled, time after time; None: not this time."""
+    """One that fails on demand while it is filled, time after time; None: not this time."""
 
     def __init__(self, path: Path, troubles: list[Exception | None]) -> None:
         super().__init__(path)
@@ -213,7 +213,7 @@ class Failing(CopyFile):
 
 @pytest.mark.parametrize("at_hand", [0, 600], ids=["in a thread", "at hand"])
 async def test_a_disk_that_fails_is_logged_and_tried_again(
-    tmp_path: Path, told: io.StringIO, at_hand: int
+    tmp_path: Path, logged: io.StringIO, at_hand: int
 ) -> None:
     """Nothing is lost by it, and nothing taken in twice."""
     full = sqlite3.OperationalError("database or disk is full")
@@ -232,12 +232,12 @@ async def test_a_disk_that_fails_is_logged_and_tried_again(
         assert any(trouble is not None and "tried again by itself" in trouble for trouble in seen)
         file.close()
         assert rows(tmp_path / "projection") == rows(tmp_path / "gateway.db")
-    assert "projection.dropped" in told.getvalue()
-    assert "Qz" not in told.getvalue()
+    assert "projection.dropped" in logged.getvalue()
+    assert "Qz" not in logged.getvalue()
 
 
 async def test_what_was_written_is_tidied_again_after_that_has_failed(
-    tmp_path: Path, told: io.StringIO
+    tmp_path: Path, logged: io.StringIO
 ) -> None:
     """Else what is written would pile up beside the file until the gateway ends. It is logged once."""
     troubles: list[Exception] = [
@@ -260,8 +260,8 @@ async def test_what_was_written_is_tidied_again_after_that_has_failed(
         async with asyncio.timeout(PATIENCE_S):
             await tidied.wait()
     file.close()
-    assert told.getvalue().count("projection.untidy") == 1
-    assert "Qz" not in told.getvalue()
+    assert logged.getvalue().count("projection.untidy") == 1
+    assert "Qz" not in logged.getvalue()
 
 
 def test_what_is_written_is_tidied_without_being_asked_when_it_is_much(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_no_line_has_free_text() -> None:
     assert not fields & {"reason", "reason_given", "detail", "location", "session_name", "key", "value"}
 
 
-def test_the_life_of_a_referral_is_told_in_order() -> None:
+def test_the_life_of_a_referral_is_logged_in_order() -> None:
     said = said_of(
         decided([*life(), {"at": "2016-04-10T00:00:00Z", "tick": True}]), shown=shown("info", "notable")
     )
@@ -107,7 +107,7 @@ def test_a_line_says_which_message_led_to_it_and_one_that_a_time_led_to_says_non
     assert [line["message_id"] for line in raised] == ["PO1-AttendanceRecorded-2016-03-18T12:00:00Z"]
 
 
-def test_what_waited_for_its_referral_is_told_with_the_message_that_waited() -> None:
+def test_what_waited_for_its_referral_is_logged_with_the_message_that_waited() -> None:
     lines = [
         record("ReferralAccepted", "2016-03-14T08:00:00Z", accepted_at="2016-03-14T08:00:00Z"),
         referral("2016-03-14T09:00:00Z"),
@@ -171,7 +171,7 @@ def test_what_is_cut_off_from_its_message_goes_without_it() -> None:
     assert not any("message_id" in line for line in said)
 
 
-async def run(path: Path, lines: list[Json], told: io.StringIO) -> list[Said]:
+async def run(path: Path, lines: list[Json], logged: io.StringIO) -> list[Said]:
     """What is logged while a log is decided."""
     log = await open_embedded(path, clock="log", own=True)
     try:
@@ -188,21 +188,21 @@ async def run(path: Path, lines: list[Json], told: io.StringIO) -> list[Said]:
         await worker.run(asyncio.Event())
     finally:
         await log.close()
-    return [json.loads(line) for line in told.getvalue().splitlines()]
+    return [json.loads(line) for line in logged.getvalue().splitlines()]
 
 
-async def test_a_step_is_logged_when_it_is_committed_and_once(tmp_path: Path, told: io.StringIO) -> None:
-    said = await run(tmp_path / "gateway.db", life(), told)
+async def test_a_step_is_logged_when_it_is_committed_and_once(tmp_path: Path, logged: io.StringIO) -> None:
+    said = await run(tmp_path / "gateway.db", life(), logged)
     ids = [line["event_id"] for line in said if "event_id" in line]
     assert len(ids) == len(set(ids)) == 6
     (letter,) = [line for line in said if line["event"] == "message.dead_lettered"]
     assert letter["level"] == "warning"
     assert (letter["letter"], letter["code"]) == ("jobcentre.wp11-0-1", "UNDECODABLE")
     again = await open_embedded(tmp_path / "gateway.db", clock="log", own=True)
-    before = told.getvalue()
+    before = logged.getvalue()
     try:
         observer = EventLog(shown("info", "notable"))
         await Worker(again, 0, shipped(), WIRING, until=0, observer=observer).run(asyncio.Event())
     finally:
         await again.close()
-    assert "event_id" not in told.getvalue()[len(before) :]
+    assert "event_id" not in logged.getvalue()[len(before) :]

@@ -39,7 +39,9 @@ async def whole(made: Following) -> None:
     await in_the_end(lambda: made.trouble is None)
 
 
-async def test_one_that_was_damaged_before_the_start_is_made_anew(tmp_path: Path, told: io.StringIO) -> None:
+async def test_one_that_was_damaged_before_the_start_is_made_anew(
+    tmp_path: Path, logged: io.StringIO
+) -> None:
     """It counts as filled only then."""
     path = tmp_path / "copy"
     async with a_log(tmp_path / "gateway.db") as log:
@@ -55,10 +57,12 @@ async def test_one_that_was_damaged_before_the_start_is_made_anew(tmp_path: Path
             assert file.made_anew == 1
             assert rows(path) == rows(tmp_path / "gateway.db")
         file.close()
-    assert '"error":"SQLITE_CORRUPT' in told.getvalue()
+    assert '"error":"SQLITE_CORRUPT' in logged.getvalue()
 
 
-async def test_one_that_is_damaged_while_it_is_asked_is_made_anew(tmp_path: Path, told: io.StringIO) -> None:
+async def test_one_that_is_damaged_while_it_is_asked_is_made_anew(
+    tmp_path: Path, logged: io.StringIO
+) -> None:
     """Who asks finds that out, and is answered again by the same view when it is whole."""
     path = tmp_path / "copy"
     async with a_log(tmp_path / "gateway.db") as log:
@@ -79,11 +83,11 @@ async def test_one_that_is_damaged_while_it_is_asked_is_made_anew(tmp_path: Path
             view.close()
         assert rows(path) == rows(tmp_path / "gateway.db")
         file.close()
-    assert "projection.unreadable" in told.getvalue()
+    assert "projection.unreadable" in logged.getvalue()
 
 
 async def test_one_that_can_not_be_read_at_the_moment_is_not_made_anew(
-    tmp_path: Path, told: io.StringIO
+    tmp_path: Path, logged: io.StringIO
 ) -> None:
     async with a_log(tmp_path / "gateway.db") as log:
         file = CopyFile(tmp_path / "copy")
@@ -93,7 +97,7 @@ async def test_one_that_can_not_be_read_at_the_moment_is_not_made_anew(
             assert made.filled.is_set()
         assert file.made_anew == 0
         file.close()
-    assert "projection.unreadable" in told.getvalue()
+    assert "projection.unreadable" in logged.getvalue()
 
 
 class Lost(FileChanges):

@@ -86,7 +86,7 @@ async def test_a_step_that_is_rolled_back_leaves_nothing_in_them(tmp_path: Path)
             Workers(log, shipped(), WIRING, until=until, step=StepSize(decisions=40)).run(asyncio.Event())
         )
         times = tables.times
-        while tables.times == times:  # noqa: ASYNC110 - nobody tells
+        while tables.times == times:  # noqa: ASYNC110 - no event says so
             await asyncio.sleep(0.001)
         await log.file.run(lambda: None)
         assert contradictions(path) == {}

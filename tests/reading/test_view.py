@@ -12,7 +12,7 @@ from gateway.reading.view import BookingPlace, Keyed, Place
 from gateway.rules.events import DeliveryPlan, Event, Outcome, place_in_time
 from producers import delivery_plans
 from producers.read_back import read_plan
-from schemas.codec import encode
+from schemas.codec import digest_of, encode
 from schemas.json import parse
 from tests.cli.running import Json, life, record, referral
 from tests.reading.asking import BEGINNING, Asked, message
@@ -259,7 +259,7 @@ async def test_a_key_is_a_callers_for_all_its_providers(asked: Asked) -> None:
     sent = parse("ReferralAccepted", value)
     await asked.log.append([draft(sent, caller="one")])
     view = await asked.view()
-    digest = delivery_plans.digest_of(encode(sent))
+    digest = digest_of(encode(sent))
     assert view.keyed("one", "m1") == view.keyed("one", "m1", "PO2", "PRV02") == Keyed("PO1", digest)
     assert view.keyed("other", "m1", "PO1", "PRV01") == Keyed("PO1", digest)
     assert view.keyed("other", "m1") is view.keyed("other", "m1", "PO2", "PRV02") is None
@@ -280,7 +280,7 @@ async def test_of_an_areas_plans_the_last_one_is_in_force_and_the_keys_of_all_ar
     assert (view.areas("PRV01"), view.areas("PRV03")) == (["CPA01"], [])
     assert [key.message_id for key in view.plan_keys("PRV01", "CPA01")] == ["k1", "k2", "k3"]
     for each, caller in zip(plans, callers, strict=True):
-        keyed = Keyed(None, delivery_plans.digest_of(encode(each)))
+        keyed = Keyed(None, digest_of(encode(each)))
         assert view.keyed(caller, each.message_id, "PO1", "PRV01") == keyed
     assert view.keyed("one", "k3") is view.keyed("other", "k2") is None
     assert message(view, ["PRV01"], "k1") is None

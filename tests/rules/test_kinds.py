@@ -10,7 +10,7 @@ from gateway.rules.case import Applied, Row
 from gateway.rules.deadlines import DEADLINES, RAISED_BY
 from gateway.rules.decide import ROWS, by_record
 from gateway.rules.events import BreachKind, InstructionKind, in_words
-from gateway.rules.messages import INBOUND, RECORD_NAMED, SENDERS, ProviderRecord, Record
+from gateway.rules.messages import INBOUND, RECORD_NAMED, SENDERS, InboundRecord, ProviderRecord
 from tests.rules.kinds import lacking
 from tests.schemas.examples import EXAMPLES
 
@@ -51,9 +51,9 @@ def test_a_kind_that_lacks_everything_is_told_each_place() -> None:
 
 def test_every_class_of_a_message_is_on_a_topics_list() -> None:
     classes = {
-        each for each in vars(messages).values() if isinstance(each, type) and issubclass(each, Record)
+        each for each in vars(messages).values() if isinstance(each, type) and issubclass(each, InboundRecord)
     }
-    assert classes - {Record, ProviderRecord} == set(RECORD_NAMED.values())
+    assert classes - {InboundRecord, ProviderRecord} == set(RECORD_NAMED.values())
 
 
 def test_every_topic_has_a_sender() -> None:

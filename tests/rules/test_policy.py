@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rules.events import Breach, Instruction
-from gateway.rules.policy import Limits, Policies, PolicyError, parse, shipped
+from gateway.rules.policy import Policies, PolicyError, PolicyLimits, parse, shipped
 from tests.rules.journey import DAY, MINUTE, Journey, accepted, booked, day, instant
 
-SHIPPED = Limits(15, 21, 28, 2, 2, 28, 400, 60, 10, 20, 300)
+SHIPPED = PolicyLimits(15, 21, 28, 2, 2, 28, 400, 60, 10, 20, 300)
 #: All but the last day of referrals, which is a date.
-NAMES = Limits.__struct_fields__[:-1]
+NAMES = PolicyLimits.__struct_fields__[:-1]
 
 #: Tighter limits from 1 April 2016.
 TWO = """
@@ -99,7 +99,7 @@ def test_policies_may_stand_in_any_order() -> None:
 def test_the_policy_of_a_day_is_the_last_that_began(starts: list[int], on: int) -> None:
     """Policies.on, for any policies; each is known here by its hold_unmatched_days."""
     starts.sort()
-    every = tuple(Limits(15, 21, 28, 2, 2, start, 400, 60, 10, 20, 300) for start in starts)
+    every = tuple(PolicyLimits(15, 21, 28, 2, 2, start, 400, 60, 10, 20, 300) for start in starts)
     begun = [start for start in starts if start <= on]
     expected = begun[-1] if begun else starts[0]
     assert Policies(tuple(starts), every).on(on).hold_unmatched_days == expected

@@ -15,8 +15,6 @@ from tests.schemas.examples import EXAMPLES, REFERRAL, SESSION_BOOKED, WP11
 from tests.schemas.test_codec import code_of, damaged
 from tests.schemas.test_resolution import version
 
-TEN = b"\x80" * 9
-
 
 def ends_at(kind: Any, body: bytes) -> int | None:
     """Where a value ends that stands in a body of its own; None: it is not well formed."""

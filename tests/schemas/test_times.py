@@ -111,7 +111,7 @@ def test_any_other_text_is_not_an_instant(text: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2016-04-04T23:00:00", "2016-04-04T23:00:00.5"])
-def test_a_timestamp_without_an_offset_is_told_so(text: str) -> None:
+def test_a_timestamp_without_an_offset_is_refused_as_such(text: str) -> None:
     with pytest.raises(NotAnInstant, match="has no offset"):
         parse_instant(text)
 

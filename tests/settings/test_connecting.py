@@ -105,7 +105,7 @@ def test_a_kafka_log_names_its_brokers(
         ("kafka://one:9092?x=1", "has something behind the brokers"),
     ],
 )
-def test_each_mistake_in_the_brokers_is_told(url: str, expected: str, environment: Environment) -> None:
+def test_each_mistake_in_the_brokers_is_reported(url: str, expected: str, environment: Environment) -> None:
     environment({"LOG_URL": url})
     assert "GATEWAY_LOG_URL" in (sentence := refusal())
     assert expected in sentence
@@ -201,7 +201,7 @@ def test_each_mistake_in_the_brokers_is_told(url: str, expected: str, environmen
             {"SCHEMA_REGISTRY_URL": f"https://me:{SECRET}@registry.example"},
             "holds a user; set GATEWAY_SCHEMA",
         ),
-        ({"SCHEMA_REGISTRY_URL": "registry.example"}, "is not the URL of an endpoint; expected https://HOST"),
+        ({"SCHEMA_REGISTRY_URL": "registry.example"}, "is not the URL of a registry; expected https://"),
         (
             {"SCHEMA_REGISTRY_URL": "http://registry.example", "SCHEMA_REGISTRY_CA_FILE": "text"},
             "GATEWAY_SCHEMA_REGISTRY_CA_FILE is for an encrypted connection",
@@ -334,7 +334,9 @@ def test_a_key_is_opened_with_its_password_and_nobody_is_asked_for_it(
     assert connection(settings.load()).arguments()["security_protocol"] == "SSL"
 
 
-def test_a_key_that_belongs_to_another_certificate_is_told(environment: Environment, tmp_path: Path) -> None:
+def test_a_key_that_belongs_to_another_certificate_is_reported(
+    environment: Environment, tmp_path: Path
+) -> None:
     authority = trustme.CA()
     authority.issue_cert("one").cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
     authority.issue_cert("two").private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -345,6 +347,11 @@ def test_a_key_that_belongs_to_another_certificate_is_told(environment: Environm
 def test_a_schema_registry_is_connected_to_with_a_secret_from_a_file(environment: Environment) -> None:
     Path("secret").write_text(f"{SECRET}\n")
     environment({"LOG_URL": "kafka://broker:9092"} | REGISTRY | {"SCHEMA_REGISTRY_TOKEN_FILE": "secret"})
+    assert schema_registry(settings.load()) is not None
+
+
+def test_without_a_secret_a_schema_registry_may_be_asked_unencrypted(environment: Environment) -> None:
+    environment({"LOG_URL": "kafka://broker:9092", "SCHEMA_REGISTRY_URL": "http://registry.example:8081"})
     assert schema_registry(settings.load()) is not None
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from gateway.system.stopping import told_to_stop
+from gateway.system.stopping import stop_on_signals
 from tests.patience import PATIENCE_S
 
 
@@ -17,7 +17,7 @@ def no_thread(_: threading.Thread) -> None:
 
 
 async def test_a_signal_stops_it_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    with told_to_stop() as stop:
+    with stop_on_signals() as stop:
         monkeypatch.setattr(threading.Thread, "start", no_thread)
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_S):
@@ -28,7 +28,7 @@ async def test_the_end_of_its_supervisor_stops_it_where_no_thread_can_be_started
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lifeline, other_side = os.pipe()
-    with told_to_stop(lifeline) as stop:
+    with stop_on_signals(lifeline) as stop:
         monkeypatch.setattr(threading.Thread, "start", no_thread)
         os.close(other_side)
         async with asyncio.timeout(PATIENCE_S):

@@ -1,7 +1,6 @@
 """From the settings to who may call. What contradicts itself or does nothing is refused."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -11,7 +10,8 @@ from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.keys import NoKeySet, read_keys
 from gateway.api.callers.sources import NotFetched, from_file, from_url, read_file
 from gateway.api.security import Refusals
-from gateway.settings.settings import InvalidSettings, Settings, env, is_this_machine
+from gateway.settings.settings import InvalidSettings, Settings, env
+from gateway.settings.urls import wrong_with_url
 
 _SETTINGS: Final = ("jwt_issuer", "jwt_audience", "jwks_url", "jwks_file")
 _NEEDED: Final = "GATEWAY_JWT_ISSUER, GATEWAY_JWT_AUDIENCE and GATEWAY_JWKS_URL"
@@ -23,7 +23,7 @@ def has_identity_provider(settings: Settings) -> bool:
 
 
 def authenticator(settings: Settings, refusals: Refusals) -> Authenticator | None:
-    """What tells who asks, or None where nobody may: on Kafka without an identity provider, which is logged.
+    """What identifies callers; None, which is logged, on Kafka without an identity provider: nobody may call.
 
     Raises InvalidSettings, or OSError where the development key can't be made or read.
     """
@@ -62,22 +62,8 @@ def _keyring(settings: Settings) -> Keyring:
         raise InvalidSettings(
             "tokens of an identity provider need its keys; set GATEWAY_JWKS_URL, or GATEWAY_JWKS_FILE"
         )
-    if wrong := _wrong_with(url):
+    if wrong := wrong_with_url(
+        url, place="where keys can be", unencrypted="let others change the keys on their way"
+    ):
         raise InvalidSettings(f"GATEWAY_JWKS_URL {wrong}")
     return Keyring(from_url(url))
-
-
-def _wrong_with(url: str) -> str:
-    like = "expected https://HOST/PATH"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return f"is not a URL; {like}"
-    if "@" in parts.netloc:
-        return f"holds a user; {like}"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
-        return f"is not where keys can be; {like}"
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
-        return f"would let others change the keys on their way; {like}"
-    return ""

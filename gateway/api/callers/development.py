@@ -127,7 +127,7 @@ def token(
 
 
 def _subject(providers: Sequence[str]) -> str:
-    """Whose tokens are told apart by whom they are for: an Idempotency-Key is that of one subject."""
+    """Tokens differ by the subject they are for: an Idempotency-Key belongs to one subject."""
     subject = " ".join((SUBJECT, *providers))
     return (
         subject if len(subject) <= _LONGEST_SUBJECT else f"{SUBJECT} {sha256(subject.encode()).hexdigest()}"

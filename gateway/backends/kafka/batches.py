@@ -1,4 +1,4 @@
-"""The batches of a fetch, parsed so that nothing in them stops the reader: what aiokafka can't read is told.
+"""The batches of a fetch, parsed so that nothing in them stops the reader; what can't be read is marked.
 
 Read by aiokafka where it can; else record by record, so that one that can't be read takes no other with it.
 Source: Kafka's documentation, "Message format" (record batch and record, magic 2).
@@ -53,20 +53,20 @@ class Batches:
         """Whether another whole batch is there; brokers may cut off the last one."""
         return len(self._data) >= self._at + _OVERHEAD and len(self._data) >= self._end()
 
-    def next_batch(self) -> "Batch | LegacyRecordBatchProtocol":
+    def next_batch(self) -> "RecordBatch | LegacyRecordBatchProtocol":
         """The next one. Raises CorruptRecordException where its length can't be."""
         data = self._data[self._at : self._end()]
         if len(data) <= _MAGIC_AT:
             raise CorruptRecordException
         self._at += len(data)
-        return LegacyRecordBatch(data, data[_MAGIC_AT]) if data[_MAGIC_AT] < 2 else Batch(data)
+        return LegacyRecordBatch(data, data[_MAGIC_AT]) if data[_MAGIC_AT] < 2 else RecordBatch(data)
 
     def _end(self) -> int:
         (length,) = struct.unpack_from(">i", self._data, self._at + 8)
         return self._at + _OVERHEAD + int(length)
 
 
-class Batch:
+class RecordBatch:
     """One batch, in the manner of aiokafka's DefaultRecordBatch."""
 
     def __init__(self, data: bytes) -> None:

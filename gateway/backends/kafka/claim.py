@@ -244,7 +244,7 @@ def deleted(topic: str, decided: int, begin: int | None) -> Loss:
 
 @contextmanager
 def _asking(operation: str, topic: str | None = None) -> Iterator[None]:
-    """What goes wrong at the brokers is told with what was asked of them."""
+    """Add what was asked of the brokers to what goes wrong there."""
     try:
         yield
     except (KafkaError, TimeoutError) as error:

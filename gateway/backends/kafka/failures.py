@@ -1,4 +1,4 @@
-"""What went wrong at the brokers, as the engine and people are told: on which topic, at what, and why."""
+"""What went wrong at the brokers, for the engine and for people: on which topic, at what, and why."""
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError

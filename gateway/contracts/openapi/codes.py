@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.api.security import KEYS_AGAIN_S, ROLE_SAYS, TOKEN_SAYS
-from gateway.rules.messages import PRAP_ID
+from schemas.limits import PRAP_ID
 
-#: Without an identity provider's keys no token can be told to be good, which is not the caller's fault.
+#: Without an identity provider's keys no token can be checked, which is not the caller's fault.
 _NO_KEYS: Final = "TOKEN_KEYS_UNAVAILABLE"
 
 CODES: Final[Mapping[int, Mapping[str, str]]] = {

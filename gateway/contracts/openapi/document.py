@@ -63,11 +63,11 @@ _OF_SANDBOXES: Final = (
 )
 
 _DESCRIPTION: Final = """\
-Jobcentre Plus refers participants to a provider; the provider tells what happens to them, and learns what to
+Jobcentre Plus refers participants to a provider; the provider reports what happens to them, and gets what to
 do next. A record is put on the gateway's log, decided once, and its outcome can be asked for.
 
 Instants are RFC 3339 in UTC, dates ISO 8601. A parameter of the query without a value is as if it was left
-out. Every error is problem details (RFC 9457) with a `code` that stays: tell errors apart by it. A referral
+out. Every error is problem details (RFC 9457) with a `code` that stays: decide by it. A referral
 of another provider is answered as one that there isn't.
 """
 _TAGS: Final = {
@@ -150,7 +150,9 @@ def document(*, sandbox: bool) -> Object:
 
 def _schemas(*, sandbox: bool) -> Object:
     answers = [content for each in operations(sandbox=sandbox) for content in _classes(each)]
-    _, found = json.schema_components([*answers, views.Problem], ref_template="#/components/schemas/{name}")
+    _, found = json.schema_components(
+        [*answers, views.ProblemDetails], ref_template="#/components/schemas/{name}"
+    )
     found["HistoryEntry"]["properties"]["event"] |= _path("Event")
     records = components() | (sandbox_components() if sandbox else {})
     if both := found.keys() & records.keys():
@@ -232,7 +234,7 @@ def _answer(operation: Operation, status: int, answer: Answer, shown: list[Examp
 def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: list[Example]) -> Object:
     schema = {
         "allOf": [
-            _path("Problem"),
+            _path("ProblemDetails"),
             {"properties": {"status": {"const": status}, "code": {"enum": [*codes]}}},
         ]
     }
@@ -256,7 +258,7 @@ def _path(name: str) -> Object:
 
 def _table_of_codes(listed: Iterable[Operation]) -> str:
     used = {(status, code) for each in listed for status, codes in each.codes.items() for code in codes}
-    told = refusals(INBOUND)
+    sentences = refusals(INBOUND)
     lines = ["\n| status | code | what to do |", "|---|---|---|"]
     for status in sorted(CODES):
         lines += [
@@ -265,5 +267,7 @@ def _table_of_codes(listed: Iterable[Operation]) -> str:
             if (status, code) in used
         ]
         if status == 422:
-            lines += [f"| 422 | `{code}` | {says} |" for code, says in told.items() if (422, code) in used]
+            lines += [
+                f"| 422 | `{code}` | {says} |" for code, says in sentences.items() if (422, code) in used
+            ]
     return "\n".join(lines) + "\n"

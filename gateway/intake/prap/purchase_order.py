@@ -12,7 +12,6 @@ from msgspec import convert
 
 from gateway.intake.british_dates import read_day
 from gateway.rules.messages import (
-    PRAP_ID,
     Benefit,
     ClaimantGroup,
     GroupSessionRestriction,
@@ -22,7 +21,7 @@ from gateway.rules.messages import (
     Referral,
 )
 from gateway.rules.policy import Policies
-from schemas.limits import DAYS, LONGEST_ID, longest, wrong_with_id
+from schemas.limits import DAYS, LONGEST_ID, PRAP_ID, longest, wrong_with_id
 from schemas.times import NotADay
 
 #: A row of another type is about another programme, and none of the gateway's business.

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from gateway.intake.uploads.json_lines import read_json_lines
 from gateway.intake.uploads.table import read_table
 from gateway.intake.uploads.uploaded_record import Mistake, UploadedRecord
-from gateway.rules.messages import LONGEST_MESSAGE_ID, PRAP_ID, SessionRecord, is_message_id
-from schemas.limits import wrong_with_id
+from gateway.rules.messages import SessionRecord
+from schemas.limits import LONGEST_ID, PRAP_ID, is_message_id, wrong_with_id
 
 Kind = Literal["csv", "jsonl"]
 
@@ -125,7 +125,7 @@ def _judge(
 def _id_problem(message_id: str, line: int, first_line: dict[str, int]) -> str | None:
     if not is_message_id(message_id):
         return (
-            f"is no id; expected 1 to {LONGEST_MESSAGE_ID} visible characters of ASCII, without blanks and "
+            f"is no id; expected 1 to {LONGEST_ID} visible characters of ASCII, without blanks and "
             "quotation marks"
         )
     if wrong := wrong_with_id(message_id):

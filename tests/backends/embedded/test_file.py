@@ -164,7 +164,7 @@ async def test_a_new_log_has_large_pages(path: Path) -> None:
     assert (page, page * pages) == (PAGE_BYTES, CHECKPOINT_BYTES)
 
 
-async def test_what_is_larger_than_sqlite_takes_is_told_apart_from_a_log_that_can_not_be_used(
+async def test_what_is_larger_than_sqlite_takes_is_distinguished_from_a_log_that_can_not_be_used(
     path: Path,
 ) -> None:
     """So that a worker makes a dead letter of it, and the process does not end."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def test_a_second_process_that_would_decide_on_the_same_file_is_refused(path: Path) -> None:
-    """It is told what to do; whoever only feeds or follows may come in. When the first dies, it is free."""
+    """Its error says what to do; feeding and following are allowed. When the first dies, it is free."""
     first = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.engine.holding_the_log", str(path)),
         cwd=ROOT,

@@ -163,14 +163,14 @@ async def test_an_endpoint_that_fails_is_asked_ever_more_seldom(
         ),
     ],
 )
-async def test_what_an_endpoint_answers_instead_of_a_token_is_told(
+async def test_what_an_endpoint_answers_instead_of_a_token_is_reported(
     answer: web.Response, expected: str, endpoint: Endpoint, tokens: ClientCredentials
 ) -> None:
     endpoint.answer = answer
     assert expected in await refused(tokens)
 
 
-async def test_an_endpoint_that_says_nothing_or_is_not_there_is_told(
+async def test_an_endpoint_that_says_nothing_or_is_not_there_is_reported(
     endpoint: Endpoint,
 ) -> None:
     endpoint.speaks.clear()
@@ -193,7 +193,7 @@ async def test_a_token_file_is_read_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"two tokens", b"one\ntwo", b"a\x01b", b"\xff", b'{"token":1}']
 )
-async def test_a_file_without_a_token_is_told_without_its_content(content: bytes, tmp_path: Path) -> None:
+async def test_a_file_without_a_token_is_reported_without_its_content(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "token").write_bytes(content)
     said = await refused(TokenFile(tmp_path / "token"))
     assert said == f"the token file {tmp_path / 'token'} holds no token; write one to it, and nothing else"

@@ -18,7 +18,7 @@ from tests.sandbox_process import Sandbox, sandbox
 
 ROOT = Path(__file__).parents[3]
 SCHEMATHESIS = str(Path(sys.executable).parent / "schemathesis")
-#: All requests and answers, in a folder that is told.
+#: All requests and answers, in a folder that is given.
 HAR = "fuzzed.har"
 #: What may come of a request that the document allows.
 _TAKEN = ["2xx", "3xx", "401", "403", "404", "409", "429"]

@@ -1,4 +1,4 @@
-"""What schemathesis is told of this API beyond its document: values near those of a sandbox, and short waits.
+"""What schemathesis needs beyond the API's document: values near those of a sandbox, and short waits.
 
 It loads this file by SCHEMATHESIS_HOOKS.
 """
@@ -85,7 +85,7 @@ def _whole(value: Any) -> Any:
 
 @schemathesis.hook
 def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
-    """schemathesis can't send the examples of a media type for which it is told how to make bodies."""
+    """schemathesis can't send the examples of a media type for which it has a strategy."""
     for content in raw_schema["paths"]["/v1/uploads"]["post"]["requestBody"]["content"].values():
         content.pop("examples", None)
 

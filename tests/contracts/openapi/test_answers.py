@@ -76,7 +76,7 @@ def test_what_is_no_http_is_a_problem_that_quotes_nothing_of_it(sent: bytes, her
 
 
 @pytest.mark.parametrize("path", ["/sandbox/clock", "/v1/uploads"])
-def test_a_body_that_is_not_compressed_as_it_says_is_told_so(path: str, here: Sandbox) -> None:
+def test_a_body_that_is_not_compressed_as_it_says_is_refused_as_such(path: str, here: Sandbox) -> None:
     kind = "text/csv" if path == "/v1/uploads" else "application/json"
     answered = here.ask("POST", path, b"not gzip", Content_Type=kind, Content_Encoding="gzip")
     assert answered.status == 400

@@ -139,7 +139,7 @@ def test_its_codes_are_those_of_the_code() -> None:
     assert {*raised()} | tokens | roles | BY_STATUS == listed
 
 
-def test_every_code_is_that_of_an_operation_and_told_in_the_table() -> None:
+def test_every_code_is_that_of_an_operation_and_explained_in_the_table() -> None:
     listed = {(status, code) for status, codes in CODES.items() for code in codes}
     of_operations = {
         (status, code)

@@ -78,7 +78,7 @@ def test_a_cell_that_may_end_elsewhere_is_refused_with_its_line_and_column(cell:
     assert DOUBTFUL[cell] in str(refused.value)
 
 
-def test_a_mark_is_told_by_the_line_that_it_is_on() -> None:
+def test_a_mark_is_known_by_the_line_that_it_is_on() -> None:
     """Not by that on which its row begins."""
     with pytest.raises(InvalidDownload, match=r"line 3 is not CSV.* character 3, in column 2,"):
         lines(b'a,b\n1,"2\n3"4\n')
