@@ -6,10 +6,11 @@ Source: CloudEvents 1.0.2, Kafka protocol binding, "Binary content mode"; W3C Tr
 from functools import cache, lru_cache
 from typing import Final
 
-from gateway.engine.log import Columns, Draft, Header, Headers
+from gateway.engine.log import Columns, Draft, Header, Headers, Record
 from gateway.rules.events import DeadLetter, DeliveryPlan, Event
 from producers.trace import child_of, headers_of_trace, trace_id_of
-from schemas.codec import encode
+from schemas.catalogue import SCHEMAS
+from schemas.codec import HEADER_BYTES, MARKER, encode, header_of
 from schemas.json import format_instant
 
 SOURCE: Final = "/work-programme/information-session-gateway"
@@ -17,12 +18,31 @@ SOURCE: Final = "/work-programme/information-session-gateway"
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 #: Their ids are made in another way than those of decisions, and could be the same.
 _PARTS: Final[dict[type, str]] = {DeadLetter: "/dead-letters", DeliveryPlan: "/delivery-plans"}
+_SCHEMA: Final = "ce_dataschema"
+_URN: Final = "urn:workprogramme:"
 _CONTENT_TYPE: Final = ("content-type", b"application/avro")
 
 
 @cache
 def _type(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
     return "ce_type", record.__name__.encode()
+
+
+@cache
+def _schema(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
+    """The record's name, and the CRC-64-AVRO fingerprint of its schema as it stands in its values."""
+    name = record.__name__
+    return _SCHEMA, f"{_URN}{name}:{header_of(SCHEMAS[name])[len(MARKER) :].hex()}".encode()
+
+
+def header_named(record: Record) -> bytes | None:
+    """What a record's value begins with in single-object encoding, by its headers; None: they don't say."""
+    named = next((value for name, value in record.headers if name == _SCHEMA), None) or b""
+    try:
+        header = MARKER + bytes.fromhex(named.decode("ascii").rpartition(":")[2])
+    except ValueError:
+        return None
+    return header if named.startswith(_URN.encode()) and len(header) == HEADER_BYTES else None
 
 
 @cache
@@ -74,6 +94,7 @@ def headers_of(
         ("ce_id", event_id.encode()),
         _source(record),
         _type(record),
+        _schema(record),
         *(() if at is None else (_time(at),)),
         _CONTENT_TYPE,
     )

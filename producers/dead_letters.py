@@ -26,7 +26,7 @@ def dead_letter_of(record: Record, why: Unreadable) -> DeadLetter:
         code=why.code,
         detail=why.detail,
         key=record.key,
-        value=record.value,
+        value=record.original,
         headers=named_once(record.headers),
         decided_at=record.timestamp,
     )

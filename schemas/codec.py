@@ -24,6 +24,9 @@ from schemas.well_formed import NotWellFormed, Pass, passing
 
 MARKER: Final = b"\xc3\x01"
 HEADER_BYTES: Final = 10
+#: How a value begins, and up to where, that names its schema by the id of a registry (Confluent).
+WIRE_FORMAT: Final = b"\0"
+WIRE_FORMAT_BYTES: Final = 5
 LARGEST_BODY_BYTES: Final = 1024 * 1024
 #: No encoded message is as short.
 DIGEST_BYTES: Final = 16
@@ -57,6 +60,9 @@ _PADDED: Final = b"\x80\0"
 _TOO_LONG: Final = b"\x80" * 9
 #: Without this no list that comes in, nor any short one, is written in blocks with sizes.
 _IN_BLOCKS: Final = b"\2"
+_NO_ID: Final = Unreadable(
+    "UNKNOWN_SCHEMA", "The value names its schema by the id of a schema registry, and none is known for it."
+)
 _UNKNOWN: Final = Unreadable("UNKNOWN_SCHEMA", "No schema with the value's fingerprint is known.")
 
 
@@ -106,6 +112,19 @@ class Codec:
         for schema in (*earlier_schemas(), *writers):
             self._writers.setdefault(header_of(schema), _earlier(schema))
 
+    def learn(self, schema: Schema) -> bytes:
+        """Decode from now on what was written with this schema too; returns what its values begin with.
+
+        Raises ValueError where it is no record's schema. A record that the gateway lacks stays unknown.
+        """
+        try:
+            header = header_of(schema)
+            if header not in self._writers and _record_named(schema) in RECORDS:
+                self._writers[header] = _earlier(schema)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this schema made it
+            raise ValueError(f"not an Avro schema ({type(error).__name__})") from None
+        return header
+
     def encode(self, record: Struct) -> bytes:
         """The bytes of a record. Raises KeyError for a class that has no schema."""
         return self._write[type(record)](record)
@@ -132,12 +151,17 @@ class Codec:
 
 
 def _earlier(schema: Schema) -> _Writer:
-    name = str(schema.get("name")).rpartition(".")[2]
+    name = _record_named(schema)
     if name not in RECORDS:
         raise ValueError(f"The schema {name} is of no record that is known; take it out.")
     current = SCHEMAS[name]
     resolved = (parsed(schema), parsed(current))
     return _Writer(name, RECORDS[name], keyed(schema), resolved, checks_of(current), None, passing(schema))
+
+
+def _record_named(schema: Schema) -> str:
+    """The name, without a namespace, that a schema has; empty where it has none."""
+    return str(schema.get("name", "")).rpartition(".")[2]
 
 
 def _has_blocks(schema: object) -> bool:
@@ -147,6 +171,8 @@ def _has_blocks(schema: object) -> bool:
 
 
 def _without_writer(value: bytes) -> Unreadable:
+    if value[:1] == WIRE_FORMAT and len(value) >= WIRE_FORMAT_BYTES:
+        return _NO_ID
     if not value.startswith(MARKER):
         return _NO_MARKER
     return _NO_FINGERPRINT if len(value) < HEADER_BYTES else _UNKNOWN
@@ -201,3 +227,4 @@ def digest_of(value: bytes) -> bytes:
 _CODEC: Final = Codec()
 encode = _CODEC.encode
 decode = _CODEC.decode
+learn = _CODEC.learn

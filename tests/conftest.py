@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.broker.broker import Broker
 from tests.broker.jars import missing
+from tests.broker.registry import Registry
 from tests.patience import PATIENCE_S
 
 # How long an example takes says how busy the machine is, not whether the product is right.
@@ -48,6 +49,21 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with Broker(run / "broker") as broker:
         broker.start()
         yield broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def started_registry(java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A schema registry of this process."""
+    with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture
+def registry(started_registry: Registry) -> Registry:
+    """A schema registry that runs, and that a test may pause, or end and start anew."""
+    started_registry.resume()
+    started_registry.start()
+    return started_registry
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from gateway.cli.partitions import partitions_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.run import DEBUG, run, settings_help
+from gateway.cli.schemas import schemas_app
 from gateway.cli.token import token
 from gateway.cli.topics import topics_app
 from gateway.system import telemetry
@@ -185,6 +186,7 @@ app = typer.Typer(
 )
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
+app.add_typer(schemas_app, name="schemas")
 app.add_typer(partitions_app, name="partitions")
 app.add_typer(projection_app, name="projection")
 app.add_typer(clock_app, name="clock")

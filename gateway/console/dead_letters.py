@@ -125,7 +125,7 @@ async def _show(
         HTTPStatus.OK if wrong is None else HTTPStatus.UNPROCESSABLE_ENTITY,
         title=f"Dead letter {name}",
         letter=letter,
-        again=fails_again(letter.dead),
+        again=fails_again(letter.dead, letter.value),
         acts=await _acts(desk, name),
         wrong=wrong,
         reason=reason,

@@ -24,8 +24,9 @@ _CONTENT_TYPE: Final = "application/avro"
 _DESCRIPTION: Final = (
     "Messages about referrals to an information session come in; what was decided on them goes out. Values "
     "are in Avro's single-object encoding: the bytes C3 01, the CRC-64-AVRO fingerprint of its schema "
-    "(8 bytes, little endian), the body. A record's key is the po_number in UTF-8, a delivery plan's the "
-    "provider_id."
+    "(8 bytes, little endian), the body. With a schema registry, outbound values are in Confluent's wire "
+    "format instead, and inbound ones may be. A record's key is the po_number in UTF-8, a delivery plan's "
+    "the provider_id."
 )
 _TOPICS: Final = {
     "prap.referrals": "Revisions of purchase orders, from PRaP.",
@@ -140,12 +141,17 @@ _TRACE_HEADERS: Final[Object] = {
 _CLOUD_EVENT_HEADERS: Final[Object] = {
     "type": "object",
     "description": "CloudEvents 1.0, binary content mode on Kafka.",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"],
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_dataschema", "content-type"],
     "properties": {
         "ce_specversion": {"type": "string", "const": "1.0"},
         "ce_id": {"type": "string", "description": "The event_id, or a plan's message_id."},
         "ce_source": {"type": "string", "const": SOURCE},
         "ce_type": {"type": "string", "description": "The name of the record."},
+        "ce_dataschema": {
+            "type": "string",
+            "format": "uri",
+            "description": "The name of the record, and the CRC-64-AVRO fingerprint of its schema.",
+        },
         "ce_time": {
             "type": "string",
             "format": "date-time",

@@ -43,11 +43,13 @@ class DeadLetterFilter(Struct, frozen=True):
 class DeadLetterEntry(Struct, frozen=True):
     """A dead letter, and what became of it.
 
+    value: that of its record in single-object encoding, where the log knows how; else as it came.
     handled: what was done with it; None: it waits. came_from: the letter that was put back and became this
     one, with what was done then. failed_again: the letter that this one became when it had been put back.
     """
 
     dead: DeadLetter
+    value: bytes | None
     handled: Handled | None
     came_from: tuple[str, Handled] | None
     failed_again: str | None
@@ -79,7 +81,8 @@ async def dead_letters(log: Log, which: DeadLetterFilter) -> AsyncIterator[DeadL
     async for dead in _read(log):
         if which.takes(dead):
             name = dead.event_id
-            yield DeadLetterEntry(dead, handled.get(name), _origin(dead, handled), again.get(name))
+            value = await log.unframed(dead.value)
+            yield DeadLetterEntry(dead, value, handled.get(name), _origin(dead, handled), again.get(name))
 
 
 async def dead_letter(log: Log, event_id: str) -> DeadLetterEntry:
@@ -128,7 +131,7 @@ async def put_back(
     async for dead in _read(log):
         if dead.event_id not in ids:
             continue
-        if why := fails_again(dead):
+        if why := fails_again(dead, await log.unframed(dead.value)):
             if not anyway:
                 left[dead.event_id] = why
                 continue
@@ -154,14 +157,15 @@ async def discard(log: Log, ids: Collection[str]) -> int:
     return done
 
 
-def fails_again(dead: DeadLetter) -> str | None:
+def fails_again(dead: DeadLetter, value: bytes | None) -> str | None:
     """Why the letter's record would be a dead letter again; None: this version of the gateway can read it.
 
+    value: the record's, in single-object encoding where the log knows how.
     Whether the rules fail on it is not known before it is decided.
     """
     draft = _draft(dead)
     read = READERS[dead.source_topic](
-        Record(draft.topic, dead.source_partition, 0, 0, draft.key, draft.value, draft.headers)
+        Record(draft.topic, dead.source_partition, 0, 0, draft.key, value, draft.headers)
     )
     return read.detail if isinstance(read, Unreadable) else None
 

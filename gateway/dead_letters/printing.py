@@ -46,7 +46,7 @@ def line(letter: DeadLetterEntry) -> dict[str, Any]:
 
 def shown(letter: DeadLetterEntry, *, value: bool) -> dict[str, Any]:
     """A letter by itself: its line, why it would fail again, and with `value` what it holds."""
-    facts = line(letter) | {"would_fail_again": fails_again(letter.dead)}
+    facts = line(letter) | {"would_fail_again": fails_again(letter.dead, letter.value)}
     if value:
         held = render(letter.dead)
         facts |= {name: held[name] for name in ("key", "value", "headers")}
@@ -94,7 +94,7 @@ def print_dead_letter(letter: DeadLetterEntry, *, value: bool, as_json: bool) ->
         write_lines(json.encode(shown(letter, value=value)) + b"\n")
         return
     dead = letter.dead
-    why = fails_again(dead)
+    why = fails_again(dead, letter.value)
     facts = {
         "letter": dead.event_id,
         "came": f"{instant_text(dead.decided_at)} (London)",
@@ -134,7 +134,7 @@ def became(letter: DeadLetterEntry) -> str:
 
 def _record(letter: DeadLetterEntry) -> dict[str, Any] | None:
     """The record that a letter holds, where it holds one, whether it belongs on its topic or not."""
-    record = decode(letter.dead.value, RECORDS, largest=None)
+    record = decode(letter.value, RECORDS, largest=None)
     if isinstance(record, Unreadable):
         return None
     return {"type": type(record).__name__, "value": render(record)}

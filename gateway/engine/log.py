@@ -79,6 +79,7 @@ class Record(Struct, frozen=True, gc=False):
     """A record as it stands in the log. `timestamp` is when it arrived: UTC milliseconds since 1970.
 
     unreadable: why the log can't read it, of which this is what it could; None: it can.
+    framed: the value as it stands in the log, where that is not in single-object encoding and `value` is.
     """
 
     topic: str
@@ -89,6 +90,12 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers = ()
     unreadable: str | None = None
+    framed: bytes | None = None
+
+    @property
+    def original(self) -> bytes | None:
+        """The value, byte for byte as it stands in the log."""
+        return self.value if self.framed is None else self.framed
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -123,6 +130,7 @@ class Batch(Struct, frozen=True, gc=False):
         topics have one order may read itself in such parts. There is more.
     unread: how many records there are beyond what has been read, at the most; None: those between `reached`
         and `ends`. It is shown to people, and nothing is decided by it.
+    trouble: why records beyond `reached` can't be read at the moment, and what to do; None: they can be.
     """
 
     records: Sequence[Record]
@@ -131,6 +139,7 @@ class Batch(Struct, frozen=True, gc=False):
     quiet_at: int
     partial: bool = False
     unread: int | None = None
+    trouble: str | None = None
 
 
 class Restored(Struct, frozen=True, gc=False):
@@ -417,6 +426,12 @@ class Log(Protocol):
         """Keep that a partition may go on. at: UTC milliseconds. False: it was not paused.
 
         Raises LogError, also where there is no such partition.
+        """
+
+    async def unframed(self, value: bytes | None) -> bytes | None:
+        """A value as it stands in the log, in single-object encoding where the log knows how.
+
+        Raises LogBusy where it can't be known at the moment.
         """
 
     def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:

@@ -376,7 +376,7 @@ class Deciding:
         """The record, without its content where its dead letter was too large as well."""
         if self._caution.too_large[record.topic, record.offset] == 1:
             return record
-        return with_changes(record, key=None, value=None, headers=())
+        return with_changes(record, key=None, value=None, framed=None, headers=())
 
     def _is_astray(self, record: Record) -> bool:
         """Whether the purchase order's messages meet on another partition.
@@ -434,4 +434,4 @@ def _moved(record: Record) -> Draft:
     """The record as it is put on the partition where it belongs: the log chooses that by the key."""
     whence = f"{record.topic}/{record.partition}/{record.offset}".encode()
     headers = (*record.headers, (MOVED_FROM, whence))
-    return Draft(record.topic, record.key, record.value, headers, record.timestamp)
+    return Draft(record.topic, record.key, record.original, headers, record.timestamp)

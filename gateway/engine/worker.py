@@ -216,7 +216,7 @@ class Worker:
                 self._doing = "decide"
                 await at_hand.add(batch)
                 self.standing = at_hand.standing(decided)
-                self.trouble = None
+                self.trouble = batch.trouble
                 following = None if stop.is_set() else await at_hand.decide()
                 if decided and committing:
                     self._doing = "commit"

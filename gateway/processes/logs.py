@@ -47,6 +47,7 @@ async def open_file(
 def open_kafka(settings: Settings, *, clock: Clock = "wall", append_s: float = SERVED_S) -> "KafkaLog":
     """The log on Kafka. Raises InvalidSettings."""
     from gateway.backends.kafka.log import KafkaLog
+    from gateway.processes.framing import framing
     from gateway.settings.connecting import connection
 
     return KafkaLog(
@@ -56,4 +57,5 @@ def open_kafka(settings: Settings, *, clock: Clock = "wall", append_s: float = S
         grace_s=settings.grace_s,
         session_timeout_s=settings.session_timeout_s,
         append_s=append_s,
+        framing=framing(settings),
     )

@@ -6,6 +6,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin, TokenLogin, tls
+from gateway.backends.kafka.schema_registry import BasicLogin, BearerLogin, SchemaRegistry
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.engine.log import LogError
 from gateway.settings.secrets import secret_of
@@ -23,6 +24,14 @@ _BY_ENDPOINT: Final = (
     "kafka_token_client_secret",
     "kafka_token_client_secret_file",
     "kafka_token_scope",
+)
+_REGISTRY: Final = (
+    "schema_registry_username",
+    "schema_registry_password",
+    "schema_registry_password_file",
+    "schema_registry_token",
+    "schema_registry_token_file",
+    "schema_registry_ca_file",
 )
 _BY_TOKEN: Final = ("kafka_token_file", "kafka_token_url", *_BY_ENDPOINT)
 
@@ -151,6 +160,55 @@ def _tokens(settings: Settings) -> TokenFile | ClientCredentials:
             "GATEWAY_KAFKA_TOKEN_CLIENT_SECRET_FILE"
         )
     return ClientCredentials(url, settings.kafka_token_client_id, secret, settings.kafka_token_scope)
+
+
+def schema_registry(settings: Settings) -> SchemaRegistry | None:
+    """The schema registry that the settings describe; None: none. Raises InvalidSettings."""
+    url = settings.schema_registry_url
+    if url is None:
+        _refuse(
+            settings, _REGISTRY, "is for a schema registry; set GATEWAY_SCHEMA_REGISTRY_URL, or remove it"
+        )
+        return None
+    login = _registry_login(settings)
+    if wrong := wrong_with_url(
+        url,
+        place="the URL of a registry",
+        unencrypted=None if login is None else "send the password or token unencrypted",
+        user="set GATEWAY_SCHEMA_REGISTRY_USERNAME instead",
+    ):
+        raise InvalidSettings(f"GATEWAY_SCHEMA_REGISTRY_URL {wrong}")
+    context = None
+    if settings.schema_registry_ca_file is not None:
+        if not url.startswith("https:"):
+            raise InvalidSettings(
+                "GATEWAY_SCHEMA_REGISTRY_CA_FILE is for an encrypted connection; begin "
+                "GATEWAY_SCHEMA_REGISTRY_URL with https"
+            )
+        try:
+            context = tls(settings.schema_registry_ca_file)
+        except LogError as error:
+            raise InvalidSettings(str(error)) from None
+    return SchemaRegistry(url, login=login, tls=context)
+
+
+def _registry_login(settings: Settings) -> BasicLogin | BearerLogin | None:
+    username = settings.schema_registry_username
+    password = secret_of(settings, "schema_registry_password")
+    token = secret_of(settings, "schema_registry_token")
+    if (username is None) != (password is None):
+        raise InvalidSettings(
+            "a schema registry's user needs a password, and a password a user; set "
+            "GATEWAY_SCHEMA_REGISTRY_USERNAME and GATEWAY_SCHEMA_REGISTRY_PASSWORD_FILE"
+        )
+    if username is not None and password is not None:
+        if token is not None:
+            raise InvalidSettings(
+                "GATEWAY_SCHEMA_REGISTRY_USERNAME and GATEWAY_SCHEMA_REGISTRY_TOKEN are both set; remove one "
+                "of them"
+            )
+        return BasicLogin(username, password)
+    return None if token is None else BearerLogin(token)
 
 
 def _refuse(settings: Settings, names: Iterable[str], why: str) -> None:

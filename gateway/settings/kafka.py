@@ -129,6 +129,35 @@ class KafkaSettings(BaseSettings):
     kafka_token_scope: Annotated[
         str | None, Field(min_length=1, description="The scope to ask that endpoint for, where it wants one.")
     ] = None
+    schema_registry_url: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="A schema registry with Confluent's API, by what stands before /subjects: values go "
+            "out in Confluent's wire format, and both formats are read. Without it they are in Avro's "
+            "single-object encoding.",
+        ),
+    ] = None
+    schema_registry_username: Annotated[
+        str | None, Field(min_length=1, description="The user of the schema registry, where it asks for one.")
+    ] = None
+    schema_registry_password: Annotated[SecretStr | None, Field(description="That user's password.")] = None
+    schema_registry_password_file: Annotated[
+        Path | None, Field(description="A file with that user's password, instead.")
+    ] = None
+    schema_registry_token: Annotated[
+        SecretStr | None, Field(description="A bearer token for the schema registry, instead of a user.")
+    ] = None
+    schema_registry_token_file: Annotated[
+        Path | None, Field(description="A file with that token, instead.")
+    ] = None
+    schema_registry_ca_file: Annotated[
+        Path | None,
+        Field(
+            description="Who may have signed the schema registry's certificate (PEM); without it, whom this "
+            "machine trusts."
+        ),
+    ] = None
 
 
 _FILE: Final = "is not the name of a file; expected one"
@@ -155,4 +184,11 @@ EXPECTED: Final = {
     "kafka_token_client_secret": f"{_TEXT} the client's secret",
     "kafka_token_client_secret_file": f"{_FILE} with the client's secret",
     "kafka_token_scope": f"{_TEXT} a scope",
+    "schema_registry_url": f"{_TEXT} a URL such as https://HOST:8081",
+    "schema_registry_username": f"{_TEXT} a user's name",
+    "schema_registry_password": f"{_TEXT} the user's password",
+    "schema_registry_password_file": f"{_FILE} with the user's password",
+    "schema_registry_token": f"{_TEXT} a token",
+    "schema_registry_token_file": f"{_FILE} with a token",
+    "schema_registry_ca_file": f"{_FILE} with CA certificates",
 }

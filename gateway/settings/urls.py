@@ -8,11 +8,11 @@ from gateway.settings.settings import is_this_machine
 _LIKE: Final = "expected https://HOST/PATH"
 
 
-def wrong_with_url(url: str, *, place: str, unencrypted: str, user: str = _LIKE) -> str | None:
+def wrong_with_url(url: str, *, place: str, unencrypted: str | None, user: str = _LIKE) -> str | None:
     """What is wrong with a URL, to be put behind the name of its setting; None: nothing is.
 
     place: what it is not where its scheme or its host is wrong. unencrypted: what http to another machine
-    would do. user: what to do where the URL holds one.
+    would do; None: nothing that matters. user: what to do where the URL holds one.
     """
     try:
         parts = urlsplit(url)
@@ -23,6 +23,6 @@ def wrong_with_url(url: str, *, place: str, unencrypted: str, user: str = _LIKE)
         return f"holds a user; {user}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         return f"is not {place}; {_LIKE}"
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
+    if unencrypted and parts.scheme == "http" and not is_this_machine(parts.hostname):
         return f"would {unencrypted}; {_LIKE}"
     return None

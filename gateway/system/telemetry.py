@@ -213,6 +213,22 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "`gateway partitions resume`. Logged by each process, and again after its start.",
     ),
     "partition.resumed": LogEvent("warning", ("partition",), "The partition is paused no more."),
+    "schema_registry.away": LogEvent(
+        "warning",
+        ("error",),
+        "The schema registry can't be asked. What is written, and messages whose schemas are known, go on; "
+        "others wait. A partition with such a message is not ready, and says so in `/readyz`.",
+    ),
+    "schema_registry.back": LogEvent("info", (), "The schema registry answers again."),
+    "schema_registry.other_ids": LogEvent(
+        "warning",
+        (),
+        "The schema registry had lost schemas, or has them under other ids. They have been registered again, "
+        "and what is written from now on has the new ids. Restore the registry: nobody can read the old ids.",
+    ),
+    "schema_registry.refused": LogEvent(
+        "warning", ("error",), "The schema registry had lost a schema, and does not take it again."
+    ),
     "gateway.summary": LogEvent(
         "info",
         ("decided", "refused", "dead_letters", "lag", "oldest_s"),

@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka, fetched once by Maven."""
+"""The jars of Apache Kafka, and of a schema registry, fetched once by Maven."""
 
 import fcntl
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 CACHE = Path(__file__).parents[2] / ".kafka"
 
 _POM = Path(__file__).with_name("pom.xml")
+_REGISTRY_POM = Path(__file__).with_name("registry.pom.xml")
 _JAVA_NEEDED = 17
 
 
@@ -25,7 +26,7 @@ def missing() -> str | None:
     found = re.search(r'version "(\d+)', said)
     if found is None or int(found[1]) < _JAVA_NEEDED:
         return f"The java on the path is too old: install Java {_JAVA_NEEDED} or newer, and put it first."
-    if not _fetched() and shutil.which("mvn") is None:
+    if not (_fetched("jars", _POM) and _fetched("registry", _REGISTRY_POM)) and shutil.which("mvn") is None:
         return "Maven is missing: install it (on Debian, the package maven)."
     return None
 
@@ -35,28 +36,39 @@ def jars() -> Path:
 
     Raises: NoBroker when they can't be fetched.
     """
+    return _cached("jars", _POM, "copy-dependencies")
+
+
+def registry() -> Path:
+    """The folder of Apicurio Registry, which is fetched first where it is not there.
+
+    Raises: NoBroker when it can't be fetched.
+    """
+    return _cached("registry", _REGISTRY_POM, "unpack-dependencies")
+
+
+def _cached(name: str, pom: Path, goal: str) -> Path:
     if lacks := missing():
         raise NoBroker(lacks)
     CACHE.mkdir(exist_ok=True)
-    with (CACHE / "jars.lock").open("w") as lock:
+    with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _fetched():
-            _fetch()
-    return CACHE / "jars"
+        if not _fetched(name, pom):
+            _fetch(CACHE / name, pom, goal)
+    return CACHE / name
 
 
-def _fetched() -> bool:
-    kept = CACHE / "jars" / "pom.xml"
-    return kept.exists() and kept.read_bytes() == _POM.read_bytes()
+def _fetched(name: str, pom: Path) -> bool:
+    kept = CACHE / name / "pom.xml"
+    return kept.exists() and kept.read_bytes() == pom.read_bytes()
 
 
-def _fetch() -> None:
-    into = CACHE / "jars"
+def _fetch(into: Path, pom: Path, goal: str) -> None:
     shutil.rmtree(into, ignore_errors=True)
     done = subprocess.run(
         [
-            *("mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", str(_POM)),
-            *("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={into}"),
+            *("mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", str(pom)),
+            *(f"dependency:{goal}", "-DincludeScope=runtime", f"-DoutputDirectory={into}"),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -66,6 +78,6 @@ def _fetch() -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise NoBroker(f"Maven could not fetch Apache Kafka: see what it says and try again.\n{done.stdout}")
+        raise NoBroker(f"Maven could not fetch what {pom} names: see why, and try again.\n{done.stdout}")
     # Last, so that what was broken off is fetched anew.
-    shutil.copyfile(_POM, into / "pom.xml")
+    shutil.copyfile(pom, into / "pom.xml")

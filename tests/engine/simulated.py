@@ -334,6 +334,9 @@ class SimulatedLog:
             handled[letter] = Handled("REPLAYED" if draft else "DISCARDED", self.ground.now)
         return frozenset(now)
 
+    async def unframed(self, value: bytes | None) -> bytes | None:
+        return value
+
     async def handled(self) -> Mapping[str, Handled]:
         """What was done with dead letters."""
         return dict(self.ground.handled)

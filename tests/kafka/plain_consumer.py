@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -40,11 +40,31 @@ def published() -> dict[bytes, Any]:
     return schemas
 
 
-def read(bootstrap: str, prefix: str, topics: tuple[str, ...]) -> list[Seen]:
-    """All that is committed on the topics now, in order within each partition."""
-    schemas = published()
+#: From a topic and a value to the record's fields.
+Decode = Callable[[str, bytes], dict[str, Any]]
+
+
+def read(bootstrap: str, prefix: str, topics: tuple[str, ...], decode: Decode | None = None) -> list[Seen]:
+    """All that is committed on the topics now, in order within each partition.
+
+    decode: what decodes values; None: by the published schemas, in single-object encoding.
+    """
+    decode = decode or _by_fingerprint()
     with _consumer(bootstrap) as consumer:
-        return [_seen(message, prefix, schemas) for message in _messages(consumer, prefix, topics)]
+        return [_seen(message, prefix, decode) for message in _messages(consumer, prefix, topics)]
+
+
+def _by_fingerprint() -> Decode:
+    schemas = published()
+
+    def decode(_: str, value: bytes) -> dict[str, Any]:
+        assert value[:2] == MARKER
+        body = io.BytesIO(value[10:])
+        decoded = cast(dict[str, Any], fastavro.schemaless_reader(body, schemas[value[2:10]], None))
+        assert not body.read(), "there is more behind the record"
+        return decoded
+
+    return decode
 
 
 def undecided(bootstrap: str, group: str, prefix: str, topics: tuple[str, ...]) -> int:
@@ -100,22 +120,18 @@ def _messages(consumer: Consumer, prefix: str, topics: tuple[str, ...]) -> Itera
             left.discard((str(message.topic()), int(message.partition() or 0)))
 
 
-def _seen(message: Message, prefix: str, schemas: dict[bytes, Any]) -> Seen:
+def _seen(message: Message, prefix: str, decode: Decode) -> Seen:
     key, value = message.key(), message.value()
     assert isinstance(key, bytes)
     assert isinstance(value, bytes)
-    assert value[:2] == MARKER
-    schema = schemas[value[2:10]]
-    body = io.BytesIO(value[10:])
-    decoded = cast(dict[str, Any], fastavro.schemaless_reader(body, schema, None))
-    assert not body.read(), "there is more behind the record"
-    headers = cast(list[tuple[str, bytes]], message.headers() or [])
+    decoded = decode(str(message.topic()), value)
+    headers = {name: said.decode() for name, said in cast(list[tuple[str, bytes]], message.headers() or [])}
     return Seen(
         str(message.topic()).removeprefix(prefix),
         int(message.partition() or 0),
         key.decode(),
-        schema["name"].rpartition(".")[2],
-        {name: said.decode() for name, said in headers},
+        headers["ce_type"],
+        headers,
         {name: _as_json(said) for name, said in decoded.items()},
     )
 

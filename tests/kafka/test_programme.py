@@ -14,6 +14,8 @@ from gateway.replay.decisions import replay
 from gateway.replay.event_lines import to_line
 from gateway.rules import policy
 from gateway.sample import programme
+from schemas.catalogue import SCHEMAS
+from schemas.codec import header_of
 from schemas.json import parse_instant
 from tests.kafka.feeding import make, put
 from tests.kafka.gateways import running, several, share
@@ -73,6 +75,7 @@ def assert_cloud_events(seen: list[Seen]) -> None:
             "ce_id": record.value["event_id"],
             "ce_source": "/work-programme/information-session-gateway",
             "ce_type": record.type,
+            "ce_dataschema": f"urn:workprogramme:{record.type}:{header_of(SCHEMAS[record.type])[2:].hex()}",
             "ce_time": record.value["decided_at"],
             "ce_subject": record.key,
             "content-type": "application/avro",

@@ -69,6 +69,7 @@ def test_a_dead_letter_is_a_cloud_event_without_a_subject_in_the_trace_of_its_ca
         "ce_id": b"jobcentre.wp11-3-42",
         "ce_source": b"/work-programme/information-session-gateway/dead-letters",
         "ce_type": b"DeadLetter",
+        "ce_dataschema": b"urn:workprogramme:DeadLetter:a5356e6d5089ff5a",
         "ce_time": b"2016-04-04T23:00:00Z",
         "content-type": b"application/avro",
     }

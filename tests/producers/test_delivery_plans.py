@@ -35,6 +35,7 @@ def test_a_plan_has_the_headers_of_a_cloud_event() -> None:
         "ce_specversion": b"1.0",
         "ce_source": b"/work-programme/information-session-gateway/delivery-plans",
         "ce_type": b"DeliveryPlan",
+        "ce_dataschema": b"urn:workprogramme:DeliveryPlan:29a17623813a8908",
         "ce_subject": b"PRV01",
         "content-type": b"application/avro",
     }

@@ -32,11 +32,15 @@ def test_an_event_goes_to_its_topic_under_its_purchase_order_and_instant(topic: 
 
 @each_event
 def test_an_event_has_the_headers_of_a_cloud_event(topic: str, event: Event) -> None:
-    assert dict(draft(event, None).headers) == {
+    drafted = draft(event, None)
+    assert drafted.value is not None
+    fingerprint = drafted.value[2:10].hex()
+    assert dict(drafted.headers) == {
         "ce_specversion": b"1.0",
         "ce_id": b"E-1",
         "ce_source": b"/work-programme/information-session-gateway",
         "ce_type": type(event).__name__.encode(),
+        "ce_dataschema": f"urn:workprogramme:{type(event).__name__}:{fingerprint}".encode(),
         "ce_time": b"2016-04-04T23:00:00Z",
         "ce_subject": b"PO-1",
         "content-type": b"application/avro",

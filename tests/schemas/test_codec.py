@@ -87,7 +87,7 @@ def test_a_record_without_a_value_is_undecodable() -> None:
     assert code_of(None) == "UNDECODABLE"
 
 
-@pytest.mark.parametrize("value", [b"", b"\xc3", b"\xc3\x01", b"\xc3\x01" + b"\x00" * 7, b"{}", b"\x00" * 99])
+@pytest.mark.parametrize("value", [b"", b"\xc3", b"\xc3\x01", b"\xc3\x01" + b"\x00" * 7, b"{}", b"\x00" * 4])
 def test_a_value_without_marker_or_fingerprint_is_undecodable(value: bytes) -> None:
     assert code_of(value) == "UNDECODABLE"
 

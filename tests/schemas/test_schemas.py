@@ -140,3 +140,9 @@ def test_a_number_in_a_list_or_a_map_would_go_unchecked_so_there_is_none(name: s
     for field in SCHEMAS[name]["fields"]:
         if isinstance(field["type"], dict):
             assert range_of(field["type"].get("items", field["type"].get("values", "null"))) is None
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS.keys() - RECORD_NAMED.keys()))
+def test_every_field_of_an_outbound_record_says_what_it_is(name: str) -> None:
+    """Those who subscribe have the schema, and not the guidance."""
+    assert [field["name"] for field in SCHEMAS[name]["fields"] if not field.get("doc")] == []

@@ -9,7 +9,7 @@ import trustme
 from gateway.backends.kafka.connection import PasswordLogin, TokenLogin
 from gateway.backends.kafka.token import ClientCredentials, TokenFile
 from gateway.settings import settings
-from gateway.settings.connecting import connection
+from gateway.settings.connecting import connection, schema_registry
 from gateway.settings.settings import InvalidSettings
 
 SECRET = "hunter2"
@@ -31,6 +31,8 @@ ENDPOINT = TOKEN | {
     "KAFKA_TOKEN_CLIENT_ID": "gateway",
     "KAFKA_TOKEN_CLIENT_SECRET": SECRET,
 }
+REGISTRY = {"SCHEMA_REGISTRY_URL": "https://registry.example:8081"}
+REGISTRY_LOGIN = REGISTRY | {"SCHEMA_REGISTRY_USERNAME": "me", "SCHEMA_REGISTRY_PASSWORD": SECRET}
 TLS = {"LOG_URL": "kafka://broker:9092", "KAFKA_SECURITY": "tls"}
 
 
@@ -51,9 +53,15 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     return Environment(monkeypatch)
 
 
+def connected() -> None:
+    found = settings.load()
+    connection(found)
+    schema_registry(found)
+
+
 def refusal() -> str:
     with pytest.raises(InvalidSettings) as refused:
-        connection(settings.load())
+        connected()
     assert SECRET not in str(refused.value)
     return str(refused.value)
 
@@ -169,6 +177,36 @@ def test_each_mistake_in_the_brokers_is_reported(url: str, expected: str, enviro
         (ENDPOINT | {"KAFKA_TOKEN_URL": "https:///token"}, "is not the URL of an endpoint"),
         (ENDPOINT | {"KAFKA_TOKEN_URL": "https://id.example:port/"}, "is not a URL"),
         (ENDPOINT | {"KAFKA_TOKEN_URL": "https://[::1/"}, "is not a URL"),
+        # the schema registry
+        (
+            {"SCHEMA_REGISTRY_USERNAME": "me"},
+            "GATEWAY_SCHEMA_REGISTRY_USERNAME is for a schema",
+        ),
+        (REGISTRY | {"SCHEMA_REGISTRY_USERNAME": "me"}, "a schema registry's user needs a password"),
+        (REGISTRY | {"SCHEMA_REGISTRY_PASSWORD": SECRET}, "a schema registry's user needs a password"),
+        (
+            REGISTRY
+            | {
+                "SCHEMA_REGISTRY_USERNAME": "me",
+                "SCHEMA_REGISTRY_PASSWORD": SECRET,
+                "SCHEMA_REGISTRY_TOKEN": "t",
+            },
+            "GATEWAY_SCHEMA_REGISTRY_USERNAME and GATEWAY_SCHEMA_REGISTRY_TOKEN are both set",
+        ),
+        (
+            {"SCHEMA_REGISTRY_URL": "http://registry.example", "SCHEMA_REGISTRY_TOKEN": SECRET},
+            "would send the password or token unencrypted",
+        ),
+        (
+            {"SCHEMA_REGISTRY_URL": f"https://me:{SECRET}@registry.example"},
+            "holds a user; set GATEWAY_SCHEMA",
+        ),
+        ({"SCHEMA_REGISTRY_URL": "registry.example"}, "is not the URL of a registry; expected https://"),
+        (
+            {"SCHEMA_REGISTRY_URL": "http://registry.example", "SCHEMA_REGISTRY_CA_FILE": "text"},
+            "GATEWAY_SCHEMA_REGISTRY_CA_FILE is for an encrypted connection",
+        ),
+        (REGISTRY | {"SCHEMA_REGISTRY_CA_FILE": "text"}, "the CA file text can't be used"),
     ],
 )
 def test_what_contradicts_itself_or_does_nothing_is_refused(
@@ -304,3 +342,19 @@ def test_a_key_that_belongs_to_another_certificate_is_reported(
     authority.issue_cert("two").private_key_pem.write_to_path(tmp_path / "key.pem")
     environment(TLS | {"KAFKA_CERTIFICATE_FILE": "client.pem", "KAFKA_KEY_FILE": "key.pem"})
     assert "the key belongs to another certificate" in refusal()
+
+
+def test_a_schema_registry_is_connected_to_with_a_secret_from_a_file(environment: Environment) -> None:
+    Path("secret").write_text(f"{SECRET}\n")
+    environment({"LOG_URL": "kafka://broker:9092"} | REGISTRY | {"SCHEMA_REGISTRY_TOKEN_FILE": "secret"})
+    assert schema_registry(settings.load()) is not None
+
+
+def test_without_a_secret_a_schema_registry_may_be_asked_unencrypted(environment: Environment) -> None:
+    environment({"LOG_URL": "kafka://broker:9092", "SCHEMA_REGISTRY_URL": "http://registry.example:8081"})
+    assert schema_registry(settings.load()) is not None
+
+
+def test_without_a_url_there_is_no_schema_registry(environment: Environment) -> None:
+    environment({"LOG_URL": "kafka://broker:9092"})
+    assert schema_registry(settings.load()) is None

@@ -89,7 +89,8 @@ class KafkaAppend:
                     "do with `gateway topics create --timestamps create`, under another "
                     "GATEWAY_TOPIC_PREFIX"
                 )
+            await brokers.prepare(draft.topic)
             topic, place = brokers.named(draft.topic), await brokers.place_of(draft, 0)
-            await sending.add(topic, place, draft.key, draft.value, draft.headers, draft.timestamp)
+            await sending.add(topic, place, draft.key, brokers.framed(draft), draft.headers, draft.timestamp)
             count += 1
         return count

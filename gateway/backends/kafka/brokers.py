@@ -10,6 +10,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAuthoriz
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.failures import failure
+from gateway.backends.kafka.framing import Framing
 from gateway.backends.kafka.metadata import Seen, look
 from gateway.backends.kafka.producer import REQUEST_MS, stop
 from gateway.backends.kafka.reader import Reader
@@ -38,11 +39,19 @@ FETCH_BYTES: Final = 1024 * 1024
 class Brokers:
     """The topics of a log under their prefix. Connects when something is first asked of it.
 
-    look_again_s: how often it looks at most whether the topics are what they were.
+    look_again_s: how often it looks at most whether the topics are what they were. framing: what puts values
+    into Confluent's wire format, and takes them out of it; None: they are in single-object encoding.
     """
 
-    def __init__(self, connection: BrokerConnection, prefix: str, look_again_s: float = LOOK_AGAIN_S) -> None:
+    def __init__(
+        self,
+        connection: BrokerConnection,
+        prefix: str,
+        look_again_s: float = LOOK_AGAIN_S,
+        framing: Framing | None = None,
+    ) -> None:
         self.connection = connection
+        self.framing = framing
         self.prefix = prefix
         #: The consumer group; transactional ids begin with it.
         self.group = f"{prefix}gateway"
@@ -179,14 +188,25 @@ class Brokers:
             return owned % count
         return partition_for(draft.key, count)
 
-    async def reader(self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES) -> Reader:
+    async def reader(
+        self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES, plain: bool = False
+    ) -> Reader:
         """A reader of these partitions that sees only what is committed.
 
-        fetch: how many bytes of one partition it asks for at a time.
+        fetch: how many bytes of one partition it asks for at a time. plain: values are left as they are.
         """
         consumer = await self._consumer("read_committed", fetch)
         consumer.assign(list(places))
-        return Reader(consumer, self.prefix, fetch)
+        return Reader(consumer, self.prefix, fetch, None if plain else self.framing)
+
+    async def prepare(self, topic: str | None = None) -> None:
+        """See that records can be put on a topic, or on all. Raises LogBusy, or LogError."""
+        if self.framing is not None and (topic is None or topic in self.framing.topics):
+            await self.framing.prepare()
+
+    def framed(self, draft: Draft) -> bytes | None:
+        """The value of a record as it is put on its topic."""
+        return draft.value if self.framing is None else self.framing.framed(draft.topic, draft.value)
 
     async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
         bound()
@@ -234,3 +254,5 @@ class Brokers:
         """Let go of them. Never raises."""
         if self._watching is not None:
             await stop(self._watching)
+        if self.framing is not None:
+            await self.framing.close()

@@ -161,7 +161,13 @@ class KafkaClaim:
         quiet_at = self._quiet_at(self._newest)
         ends = await self._brokers.ends(list(self._topics))
         reached = {topic: await reader.position(place) for topic, place in self._places.items()}
-        return Batch(records, reached, {self._topics[place]: end for place, end in ends.items()}, quiet_at)
+        return Batch(
+            records,
+            reached,
+            {self._topics[place]: end for place, end in ends.items()},
+            quiet_at,
+            trouble=reader.trouble,
+        )
 
     async def commit(self, step: Commit) -> None:
         """One transaction: the outputs, the states, and last how far the partition is decided.
@@ -183,7 +189,8 @@ class KafkaClaim:
                     topic = brokers.named(draft.topic)
                     stamp = step.decided_to if draft.timestamp is None else draft.timestamp
                     place = await brokers.place_of(draft, me)
-                    await sending.add(topic, place, draft.key, draft.value, draft.headers, stamp)
+                    value = brokers.framed(draft)
+                    await sending.add(topic, place, draft.key, value, draft.headers, stamp)
                 for po_number, packed in step.states.items():
                     await sending.add(state, me, ORDER + po_number.encode(), packed)
                 await sending.add(state, me, PROGRESS, pack_progress(progress))
@@ -259,7 +266,7 @@ async def read_state(brokers: Brokers, partition: int) -> AsyncIterator[tuple[by
     To the end by position, not by records: the last ones may be markers, or have been compacted away.
     """
     place = TopicPartition(brokers.named(STATE_TOPIC), partition)
-    reader = await brokers.reader([place], fetch=RESTORE_FETCH)
+    reader = await brokers.reader([place], fetch=RESTORE_FETCH, plain=True)
     try:
         end = (await brokers.ends([place]))[place]
         await reader.seek_to_beginning(place)

@@ -127,7 +127,7 @@ class KafkaLetters:
             for topic in INBOUND_TOPICS
             for partition in range(await brokers.partitions())
         ]
-        reader = await brokers.reader(places)
+        reader = await brokers.reader(places, plain=True)
         newest = NEVER
         try:
             first, ends = await brokers.begins(places), await brokers.ends(places)

@@ -19,6 +19,7 @@ from gateway.backends.kafka.claim import KafkaClaim
 from gateway.backends.kafka.clock import KafkaClock
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.failures import failure
+from gateway.backends.kafka.framing import Framing
 from gateway.backends.kafka.letters import KafkaLetters
 from gateway.backends.kafka.losses import accept, losses_of
 from gateway.backends.kafka.membership import Membership
@@ -50,7 +51,8 @@ class KafkaLog:
     taken for dead. commit_s: how long a step's commit may take. append_s: how long appending
     some records may take; so long, or a little longer, a process that is killed in the middle of it hides
     what comes after them. ask_again_s: brokers that send nothing for so long are asked whether they still
-    answer. look_again_s: how often the topics are looked at.
+    answer. look_again_s: how often the topics are looked at. framing: what puts values into Confluent's wire
+    format, and takes them out of it; None: they are written, and read, in single-object encoding only.
     """
 
     shared = True
@@ -67,9 +69,10 @@ class KafkaLog:
         append_s: float = 60.0,
         ask_again_s: float = 10.0,
         look_again_s: float = LOOK_AGAIN_S,
+        framing: Framing | None = None,
         now: Callable[[], int] = wall_clock,
     ) -> None:
-        self.brokers = Brokers(connection, prefix, look_again_s)
+        self.brokers = Brokers(connection, prefix, look_again_s, framing)
         self._clock = clock
         self._grace_ms = round(grace_s * 1000)
         self._commit_s = commit_s
@@ -104,9 +107,10 @@ class KafkaLog:
     async def claim(self, partition: int) -> KafkaClaim:
         """Own a partition number. Starting its producer fences the predecessor out.
 
-        Raises LogBusy where no broker answers.
+        Raises LogBusy where no broker answers, or the schema registry does not.
         """
         brokers = self.brokers
+        await brokers.prepare()
         ids = dict(await brokers.look(anew=True))
         if not ids:  # positions are kept with them
             raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}")
@@ -219,6 +223,11 @@ class KafkaLog:
         """A reader of what is committed on these topics, and of states. Raises LogBusy or PositionsGone."""
         return await open_changes(self.brokers, topics, positions, ask_again_s=self._ask_again_s)
 
+    async def unframed(self, value: bytes | None) -> bytes | None:
+        """A value as it stands in the log, in single-object encoding. Raises LogBusy."""
+        framing = self.brokers.framing
+        return value if framing is None else await framing.unframed_value(value)
+
     async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
         """Records of the topics as they are committed, in order within a partition.
 
@@ -246,6 +255,8 @@ class KafkaLog:
                     for record in records:
                         if wait or record.offset < ends[place]:
                             yield record
+                if not wait and reader.trouble is not None:
+                    raise LogBusy(reader.trouble)
                 if not wait and all([await reader.position(place) >= ends[place] for place in places]):
                     return
                 if taken:

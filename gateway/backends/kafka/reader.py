@@ -10,6 +10,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodec
 from aiokafka.protocol.fetch import FetchRequest
 
 from gateway.backends.kafka.batches import Batches, ParsedRecord
+from gateway.backends.kafka.framing import Framing
 from gateway.backends.kafka.producer import stop
 from gateway.engine.log import Record
 
@@ -30,13 +31,20 @@ class Reader:
     """Reads the partitions that the consumer is assigned, from where each is sought.
 
     prefix: of the topics; records are of the topics without it. fetch: how many bytes of a partition are
-    fetched at a time.
+    fetched at a time. framing: what takes values out of Confluent's wire format; None: nothing does. A record
+    whose schema is not known yet has not arrived as far as this reader shows, and neither has what is behind
+    it on its partition.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, prefix: str, fetch: int) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, prefix: str, fetch: int, framing: Framing | None = None
+    ) -> None:
         self.consumer = consumer
         self._prefix = prefix
         self._fetch = fetch
+        self._framing = framing
+        #: The partitions that stand before a record whose schema is not known yet, with that record.
+        self._held: dict[TopicPartition, Record] = {}
         #: Where each partition goes on behind what was taken of it.
         self._next: dict[TopicPartition, int] = {}
 
@@ -56,24 +64,57 @@ class Reader:
         position: int = await self.consumer.position(place)
         return position
 
+    @property
+    def trouble(self) -> str | None:
+        """Why there are records that can't be read at the moment; None: there are none."""
+        return self._framing.trouble if self._framing is not None and self._held else None
+
     async def take(self, *places: TopicPartition, most: int, wait_s: float = 0.0) -> Records:
         """What has been fetched of these partitions, or of all; where there is nothing, what comes meanwhile.
 
         Where the client raises on what a partition holds, that is fetched once more and parsed record by
         record: it raises on each try, and would hide all that comes after it.
         """
+        self._resume()
         try:
             found = await self.consumer.getmany(*places, timeout_ms=int(wait_s * 1000), max_records=most)
         except Exception as error:
             if isinstance(error, KafkaError | TimeoutError) and not isinstance(error, _UNPARSED):
                 raise
-            return await self._salvaged(places, most)
+            return self._unframed(await self._salvaged(places, most))
         fetcher = self.consumer._fetcher  # noqa: SLF001 - it says to nobody that it has ended
         if not found and (fetcher is None or fetcher.error_future.done()):
             raise KafkaError
         for place, records in found.items():
             self._next[place] = records[-1].offset + 1
-        return {place: [self._as_record(place, each) for each in some] for place, some in found.items()}
+        return self._unframed(
+            {place: [self._as_record(place, each) for each in some] for place, some in found.items()}
+        )
+
+    def _unframed(self, found: Records) -> Records:
+        """Records with their values out of the wire format, up to the first of each partition that waits."""
+        if self._framing is None:
+            return found
+        return {place: readable for place, some in found.items() if (readable := self._readable(place, some))}
+
+    def _readable(self, place: TopicPartition, records: Sequence[Record]) -> list[Record]:
+        readable: list[Record] = []
+        for record in records:
+            unframed = self._framing.unframed(record) if self._framing is not None else record
+            if unframed is None:
+                self.seek(place, record.offset)
+                self.consumer.pause(place)
+                self._held[place] = record
+                break
+            readable.append(unframed)
+        return readable
+
+    def _resume(self) -> None:
+        """Go on where what was waited for is known meanwhile."""
+        for place, record in [*self._held.items()]:
+            if self._framing is not None and self._framing.unframed(record) is not None:
+                del self._held[place]
+                self.consumer.resume(place)
 
     async def _salvaged(self, places: Sequence[TopicPartition], most: int) -> Records:
         """Some records, of the first of the partitions that have any.

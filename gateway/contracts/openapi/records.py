@@ -62,6 +62,7 @@ def components() -> dict[str, Object]:
     """What a body may hold, by the name under which the document refers to it."""
     types = [record.__name__ for record in INBOUND[PROVIDERS_TOPIC]]
     updates = [record.__name__ for record in INBOUND[TOPIC_OF[AlternativeSessionRequested]]]
+    others = Wp11.__name__, Referral.__name__
     plan = _record(SCHEMAS[DeliveryPlan.__name__], without=_FROM_ELSEWHERE | {"contract_package_area"})
     for name, limits in _PLAN.items():
         plan["properties"][name] |= limits
@@ -73,12 +74,13 @@ def components() -> dict[str, Object]:
         },
         **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_ELSEWHERE)) for name in types},
         "JobcentreUpdate": {
-            "description": "What a Jobcentre asks or says of a referral; `type` says which. Its id comes from "
-            "the header Idempotency-Key.",
+            "description": "What a Jobcentre asks or says of a referral; `type` says which. Its id comes "
+            "from the header Idempotency-Key.",
             **_one_of({name: name for name in updates}),
         },
         **{name: _typed(name, _record(SCHEMAS[name], without=_FROM_KEY)) for name in updates},
-        **{name: _record(SCHEMAS[name], without=_FROM_KEY) for name in (Wp11.__name__, Referral.__name__)},
+        **{name: _record(SCHEMAS[name], without=_FROM_KEY) for name in others},
+        **{part["name"]: _record(part) for name in others for part in _parts(SCHEMAS[name])},
         "DeliveryPlan": plan,
         **{event.__name__: _record(SCHEMAS[event.__name__]) for event in OUTBOUND.values()},
         **{f"{event.__name__}Entry": _entry(event.__name__) for event in OUTBOUND.values()},
