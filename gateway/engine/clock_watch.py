@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 import structlog
 
@@ -19,10 +19,17 @@ BEHIND_MS: Final = 60_000
 LOOK_AGAIN_S: Final = 1.0
 #: How often it is asked whether the clock was accepted.
 ASK_AGAIN_S: Final = 2.0
+FAR: Final = "the clock of this machine is far from what was decided last"
 
 
 class ClockWrong(Exception):
     """The wall clock can't be decided by until somebody has looked at it; nothing was committed."""
+
+
+class ClockFar(LogError):
+    """The wall clock is too far from what was decided last to date messages by it; nothing was put."""
+
+    code: ClassVar[str] = "CLOCK_LEAPT"
 
 
 class Accepting(Protocol):
@@ -33,6 +40,34 @@ class Accepting(Protocol):
 
     async def clock_accepted(self) -> int | None:
         """See Log."""
+
+
+class _Far(NamedTuple):
+    """By how much a clock is far from what was decided last, and the time that was accepted last."""
+
+    by_ms: int
+    accepted: int | None
+    is_accepted: bool
+
+
+async def _far(log: Accepting, decided_to: int, now: int, gap_ms: int) -> _Far | None:
+    """Compare a clock with what was decided last; None: it is near. Raises LogBusy where the log is away."""
+    if abs(now - decided_to) <= gap_ms:
+        return None
+    accepted = await log.clock_accepted()
+    return _Far(now - decided_to, accepted, accepted is not None and abs(now - accepted) <= gap_ms)
+
+
+async def refuse_far(log: Accepting, *, gap_ms: int, now: Callable[[], int] = wall_clock) -> None:
+    """See that messages may be dated by the wall clock. Raises ClockFar, or LogBusy where the log is away."""
+    decided_to = await log.decided_to()
+    far = None if decided_to is None else await _far(log, decided_to, now(), gap_ms)
+    if far and not far.is_accepted:
+        raise ClockFar(_trouble(FAR, far.by_ms))
+
+
+def _trouble(why: str, by_ms: int) -> str:
+    return f"{why} ({by_ms / 1_000:+,.0f} s); see to the clock, then run `gateway clock accept`"
 
 
 def steady_clock() -> int:
@@ -123,11 +158,10 @@ class ClockWatch:
             return
         self._note(decided_to)
         self._allowed = max(self._allowed, decided_to)
-        gap = self._now() - decided_to
-        if abs(gap) > self._gap_ms:
-            self._accepted = await self._log.clock_accepted()
-            if self._accepted is None or abs(self._now() - self._accepted) > self._gap_ms:
-                self._stop(gap, "the clock of this machine is far from what was decided last", self._leap_ms)
+        if far := await _far(self._log, decided_to, self._now(), self._gap_ms):
+            self._accepted = far.accepted
+            if not far.is_accepted:
+                self._stop(far.by_ms, FAR, self._leap_ms)
 
     async def until_right(self, stop: asyncio.Event) -> None:
         """Wait until the clock can be decided by, or `stop` is set."""
@@ -166,11 +200,10 @@ class ClockWatch:
     def _stop(self, by_ms: int, why: str, within: int) -> None:
         if self.trouble is not None:
             return
-        by_s = by_ms / 1_000
         self._within = within
-        self.trouble = f"{why} ({by_s:+,.0f} s); see to the clock, then run `gateway clock accept`"
+        self.trouble = _trouble(why, by_ms)
         self._right.clear()
-        self._say.error("clock.leapt", why=why, by_s=by_s)
+        self._say.error("clock.leapt", why=why, by_s=by_ms / 1_000)
 
     def _note(self, decided_to: int) -> None:
         """Note what was decided; a clock behind that is logged once, until it has caught up."""
