@@ -106,6 +106,11 @@ class ClockWatch:
         #: How far the clock may be from the time that is accepted; None: it is right.
         self._within: int | None = None
         self._accepted: int | None = None
+        #: What was decided last of all partitions, at the start.
+        self._decided_before = NEVER
+        #: Up to when a partition's messages may be dated ahead, because it was decided so far.
+        self._claimed: dict[int, int] = {}
+        #: Up to when anybody's may, because that was accepted; and what was refused until then.
         self._refused = self._allowed = NEVER
         self._logged_behind = False
         self._right = asyncio.Event()
@@ -138,12 +143,25 @@ class ClockWatch:
         self._looked = steady
         return self.trouble
 
-    def check(self, decided_to: int | None) -> None:
-        """Raise ClockWrong where the step that has come to this instant must not be committed."""
+    def claimed(self, partition: int, decided_to: int | None) -> None:
+        """Note up to when a partition was decided: it goes on from there, though that is ahead of the clock.
+
+        Not where it is further ahead than the clock may be from what was decided last.
+        """
+        most = max(self._now() + self._gap_ms, self._decided_before)
+        if decided_to is not None and decided_to <= most:
+            self._claimed[partition] = decided_to
+
+    def check(self, partition: int, decided_to: int | None) -> None:
+        """Raise ClockWrong where the partition's step that has come to this instant must not be committed.
+
+        decided_to: None where there is no step.
+        """
         self.look()
         if decided_to is not None and self.trouble is None:
             ahead = decided_to - self._now()
-            if ahead > self._ahead_ms and decided_to > self._allowed:
+            allowed = max(self._allowed, self._claimed.get(partition, NEVER))
+            if ahead > self._ahead_ms and decided_to > allowed:
                 self._refused = decided_to
                 self._stop(ahead, "a message is dated ahead of the clock of this machine", self._leap_ms)
         if self.trouble is not None:
@@ -152,12 +170,15 @@ class ClockWatch:
             self._note(decided_to)
 
     async def start(self) -> None:
-        """Compare the clock with what was decided last. Raises LogBusy where the log is away."""
+        """Compare the clock with what was decided last. Raises LogBusy where the log is away.
+
+        On any partition: one that was decided long ago had nothing to decide, or was paused or lost.
+        """
         decided_to = await self._log.decided_to()
         if decided_to is None:
             return
         self._note(decided_to)
-        self._allowed = max(self._allowed, decided_to)
+        self._decided_before = decided_to
         if far := await _far(self._log, decided_to, self._now(), self._gap_ms):
             self._accepted = far.accepted
             if not far.is_accepted:
