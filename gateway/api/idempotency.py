@@ -61,6 +61,10 @@ class _UnderWay(Struct):
     digest: bytes
     there: "asyncio.Future[frozenset[Name]] | None"
 
+    def is_of(self, message: Message) -> bool:
+        """Whether it is this message."""
+        return (self.po_number, self.digest) == (message.po_number, message.digest)
+
 
 class Idempotency:
     """Knows whether something has come with a key before, and puts on the log what has not."""
@@ -84,13 +88,17 @@ class Idempotency:
     ) -> frozenset[Name]:
         """Put on the log what has not come before, all or none; returns once all of it is there.
 
-        1. Under way: from here on nobody else takes what comes with these keys.
-        2. Then what the log has: it can't come there meanwhile.
-        3. The log: by `put`; None: in one append.
+        1. What else is under way with these keys, until it is known whether that was taken: nothing is held
+           meanwhile, so that no two wait for each other.
+        2. Under way: from here on nobody else takes what comes with these keys.
+        3. Then what the log has: it can't come there meanwhile.
+        4. The log: by `put`; None: in one append.
 
         Returns the names with which something else came before; where there are any, nothing was put. Raises
         Problem.
         """
+        while undecided := self._undecided(messages):
+            await asyncio.wait(undecided)
         there: asyncio.Future[frozenset[Name]] = asyncio.get_running_loop().create_future()
         mine: dict[Name, Message] = {}
         others: set[Name] = set()
@@ -100,7 +108,7 @@ class Idempotency:
             if taken is None:
                 mine[name] = message
                 self._under_way[name] = _UnderWay(message.po_number, message.digest, there)
-            elif (taken.po_number, taken.digest) != (message.po_number, message.digest):
+            elif not taken.is_of(message):
                 others.add(name)
             elif taken.there is not None:
                 waiting[name] = taken.there
@@ -136,6 +144,15 @@ class Idempotency:
             elif refused:  # sent again, all of it is known
                 raise not_sure()
         return frozenset(others)
+
+    def _undecided(self, messages: Mapping[Name, Message]) -> set["asyncio.Future[frozenset[Name]]"]:
+        """What has come with these keys, is something else, and may be refused yet."""
+        found = set()
+        for name, message in messages.items():
+            taken = self._under_way.get(name)
+            if taken is not None and taken.there is not None and not taken.is_of(message):
+                found.add(taken.there)
+        return found
 
     async def _put(self, messages: Sequence[tuple[Name, Message]]) -> None:
         await durably(

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from gateway.console.desk import OPERATOR, Desk, go
@@ -45,6 +46,8 @@ _act: Final = msgspec.json.Decoder(Act).decode
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
     """The list, one letter, and what is done with it."""
 
+    say = structlog.get_logger("gateway")
+
     async def show_all(request: web.Request) -> web.Response:
         waiting: list[DeadLetterEntry] = []
         codes: Counter[str] = Counter()
@@ -83,9 +86,12 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         # Before it is done: what is done by hand never goes without a trace.
         kept = "DEAD_LETTER_REPLAYED" if act == "replay" else "DEAD_LETTER_DISCARDED"
         await desk.audit(request, kept, {"letter": name, "reason": reason})
+        operator = request[OPERATOR].id
         if act == "replay":
+            say.info("console.dead_letter_replayed", operator=operator, letter=name)
             await put_back(desk.log, [name], anyway=True)
         else:
+            say.info("console.dead_letter_discarded", operator=operator, letter=name)
             await discard(desk.log, [name])
         return go(f"{_PATH}/letter?id={name}")
 

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Final, TypeVar
 
-import structlog
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from msgspec import json
@@ -152,15 +151,12 @@ class Desk:
         return web.Response(text=body, content_type="text/html", status=status)
 
     async def audit(self, request: web.Request, act: str, about: Mapping[str, object]) -> None:
-        """Keep that somebody does something by hand, before it is done. Raises LogError."""
+        """Keep that somebody does something by hand, before it is done; callers log it. Raises LogError."""
         operator = request[OPERATOR]
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         by = {"by": operator.subject, "issuer": operator.issuer, "name": operator.name}
         value = json.encode({"act": act, **about, **by, "at": at})
         await self.log.append([Draft(AUDIT, act.encode(), value)])
-        # What somebody has written is on the audit only.
-        told = {name: value for name, value in about.items() if name != "reason"}
-        structlog.get_logger("gateway").info(f"console.{act.lower()}", operator=operator.id, **told)
 
 
 def go(to: str) -> web.Response:

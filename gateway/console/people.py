@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 
+import structlog
 from aiohttp import web
 
 from gateway.api.rendering import whole
@@ -11,6 +12,8 @@ from gateway.console.desk import OPERATOR, Desk
 
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
     """The page of a participant."""
+
+    say = structlog.get_logger("gateway")
 
     async def show(request: web.Request) -> web.Response:
         po_number = request.query.get("po", "")
@@ -21,6 +24,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
             raise web.HTTPNotFound
         # Before the page is made: no look without a trace of it.
         await desk.audit(request, "PERSON_SEEN", {"po_number": po_number})
+        say.info("console.person_seen", operator=request[OPERATOR].id, po_number=po_number)
         return desk.page(
             request,
             "participant.html",

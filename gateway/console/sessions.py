@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from gateway.console.charts import columns
@@ -20,6 +21,8 @@ MOST_BOOKED: Final = 100
 
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
     """A day's sessions, and one of them."""
+
+    say = structlog.get_logger("gateway")
 
     async def show(request: web.Request) -> web.Response:
         today = london_day(await desk.time())
@@ -63,6 +66,7 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         if sees_people:
             about = {"provider_id": provider, "session_id": session_id}
             await desk.audit(request, "INTERPRETERS_SEEN", about)
+            say.info("console.interpreters_seen", operator=request[OPERATOR].id, **about)
         return desk.page(
             request,
             "session.html",

@@ -49,7 +49,14 @@ async def test_ready_when_all_that_is_assigned_is_restored_and_decided(path: Pat
     async with gateway(path, partitions=2) as served:
         answer = await served.until(is_ready)
         assert answer.type == "application/json"
-        each = {"owned": True, "lost": False, "trouble": None, "lag_records": 0, "lag_s": 0.0}
+        each = {
+            "owned": True,
+            "lost": False,
+            "paused": False,
+            "trouble": None,
+            "lag_records": 0,
+            "lag_s": 0.0,
+        }
         there = {"0": each, "1": each}
         assert answer.json == {
             "ready": True,
@@ -109,6 +116,7 @@ async def test_a_log_that_is_away_is_waited_for_and_the_reason_reported(path: Pa
         assert answer.json["partitions"]["0"] == {
             "owned": False,
             "lost": False,
+            "paused": False,
             "trouble": trouble,
             "lag_records": None,
             "lag_s": None,

@@ -260,11 +260,11 @@ async def test_a_list_says_nothing_of_people(provider: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/v1/referrals", "GET,HEAD"),
+        ("PATCH", "/v1/referrals", "GET,HEAD,POST"),
         ("DELETE", f"/v1/referrals/{MINE}", "GET,HEAD"),
         ("GET", f"/v1/referrals/{MINE}/records", "POST"),
         ("OPTIONS", "/v1/instructions", "GET,HEAD"),
-        ("TRACE", "/v1/referrals", "GET,HEAD"),
+        ("TRACE", "/v1/referrals", "GET,HEAD,POST"),
         ("PUT", "/v1/uploads", "POST"),
         ("POST", "/v1/delivery-plans", "GET,HEAD"),
     ],
