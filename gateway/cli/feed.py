@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import typer
 
-from gateway.cli.on_log import Config, counted, instant, on_log, read_settings
+from gateway.cli.on_log import Config, counted, instant, on_log, read_settings, refuse_far_clock
 from gateway.engine.log import Log
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import Settings
@@ -88,6 +88,8 @@ def feed(
             return
 
         async def work(log: Log) -> int:
+            if not keep_time:
+                await refuse_far_clock(log, settings)
             with progress(stream, "checking") as bar:
                 return await put(log, bar.lines, keep_time=keep_time, checked=bar.stop)
 
@@ -104,6 +106,7 @@ def _feed_download(settings: Settings, stream: BufferedReader, name: str) -> Non
     today = london_day(time.time_ns() // 1_000_000)
 
     async def put(log: Log) -> Fed:
+        await refuse_far_clock(log, settings)
         return await feed_download(
             log,
             stream,

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from gateway.engine.clock_watch import refuse_far
 from gateway.engine.log import Log, LogError
 from gateway.processes.logs import open_log
 from gateway.processes.plan import Clock
@@ -51,6 +52,11 @@ def on_log(
             await log.close()
 
     return asyncio.run(opened())
+
+
+async def refuse_far_clock(log: Log, settings: Settings) -> None:
+    """See that the log may date messages by the wall clock. Raises ClockFar or LogBusy."""
+    await refuse_far(log, gap_ms=settings.clock_gap_ms)
 
 
 def counted(number: int, what: str) -> str:

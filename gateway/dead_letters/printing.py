@@ -54,10 +54,12 @@ def shown(letter: DeadLetterEntry, *, value: bool) -> dict[str, Any]:
     return facts
 
 
-async def print_dead_letters(log: Log, which: DeadLetterFilter, *, everything: bool, as_json: bool) -> None:
+async def print_dead_letters(
+    log: Log, which: DeadLetterFilter, *, everything: bool, as_json: bool, most_rows: int = MOST_ROWS
+) -> None:
     """The matching letters that wait, or with `everything` those that were handled as well.
 
-    A table on a terminal, JSON lines elsewhere and with `as_json`. Raises LogError.
+    A table of the last `most_rows` on a terminal, JSON lines elsewhere and with `as_json`. Raises LogError.
     """
     found = (one async for one in dead_letters(log, which) if everything or not one.handled)
     if not sys.stdout.isatty() or as_json:
@@ -65,7 +67,7 @@ async def print_dead_letters(log: Log, which: DeadLetterFilter, *, everything: b
             write_lines(json.encode(line(one)) + b"\n")
         sys.stdout.buffer.flush()
         return
-    rows: deque[DeadLetterEntry] = deque(maxlen=MOST_ROWS)
+    rows: deque[DeadLetterEntry] = deque(maxlen=most_rows)
     count = 0
     async for one in found:
         rows.append(one)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 import structlog
 
@@ -19,10 +19,17 @@ BEHIND_MS: Final = 60_000
 LOOK_AGAIN_S: Final = 1.0
 #: How often it is asked whether the clock was accepted.
 ASK_AGAIN_S: Final = 2.0
+FAR: Final = "the clock of this machine is far from what was decided last"
 
 
 class ClockWrong(Exception):
     """The wall clock can't be decided by until somebody has looked at it; nothing was committed."""
+
+
+class ClockFar(LogError):
+    """The wall clock is too far from what was decided last to date messages by it; nothing was put."""
+
+    code: ClassVar[str] = "CLOCK_LEAPT"
 
 
 class Accepting(Protocol):
@@ -33,6 +40,34 @@ class Accepting(Protocol):
 
     async def clock_accepted(self) -> int | None:
         """See Log."""
+
+
+class _Far(NamedTuple):
+    """By how much a clock is far from what was decided last, and the time that was accepted last."""
+
+    by_ms: int
+    accepted: int | None
+    is_accepted: bool
+
+
+async def _far(log: Accepting, decided_to: int, now: int, gap_ms: int) -> _Far | None:
+    """Compare a clock with what was decided last; None: it is near. Raises LogBusy where the log is away."""
+    if abs(now - decided_to) <= gap_ms:
+        return None
+    accepted = await log.clock_accepted()
+    return _Far(now - decided_to, accepted, accepted is not None and abs(now - accepted) <= gap_ms)
+
+
+async def refuse_far(log: Accepting, *, gap_ms: int, now: Callable[[], int] = wall_clock) -> None:
+    """See that messages may be dated by the wall clock. Raises ClockFar, or LogBusy where the log is away."""
+    decided_to = await log.decided_to()
+    far = None if decided_to is None else await _far(log, decided_to, now(), gap_ms)
+    if far and not far.is_accepted:
+        raise ClockFar(_trouble(FAR, far.by_ms))
+
+
+def _trouble(why: str, by_ms: int) -> str:
+    return f"{why} ({by_ms / 1_000:+,.0f} s); see to the clock, then run `gateway clock accept`"
 
 
 def steady_clock() -> int:
@@ -71,6 +106,11 @@ class ClockWatch:
         #: How far the clock may be from the time that is accepted; None: it is right.
         self._within: int | None = None
         self._accepted: int | None = None
+        #: What was decided last of all partitions, at the start.
+        self._decided_before = NEVER
+        #: Up to when a partition's messages may be dated ahead, because it was decided so far.
+        self._claimed: dict[int, int] = {}
+        #: Up to when anybody's may, because that was accepted; and what was refused until then.
         self._refused = self._allowed = NEVER
         self._logged_behind = False
         self._right = asyncio.Event()
@@ -103,12 +143,25 @@ class ClockWatch:
         self._looked = steady
         return self.trouble
 
-    def check(self, decided_to: int | None) -> None:
-        """Raise ClockWrong where the step that has come to this instant must not be committed."""
+    def claimed(self, partition: int, decided_to: int | None) -> None:
+        """Note up to when a partition was decided: it goes on from there, though that is ahead of the clock.
+
+        Not where it is further ahead than the clock may be from what was decided last.
+        """
+        most = max(self._now() + self._gap_ms, self._decided_before)
+        if decided_to is not None and decided_to <= most:
+            self._claimed[partition] = decided_to
+
+    def check(self, partition: int, decided_to: int | None) -> None:
+        """Raise ClockWrong where the partition's step that has come to this instant must not be committed.
+
+        decided_to: None where there is no step.
+        """
         self.look()
         if decided_to is not None and self.trouble is None:
             ahead = decided_to - self._now()
-            if ahead > self._ahead_ms and decided_to > self._allowed:
+            allowed = max(self._allowed, self._claimed.get(partition, NEVER))
+            if ahead > self._ahead_ms and decided_to > allowed:
                 self._refused = decided_to
                 self._stop(ahead, "a message is dated ahead of the clock of this machine", self._leap_ms)
         if self.trouble is not None:
@@ -117,17 +170,19 @@ class ClockWatch:
             self._note(decided_to)
 
     async def start(self) -> None:
-        """Compare the clock with what was decided last. Raises LogBusy where the log is away."""
+        """Compare the clock with what was decided last. Raises LogBusy where the log is away.
+
+        On any partition: one that was decided long ago had nothing to decide, or was paused or lost.
+        """
         decided_to = await self._log.decided_to()
         if decided_to is None:
             return
         self._note(decided_to)
-        self._allowed = max(self._allowed, decided_to)
-        gap = self._now() - decided_to
-        if abs(gap) > self._gap_ms:
-            self._accepted = await self._log.clock_accepted()
-            if self._accepted is None or abs(self._now() - self._accepted) > self._gap_ms:
-                self._stop(gap, "the clock of this machine is far from what was decided last", self._leap_ms)
+        self._decided_before = decided_to
+        if far := await _far(self._log, decided_to, self._now(), self._gap_ms):
+            self._accepted = far.accepted
+            if not far.is_accepted:
+                self._stop(far.by_ms, FAR, self._leap_ms)
 
     async def until_right(self, stop: asyncio.Event) -> None:
         """Wait until the clock can be decided by, or `stop` is set."""
@@ -166,11 +221,10 @@ class ClockWatch:
     def _stop(self, by_ms: int, why: str, within: int) -> None:
         if self.trouble is not None:
             return
-        by_s = by_ms / 1_000
         self._within = within
-        self.trouble = f"{why} ({by_s:+,.0f} s); see to the clock, then run `gateway clock accept`"
+        self.trouble = _trouble(why, by_ms)
         self._right.clear()
-        self._say.error("clock.leapt", why=why, by_s=by_s)
+        self._say.error("clock.leapt", why=why, by_s=by_ms / 1_000)
 
     def _note(self, decided_to: int) -> None:
         """Note what was decided; a clock behind that is logged once, until it has caught up."""

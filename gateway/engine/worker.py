@@ -185,6 +185,8 @@ class Worker:
         try:
             self.trouble, self._doing = "its state is being restored", "restore"
             restored = await claim.restore()
+            if self._clock is not None:
+                self._clock.claimed(self._partition, restored.decided_to)
             partitions = await self._log.partitions()
             at_hand = Deciding(
                 restored,
@@ -209,7 +211,7 @@ class Worker:
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
                 began_s = clock()
                 if self._clock is not None:
-                    self._clock.check(decided.commit.decided_to if decided else None)
+                    self._clock.check(self._partition, decided.commit.decided_to if decided else None)
                 if decided:
                     committing = asyncio.create_task(claim.commit(decided.commit))
                     await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding

@@ -1,7 +1,8 @@
 """What is served over HTTP, put together: health, metrics, the providers' API, the console, the sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
@@ -54,11 +55,12 @@ async def served(
     others: Sequence[Observer] = (),
     clock: ClockWatch | None = None,
     limits: Limits = DEFAULT,
+    rate_clock_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
     others: who else observes what is decided. clock: what watches the wall clock; None: time is another's.
-    Raises UserError.
+    rate_clock_s: the clock by which callers may ask again; see Rate. Raises UserError.
     """
     limits = replace(limits, an_address=plan.settings.connections_per_address)
     now = wall_clock if plan.by_wall_clock else None
@@ -90,7 +92,7 @@ async def served(
         routes: list[web.AbstractRouteDef] = [*watched]
         gates = [metrics.gate]
         if callers is not None and model is not None:
-            rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals)
+            rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals, now_s=rate_clock_s)
             read_only = plan.clock == "log"
             api = Api(
                 log,

@@ -32,7 +32,6 @@ SWITCH_INTERVAL_S: Final = 0.0005
 COLLECT_AFTER: Final = 5_000
 #: How often brokers that don't answer when the gateway starts are looked for again.
 AWAY_AGAIN_S: Final = 2.0
-DAY_MS: Final = 86_400_000
 
 
 async def run(plan: Plan) -> int:
@@ -94,7 +93,7 @@ def _watch(plan: Plan, log: EmbeddedLog | SharedLog) -> ClockWatch | None:
     return ClockWatch(
         log,
         leap_ms=settings.clock_leap_s * 1_000,
-        gap_ms=settings.clock_gap_days * DAY_MS,
+        gap_ms=settings.clock_gap_ms,
         skew_ms=round(settings.grace_s * 1_000) if settings.on_kafka else 0,
     )
 
@@ -182,7 +181,7 @@ async def _refuse_other_time(log: EmbeddedLog | SharedLog, settings: Settings) -
     why = "the topics keep the time that a message is put with (CreateTime)"
     if isinstance(log, EmbeddedLog):
         old = wall_clock() - await log.file.run(log.newest)
-        if 0 <= old <= settings.clock_gap_days * DAY_MS:
+        if 0 <= old <= settings.clock_gap_ms:
             return
         why = "the log was fed with --keep-time"
     raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from gateway.rules import policy
+from gateway.rules.calendar import DAY_MS
 from gateway.rules.policy import Policies
 from gateway.settings import api as api_settings
 from gateway.settings import console as console_settings
@@ -179,6 +180,11 @@ class Settings(ApiSettings, ConsoleSettings, KafkaSettings):
             f"GATEWAY_PARTITIONS is {self.partitions} and the log {self.log_name} has {partitions}; set it "
             f"to {partitions}, or name a new log"
         )
+
+    @property
+    def clock_gap_ms(self) -> int:
+        """How far what was decided last and the clock may be apart, in milliseconds."""
+        return self.clock_gap_days * DAY_MS
 
     @property
     def log_name(self) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,15 +211,24 @@ async def until_ready(session: ClientSession) -> None:
 
 @asynccontextmanager
 async def sandbox(
-    path: Path, *, partitions: int = 1, limits: Limits = DEFAULT, **settings: Any
+    path: Path,
+    *,
+    partitions: int = 1,
+    limits: Limits = DEFAULT,
+    rate_clock_s: Callable[[], float] = time.monotonic,
+    **settings: Any,
 ) -> AsyncIterator[Sandbox]:
-    """A sandbox on a file, new or not, served in this process for as long as the block lasts."""
+    """A sandbox on a file, new or not, served in this process for as long as the block lasts.
+
+    rate_clock_s: the clock by which callers may ask again.
+    """
     port = free_port()
     settings = {"log_url": f"sqlite:///{path}", "http_port": port, **settings}
     given, stop = Settings(**settings), asyncio.Event()
     log = await open_sandbox(path, partitions, LogTables())
     try:
-        async with served(plan_of(given, sandbox=True), log, stop, limits=limits) as workers:
+        plan = plan_of(given, sandbox=True)
+        async with served(plan, log, stop, limits=limits, rate_clock_s=rate_clock_s) as workers:
             working = asyncio.create_task(workers.run(stop))
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:

@@ -5,14 +5,12 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
-from functools import partial
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.api.limits import Limits
-from gateway.api.rate import Rate
 from gateway.api.requests import LARGEST_BODY
 from tests.api.running import ACCEPTED, Client, Sandbox, sandbox
 from tests.cli.running import Json
@@ -348,15 +346,13 @@ async def test_who_goes_away_in_the_middle_of_a_body_is_no_bug(served: Sandbox, 
             pass
 
 
-@pytest.fixture
-def nothing_refills(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No time passes for the buckets."""
-    monkeypatch.setattr("gateway.processes.serving.Rate", partial(Rate, now_s=lambda: 0.0))
+def nothing_refills(path: Path, *, burst: int) -> AbstractAsyncContextManager[Sandbox]:
+    """A sandbox in which no time passes for the buckets."""
+    return sandbox(path, rate_per_s=1, rate_burst=burst, rate_clock_s=lambda: 0.0)
 
 
-@pytest.mark.usefixtures("nothing_refills")
 async def test_too_many_requests_are_answered_with_when_to_come_again(tmp_path: Path) -> None:
-    async with sandbox(tmp_path / "gateway.db", rate_per_s=1, rate_burst=5) as served:
+    async with nothing_refills(tmp_path / "gateway.db", burst=5) as served:
         provider, other = served.client(), served.client("PRV02")
         answers = [await provider.get("/v1/referrals") for _ in range(12)]
         assert [answer.status for answer in answers] == [200] * 5 + [429] * 7
@@ -367,14 +363,13 @@ async def test_too_many_requests_are_answered_with_when_to_come_again(tmp_path: 
         assert (await provider.get("/livez")).status == 200
 
 
-@pytest.mark.usefixtures("nothing_refills")
 async def test_an_upload_costs_as_much_as_its_records(tmp_path: Path) -> None:
     lines = b"".join(
         b'{"type":"GroupObjection","message_id":"m%d","po_number":"UC-MANDATORY",'
         b'"raised_at":"2016-03-14T09:00:00Z"}\n' % number
         for number in range(20)
     )
-    async with sandbox(tmp_path / "gateway.db", rate_per_s=1, rate_burst=10) as served:
+    async with nothing_refills(tmp_path / "gateway.db", burst=10) as served:
         before = await served.records("provider.session-records")
         provider = served.client()
         assert (await provider.get("/v1/referrals")).status == 200
@@ -382,7 +377,7 @@ async def test_an_upload_costs_as_much_as_its_records(tmp_path: Path) -> None:
         assert (answer.status, answer.code) == (429, "TOO_MANY_REQUESTS")
         assert await served.records("provider.session-records") == before
     # The whole burst is enough for any upload.
-    async with sandbox(tmp_path / "another.db", rate_per_s=1, rate_burst=10) as served:
+    async with nothing_refills(tmp_path / "another.db", burst=10) as served:
         provider = served.client()
         answer = await provider.ask("POST", "/v1/uploads", data=lines, Content_Type="application/jsonl")
         assert (answer.status, answer.json["records"]) == (202, 20)

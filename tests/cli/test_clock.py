@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError
@@ -13,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.cli.running import Json, clean_environment, json_lines, read_until, referral, spawn, started
+from tests.intake.prap.downloads import csv_of, order
 from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
 
@@ -150,6 +152,29 @@ def test_a_start_far_from_what_was_decided_last_wants_the_clock_accepted(machine
         eventually(machine.ready)
     with machine.running():
         eventually(machine.ready)
+
+
+def test_feed_puts_nothing_by_a_clock_far_from_what_was_decided_last(machine: Machine) -> None:
+    """A download neither. What has times of its own is put, and so is all when the clock is accepted."""
+    with machine.running() as run:
+        eventually(machine.ready)
+        assert machine.command("feed", "-", stdin=json_lines([referral()])).returncode == 0
+        eventually(machine.outcomes)
+        run.terminate()
+        assert run.wait(PATIENCE_S) == 0
+    download = machine.folder / "prap.csv"
+    download.write_bytes(csv_of(order("PO1001")))
+    for what, by_s in (str(download), -8 * DAY_S), ("-", 8 * DAY_S):
+        machine.set_clock(by_s)
+        refused = machine.command("feed", what, stdin=json_lines([referral()]))
+        assert refused.returncode == 1
+        said = refused.stderr.decode()
+        assert "the clock of this machine is far from what was decided last (" in said
+        assert "; see to the clock, then run `gateway clock accept`" in said
+    dated = json_lines([referral(datetime.now(UTC).isoformat(timespec="seconds"))])
+    assert machine.command("feed", "--keep-time", "-", stdin=dated).returncode == 0
+    assert machine.command("clock", "accept").returncode == 0
+    assert machine.command("feed", "-", stdin=json_lines([referral()])).returncode == 0
 
 
 def test_told_to_stop_while_it_waits_for_its_clock_it_ends(machine: Machine) -> None:

@@ -14,8 +14,8 @@ from time import monotonic
 import pytest
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.dead_letters import printing as letters_shown
-from gateway.dead_letters.handling import REPLAYED_FROM
+from gateway.dead_letters.handling import REPLAYED_FROM, DeadLetterFilter
+from gateway.dead_letters.printing import print_dead_letters
 from gateway.engine.log import Record
 from gateway.intake.lines import read_lines
 from gateway.reading.tables import LogTables
@@ -148,12 +148,18 @@ def test_on_a_terminal_list_is_a_table_unless_lines_are_wanted(gateway: Gateway,
 
 
 def test_a_table_shows_the_last_letters_and_says_how_many_there_are(
-    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     died(tmp_path, "FAILED", *[GOOD] * 5)
-    monkeypatch.setattr(letters_shown, "MOST_ROWS", 2)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    shown = gateway("dead-letters", "list").out.decode()
+
+    async def print_them() -> None:
+        log = await open_embedded(tmp_path / "gateway.db", tables=LogTables())
+        await print_dead_letters(log, DeadLetterFilter(), everything=False, as_json=False, most_rows=2)
+        await log.close()
+
+    asyncio.run(print_them())
+    shown = capsys.readouterr().out
     assert "referrals-0-103" not in shown
     assert "prap.referrals-0-104" in shown
     assert "These are the last 2 of 5; --json prints all.\n" in shown

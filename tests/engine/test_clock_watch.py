@@ -22,6 +22,8 @@ from tests.patience import in_the_end
 MINUTE = 60_000
 DAY = 86_400_000
 LEAP, GAP = 10 * MINUTE, 7 * DAY
+#: A purchase order on each of two partitions.
+ON = ("PO-1", "PO-2")
 
 
 class Hands:
@@ -96,7 +98,7 @@ def test_a_clock_that_leaps_can_not_be_decided_by(ground: Ground, by: int, logge
     assert watch.leapt_s == by / 1_000
     hands.leap(-by)
     with pytest.raises(ClockWrong, match="run `gateway clock accept`"):
-        watch.check(NINE)
+        watch.check(0, NINE)
     assert events(logged) == ["clock.leapt"]
     assert json.loads(logged.getvalue())["by_s"] == by / 1_000
 
@@ -105,7 +107,7 @@ def test_a_clock_that_leaps_can_not_be_decided_by(ground: Ground, by: int, logge
 def test_a_clock_that_is_set_by_less_can(ground: Ground, by: int) -> None:
     hands, watch = watched(ground)
     hands.leap(by)
-    watch.check(NINE + by)
+    watch.check(0, NINE + by)
     assert watch.trouble is None
 
 
@@ -113,7 +115,7 @@ def test_time_that_passes_for_both_clocks_is_no_leap(ground: Ground) -> None:
     """However long nobody looks: as after a process was stopped, or a machine slept."""
     hands, watch = watched(ground)
     hands.run(40 * DAY)
-    watch.check(ground.now)
+    watch.check(0, ground.now)
 
 
 def test_small_steps_in_quick_succession_are_a_leap_and_slow_corrections_are_none(ground: Ground) -> None:
@@ -145,7 +147,7 @@ async def test_it_is_accepted_by_whoever_says_that_it_is_the_time_which_it_shows
     assert watch.trouble is not None
     await log.accept_clock(ground.now - LEAP)
     await in_the_end(lambda: watch.trouble is None)
-    watch.check(ground.now)
+    watch.check(0, ground.now)
     assert watch.leapt_s == 0
     assert events(logged) == ["clock.leapt", "clock.accepted"]
     hands.leap(LEAP + 1)  # the next leap wants another word
@@ -211,21 +213,21 @@ async def test_what_was_accepted_before_a_start_holds_for_it(ground: Ground) -> 
 def test_a_message_dated_far_ahead_is_not_decided_in_silence(ground: Ground) -> None:
     """As where a broker's clock is wrong, or somebody fed the log while this one was."""
     _, watch = watched(ground, skew=MINUTE)
-    watch.check(NINE + LEAP + MINUTE)
+    watch.check(0, NINE + LEAP + MINUTE)
     with pytest.raises(ClockWrong, match="a message is dated ahead of the clock of this machine"):
-        watch.check(NINE + LEAP + MINUTE + 1)
+        watch.check(0, NINE + LEAP + MINUTE + 1)
 
 
 async def test_whoever_accepts_the_clock_then_has_it_decided(ground: Ground) -> None:
     _, watch = watched(ground)
     with pytest.raises(ClockWrong):
-        watch.check(NINE + DAY)
+        watch.check(0, NINE + DAY)
     ground.clock_accepted = ground.now
     running = asyncio.create_task(watch.run())
     await in_the_end(lambda: watch.trouble is None)
-    watch.check(NINE + DAY)
+    watch.check(0, NINE + DAY)
     with pytest.raises(ClockWrong):
-        watch.check(NINE + DAY + 1)
+        watch.check(0, NINE + DAY + 1)
     running.cancel()
 
 
@@ -236,11 +238,11 @@ async def test_a_clock_behind_what_was_decided_is_reported_once_until_it_has_cau
     hands, watch = watched(ground)
     await watch.start()
     assert watch.ahead_s == -300
-    watch.check(NINE + 5 * MINUTE)
+    watch.check(0, NINE + 5 * MINUTE)
     assert events(logged) == ["clock.behind"]
     hands.run(5 * MINUTE)
-    watch.check(ground.now)
-    watch.check(ground.now + 2 * MINUTE)
+    watch.check(0, ground.now)
+    watch.check(0, ground.now + 2 * MINUTE)
     assert events(logged) == ["clock.behind"] * 2
 
 
@@ -268,6 +270,56 @@ async def test_a_worker_commits_nothing_by_a_clock_that_leapt_and_goes_on_when_i
     stop.set()
     await working
     running.cancel()
+
+
+@pytest.mark.parametrize(("partition", "decided"), [(0, True), (1, False)])
+async def test_only_the_partition_that_was_decided_ahead_goes_on_ahead(partition: int, decided: bool) -> None:
+    """It hides nothing of another, on which a message dated so is not decided before somebody looked."""
+    ground = Ground(partitions=2)
+    ground.now = NINE
+    ground.kept[0].decided_to = NINE + 6 * DAY
+    ground.kept[1].decided_to = NINE
+    assert await goes_on(ground, partition, at=NINE + 6 * DAY) == decided
+
+
+async def test_a_partition_that_another_process_decided_ahead_goes_on_where_it_is_taken_over() -> None:
+    ground = Ground()
+    ground.now = NINE
+    assert await goes_on(ground, 0, at=NINE, meanwhile=NINE + DAY)
+
+
+@pytest.mark.parametrize(("ahead", "decided"), [(GAP, True), (GAP + 1, False)])
+async def test_but_not_one_that_is_further_ahead_than_the_clock_may_be(ahead: int, decided: bool) -> None:
+    ground = Ground()
+    ground.now = NINE
+    assert await goes_on(ground, 0, at=NINE, meanwhile=NINE + ahead) == decided
+
+
+async def test_a_partition_that_was_decided_long_ago_stops_nothing_while_another_is_up_to_date() -> None:
+    ground = Ground(partitions=2)
+    ground.now = NINE
+    ground.kept[0].decided_to = NINE - 30 * DAY
+    ground.kept[1].decided_to = NINE
+    assert await goes_on(ground, 0, at=NINE)
+
+
+async def goes_on(ground: Ground, partition: int, *, at: int, meanwhile: int | None = None) -> bool:
+    """Whether a message that arrives at an instant is decided, after a start.
+
+    meanwhile: up to when another process decides the partition between the start and the claim.
+    """
+    _, watch = watched(ground)
+    await watch.start()
+    if meanwhile is not None:
+        ground.kept[partition].decided_to = meanwhile
+    ground.put(as_draft(referral(ON[partition])), at)
+    stop = asyncio.Event()
+    worker = Worker(SimulatedLog(ground), partition, POLICIES, PLAIN, clock=watch, wait_s=0, pause=soon)
+    working = asyncio.create_task(worker.run(stop))
+    await in_the_end(lambda: worker.decided or watch.trouble)
+    stop.set()
+    await working
+    return watch.trouble is None
 
 
 async def test_a_worker_that_waits_for_its_clock_ends_when_it_is_told_to(ground: Ground) -> None:

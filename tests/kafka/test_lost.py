@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
-from gateway.backends.kafka.topics import administering
+from gateway.backends.kafka.topics import TOPICS, administering
 from gateway.engine.log import Draft, RecordsLost
 from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
@@ -135,6 +135,38 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_beginning_when_that_i
         assert set(await outcomes(other, 7)) == {"r1", "r2", *(f"n{number}" for number in range(5))}
     await other.close()
     assert len(await came(log, ["gateway.audit"], 2)) == 2
+
+
+async def test_a_state_topic_that_was_emptied_is_a_loss_and_no_new_log(scene: Scene) -> None:
+    """Nothing is decided again: when it is accepted, what had not been decided is, without its past."""
+    await scene.make_anew("gateway.state")
+    other = KafkaLog(BrokerConnection((scene.bootstrap,)), prefix=scene.prefix, grace_s=0)
+    with pytest.raises(
+        RecordsLost, match=r"gateway.state says nothing, and prap.referrals was decided up to"
+    ):
+        async with asyncio.timeout(PATIENCE_S):
+            await Workers(other, policy.shipped(), WIRING).run(asyncio.Event())
+    await scene.put(referral(ON_0, "r3"), referral(ON_1, "r4"))
+    for partition in range(2):
+        (loss,) = await other.accept_loss(partition, "there is no backup", "ops")
+        assert (loss.topic, loss.decided, loss.goes_on) == (REFERRALS, 2, 2)
+    assert await other.decided_to() is None
+    async with deciding(other):
+        assert set(await outcomes(other, 4)) == {"r1", "r2", "r3", "r4"}
+        assert await other.decided_to()
+    await other.close()
+
+
+async def test_a_log_of_which_all_topics_were_made_anew_is_a_new_log(scene: Scene) -> None:
+    names = [scene.prefix + topic for topic in TOPICS]
+    async with administering(BrokerConnection((scene.bootstrap,))) as client:
+        await client.delete_topics(names)
+    await make(scene.bootstrap, scene.prefix, partitions=2)
+    other = KafkaLog(BrokerConnection((scene.bootstrap,)), prefix=scene.prefix, grace_s=0)
+    await other.append([Draft(REFERRALS, ON_0.encode(), encode(referral(ON_0, "n1")))])
+    async with deciding(other):
+        assert await outcomes(other, 1) == ["n1"]
+    await other.close()
 
 
 async def test_where_all_is_lost_the_command_ends_with_1_and_goes_on_when_that_is_accepted(

@@ -208,10 +208,26 @@ class Brokers:
         """The value of a record as it is put on its topic."""
         return draft.value if self.framing is None else self.framing.framed(draft.topic, draft.value)
 
-    async def _consumer(self, isolation: str, fetch: int = FETCH_BYTES) -> AIOKafkaConsumer:
+    async def committed(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The positions that the group has committed, of those partitions of which it has any.
+
+        Raises KafkaError or TimeoutError.
+        """
+        consumer = await self._consumer("read_committed", group=self.group)
+        try:
+            async with asyncio.timeout(self.connection.answer_s):
+                found = {place: await consumer.committed(place) for place in places}
+        finally:
+            await stop(consumer)
+        return {place: position for place, position in found.items() if position is not None}
+
+    async def _consumer(
+        self, isolation: str, fetch: int = FETCH_BYTES, group: str | None = None
+    ) -> AIOKafkaConsumer:
         bound()
         consumer = AIOKafkaConsumer(
             **self.connection.arguments(),
+            group_id=group,
             isolation_level=isolation,
             auto_offset_reset="none",
             enable_auto_commit=False,

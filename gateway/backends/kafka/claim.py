@@ -95,7 +95,7 @@ class KafkaClaim:
         1. The claim has ended the predecessor's transaction: all that it committed lies below the end of the
            topic that is asked for now.
         2. Only then open the inbound topics, each at its restored position. What the group has committed
-           plays no part.
+           says only whether a state topic without a position was emptied.
 
         Raises RecordsLost where that is not possible.
         """
@@ -220,10 +220,24 @@ async def find_losses(
     """Where the inbound topics of a partition begin, and what is lost of that which was not decided yet."""
     places = {topic: TopicPartition(brokers.named(topic), partition) for topic in INBOUND_TOPICS}
     first, last = await brokers.begins([*places.values()]), await brokers.ends([*places.values()])
+    if progress is None:
+        # A new partition, or one whose state was emptied: from the beginning, all would be decided again.
+        committed = await brokers.committed([*places.values()])
+        positions = {topic: position for topic, place in places.items() if (position := committed.get(place))}
+        emptied = [
+            Loss(
+                topic,
+                decided,
+                min(max(decided, first[places[topic]]), last[places[topic]]),
+                f"{STATE_TOPIC} says nothing, and {topic} was decided up to offset {decided}",
+            )
+            for topic, decided in positions.items()
+        ]
+        return {topic: first[place] for topic, place in places.items()}, emptied
     losses: list[Loss] = []
-    for topic, decided in ({} if progress is None else progress.positions).items():
+    for topic, decided in progress.positions.items():
         begin, end = first[places[topic]], last[places[topic]]
-        was, is_ = progress.topics.get(topic) if progress else None, ids.get(topic)
+        was, is_ = progress.topics.get(topic), ids.get(topic)
         if decided and was and is_ and was != is_:
             what = f"{topic} was made anew when it was decided up to offset {decided}, and what came after it"
             losses.append(Loss(topic, decided, begin, what))

@@ -17,6 +17,7 @@ from gateway.backends.kafka.letters import LAST
 from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import AUDIT_TOPIC, CONTROL_TOPIC, STATE_TOPIC
 from gateway.backends.kafka.transaction import transaction
+from gateway.engine.inbox import NEVER
 from gateway.engine.log import Draft
 
 #: The key of the accepted time.
@@ -88,7 +89,7 @@ class KafkaClock:
             found = await asyncio.gather(*map(self._decided_to, range(partitions)))
         except (KafkaError, TimeoutError) as error:
             raise failure(error, "READ", self._brokers.named(STATE_TOPIC)) from error
-        return max((each for each in found if each is not None), default=None)
+        return max((each for each in found if each is not None and each > NEVER), default=None)
 
     async def _decided_to(self, partition: int) -> int | None:
         brokers = self._brokers

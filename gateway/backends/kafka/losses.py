@@ -19,6 +19,7 @@ from gateway.backends.kafka.claim import (
 )
 from gateway.backends.kafka.topics import AUDIT_TOPIC, CONTROL_TOPIC, STATE_TOPIC
 from gateway.backends.kafka.transaction import transaction
+from gateway.engine.inbox import NEVER
 from gateway.engine.log import Draft, Loss
 
 #: Before partition, topic and offset, in the key of an accepted loss.
@@ -42,8 +43,10 @@ async def accept(
 ) -> Sequence[Loss]:
     """Let the partition go on behind what is lost, and keep that, why and by whom. producer: its owner's."""
     progress, ids, losses = await _found(brokers, partition)
-    if progress is None or not losses:
+    if not losses:
         return ()
+    if progress is None:  # the state topic was emptied
+        progress = Progress(await brokers.partitions(), NEVER, {})
     goes_on = {loss.topic: loss.goes_on for loss in losses}
     following = replace(progress, positions=progress.positions | goes_on, topics=dict(ids))
     at = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

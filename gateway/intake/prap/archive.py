@@ -59,10 +59,11 @@ class CsvFile(NamedTuple):
     lines: Iterator[bytes]
 
 
-def read_archive(stream: IO[bytes]) -> Iterator[CsvFile]:
+def read_archive(stream: IO[bytes], most_lines: int = MOST_LINES) -> Iterator[CsvFile]:
     """The CSV files of a zip, in order of name; each is to be read before the next is asked for.
 
-    Raises InvalidDownload: before the first, where anything in the zip is not as it should be.
+    most_lines: how many they may have in all. Raises InvalidDownload: before the first, where anything in the
+    zip is not as it should be.
     """
     if stream.seek(0, SEEK_END) > LARGEST_ARCHIVE:
         raise InvalidDownload(
@@ -82,7 +83,7 @@ def read_archive(stream: IO[bytes]) -> Iterator[CsvFile]:
         for file in sorted(files, key=lambda file: file.filename):
             yield CsvFile(
                 file.filename,
-                lines_of(file.filename, BufferedReader(_Parts(_unpacked(stream, file))), counter),
+                lines_of(file.filename, BufferedReader(_Parts(_unpacked(stream, file))), counter, most_lines),
             )
 
 
@@ -150,7 +151,7 @@ def _problem(file: ZipInfo) -> str | None:
 
 def read_alone(stream: IO[bytes], name: str) -> CsvFile:
     """A CSV file that came without a zip. Raises InvalidDownload, also while it is read."""
-    return CsvFile(name, lines_of(name, stream, count(1)))
+    return CsvFile(name, lines_of(name, stream, count(1), MOST_LINES))
 
 
 def _check_covered(stream: IO[bytes], archive: ZipFile, files: Sequence[ZipInfo]) -> None:
@@ -284,8 +285,8 @@ def _damaged(name: str) -> InvalidDownload:
     return InvalidDownload(f"{name} is damaged in the download; download it again")
 
 
-def lines_of(name: str, stream: IO[bytes], counter: Iterator[int]) -> Iterator[bytes]:
-    """The lines of a file. counter: of the lines of all files. Raises InvalidDownload."""
+def lines_of(name: str, stream: IO[bytes], counter: Iterator[int], most: int) -> Iterator[bytes]:
+    """The lines of a file. counter: of the lines of all files; most: of them. Raises InvalidDownload."""
     try:
         with stream:
             for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), 1):
@@ -294,9 +295,9 @@ def lines_of(name: str, stream: IO[bytes], counter: Iterator[int]) -> Iterator[b
                         f"{name}, line {number} is longer than {LONGEST_LINE // 1024} KiB; "
                         "expected one purchase order a line, and line ends LF or CRLF"
                     )
-                if next(counter) > MOST_LINES:
+                if next(counter) > most:
                     raise InvalidDownload(
-                        f"the download has more than {MOST_LINES:,} lines; ask PRaP for fewer at a time"
+                        f"the download has more than {most:,} lines; ask PRaP for fewer at a time"
                     )
                 yield line
     except _BROKEN:
