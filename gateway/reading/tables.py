@@ -55,6 +55,7 @@ CREATE TABLE duty (
 CREATE INDEX duty_soonest ON duty (provider_id, due_on, po_number, kind, session_id);
 CREATE INDEX referral_share ON referral (contract_package_area, provider_id, status, referred_on);
 CREATE INDEX state_due ON state (due_at);
+CREATE INDEX state_changed ON state (changed_at);
 CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
 CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status, topic)
