@@ -140,14 +140,14 @@ async def test_referrals_are_found_by_what_is_due_and_by_when_something_was_deci
     await asked.decide([referral(), referral(po_number="PO2"), accepted()])
     view = await asked.view()
 
-    def found(**wanted: int) -> list[str]:
-        return [each.po_number for each in view.referrals(["PRV01"], Wanted(**wanted), None, 10)]
+    def found(wanted: Wanted) -> list[str]:
+        return [each.po_number for each in view.referrals(["PRV01"], wanted, None, 10)]
 
     by = parse_day("2016-03-16")
-    assert [found(due_before=day) for day in (by, by + 1, by + 14)] == [[], ["PO2"], ["PO2", "PO1"]]
+    assert [found(Wanted(due_before=day)) for day in (by, by + 1, by + 14)] == [[], ["PO2"], ["PO2", "PO1"]]
     at = parse_instant(MORNING)
-    assert [found(changed_since=instant) for instant in (at, at + 1)] == [["PO1"], []]
-    assert found(changed_since=0) == ["PO2", "PO1"]
+    assert [found(Wanted(changed_since=instant)) for instant in (at, at + 1)] == [["PO1"], []]
+    assert found(Wanted(changed_since=0)) == ["PO2", "PO1"]
 
 
 async def test_what_is_asked_often_is_found_by_an_index(asked: Asked) -> None:
