@@ -21,6 +21,7 @@ from gateway.reading.view import EventPlace, Place, Stamp, View, Wanted
 from gateway.rules.events import place_in_time
 from gateway.rules.referral import Status
 from schemas.limits import LONGEST_ID
+from schemas.times import NotADay, NotAnInstant, parse_day, parse_instant
 
 T = TypeVar("T")
 
@@ -36,6 +37,20 @@ ACCEPTED: Final = Parameter(
 )
 JOBCENTRE: Final = Parameter("query", "jobcentre_id", "Only those of this Jobcentre.", _ID)
 OF_AREA: Final = Parameter("query", "contract_package_area", "Only those of this area.", _ID)
+DUE_BEFORE: Final = Parameter(
+    "query",
+    "due_before",
+    "Only those on which you have something to do before this day, in London; what is overdue counts.",
+    TEXT | {"format": "date"},
+    example="2016-03-22",
+)
+CHANGED_SINCE: Final = Parameter(
+    "query",
+    "changed_since",
+    "Only those on which something was decided at this instant or later.",
+    TEXT | {"format": "date-time"},
+    example="2016-03-14T09:00:00Z",
+)
 REFERENCE: Final = Parameter("query", "reference", "Only those with this reference of your own.", _ID)
 LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
 PART_LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=MOST_SHOWN, default=PAGE)
@@ -47,7 +62,18 @@ LIST_REFERRALS: Final = Operation(
     summary="Your referrals, the newest first",
     about="By the day of referral, and those of one day by number, both backwards. By pages; a cursor "
     "stays right when referrals come in meanwhile.",
-    parameters=(STATUS, ACCEPTED, JOBCENTRE, OF_AREA, REFERENCE, CURSOR, LIMIT, PROVIDER),
+    parameters=(
+        STATUS,
+        ACCEPTED,
+        JOBCENTRE,
+        OF_AREA,
+        REFERENCE,
+        DUE_BEFORE,
+        CHANGED_SINCE,
+        CURSOR,
+        LIMIT,
+        PROVIDER,
+    ),
     answers={200: Answer("A page.", ReferralList)},
     problems={400: ("BAD_CURSOR",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
     links={"first": ("getReferral", "po", "$response.body#/referrals/0/po_number")},
@@ -209,7 +235,23 @@ def _wanted(request: web.Request) -> Wanted:
         jobcentre_id=JOBCENTRE.text_of(request),
         contract_package_area=OF_AREA.text_of(request),
         reference=REFERENCE.text_of(request),
+        due_before=_time_of(DUE_BEFORE, parse_day, request),
+        changed_since=_time_of(CHANGED_SINCE, parse_instant, request),
     )
+
+
+def _time_of(parameter: Parameter, parse: Callable[[str], int], request: web.Request) -> int | None:
+    """The day or the instant that is asked for. Raises Problem."""
+    text = parameter.text_of(request)
+    try:
+        return None if text is None else parse(text)
+    except (NotADay, NotAnInstant) as error:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"{parameter.name} {error}.",
+            code="BAD_PARAMETER",
+            field=parameter.name,
+        ) from None
 
 
 async def _of_theirs(services: Services, request: web.Request, question: Callable[[View], T | None]) -> T:

@@ -21,11 +21,13 @@ from gateway.api.views import (
     SessionOfDay,
     SessionView,
     Summary,
+    WorkView,
 )
-from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, View
+from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, View, Work
 from gateway.rules.calendar import midnight
 from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
+from gateway.rules.duties import RULE_OF_DUTY
 from gateway.rules.events import Advisory, DeliveryPlan, Event, Instruction, Outcome
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, Participant, SessionRecord
@@ -134,6 +136,7 @@ def outcome(listed: Listed[Outcome]) -> OutcomeView:
         decided_at=format_instant(event.decided_at),
         rule=event.rule,
         guidance=guidance(event.rule),
+        reference=listed.reference,
         message=message_path(event.message_id),
     )
 
@@ -153,6 +156,25 @@ def instruction(listed: Listed[Instruction]) -> InstructionView:
         decided_at=format_instant(event.decided_at),
         rule=event.rule,
         guidance=guidance(event.rule),
+        reference=listed.reference,
+    )
+
+
+def work(listed: Work) -> WorkView:
+    """A duty in a worklist."""
+    duty = listed.duty
+    rule = RULE_OF_DUTY[duty.kind]
+    return WorkView(
+        po_number=listed.po_number,
+        provider_id=listed.provider_id,
+        duty=duty.kind,
+        session_id=duty.session_id,
+        due_on=_day(duty.due_on),
+        passes_at=None if duty.due_on is None else format_instant(midnight(duty.due_on + 1)),
+        rule=rule,
+        guidance=SAYS[rule],
+        reference=listed.reference,
+        referral=referral_path(listed.po_number),
     )
 
 
@@ -179,6 +201,7 @@ def session_list(
                 starts_at=format_instant(each.session.starts_at),
                 cancelled=each.session.cancelled,
                 outcome=each.session.outcome,
+                reference=each.referral.reference,
                 referral=referral_path(each.po_number),
             )
             for each in shown

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.api import instructions, outcomes, referrals, sessions
+from gateway.api import instructions, outcomes, referrals, sessions, worklist
 from gateway.api.callers import Authenticator
 from gateway.api.event_stream import MOST_OPEN, EventStream
 from gateway.api.exports import Exports
@@ -80,6 +80,7 @@ class Api:
             *Records(self.services).routes(),
             *(stream.route() for stream in self._streams),
             *sessions.routes(self.services),
+            *worklist.routes(self.services),
             *Plans(self.services).routes(),
             *self._uploads.routes(),
             *Exports(self.services).routes(),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from gateway.rules.duties import DutyKind
 from gateway.rules.events import Advisory, InstructionKind, OutcomeStatus, Requirement
 from gateway.rules.messages import (
     AttendanceOutcome,
@@ -23,6 +24,8 @@ Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, example
 Count = Annotated[int, Meta(ge=0)]
 Day = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2016-03-14"])]
 
+Reference = Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
+
 
 class Summary(Struct, frozen=True, kw_only=True):
     """A referral in a list; nothing of it is about the person."""
@@ -38,7 +41,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     benefit: Benefit
     contract_package_area: str
     jobcentre_id: str
-    reference: Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
+    reference: Reference
     self: Annotated[str, Meta(description="Where the whole referral is.", examples=["/v1/referrals/PO1001"])]
 
 
@@ -157,7 +160,7 @@ class ReferralView(Struct, frozen=True, kw_only=True):
     claimant_group: ClaimantGroup | None
     contract_package_area: str
     jobcentre_id: str
-    reference: Annotated[str | None, Meta(description="Your own, as ReferralAccepted said; null: none.")]
+    reference: Reference
     support_group_appeal_pending: bool
     group_session_restriction: GroupSessionRestriction | None
     participant: Annotated[
@@ -232,6 +235,37 @@ class InstructionView(Struct, frozen=True, kw_only=True):
     decided_at: Instant
     rule: str
     guidance: str | None
+    reference: Reference
+
+
+class WorkView(Struct, frozen=True, kw_only=True):
+    """Something that you have to do."""
+
+    po_number: str
+    provider_id: str
+    duty: Annotated[
+        DutyKind,
+        Meta(
+            description="DELIVER_SESSION: no session has been attended. The others are named as the "
+            "instruction that asks for them."
+        ),
+    ]
+    session_id: Annotated[str | None, Meta(description="Of RECORD_OUTCOME and CONFIRM_NOTIFICATION.")]
+    due_on: Annotated[Day | None, Meta(description="The last day, in London; null: there is no limit.")]
+    passes_at: Annotated[
+        Instant | None, Meta(description="The midnight with which that has passed; null: there is no limit.")
+    ]
+    rule: str
+    guidance: str
+    reference: Reference
+    referral: Annotated[str, Meta(description="Where the referral is.", examples=["/v1/referrals/PO1001"])]
+
+
+class Worklist(Struct, frozen=True, kw_only=True):
+    """A page of what you have to do, soonest first."""
+
+    work: list[WorkView]
+    next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 
 class InstructionList(Struct, frozen=True, kw_only=True):
@@ -256,6 +290,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True):
     decided_at: Instant
     rule: Annotated[str | None, Meta(description="The paragraph that it follows.")]
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
+    reference: Reference
     message: Annotated[
         str,
         Meta(description="Where the record as sent is.", examples=["/v1/messages/prv-1"]),
@@ -290,6 +325,7 @@ class BookingView(Struct, frozen=True, kw_only=True):
     starts_at: Instant
     cancelled: bool
     outcome: AttendanceOutcome | None
+    reference: Reference
     referral: str
 
 

@@ -52,7 +52,8 @@ class Listing(Struct, frozen=True, gc=False):
 
     referred_on: days since 1970. changed_at, due_at: when something was decided last, and falls due next, UTC
     milliseconds. messages: how many were decided. sessions: the id of each, its day, whether it was
-    cancelled, and whether it was attended. reference: the provider's own.
+    cancelled, and whether it was attended. reference: the provider's own. duties: what the provider has to
+    do: the kind, the id of the session ('': none), and the last day.
     """
 
     provider_id: str
@@ -68,6 +69,7 @@ class Listing(Struct, frozen=True, gc=False):
     messages: int
     sessions: tuple[tuple[str, int, bool, bool], ...]
     reference: str | None = None
+    duties: tuple[tuple[str, str, int], ...] = ()
 
 
 #: A name may come twice, and a value may be null.

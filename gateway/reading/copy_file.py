@@ -17,7 +17,7 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 5
+VERSION: Final = 6
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
@@ -42,6 +42,7 @@ CREATE TABLE control (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT
 _TABLES: Final = (
     "referral",
     "booking",
+    "duty",
     "state",
     "inbound",
     "outbound",

@@ -1,14 +1,18 @@
 """The tables and indexes by which a log is asked: the same on the embedded log and in a copy of one on Kafka.
 
 Beside the records (`inbound`, `outbound`) and the states (`state`), `referral` and `booking` say by what
-purchase orders can be found. A record or a purchase order that was forgotten can't be found any more.
+purchase orders can be found, and `duty` what is to be done on them. A record or a purchase order that was
+forgotten can't be found any more.
 """
 
 import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import json
+
 from gateway.engine.log import Listing, Record
+from gateway.rules.duties import duties
 from gateway.rules.events import DeliveryPlan
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder
@@ -21,6 +25,8 @@ OUTCOMES: Final = outcomes.TOPIC
 PRAP_ACTIONS: Final = prap_actions.TOPIC
 BREACHES: Final = breaches.TOPIC
 
+#: The day of a duty that has no limit: after all others.
+NO_LIMIT: Final = 2**31
 #: Of a message that somebody sent over HTTP who is no provider.
 SENT: Final = f"caller IS NOT NULL AND topic != '{PROVIDERS_TOPIC}'"
 #: What is made beside the tables of records and states.
@@ -43,8 +49,13 @@ CREATE TABLE booking (
 CREATE INDEX booking_of ON booking (po_number);
 CREATE INDEX booking_on ON booking (session_on, provider_id, session_id, cancelled, attended);
 CREATE INDEX booking_outcomes ON booking (provider_id, attended, cancelled, session_on);
+CREATE TABLE duty (
+    po_number TEXT NOT NULL, kind TEXT NOT NULL, session_id TEXT NOT NULL, provider_id TEXT NOT NULL,
+    due_on INTEGER NOT NULL, PRIMARY KEY (po_number, kind, session_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX duty_soonest ON duty (provider_id, due_on, po_number, kind, session_id);
 CREATE INDEX referral_share ON referral (contract_package_area, provider_id, status, referred_on);
 CREATE INDEX state_due ON state (due_at);
+CREATE INDEX state_changed ON state (changed_at);
 CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
 CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status, topic)
@@ -83,6 +94,12 @@ _PUT_BOOKING: Final = """
 INSERT INTO booking VALUES {} ON CONFLICT (provider_id, session_id, po_number) DO UPDATE SET
     session_on = excluded.session_on, cancelled = excluded.cancelled, attended = excluded.attended
 WHERE session_on != excluded.session_on OR cancelled != excluded.cancelled OR attended != excluded.attended"""
+_DUTIES: Final = (
+    "SELECT po_number, kind, session_id, provider_id, due_on FROM duty"
+    " WHERE po_number IN (SELECT value FROM json_each(?))"
+)
+_DROP_DUTY: Final = "DELETE FROM duty WHERE (po_number, kind, session_id) IN (VALUES {})"
+_PUT_DUTY: Final = "INSERT INTO duty VALUES {}"
 
 _OF_AREA: Final = "FROM plan_key WHERE (provider_id, contract_package_area) = (?, ?)"
 _PUT_PLAN_KEY: Final = (
@@ -119,6 +136,7 @@ class LogTables:
             bookings += ((listing.provider_id, each, po_number, *more) for each, *more in listing.sessions)
         put_rows(db, _PUT_REFERRAL, referrals)
         put_rows(db, _PUT_BOOKING, bookings)
+        _put_duties(db, listings)
 
     def put_plan(self, db: sqlite3.Connection, record: Record) -> DeliveryPlan:
         """Make a delivery plan findable, and the keys that came with those of its area. Raises LogError."""
@@ -155,10 +173,23 @@ class LogTables:
         unlist(db, po_number)
 
 
+def _put_duties(db: sqlite3.Connection, listings: Mapping[str, Listing]) -> None:
+    """Write those that are new, and drop those that are done."""
+    there = set(db.execute(_DUTIES, (json.encode([*listings]).decode(),)))
+    wanted = {
+        (po_number, kind, session_id, listing.provider_id, due_on)
+        for po_number, listing in listings.items()
+        for kind, session_id, due_on in listing.duties
+    }
+    put_rows(db, _DROP_DUTY, [row[:3] for row in sorted(there - wanted)])
+    put_rows(db, _PUT_DUTY, sorted(wanted - there))
+
+
 def unlist(db: sqlite3.Connection, po_number: str) -> None:
     """Make a referral unfindable."""
     db.execute("DELETE FROM referral WHERE po_number = ?", (po_number,))
     db.execute("DELETE FROM booking WHERE po_number = ?", (po_number,))
+    db.execute("DELETE FROM duty WHERE po_number = ?", (po_number,))
 
 
 def listing(order: PurchaseOrder) -> Listing | None:
@@ -185,4 +216,10 @@ def listing(order: PurchaseOrder) -> Listing | None:
             ]
         ),
         referral.reference,
+        tuple(
+            [
+                (each.kind, each.session_id or "", NO_LIMIT if each.due_on is None else each.due_on)
+                for each in duties(referral)
+            ]
+        ),
     )

@@ -14,7 +14,8 @@ from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.cursor import Cursor, cursor_at, standing
 from gateway.reading.model import Source
-from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS, SENT
+from gateway.reading.tables import INSTRUCTIONS, NO_LIMIT, OUTCOMES, PRAP_ACTIONS, SENT
+from gateway.rules.duties import Duty
 from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
@@ -43,10 +44,14 @@ class Keyed(Struct, frozen=True):
 
 
 class Listed(Struct, Generic[E], frozen=True):
-    """An instruction or an outcome, and the cursor of the place behind it."""
+    """An instruction or an outcome, and the cursor of the place behind it.
+
+    reference: the provider's own, of the referral, as it is now.
+    """
 
     cursor: Cursor
     event: E
+    reference: str | None
 
 
 class UploadRow(Struct, frozen=True):
@@ -87,13 +92,28 @@ class Entry(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """Which referrals are wanted; None: whatever it is. Named as the columns."""
+    """Which referrals are wanted; None: whatever it is. Named as the columns, but for the last two.
+
+    due_before: something is to be done on it before that day, days since 1970. changed_since: something was
+    decided on it then or later, UTC milliseconds.
+    """
 
     status: Status | None = None
     accepted: bool | None = None
     jobcentre_id: str | None = None
     contract_package_area: str | None = None
     reference: str | None = None
+    due_before: int | None = None
+    changed_since: int | None = None
+
+
+class Work(Struct, frozen=True):
+    """A duty of a provider. reference: its own, of the referral."""
+
+    po_number: str
+    provider_id: str
+    duty: Duty
+    reference: str | None
 
 
 class Booking(Struct, frozen=True):
@@ -143,6 +163,9 @@ Place = tuple[int, str]
 _FIRST_PART: Final = 4
 _LARGEST_PART: Final = 256
 _AFTER_ALL: Final = (2**62, "")
+#: A place in a worklist: (due_on, po_number, kind, session_id) of the last one seen.
+WorkPlace = tuple[int, str, str, str]
+_BEFORE_ALL: Final[WorkPlace] = (-(2**62), "", "", "")
 #: Of a message with that id; what was forgotten has no provider any more.
 _OF_PROVIDERS: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL"
 _MESSAGE: Final = f"{_OF_PROVIDERS} AND message_id = ?"
@@ -230,21 +253,63 @@ class View:
         self, providers: Collection[str], wanted: Wanted, after: Place | None, limit: int
     ) -> list[Entry]:
         """Referrals of these providers behind a place, the newest first, `limit` at the most."""
-        named = {name: value for name, value in asdict(wanted).items() if value is not None}
-        where = "".join(f" AND {name} = ?" for name in named)
+        columns = {name: value for name, value in asdict(wanted).items() if value is not None}
+        due_before, changed_since = columns.pop("due_before", None), columns.pop("changed_since", None)
+        where = "".join(f" AND {name} = ?" for name in columns)
+        if due_before is not None:
+            where += " AND po_number IN (SELECT po_number FROM duty WHERE provider_id = ? AND due_on < ?)"
+        if changed_since is not None:
+            where += " AND po_number IN (SELECT po_number FROM state WHERE changed_at >= ?)"
+        # Of a provider's referrals few are due, or have changed: with + it is those that SQLite begins with.
+        # They are put in order each time, so all are read at once.
+        few = due_before is not None or changed_since is not None
         sql = (
             "SELECT referred_on, po_number, provider_id, status, accepted, mandatory, benefit,"
-            f" contract_package_area, jobcentre_id, reference FROM referral WHERE provider_id = ?{where}"
+            f" contract_package_area, jobcentre_id, reference FROM referral"
+            f" WHERE {'+' if few else ''}provider_id = ?{where}"
             " AND (referred_on, po_number) < (?, ?) ORDER BY referred_on DESC, po_number DESC LIMIT ?"
         )
 
         def of(provider: str) -> Iterator[Any]:
-            return self._in_parts(sql, (provider, *named.values()), after or _AFTER_ALL, lambda row: row[:2])
+            values = [provider, *columns.values()]
+            if due_before is not None:
+                values += [provider, due_before]
+            if changed_since is not None:
+                values.append(changed_since)
+            first = limit if few else _FIRST_PART
+            return self._in_parts(sql, tuple(values), after or _AFTER_ALL, lambda row: row[:2], first)
 
         rows = islice(merge(*map(of, providers), reverse=True), limit)
         return [
             Entry(po_number, provider, status, bool(accepted), bool(mandatory), on, *more)
             for on, po_number, provider, status, accepted, mandatory, *more in rows
+        ]
+
+    def worklist(self, providers: Collection[str], after: WorkPlace | None, limit: int) -> list[Work]:
+        """What these providers have to do behind a place, soonest first, `limit` at the most.
+
+        What has no limit comes last; what is due on one day, by purchase order.
+        """
+        sql = (
+            "SELECT d.due_on, d.po_number, d.kind, d.session_id, d.provider_id, r.reference"
+            " FROM duty d JOIN referral r ON r.po_number = d.po_number WHERE d.provider_id = ?"
+            " AND (d.due_on, d.po_number, d.kind, d.session_id) > (?, ?, ?, ?)"
+            " ORDER BY d.due_on, d.po_number, d.kind, d.session_id LIMIT ?"
+        )
+
+        def of(provider: str) -> Iterator[Any]:
+            return self._in_parts(sql, (provider,), after or _BEFORE_ALL, lambda row: row[:4])
+
+        return [
+            Work(
+                po_number,
+                provider,
+                Duty(kind, None if due_on == NO_LIMIT else due_on, session_id or None),
+                reference,
+            )
+            for due_on, po_number, kind, session_id, provider, reference in islice(
+                merge(*map(of, providers)), limit
+            )
         ]
 
     def history(self, po_number: str, limit: int = 2**62, after: EventPlace = (-(2**62), -1)) -> list[Event]:
@@ -474,27 +539,29 @@ class View:
         place = list(cursor.place)
         before = self._before(topic, place)
         sql = (
-            f"SELECT offset, value FROM outbound WHERE topic = '{topic}' AND provider_id = ?"
-            " AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
+            "SELECT o.offset, o.value, r.reference FROM outbound o LEFT JOIN referral r"
+            " ON r.po_number = o.po_number AND r.provider_id = o.provider_id"
+            f" WHERE o.topic = '{topic}' AND o.provider_id = ? AND o.partition = ? AND o.offset >= ?"
+            " ORDER BY o.offset LIMIT ?"
         )
 
-        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Event]]:
-            def to(provider: str) -> Iterator[tuple[int, bytes]]:
+        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Event, str | None]]:
+            def to(provider: str) -> Iterator[tuple[int, bytes, str | None]]:
                 first = (place[partition],)
                 return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
 
-            for offset, value in merge(*map(to, providers)):
+            for offset, value, reference in merge(*map(to, providers)):
                 event = _read(topic, value)
                 if event is not None:
-                    yield event.decided_at, partition, offset, value, event
+                    yield event.decided_at, partition, offset, value, event, reference
 
         listed: list[Listed[Any]] = []
         if before is None:
             return listed
         found = islice(merge(*map(of, range(len(place))), key=lambda found: found[0]), limit)
-        for _, partition, offset, value, event in [*found]:
+        for _, partition, offset, value, event, reference in [*found]:
             place[partition], before[partition] = offset + 1, self._stands(offset, value)
-            listed.append(Listed(cursor_at(tuple(place), before), event))
+            listed.append(Listed(cursor_at(tuple(place), before), event, reference))
         return listed
 
     def booking(self, providers: Collection[str], session_id: str) -> Booking | None:
@@ -607,13 +674,14 @@ class View:
         of: tuple[object, ...],
         after: tuple[object, ...],
         next_after: Callable[[Any], tuple[object, ...]],
+        first: int = _FIRST_PART,
     ) -> Iterator[Any]:
         """The rows of a query, read only as far as they are wanted: of many providers few are, of each.
 
         In parts, each larger than the one before it: SQLite prepares a statement that is read row by row anew
         where it is read in many places at once, which takes longer than to read some rows in vain.
         """
-        many = _FIRST_PART
+        many = first
         while rows := self._db.execute(sql, (*of, *after, many)).fetchall():
             yield from rows
             if len(rows) < many:
@@ -623,6 +691,13 @@ class View:
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - a row
         return self._db.execute(sql, values).fetchone()
+
+
+def place_of(work: Work) -> WorkPlace:
+    """Its place in a worklist."""
+    duty = work.duty
+    due_on = NO_LIMIT if duty.due_on is None else duty.due_on
+    return due_on, work.po_number, duty.kind, duty.session_id or ""
 
 
 def _digest(value: bytes) -> bytes:

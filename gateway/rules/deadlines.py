@@ -269,13 +269,7 @@ OUTCOME_LATE: Final = SessionDeadline(
     at=lambda session: midnight(_outcome_day(session) + 1),
     when="a mandatory session, not of a special record, no notification of it active; not cancelled and no "
     "outcome, or a failure of it waits",
-    holds=lambda referral, session: (
-        session.notification is None
-        and not session.passed & T6_PASSED
-        and (session.open or session.failure_waits)
-        and not referral.special
-        and referral.mandatory(session)
-    ),
+    holds=lambda referral, session: not session.passed & T6_PASSED and referral.owes_outcome(session),
     then="where it is not cancelled and has no outcome, Instruction RECORD_OUTCOME and Breach OUTCOME_LATE "
     "RAISED; where a failure waits, Instruction CONFIRM_NOTIFICATION",
     over="the time to record what came of the session is over",

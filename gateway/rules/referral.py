@@ -311,6 +311,15 @@ class ReferralState(Struct, frozen=True, gc=False, array_like=True):
             session.failure_waits or session.notification is not None or self.failure_to_come(session)
         )
 
+    def owes_outcome(self, session: Session) -> bool:
+        """T6, whether or not its day has passed: something about a mandatory session is not recorded."""
+        return (
+            session.notification is None
+            and (session.open or session.failure_waits)
+            and not self.special
+            and self.mandatory(session)
+        )
+
     def session(self, session_id: str) -> Session | None:
         """The session of that id, of this referral."""
         for session in self.sessions:

@@ -33,6 +33,62 @@ async def test_a_reference_of_ones_own_comes_back_in_every_answer_about_the_refe
     assert (await provider.get("/v1/messages/a1")).json["record"]["reference"] == REFERENCE
 
 
+async def test_a_reference_comes_back_in_instructions_outcomes_and_bookings(provider: Client) -> None:
+    await provider.record("UC-VOLUNTARY", "a1", ACCEPTED | {"reference": REFERENCE})
+    await provider.record("UC-VOLUNTARY", "b1", booking("S1"))
+    await provider.record("UC-MANDATORY", "a2")
+    await provider.record("UC-MANDATORY", "b2", booking("S1"))
+    for path, name in (
+        ("instructions", "instructions"),
+        ("outcomes", "outcomes"),
+        ("sessions/S1", "bookings"),
+    ):
+        shown = (await provider.get(f"/v1/{path}")).json[name]
+        assert {(each["po_number"], each["reference"]) for each in shown} >= {
+            ("UC-VOLUNTARY", REFERENCE),
+            ("UC-MANDATORY", None),
+        }
+
+
+async def test_referrals_are_found_by_what_is_due_and_by_when_they_changed(provider: Client) -> None:
+    for number in (1, 2):
+        await provider.new_referral(f"PO-{number}", jobcentre_id="JCP-YORK")
+    await provider.clock("2016-03-14T12:00:00Z")
+    await provider.record("PO-1", "a1")
+
+    async def of_york(query: str) -> list[str]:
+        return await found(provider, f"jobcentre_id=JCP-YORK&{query}")
+
+    # To be accepted by the 16th, and a session to be attended by the 29th.
+    assert await of_york("due_before=2016-03-16") == []
+    assert await of_york("due_before=2016-03-17") == ["PO-2"]
+    assert await of_york("due_before=2016-03-17&accepted=true") == []
+    assert await of_york("due_before=2016-03-29") == ["PO-2"]
+    assert await of_york("due_before=2016-03-30") == ["PO-2", "PO-1"]
+    assert await of_york("changed_since=2016-03-14T12:00:00Z") == ["PO-1"]
+    assert await of_york("changed_since=2016-03-14T13:00:00%2B01:00") == ["PO-1"]
+    assert await of_york("changed_since=2016-03-14T12:00:00.001Z") == []
+    assert await of_york("changed_since=2016-03-14T12:00:00Z&accepted=false") == []
+    # What is overdue is found, too.
+    await provider.clock("2016-03-25T12:00:00Z")
+    assert await of_york("due_before=2016-03-17") == ["PO-2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("due_before=17/03/2016", "due_before"),
+        ("due_before=2016-02-30", "due_before"),
+        ("changed_since=2016-03-14", "changed_since"),
+        ("changed_since=2016-03-14T12:00:00", "changed_since"),
+    ],
+)
+async def test_a_time_that_is_none_is_refused(query: str, field: str, provider: Client) -> None:
+    answer = await provider.get(f"/v1/referrals?{query}")
+    assert (answer.status, answer.code, answer.json["field"]) == (400, "BAD_PARAMETER", field)
+    assert "expected" in answer.json["detail"]
+
+
 @pytest.mark.parametrize("reference", ["", "x" * 101, "AB 12 34 56 C", "a\nb", 17])
 async def test_a_reference_is_an_id_of_at_most_100_characters_and_nobodys_number(
     reference: object, provider: Client

@@ -12,6 +12,7 @@ from tests.api.streams import stream
 #: Where the cursors are taken from: a path, and the parameter that takes one.
 LISTS = {
     "instructions": ("/v1/instructions?limit=500", "after"),
+    "the worklist": ("/v1/worklist?limit=1", "cursor"),
     "referrals": ("/v1/referrals?limit=1", "cursor"),
     "a referral's history": ("/v1/referrals/PO-1/history?limit=1", "cursor"),
     "a session": ("/v1/sessions/S1?limit=1", "cursor"),

@@ -80,7 +80,8 @@ async def test_a_delivery_plan_is_that_of_one_provider(prime: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/referrals", "/v1/instructions", "/v1/sessions/S", "/v1/delivery-plans"]
+    "path",
+    ["/v1/referrals", "/v1/worklist", "/v1/instructions", "/v1/sessions/S", "/v1/delivery-plans"],
 )
 async def test_a_provider_that_the_token_does_not_name_is_refused(
     path: str, prime: Client, logged: io.StringIO

@@ -318,6 +318,8 @@ async def test_a_session_shows_who_was_booked_and_who_came(provider: Client) -> 
         ("/v1/referrals", "status&cursor"),
         ("/v1/instructions", "after=&wait=&limit=&provider_id="),
         ("/v1/instructions", "after=&wait=0"),
+        ("/v1/referrals", "due_before=&changed_since="),
+        ("/v1/worklist", "cursor=&limit=&provider_id="),
         ("/v1/sessions/S1", "provider_id="),
         ("/v1/delivery-plans", "provider_id="),
     ],

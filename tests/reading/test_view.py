@@ -1,5 +1,7 @@
 """What can be asked is answered alike by the embedded log itself and by a copy of a log."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -9,12 +11,13 @@ from consumers import draft
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.tables import INSTRUCTIONS
-from gateway.reading.view import BookingPlace, Keyed, Place, Wanted
+from gateway.reading.view import BookingPlace, Keyed, Place, Wanted, Work, WorkPlace, place_of
 from gateway.rules.events import DeliveryPlan, Event, Outcome, place_in_time
 from producers import delivery_plans
 from producers.read_back import read_plan
 from schemas.codec import digest_of, encode
 from schemas.json import parse
+from schemas.times import parse_day, parse_instant
 from tests.cli.running import Json, life, record, referral
 from tests.reading.asking import BEGINNING, Asked, message
 from tests.reading.filling import put
@@ -104,6 +107,77 @@ async def test_referrals_are_found_by_the_status_that_they_have_come_to(asked: A
         for status in ("OPEN", "REJECTED", "JOINING")
     }
     assert by_status == {"OPEN": ["PO2"], "REJECTED": ["PO1"], "JOINING": []}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 1_000])
+async def test_the_worklist_of_many_providers_comes_soonest_first_by_pages_of_any_size(
+    asked: Asked, limit: int
+) -> None:
+    lines = many()
+    await asked.decide([*lines, accepted(po_number="PO001", reference="OURS")])
+    view = await asked.view()
+    after: WorkPlace | None = None
+    found: list[Work] = []
+    while page := view.worklist(PROVIDERS[:4], after, limit):
+        assert len(page) <= limit
+        found += page
+        after = place_of(page[-1])
+    assert [place_of(each) for each in found] == sorted(place_of(each) for each in found)
+    theirs = po_numbers(lines, PROVIDERS[:4])
+    assert sorted(each.po_number for each in found if each.duty.kind == "DELIVER_SESSION") == sorted(theirs)
+    to_accept = sorted(each.po_number for each in found if each.duty.kind == "ACCEPT_REFERRAL")
+    assert to_accept == [po_number for po_number in sorted(theirs) if po_number != "PO001"]
+    assert {each.reference for each in found if each.po_number == "PO001"} == {"OURS"}
+    assert {each.reference for each in found if each.po_number != "PO001"} == {None}
+
+
+async def test_what_is_to_be_done_is_forgotten_with_its_referral(asked: Asked) -> None:
+    await asked.decide([referral(), referral("2017-06-01T09:00:00Z", "PO2", referred_on="2017-06-01")])
+    assert {each.po_number for each in (await asked.view()).worklist(["PRV01"], None, 10)} == {"PO2"}
+
+
+async def test_referrals_are_found_by_what_is_due_and_by_when_something_was_decided(asked: Asked) -> None:
+    await asked.decide([referral(), referral(po_number="PO2"), accepted()])
+    view = await asked.view()
+
+    def found(wanted: Wanted) -> list[str]:
+        return [each.po_number for each in view.referrals(["PRV01"], wanted, None, 10)]
+
+    by = parse_day("2016-03-16")
+    assert [found(Wanted(due_before=day)) for day in (by, by + 1, by + 14)] == [[], ["PO2"], ["PO2", "PO1"]]
+    at = parse_instant(MORNING)
+    assert [found(Wanted(changed_since=instant)) for instant in (at, at + 1)] == [["PO1"], []]
+    assert found(Wanted(changed_since=0)) == ["PO2", "PO1"]
+
+
+async def test_what_is_asked_often_is_found_by_an_index(asked: Asked) -> None:
+    await asked.decide([referral(), accepted()])
+    view = await asked.view()
+
+    def plan(question: Callable[[], object]) -> list[str]:
+        """How SQLite finds what a question is answered with."""
+        statements: list[str] = []
+        view.db.set_trace_callback(statements.append)
+        question()
+        view.db.set_trace_callback(None)
+        statement = next(each for each in statements if "provider_id = 'PRV01'" in each)
+        return [row[3] for row in view.db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+    by_number = "SEARCH r USING PRIMARY KEY (po_number=?)"
+    first, second = plan(partial(view.worklist, ["PRV01"], None, 1))
+    assert first.startswith("SEARCH d USING COVERING INDEX duty_soonest (provider_id=? AND (due_on,")
+    assert second == by_number
+    for wanted, found in (
+        (Wanted(due_before=1), "SEARCH duty USING COVERING INDEX duty_soonest (provider_id=? AND due_on<?)"),
+        (Wanted(changed_since=1), "SEARCH state USING COVERING INDEX state_changed (changed_at>?)"),
+    ):
+        steps = plan(partial(view.referrals, ["PRV01"], wanted, None, 1))
+        assert steps[0] == "SEARCH referral USING PRIMARY KEY (po_number=?)"
+        assert found in steps
+    for ask in (view.instructions, view.outcomes_of):
+        first, second = plan(partial(ask, ["PRV01"], BEGINNING, 1))
+        assert first.startswith("SEARCH o USING ")
+        assert second.startswith(by_number)
 
 
 async def test_a_referral_is_what_the_engine_keeps_of_it(asked: Asked) -> None:

@@ -22,6 +22,7 @@ from gateway.api import (
     upload_outcomes,
     uploads,
     views,
+    worklist,
 )
 from gateway.api.answering import APPLIED, PREFER
 from gateway.api.operation import CSV, JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
@@ -63,6 +64,7 @@ _OF_ALL: Final = (
     instructions.LIST_INSTRUCTIONS,
     outcomes.LIST_OUTCOMES,
     exports.GET_EXPORT,
+    worklist.GET_WORKLIST,
     sessions.LIST_DAY,
     sessions.GET_SESSION,
     plans.PUT_PLAN,

@@ -83,6 +83,7 @@ _ALSO = {
     "listInstructions": "400",
     "listOutcomes": "400",
     "listSessionsOfDay": "400",
+    "getWorklist": "400",
 }
 
 

@@ -153,6 +153,12 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("listSessionsOfDay", "no_day", "What is no day", "/v1/sessions?on=22/03/2016")
     own = "/v1/referrals?reference=OURS-17"
     yield Asked("listReferrals", "own", "By a reference of your own", own)
+    due = "/v1/referrals?due_before=2016-03-17&limit=1"
+    yield Asked("listReferrals", "due", "What is due soon", due)
+    no_instant = "/v1/referrals?changed_since=yesterday"
+    yield Asked("listReferrals", "no_instant", "What is no instant", no_instant)
+    yield Asked("getWorklist", "page", "The first two", "/v1/worklist?limit=2")
+    yield Asked("getWorklist", "no_cursor", "What is no cursor", "/v1/worklist?cursor=x")
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
