@@ -100,9 +100,9 @@ class Settings(ApiSettings, ConsoleSettings, KafkaSettings):
         str | None,
         Field(
             pattern=r"^https?://[^@/?#\s]+(/[^@?#\s]*)?$",
-            description="The address of an OpenTelemetry collector, such as http://collector.example:4318, to send "
-            "traces to by OTLP over HTTP. Set what else it needs, such as headers, by OpenTelemetry's own "
-            "variables.",
+            description="The address of an OpenTelemetry collector, such as "
+            "http://collector.example:4318, to send traces to by OTLP over HTTP. Set what else it needs, "
+            "such as headers, by OpenTelemetry's own variables.",
         ),
     ] = None
     http_host: Annotated[
@@ -296,8 +296,8 @@ _EXPECTED: Final = {
     "policy": "is not the name of a file; expected that of a policy file",
     "log_level": "is not a log level; expected debug, info, warning or error",
     "log_events": "is not a choice of log events; expected all, notable or none",
-    "otlp_endpoint": "is not the address of a collector; expected one such as http://collector.example:4318, with no "
-    "password in it",
+    "otlp_endpoint": "is not the address of a collector; expected one such as "
+    "http://collector.example:4318, with no password in it",
     "http_host": "is not an address; expected one of this machine, such as 127.0.0.1",
     "http_port": "is not a port; expected 1 to 65535, or 0 for no HTTP",
 }

@@ -54,7 +54,7 @@ _PLAN: Final[dict[str, Object]] = {
     "group_size": {"minimum": 1},
 }
 #: By field, from which number on the rules take it.
-_LEAST: Final = {"duration_minutes": 1, "amount_pence": 1, "attempt": 1}
+LEAST: Final = {"duration_minutes": 1, "amount_pence": 1, "attempt": 1}
 _MOST_INT32: Final = 2**31 - 1
 
 
@@ -212,8 +212,8 @@ def _field(record: str, field: Schema) -> Object:
             text |= limits
         if name in MOST_ITEMS:
             found["maxItems"] = MOST_ITEMS[name]
-    if field["name"] in _LEAST:
-        found["minimum"] = _LEAST[field["name"]]
+    if field["name"] in LEAST:
+        found["minimum"] = LEAST[field["name"]]
     described = [field["doc"]] if "doc" in field else [found["description"]] if "description" in found else []
     # Not as `default`: some generators make a field that has one a field that must be given.
     if field.get("default") is not None and field["default"] != []:

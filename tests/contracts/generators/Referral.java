@@ -81,7 +81,7 @@ public class Referral {
 
         UploadView uploaded = messages.postUpload(
             "message_id,po_number,type,raised_at\n" + po + "-o," + po + ",Group objection,"
-                + DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(began) + "\n", null);
+                + DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(began) + "\n", null, null);
         expect(uploaded.getRecords() == 1, uploaded);
         System.out.println(whole.getStatus());
     }
