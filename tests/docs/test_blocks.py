@@ -30,6 +30,7 @@ NOT_RUN = {
     "mkdir -p sandbox && cd sandbox": "the test has a folder of its own",
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
+    "gateway schemas": "needs a schema registry; tests/kafka/test_schema_registry.py runs it on one",
     "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
     "gateway partitions accept-loss": "needs lost records; tests/kafka/test_lost.py runs it on some",
     "gateway projection": "needs brokers, and a read model beside them",

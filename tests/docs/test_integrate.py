@@ -17,6 +17,7 @@ from gateway.api import answering, event_stream, exports, referrals, requests
 from gateway.api.limits import DEFAULT
 from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
+from gateway.rules.duties import DutyKind
 from gateway.rules.events import InstructionKind
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
@@ -99,9 +100,18 @@ def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path
 
 
 def test_the_page_says_what_to_do_about_every_instruction() -> None:
+    assert sorted(explained_in("instruction")) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
+
+
+def test_the_page_says_what_to_do_about_every_duty() -> None:
+    assert sorted(explained_in("duty")) == sorted(get_args(DutyKind))
+
+
+def explained_in(column: str) -> list[str]:
+    """The values in a table of the page. column: what stands above them."""
     page = INTEGRATE.read_text("utf-8")
-    explained = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
-    assert sorted(explained) == sorted(set(get_args(InstructionKind)) - {"OTHER"})
+    (rows,) = re.findall(rf"^\| `?{column}`? \|.*\n\|[-| :]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return re.findall(r"^\| `([A-Z_]+)` \|", rows, re.MULTILINE)
 
 
 def test_the_page_has_the_limits_that_hold() -> None:
