@@ -111,7 +111,7 @@ def explained_in(column: str) -> list[str]:
     """The values in a table of the page. column: what stands above them."""
     page = INTEGRATE.read_text("utf-8")
     (rows,) = re.findall(rf"^\| `?{column}`? \|.*\n\|[-| :]+\n((?:\|.*\n)+)", page, re.MULTILINE)
-    return re.findall(r"^\| `([A-Z_]+)` \|", rows, re.MULTILINE)
+    return re.findall(r"^\| `([A-Z_]+)`", rows, re.MULTILINE)
 
 
 def test_the_page_has_the_limits_that_hold() -> None:
