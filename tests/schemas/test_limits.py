@@ -27,7 +27,10 @@ LONGEST = {
     "explanation": 2_000,
     "timings": 2_000,
 }
-IDS = ("po_number", "contract_package_area", "message_id", "provider_id", "jobcentre_id", "session_id")
+IDS = (
+    *("po_number", "contract_package_area", "reference"),
+    *("message_id", "provider_id", "jobcentre_id", "session_id"),
+)
 TEXTS = [
     (name, field["name"])
     for name in (*RECORD_NAMED, "DeliveryPlan")
