@@ -33,7 +33,7 @@ from gateway.engine.log import (
     Restored,
 )
 from gateway.engine.partitioner import partition_for
-from gateway.engine.pausing import Pause
+from gateway.engine.pausing import Pause, key_of, paused, resumed
 
 #: What arrives, and when, in order.
 Script = Sequence[tuple[int, Draft]]
@@ -362,13 +362,20 @@ class SimulatedLog:
         """Keep it."""
         if partition >= self.ground.partitions:
             raise NoSuchPartition(partition)
-        return self.ground.pauses.setdefault(partition, pause) is pause
+        if partition in self.ground.pauses:
+            return False
+        self.ground.pauses[partition] = pause
+        self.ground.put(Draft(AUDIT, key_of(partition), paused(partition, pause)), pause.at)
+        return True
 
     async def resume(self, partition: int, by: str, at: int) -> bool:
         """Keep that it may go on."""
         if partition >= self.ground.partitions:
             raise NoSuchPartition(partition)
-        return self.ground.pauses.pop(partition, None) is not None
+        if self.ground.pauses.pop(partition, None) is None:
+            return False
+        self.ground.put(Draft(AUDIT, key_of(partition), resumed(partition, by, at)), at)
+        return True
 
     async def identity(self) -> str:
         """That of the ground."""
