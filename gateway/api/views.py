@@ -264,7 +264,7 @@ class WorkView(Struct, frozen=True, kw_only=True):
 class Worklist(Struct, frozen=True, kw_only=True):
     """A page of what you have to do, soonest first."""
 
-    work: list[WorkView]
+    duties: list[WorkView]
     next: Annotated[str | None, Meta(description="The cursor of the next page; null: this is the last one.")]
 
 

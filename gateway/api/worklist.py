@@ -30,7 +30,7 @@ GET_WORKLIST: Final = Operation(
     parameters=(CURSOR, LIMIT, PROVIDER),
     answers={200: Answer("A page.", Worklist)},
     problems={400: ("BAD_CURSOR",), 410: ("CURSOR_OF_ANOTHER_HISTORY",)},
-    links={"first": ("getReferral", "po", "$response.body#/work/0/po_number")},
+    links={"first": ("getReferral", "po", "$response.body#/duties/0/po_number")},
 )
 _PAGES: Final = Pages(msgpack.Decoder(tuple[WorkPlace, Stamp]))
 
@@ -47,7 +47,7 @@ def routes(services: Services) -> Sequence[web.RouteDef]:
             found = view.worklist(providers, begin and begin[0], limit + 1)
             more = len(found) > limit
             following = _PAGES.next(place_of(found[limit - 1]), view.stamp()) if more else None
-            return json.encode(Worklist(work=[work(each) for each in found[:limit]], next=following))
+            return json.encode(Worklist(duties=[work(each) for each in found[:limit]], next=following))
 
         return answer(request, await services.ask(request, lambda view: of_this_history(view, begin, page)))
 

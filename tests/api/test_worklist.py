@@ -21,7 +21,7 @@ async def worklist(client: Client, query: str = "limit=200") -> list[Json]:
     while True:
         answer = await client.get(f"/v1/worklist?{query}{cursor}")
         assert answer.status == 200, answer.body
-        found += answer.json["work"]
+        found += answer.json["duties"]
         if answer.json["next"] is None:
             return found
         cursor = f"&cursor={answer.json['next']}"
@@ -116,9 +116,9 @@ async def test_pages_of_any_size_hold_all_of_it_and_what_is_done_meanwhile_moves
     assert len(everything) > 3
     assert await worklist(provider, "limit=1") == everything
     first = (await provider.get("/v1/worklist?limit=2")).json
-    assert first["work"] == everything[:2]
-    await provider.record(first["work"][0]["po_number"], "a")
-    rest = (await provider.get(f"/v1/worklist?limit=200&cursor={first['next']}")).json["work"]
+    assert first["duties"] == everything[:2]
+    await provider.record(first["duties"][0]["po_number"], "a")
+    rest = (await provider.get(f"/v1/worklist?limit=200&cursor={first['next']}")).json["duties"]
     assert rest == everything[2:]
     assert (await provider.get("/v1/worklist?cursor=x")).code == "BAD_CURSOR"
     assert (await provider.get("/v1/worklist?limit=201")).code == "BAD_PARAMETER"
