@@ -26,6 +26,7 @@ from gateway.cli.run import DEBUG, run, settings_help
 from gateway.cli.schemas import schemas_app
 from gateway.cli.token import token
 from gateway.cli.topics import topics_app
+from gateway.cli.what_if import what_if_command
 from gateway.system import telemetry
 from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
@@ -217,6 +218,7 @@ app.command()(tail)
 app.command()(explain)
 app.command("find")(find_command)
 app.command("list")(list_command)
+app.command("what-if")(what_if_command)
 app.command()(backup)
 
 

@@ -23,6 +23,7 @@ from gateway.console import (
     refusals,
     rules,
     sessions,
+    what_if,
 )
 from gateway.console.browsers import Operator
 from gateway.console.desk import BROWSER, OPERATOR, STATIC, Desk, go
@@ -81,6 +82,7 @@ class Console:
             *refusals.routes(self._desk),
             *dead_letters.routes(self._desk),
             *rules.routes(self._desk),
+            *what_if.routes(self._desk),
         ]
 
     @property
