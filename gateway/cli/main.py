@@ -22,6 +22,7 @@ from gateway.cli.find import find_command, list_command
 from gateway.cli.partitions import partitions_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
+from gateway.cli.report import report_command
 from gateway.cli.run import DEBUG, run, settings_help
 from gateway.cli.schemas import schemas_app
 from gateway.cli.token import token
@@ -219,6 +220,7 @@ app.command()(explain)
 app.command("find")(find_command)
 app.command("list")(list_command)
 app.command("what-if")(what_if_command)
+app.command("report")(report_command)
 app.command()(backup)
 
 

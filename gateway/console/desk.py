@@ -43,6 +43,7 @@ PAGES: Final = (
     ("/console/dead-letters", "Dead letters"),
     ("/console/rules", "Rules"),
     ("/console/what-if", "What if"),
+    ("/console/reports", "Reports"),
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

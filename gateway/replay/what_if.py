@@ -103,7 +103,7 @@ async def what_if(log: Log, question: Question, found: Found) -> AsyncGenerator[
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "unknown")
         raise UserError(
-            f"the temporary file in which messages are put in order can't be used ({name}); free its disk, or "
+            f"the temporary file that puts messages in order can't be used ({name}); free its disk, or "
             "name another folder with TMPDIR"
         ) from None
 
@@ -150,9 +150,7 @@ async def _compared(log: Log, question: Question, found: Found) -> AsyncGenerato
                 yield Otherwise(key.decode(), differ)
 
 
-async def _put_in_order(
-    db: sqlite3.Connection, log: Log, most: int | None, found: Found
-) -> tuple[int, int]:
+async def _put_in_order(db: sqlite3.Connection, log: Log, most: int | None, found: Found) -> tuple[int, int]:
     """Read the log; since when it has all that came, and when its newest record came."""
     db.execute("PRAGMA journal_mode = OFF")
     db.execute(

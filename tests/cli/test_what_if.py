@@ -9,6 +9,10 @@ from tests.cli.conftest import Gateway
 from tests.cli.running import Json, json_lines, life, record, referral
 
 LATER_WP11 = "[[policy]]\nfrom = 2011-06-01\nwp11_within_days = 25\n"
+OTHERWISE = (
+    "purchase orders would have been decided otherwise "
+    "(- what would not have been, + what would have been instead)"
+)
 
 
 def others() -> list[Json]:
@@ -55,8 +59,7 @@ def test_it_counts_what_would_be_different_and_prints_each_referral(decided: Gat
         "  + 9 Apr 2016 00:00   → Jobcentre: cancelled from 9 Apr 2016, 'Did Not Start'",
         "  + 9 Apr 2016 00:00   → PRaP: cancel the referral, 'Did Not Start'",
         "  + 9 Apr 2016 00:00   → provider: the referral has been cancelled",
-        "1 of 2 purchase orders would have been decided otherwise (- what would not have been, + what would "
-        "have been instead)",
+        f"1 of 2 {OTHERWISE}",
     ]
     assert content(tmp_path / "gateway.db") == before
 
@@ -66,8 +69,7 @@ def test_a_purchase_order_that_began_before_the_day_is_left_out(decided: Gateway
     assert shown[0].startswith("2 messages about 1 purchase order, the first of 12 Apr 2016 09:30")
     assert shown[1:] == [
         "Left out: 1 purchase order, which began before --since",
-        "0 of 1 purchase orders would have been decided otherwise (- what would not have been, + what would "
-        "have been instead)",
+        f"0 of 1 {OTHERWISE}",
     ]
 
 

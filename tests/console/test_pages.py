@@ -28,6 +28,7 @@ PAGES = (
     "/console/dead-letters",
     "/console/rules",
     "/console/what-if",
+    "/console/reports",
 )
 AT = parse_instant("2016-03-14T08:30:00Z")
 SCRIPT = "<script>document.title = 'owned'</script>"
@@ -292,4 +293,22 @@ def test_what_is_no_policy_is_reported_and_can_be_corrected(officer: Page) -> No
     officer.get_by_role("button", name="Compare").click()
     expect(officer.get_by_role("alert")).to_contain_text("This is not a policy file")
     expect(policy).to_have_value(re.compile("lunch"))
+    check(officer)
+
+
+def test_a_report_is_downloaded_for_a_period(officer: Page) -> None:
+    officer.goto("/console/reports")
+    officer.get_by_label("Time limits missed and cleared").check()
+    officer.get_by_label("First day").fill("2016-03-01")
+    with officer.expect_download() as started:
+        officer.get_by_role("button", name="Download").click()
+    assert started.value.suggested_filename == "breaches.csv"
+    columns, *rows = started.value.path().read_text("utf-8-sig").splitlines()
+    assert columns.startswith('"decided_at","po_number","provider_id","breach","status"')
+    assert any('"ACCEPTANCE_LATE","RAISED"' in row for row in rows)
+    answer = officer.goto("/console/reports/csv?report=lunch&first=2016-03-01")
+    assert answer is not None
+    assert answer.status == 422
+    expect(officer.get_by_role("alert")).to_contain_text("Choose a report.")
+    expect(officer.get_by_label("First day")).to_have_value("2016-03-01")
     check(officer)
