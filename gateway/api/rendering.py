@@ -23,6 +23,7 @@ from gateway.api.views import (
     Summary,
     WorkView,
 )
+from gateway.reading.story import words
 from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, View, Work
 from gateway.rules.calendar import midnight
 from gateway.rules.case import requirement
@@ -383,6 +384,7 @@ def _entry(event: Event, answers: AnsweredView | None) -> HistoryEntry:
     return HistoryEntry(
         type=type(event).__name__,
         decided_at=format_instant(event.decided_at),
+        says=words(event),
         rule=event.rule,
         guidance=guidance(event.rule),
         event=render(event),

@@ -136,6 +136,10 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
 
     type: Annotated[str, Meta(description="The record's name, as on the topics.", examples=["Instruction"])]
     decided_at: Instant
+    says: Annotated[
+        str,
+        Meta(description="The event in words, for people.", examples=["PRaP: acknowledge the referral"]),
+    ]
     rule: str | None
     guidance: Annotated[str | None, Meta(description="What the paragraph says.")]
     event: Annotated[dict[str, Any], Meta(description="The record, as on its topic.")]

@@ -126,6 +126,8 @@ async def test_a_referral_says_all_that_is_known_of_it(provider: Client) -> None
         *("PrapAction", "Outcome", "SessionEvent", "Outcome"),
     ]
     assert all(each["guidance"] for each in whole["history"] if each["rule"])
+    # As `gateway explain` and the console say it.
+    assert whole["history"][0]["says"] == "PRaP: acknowledge the referral"
 
 
 async def test_the_etag_changes_when_something_changed_and_only_then(provider: Client) -> None:
