@@ -1,0 +1,129 @@
+"""What is taken away or made wrong, one at a time: the console says which it is."""
+
+import asyncio
+import html
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, web
+
+from gateway.api.callers import OPERATE
+from gateway.api.callers.keyring import Keyring
+from gateway.api.callers.sources import from_url
+from gateway.api.surroundings import Surroundings
+from gateway.backends.embedded.log import open_embedded
+from gateway.backends.kafka.connection import BrokerConnection
+from gateway.backends.kafka.reach import reach
+from gateway.console.browsers import Browsers, Operator
+from gateway.console.desk import Desk, environment
+from gateway.console.flow import Flow
+from gateway.console.site import Console
+from gateway.engine.clock_watch import ClockWatch
+from gateway.engine.workers import Workers
+from gateway.processes.wiring import WIRING
+from gateway.reading.asking import Asking
+from gateway.reading.model import OwnLog
+from gateway.reading.tables import LogTables
+from gateway.rules.policy import shipped
+from tests.engine.letters import NINE
+from tests.patience import in_the_end
+from tests.ports import free_port
+
+Wrong = Callable[[Path], Awaitable[tuple[Surroundings, int | None]]]
+
+
+async def broker(_: Path) -> tuple[Surroundings, int | None]:
+    """No broker is where one should be."""
+    around = Surroundings()
+    nowhere = BrokerConnection((f"127.0.0.1:{free_port()}",))
+    looking = asyncio.create_task(around.watch(lambda: reach(nowhere)))
+    await in_the_end(lambda: around.brokers)
+    looking.cancel()
+    return around, None
+
+
+async def disk(path: Path) -> tuple[Surroundings, int | None]:
+    """There is less room than there should be."""
+    return Surroundings({"log": path}, little_room=2**62), None
+
+
+async def keys(_: Path) -> tuple[Surroundings, int | None]:
+    """Nothing answers where the identity provider's keys should be."""
+    keyring = Keyring(from_url(f"http://127.0.0.1:{free_port()}/keys"))
+    async with keyring:
+        await in_the_end(lambda: keyring.trouble)
+    return Surroundings(keyring=keyring), None
+
+
+async def clock(_: Path) -> tuple[Surroundings, int | None]:
+    """Somebody has set the clock, by a day."""
+    return Surroundings(), 86_400_000
+
+
+@asynccontextmanager
+async def visited(path: Path, wrong: Wrong | None, partitions: int = 1) -> AsyncIterator[str]:
+    """The first page of a process in which something is wrong."""
+    around, leap_ms = (Surroundings(), None) if wrong is None else await wrong(path)
+    log = await open_embedded(path, tables=LogTables())
+    model = OwnLog(log.file, partitions)
+    now = [NINE]
+    watch = ClockWatch(log, leap_ms=600_000, gap_ms=2**40, now=lambda: now[0], steady=lambda: 0)
+    if leap_ms is not None:
+        now[0] += leap_ms
+        watch.look()
+
+    async def time() -> int:
+        return NINE
+
+    browsers, asking = Browsers(secure=False), Asking(model.source, 1)
+    workers = Workers(log, shipped(), WIRING)
+    desk = Desk(log, model, asking, workers, shipped(), browsers, environment(), time, None, around, watch)
+    console = Console(desk, Flow(), None, None)
+
+    async def sign_in(request: web.Request) -> web.Response:
+        response = web.Response()
+        browsers.sign_in(request, response, Operator("i", "s", "Somebody", frozenset({OPERATE})))
+        return response
+
+    app = web.Application(middlewares=[console.gate])
+    app.add_routes([*console.routes(), web.get("/in", sign_in)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        async with ClientSession(f"http://{host}:{port}") as session:
+            async with session.get("/in") as answer:
+                cookies = {each.key: each.value for each in answer.cookies.values()}
+            async with session.get("/console/", cookies=cookies) as answer:
+                assert answer.status == 200
+                yield html.unescape(await answer.text())
+    finally:
+        await runner.cleanup()
+        asking.close()
+        await log.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (broker, "The broker 127.0.0.1:"),
+        (disk, "The disk of the log has "),
+        (keys, "The keys of callers' tokens can't be fetched"),
+        (clock, "The clock of this machine leapt"),
+    ],
+)
+async def test_what_is_taken_away_or_wrong_is_named_on_the_first_page(
+    wrong: Wrong, says: str, tmp_path: Path
+) -> None:
+    async with visited(tmp_path / "gateway.db", wrong) as text:
+        assert text.count('class="problem"') == 2  # that, and that nothing is decided yet
+        assert says in text
+
+
+async def test_partitions_that_this_process_does_not_have_are_listed_as_anothers(tmp_path: Path) -> None:
+    async with visited(tmp_path / "gateway.db", None, partitions=2) as text:
+        assert text.count("another process, or nobody") == 2
+        assert "Nothing is decided here" in text
