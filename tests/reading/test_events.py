@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import pytest
 from msgspec.structs import replace
@@ -46,8 +46,9 @@ def jobcentre_of(event: Event) -> str:
 
 async def on_the_log(log: FileLog, jobcentres: Collection[str]) -> list[Event]:
     """All events for these, in the order in which they were committed."""
-    found = [read_event(record) async for record in log.follow(FOR_JOBCENTRES, from_start=True, wait=False)]
-    return [event for event in found if jobcentre_of(event) in jobcentres]  # type: ignore[arg-type]
+    records = [record async for record in log.follow(FOR_JOBCENTRES, from_start=True, wait=False)]
+    found = [cast(Event, read_event(record)) for record in records]
+    return [event for event in found if jobcentre_of(event) in jobcentres]
 
 
 def by_purchase_order(events: Sequence[Event]) -> dict[str, list[Event]]:
