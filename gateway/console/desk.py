@@ -42,6 +42,8 @@ PAGES: Final = (
     ("/console/refusals", "Refusals"),
     ("/console/dead-letters", "Dead letters"),
     ("/console/rules", "Rules"),
+    ("/console/what-if", "What if"),
+    ("/console/reports", "Reports"),
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

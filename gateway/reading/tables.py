@@ -60,6 +60,8 @@ CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
 CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status, topic)
     WHERE topic = '{BREACHES}';
+CREATE INDEX outbound_breach_of ON outbound (provider_id, status, topic)
+    WHERE topic = '{BREACHES}' AND provider_id IS NOT NULL;
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 CREATE INDEX inbound_by_upload ON inbound (upload, line)
