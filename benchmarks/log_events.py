@@ -1,9 +1,9 @@
 """What it costs to log decisions: `make bench-logs`.
 
 A sample programme is put on an embedded log once. Then copies of it are decided by turns in this process, as
-`gateway run` does it, with each choice of GATEWAY_LOG_EVENTS, the lines going to a file by standard error. What
-else runs on the machine changes slower than turns do. Printed is the processor time of the whole process (user
-and system, all threads) a message, and the median over the rounds of its ratio to `none` of the same round.
+`gateway run` does it, with each choice of GATEWAY_LOG_EVENTS, the lines going to a file by standard error.
+Turns are short, since what else runs on the machine changes. Printed is the processor time of the process
+(user and system, all threads) a message, and the median over the rounds of its ratio to `none` in that round.
 """
 
 import argparse
@@ -58,10 +58,9 @@ def main() -> None:
             us = sorted(each[choice] / programme.messages * 1e6 for each in rounds)
             ratios = sorted(each[choice] / each["none"] for each in rounds)
             quarter = len(rounds) // 4
-            print(
-                f"{choice}: {median(us):.1f} us a message, {us[0]:.1f} in the best round; to none, "
-                f"{median(ratios):.3f} ({ratios[quarter]:.3f} to {ratios[-1 - quarter]:.3f} in half of the rounds)"
-            )
+            half = f"{ratios[quarter]:.3f} to {ratios[-1 - quarter]:.3f} in half of the rounds"
+            print(f"{choice}: {median(us):.1f} us a message, {us[0]:.1f} in the best round;", end=" ")
+            print(f"to none {median(ratios):.3f}, {half}")
         print(f"{programme.messages:,} messages, {given.rounds} rounds")
 
 
