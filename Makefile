@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-logs bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +126,9 @@ bench-kafka: setup ## measure on a broker what benchmarks/kafka.md reports, whic
 bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which takes ten minutes; ARGS='--minutes 10' for longer attacks
 	$(BIN)/python -m benchmarks.api_load --seconds 8
 	$(BIN)/python -m benchmarks.api_attacks $(ARGS)
+
+bench-logs: setup ## measure what it costs to log decisions, by turns, in a minute or two
+	$(BIN)/python -m benchmarks.log_events $(ARGS)
 
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)

@@ -101,6 +101,15 @@ class Record(Struct, frozen=True, gc=False):
         """The value, byte for byte as it stands in the log."""
         return self.value if self.framed is None else self.framed
 
+    def has(self, key: bytes | None, text: bytes | None) -> bool:
+        """Whether it has that key, and these bytes somewhere in its headers or value; None: any."""
+        if key is not None and key != self.key:
+            return False
+        if text is None:
+            return True
+        values = (self.value, *(value for _, value in self.headers))
+        return any(text in value for value in values if value is not None)
+
 
 class Draft(Struct, frozen=True, gc=False):
     """A record to be put on a topic. The log gives it its offset, and its timestamp where it has none.
@@ -438,8 +447,20 @@ class Log(Protocol):
         Raises LogBusy where it can't be known at the moment.
         """
 
-    def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics as they are committed; without `wait`, up to the present end."""
+    def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
+        """Records of the topics as they are committed; without `wait`, up to the present end.
+
+        key: only those with that key. text: those without these bytes in their headers or value are left out,
+        before they are read where the log can.
+        """
 
     async def close(self) -> None:
         """Let go of everything. Never raises."""
