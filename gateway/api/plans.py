@@ -16,6 +16,7 @@ from gateway.api.idempotency import Message, not_sure
 from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
+from gateway.api.request_id import trace_of
 from gateway.api.requests import PROVIDER, caller_of, providers_of, read_object
 from gateway.api.responses import answer
 from gateway.api.sending import (
@@ -24,7 +25,6 @@ from gateway.api.sending import (
     key_reused,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
-    trace_of,
 )
 from gateway.api.services import Services
 from gateway.api.views import DeliveryPlanList, DeliveryPlanView

@@ -9,8 +9,9 @@ from consumers import InUpload, draft
 from gateway.api.answering import answer_with
 from gateway.api.idempotency import Message
 from gateway.api.rendering import pending
+from gateway.api.request_id import trace_of
 from gateway.api.requests import caller_of
-from gateway.api.sending import key_reused, trace_of
+from gateway.api.sending import key_reused
 from gateway.api.services import Services
 from gateway.engine.log import Draft
 from gateway.reading.view import View

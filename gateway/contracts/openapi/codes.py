@@ -78,7 +78,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "TOO_MANY_STREAMS": "Close a stream or a long poll, or wait as long as Retry-After says.",
         "TOO_MANY_UPLOADS": "Wait until one of your uploads is through, or as long as Retry-After says.",
     },
-    500: {"INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the time of day."},
+    500: {
+        "INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the header Request-Id of the answer."
+    },
     503: {
         "CLOCK_LEAPT": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
         "PROJECTION_UNREADABLE": "Ask again after a second; where it stays so, tell the operators.",
