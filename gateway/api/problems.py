@@ -15,6 +15,8 @@ from gateway.api.request_id import request_id
 GONE: Final = 499
 #: The media type of problem details.
 PROBLEM: Final = "application/problem+json"
+#: Where the page about a code is; the `type` of an error leads there.
+PROBLEMS: Final = "/problems/"
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing under this path; check it.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; use one of the header Allow.",
@@ -50,7 +52,7 @@ class Problem(Exception):
     def answer(self) -> web.Response:
         """It as problem details."""
         body: dict[str, object] = {
-            "type": "about:blank",
+            "type": PROBLEMS + self.code,
             "title": self.status.phrase,
             "status": self.status.value,
             "code": self.code,

@@ -520,7 +520,14 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
 class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An error (RFC 9457). Decide by `code`, which never changes."""
 
-    type: Annotated[str, Meta(examples=["about:blank"])]
+    type: Annotated[
+        str,
+        Meta(
+            description="Where the page about the code is, HTML or JSON by Accept; a program reads `code`.",
+            examples=["/problems/SESSION_ALREADY_BOOKED"],
+            extra_json_schema={"format": "uri-reference"},
+        ),
+    ]
     title: str
     status: int
     code: Annotated[str, Meta(examples=["SESSION_ALREADY_BOOKED"])]

@@ -27,6 +27,7 @@ from gateway.console.flow import Flow
 from gateway.console.signing_in import Provider
 from gateway.console.site import Console
 from gateway.contracts.openapi import routes as openapi
+from gateway.contracts.pages import codes, start
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
@@ -89,7 +90,7 @@ async def served(
             clock=clock,
         )
         watched = health.routes(workers, metrics, stop, now, model, clock, around)
-        routes: list[web.AbstractRouteDef] = [*watched]
+        routes: list[web.AbstractRouteDef] = [*watched, *codes.routes()]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals, now_s=rate_clock_s)
@@ -107,7 +108,11 @@ async def served(
                 clock=clock,
             )
             await until_the_end.enter_async_context(api.at_work())
-            routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
+            routes += [
+                *api.routes(),
+                *openapi.routes(sandbox=plan.sandbox),
+                *start.routes(sandbox=plan.sandbox),
+            ]
             gates.append(api.gate)
             development = None if plan.on_kafka or has_identity_provider(plan.settings) else callers
             plainly = not plan.on_kafka and is_this_machine(plan.settings.http_host)

@@ -37,7 +37,9 @@ def test_one_is_as_the_document_says(example: Example) -> None:
         assert_valid(example.answer, answer["content"][example.answer_type]["schema"])
     if example.answer_type == PROBLEM:
         assert example.answer["code"] in answer[CODES_MEMBER]
-    headers = {name: each for name, each in answer["headers"].items() if name != "Request-Id"}  # never the same
+    headers = {
+        name: each for name, each in answer["headers"].items() if name != "Request-Id"
+    }  # never the same
     assert {name for name, each in headers.items() if each["required"]} <= {*example.answer_headers}
     assert {*example.answer_headers} <= {*headers}
     if example.body is not None and example.status < 300:
