@@ -97,7 +97,7 @@ class Records:
         record = _read(value, key, po_number, provider_id)
         message = Message(po_number, provider_id, draft_of(record, request))
         await too_many_messages(self._services, request, key, message, messages)
-        return await take(self._services, request, key, message, wait_s)
+        return await take(self._services, request, key, type(record), message, wait_s)
 
     async def _owner(
         self, request: web.Request, po_number: str, providers: frozenset[str]

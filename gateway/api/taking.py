@@ -21,9 +21,14 @@ from producers import headers_of_trace
 
 
 async def take(
-    services: Services, request: web.Request, key: str, message: Message, wait_s: int
+    services: Services,
+    request: web.Request,
+    key: str,
+    record: type[messages.Message],
+    message: Message,
+    wait_s: int,
 ) -> web.Response:
-    """Take a message about a purchase order, whose id is `key`.
+    """Take a message about a purchase order, whose id is `key`. record: its kind.
 
     1. Whether it has come before: then the answer is what it was. If not, the log: what is there will be
        decided, whatever happens to this process.
@@ -35,7 +40,7 @@ async def take(
     if await services.idempotency.take({(caller_of(request).id, key): message}, ask):
         raise key_reused("record")
     outcome = await _outcome_of(services, request, key, message, wait_s) if wait_s else None
-    return answer_with(request, outcome, pending(key, str(message.po_number)), wait_s)
+    return answer_with(request, record, outcome, pending(key, str(message.po_number)), wait_s)
 
 
 async def _outcome_of(

@@ -38,6 +38,7 @@ from gateway.reading.asking import Asking
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
+from gateway.sandbox.beginning import days_moved
 from gateway.sandbox.routes import Sandbox
 from gateway.settings.settings import is_this_machine
 from gateway.settings.signing_in import sign_in_settings
@@ -138,7 +139,8 @@ async def served(
             routes += console.routes()
             gates.append(console.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, workers, api.services).routes()
+                days = await days_moved(log)
+                routes += Sandbox(log, workers, api.services, days=days).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         _warn_where_exposed(plan)
         app = application(routes, *gates, limits=limits)

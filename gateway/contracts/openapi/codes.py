@@ -61,9 +61,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     413: {"TOO_LARGE": "Send less at once."},
     415: {
+        "JSON_NEEDED": "Make the JSON itself the body, with Content-Type: application/json.",
         "NOT_A_DOWNLOAD": "Send the zip as it came from PRaP, with Content-Type: application/zip.",
         "NOT_AN_UPLOAD": "Send CSV or JSON lines in UTF-8, with their Content-Type.",
-        "NOT_JSON": "Send JSON with Content-Type: application/json.",
         "UNKNOWN_ENCODING": "Pack the body with gzip or deflate, said in Content-Encoding, or not at all.",
     },
     417: {"EXPECTATION_FAILED": "Leave the header Expect out, or let it be `100-continue`."},

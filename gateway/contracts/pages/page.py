@@ -13,7 +13,10 @@ from gateway.api.responses import answer
 
 HTML: Final = "text/html"
 #: A page loads nothing but its own style and icon.
-_POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("gateway.contracts.pages"),
     autoescape=select_autoescape(default=True),
