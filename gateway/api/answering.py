@@ -50,7 +50,7 @@ def answer_with(
     Raises Problem where it was refused.
     """
     applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
-    view = unknown if outcome is None else replace(decided(outcome), self=unknown.self)
+    view = unknown if outcome is None else replace(decided(outcome, unknown.reference), self=unknown.self)
     if outcome is None or outcome.status == "HELD":
         return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
     if outcome.status == "REFUSED":

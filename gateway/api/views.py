@@ -198,6 +198,10 @@ class MessageView(Struct, frozen=True, kw_only=True):
     decided_at: Instant | None = None
     self: Annotated[str, Meta(description="Where its outcome is.", examples=["/v1/messages/prv-1"])]
     referral: Annotated[str, Meta(description="Where the referral is.", examples=["/v1/referrals/PO1001"])]
+    reference: Annotated[
+        str | None,
+        Meta(description="The provider's own, as ReferralAccepted said; null: none, or not yours."),
+    ] = None
 
 
 class MessagePage(MessageView, frozen=True, kw_only=True):

@@ -217,6 +217,11 @@ class View:
         row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
         return None if row is None else str(row[0])
 
+    def reference(self, po_number: str) -> str | None:
+        """The provider's own reference of a referral; None: it has none."""
+        row = self._one("SELECT reference FROM referral WHERE po_number = ?", po_number)
+        return None if row is None or row[0] is None else str(row[0])
+
     def jobcentre(self, po_number: str) -> str | None:
         """The Jobcentre whose referral it is; None: there is none. Nothing but that is read."""
         row = self._one("SELECT jobcentre_id FROM referral WHERE po_number = ?", po_number)
