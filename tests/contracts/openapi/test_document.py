@@ -78,8 +78,12 @@ def test_it_is_openapi_3_1(sandbox: bool) -> None:
 @pytest.mark.parametrize("sandbox", [True, False])
 def test_what_it_refers_to_is_there_and_what_is_there_is_referred_to(sandbox: bool) -> None:
     described = as_read(sandbox=sandbox)
-    schemas = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
-    assert set(references(described)) == schemas
+    there = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers")
+        for name in described["components"][kind]
+    }
+    assert set(references(described)) == there
 
 
 def parts(thing: object) -> Iterator[Json]:
