@@ -185,6 +185,9 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("partition",),
         "Another process has claimed the partition. It is claimed again where it stays assigned here.",
     ),
+    "partition.claiming": LogEvent(
+        "debug", ("partition",), "A partition is about to be claimed, which waits for who owns it, or writes."
+    ),
     "partition.claimed": LogEvent(
         "info", ("partition", "purchase_orders"), "A partition is owned, and its state restored."
     ),
