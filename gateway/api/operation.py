@@ -114,7 +114,7 @@ class Operation:
     """
 
     id: str
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     tag: Tag
     summary: str

@@ -66,6 +66,19 @@ def providers_of(request: web.Request) -> frozenset[str]:
     return frozenset({chosen})
 
 
+def provider_of(request: web.Request) -> str:
+    """The one provider that a request is for. Raises Problem where it may be for several."""
+    providers = providers_of(request)
+    if len(providers) > 1:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "The token stands for several providers; say which one with ?provider_id=.",
+            code="PROVIDER_NEEDED",
+            field="provider_id",
+        )
+    return next(iter(providers))
+
+
 def jobcentres_of(request: web.Request, scope: str) -> frozenset[str]:
     """The Jobcentres that the caller stands for with a scope. Raises Problem where it is none."""
     caller = caller_of(request)

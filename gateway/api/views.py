@@ -521,6 +521,27 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
     partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 
 
+class CalendarView(Struct, frozen=True, kw_only=True):
+    """A calendar of a provider's sessions."""
+
+    id: str
+    provider_id: str
+    made_at: Instant
+    self: Annotated[str, Meta(description="What to DELETE to revoke it.")]
+
+
+class CalendarMade(CalendarView, frozen=True, kw_only=True):
+    """A new calendar."""
+
+    address: Annotated[str, Meta(description="Where calendar programs read it: a secret, shown this once.")]
+
+
+class CalendarList(Struct, frozen=True, kw_only=True):
+    """The calendars of the caller's providers, the oldest first."""
+
+    calendars: list[CalendarView]
+
+
 class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An error (RFC 9457). Decide by `code`, which never changes."""
 

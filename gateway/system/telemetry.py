@@ -130,6 +130,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "What came over HTTP could not be put on the log; its senders were asked to send "
         "it again. Logged every five seconds at the most.",
     ),
+    "calendar.made": LogEvent(
+        "info",
+        ("calendar", "provider_id"),
+        "A provider has made a calendar, which whoever knows its address may read. `calendar` is its id.",
+    ),
+    "calendar.revoked": LogEvent("info", ("calendar", "provider_id"), "A provider has revoked a calendar."),
     "console.signed_in": LogEvent(
         "info",
         ("operator", "operates"),

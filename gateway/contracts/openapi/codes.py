@@ -41,6 +41,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     404: {
         "NOT_FOUND": "There is no such path; check it.",
+        "UNKNOWN_CALENDAR": "Check the address, or make a new calendar; it may be revoked.",
         "UNKNOWN_EXPORT": "Ask for one that there is: instructions, outcomes, referrals or sessions.",
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
         "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
@@ -52,6 +53,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     409: {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
+        "TOO_MANY_CALENDARS": "Revoke a calendar that nobody reads any more.",
         "TOO_MANY_PLANS": "Put a plan for an area that has one: there are as many areas as are taken.",
         "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
     },

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct, json
 
 from gateway.api import (
+    calendars,
     exports,
     health,
     instructions,
@@ -68,6 +69,10 @@ _OF_ALL: Final = (
     worklist.GET_WORKLIST,
     sessions.LIST_DAY,
     sessions.GET_SESSION,
+    calendars.MAKE_CALENDAR,
+    calendars.LIST_CALENDARS,
+    calendars.REVOKE_CALENDAR,
+    calendars.READ_CALENDAR,
     plans.PUT_PLAN,
     plans.LIST_PLANS,
     jobcentres.POST_WP11,

@@ -252,6 +252,11 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("getWorklist", "no_cursor", "What is no cursor", "/v1/worklist?cursor=x")
     for number, (name, summary, po, body) in enumerate(OTHER_RECORDS, 10):
         yield record(f"prv-{number}", name, summary, po, body)
+    yield Asked("listCalendars", "none", "None yet", "/v1/calendars")
+    yield Asked("makeCalendar", "new", "A calendar", "/v1/calendars", "POST")
+    unknown = f"/v1/calendars/{'0' * 32}"
+    yield Asked("revokeCalendar", "unknown", "No calendar of yours", unknown, "DELETE")
+    yield Asked("readCalendar", "unknown", "An address that was revoked", f"/calendars/{'x' * 43}.ics")
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
@@ -366,7 +371,10 @@ def _content(answered: Answered) -> object:
 
 
 def _steady(body: str) -> str:
-    """An answer whose cursors are the same each time: each new log has marks of its own."""
+    """An answer whose cursors and secrets are the same each time: each new log has marks of its own."""
+    body = re.sub(r"/calendars/[\w-]{43}\.ics", f"/calendars/{'x' * 43}.ics", body)
+    if '"address":"/calendars/' in body:
+        body = re.sub(r"[0-9a-f]{32}", "5d41402abc4b2a76b9719d911017c592", body)
     instructions = re.sub(r'("(?:cursor|next)":"\d+-|id: \d+-)[0-9a-f]{12}', r"\g<1>5d41402abc4b", body)
     return re.sub(r'"next":"(?!\d+-)([\w-]{16,})"', _steady_page, instructions)
 
