@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.api import instructions, outcomes, referrals, sessions, worklist
+from gateway.api.calendars import Calendars
 from gateway.api.callers import Authenticator
 from gateway.api.event_stream import MOST_OPEN, EventStream
 from gateway.api.events import EventFeed
@@ -74,6 +75,7 @@ class Api:
             EventStream(EventFeed(), self.services, stop, slots),
         )
         self._prap = Prap(self.services, rate, policies, now)
+        self._calendars = Calendars(self.services, now)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
@@ -83,6 +85,7 @@ class Api:
             *(stream.route() for stream in self._streams),
             *sessions.routes(self.services),
             *worklist.routes(self.services),
+            *self._calendars.routes(),
             *Plans(self.services).routes(),
             *self._uploads.routes(),
             *Exports(self.services).routes(),

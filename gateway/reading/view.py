@@ -1,7 +1,7 @@
 """Questions to the read model. Each is answered within a millisecond or so, from the file's cache."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any, Final, Generic, Literal, TypeVar, cast
@@ -28,7 +28,7 @@ from gateway.rules.events import (
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
-from producers.control import sent_key
+from producers.control import CALENDARS, Calendar, calendar_key, read_calendar, sent_key
 from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
 from schemas.codec import DIGEST_BYTES, Unreadable, digest_of
@@ -191,6 +191,10 @@ _BOOKED: Final = (
     "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
     " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE b.session_id = ?"
 )
+_SESSIONS: Final = (
+    "SELECT session_id, sum(NOT cancelled), sum(attended),"
+    " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
+)
 _STATE: Final = (
     "SELECT s.state FROM referral r JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
 )
@@ -233,6 +237,11 @@ class View:
         """
         row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
         return None if row is None else str(row[0])
+
+    def reference(self, po_number: str) -> str | None:
+        """The provider's own reference of a referral; None: it has none."""
+        row = self._one("SELECT reference FROM referral WHERE po_number = ?", po_number)
+        return None if row is None or row[0] is None else str(row[0])
 
     def jobcentre(self, po_number: str) -> str | None:
         """The Jobcentre whose referral it is; None: there is none. Nothing but that is read."""
@@ -736,20 +745,47 @@ class View:
         found: list[OnDay] = []
         for provider in sorted(each for each in providers if each >= after[0]):
             rows = self._db.execute(
-                "SELECT session_id, sum(NOT cancelled), sum(attended),"
-                " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
-                " WHERE provider_id = ? AND session_on = ? AND session_id > ?"
+                f"{_SESSIONS} WHERE provider_id = ? AND session_on = ? AND session_id > ?"
                 " GROUP BY session_id ORDER BY session_id LIMIT ?",
                 (provider, day, after[1] if provider == after[0] else "", limit - len(found)),
             ).fetchall()
-            for session_id, booked, attended, po_number in rows:
-                known = self.referral(po_number)
-                session = None if known is None else known.referral.session(session_id)
-                if session is not None:
-                    found.append(OnDay(provider, booked, attended, session))
+            found += self._on_day(provider, rows)
             if len(found) >= limit:
                 break
         return found
+
+    def sessions_between(self, provider_id: str, first: int, last: int, limit: int) -> list[OnDay]:
+        """The sessions of a provider from one day to another, by day and id, `limit` at the most.
+
+        first, last: in London, days since 1970. Each is told as in `sessions_on`.
+        """
+        rows = self._db.execute(
+            f"{_SESSIONS} WHERE provider_id = ? AND session_on BETWEEN ? AND ?"
+            " GROUP BY session_id ORDER BY min(session_on), session_id LIMIT ?",
+            (provider_id, first, last, limit),
+        ).fetchall()
+        return [*self._on_day(provider_id, rows)]
+
+    def _on_day(self, provider_id: str, rows: Iterable[tuple[str, int, int, str]]) -> Iterator[OnDay]:
+        for session_id, booked, attended, po_number in rows:
+            known = self.referral(po_number)
+            session = None if known is None else known.referral.session(session_id)
+            if session is not None:
+                yield OnDay(provider_id, booked, attended, session)
+
+    def calendar(self, calendar_id: str) -> Calendar | None:
+        """A calendar; None: there is none with that id."""
+        row = self._one("SELECT value FROM control WHERE key = ?", calendar_key(calendar_id))
+        return None if row is None else read_calendar(row[0])
+
+    def calendars(self, providers: Collection[str]) -> list[tuple[str, Calendar]]:
+        """The calendars of these providers, each with its id, the oldest first."""
+        rows = self._db.execute(
+            "SELECT key, value FROM control WHERE key > ? AND key < ?", (CALENDARS, f"{CALENDARS}\x7f")
+        )
+        every = [(str(key).removeprefix(CALENDARS), read_calendar(value)) for key, value in rows]
+        theirs = [each for each in every if each[1].provider_id in providers]
+        return sorted(theirs, key=lambda each: (each[1].made_at, each[0]))
 
     def bookings(
         self, providers: Collection[str], after: SessionPlace, limit: int
