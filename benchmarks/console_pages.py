@@ -21,7 +21,7 @@ from gateway.api.surroundings import Surroundings
 from gateway.backends.embedded.log import open_embedded
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
 from gateway.console.browsers import Browsers, Operator
-from gateway.console.desk import Desk, environment
+from gateway.console.desk import Desk
 from gateway.console.flow import Flow
 from gateway.console.site import Console
 from gateway.engine.purchase_orders import pack
@@ -187,9 +187,7 @@ async def measure(path: Path, times: int) -> None:
     browsers = Browsers(secure=False)
     workers = Workers(log, shipped(), WIRING)
     asking = Asking(model.source, 2)
-    desk = Desk(
-        log, model, asking, workers, shipped(), browsers, environment(), today, None, Surroundings(), None
-    )
+    desk = Desk(log, model, asking, workers, shipped(), browsers, today, None, Surroundings(), None)
     console = Console(desk, Flow(), None, None)
 
     async def sign_in(request: web.Request) -> web.Response:

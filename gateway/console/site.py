@@ -27,9 +27,10 @@ from gateway.console import (
     what_if,
 )
 from gateway.console.browsers import Operator
-from gateway.console.desk import BROWSER, OPERATOR, STATIC, Desk, go
+from gateway.console.desk import BROWSER, OPERATOR, Desk, go
 from gateway.console.flow import Flow
 from gateway.console.signing_in import CALLBACK, Provider, SignInFailed
+from gateway.console.static_files import STATIC
 from gateway.system.errors import UserError
 
 HOME: Final = "/console/"

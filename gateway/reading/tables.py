@@ -72,6 +72,8 @@ CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number 
 CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)
     WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL;
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
+CREATE INDEX outbound_for_jobcentre ON outbound (jobcentre_id, topic, partition, offset)
+    WHERE jobcentre_id IS NOT NULL;
 CREATE TABLE plan (
     provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY (provider_id, contract_package_area)) STRICT, WITHOUT ROWID;
@@ -155,6 +157,7 @@ class LogTables:
         was about.
 
         at: when it was forgotten, UTC milliseconds. below: what was decided has lower offsets in `outbound`.
+        A Jobcentre can ask for its events on, as far back as the log goes.
         """
         decided = (
             "SELECT message_id FROM outbound WHERE po_number = ? AND offset < ?"

@@ -32,6 +32,7 @@ COMMANDS = (
         (["run", "--clok", "log"], ["--clock", "`gateway run --help`"]),
         (["run", "--clock", "sun"], ["'--clock': 'sun' is not one of 'wall', 'log'"]),
         (["run", "--sandbox", "--until", "2016-04-05T00:00:00Z"], ["name nothing but --sandbox"]),
+        (["run", "--today"], ["--today is for a sandbox", "--sandbox"]),
         (["run", "--workers", "two"], ["'--workers': expected a whole number; see "]),
         (["run", "--workers", "0"], ["'--workers': expected 1 or more; see "]),
         (["run", "--workers", "2"], ["--workers is for a log on Kafka", "leave it out"]),

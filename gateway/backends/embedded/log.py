@@ -226,10 +226,19 @@ class EmbeddedLog:
         rows = await self.file.run(lambda: self.file.db.execute(sql).fetchall())
         return {letter: Handled(done, at) for letter, done, at in rows}
 
-    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics in the order in which they were committed.
+    async def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
+        """Records of the topics in the order in which they were committed; see Log.
 
-        Raises LogError for inbound and outbound topics together, which have no common order.
+        SQLite leaves out what is not wanted, which is faster than reading it. Raises LogError for inbound and
+        outbound topics together, which have no common order.
         """
         inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
         if inbound and len(inbound) < len(topics):
@@ -238,7 +247,13 @@ class EmbeddedLog:
         alone = topics[0] if len(topics) == 1 and topics[0] in _APART else None
         # As a literal, so that SQLite finds its index: the others' records are many.
         chosen = f"topic = '{alone}'" if alone else f"topic IN ({','.join('?' * len(topics))})"
-        names = () if alone else topics
+        values: tuple[str | bytes, ...] = () if alone else tuple(topics)
+        if key is not None:
+            chosen += " AND key = ?"
+            values += (key,)
+        if text is not None:
+            chosen += " AND (instr(value, ?) OR instr(headers, ?))"
+            values += (text, text)
 
         def end() -> int:
             last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
@@ -251,7 +266,7 @@ class EmbeddedLog:
             rows = self.file.db.execute(
                 f"{SELECT.format(table)} WHERE offset > ? AND offset <= ? AND {chosen} ORDER BY offset"
                 f" LIMIT {FOLLOW}",
-                (after, upto, *names),
+                (after, upto, *values),
             ).fetchall()
             reached = rows[-1][2] if len(rows) == FOLLOW else max(after, upto)
             return [record_of(row) for row in rows], reached, not rows and upto == last
