@@ -17,7 +17,7 @@ from gateway.backends.embedded.log import open_embedded
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
 from gateway.console.browsers import Browsers, Operator
-from gateway.console.desk import Desk, environment
+from gateway.console.desk import Desk
 from gateway.console.flow import Flow
 from gateway.console.site import Console
 from gateway.engine.clock_watch import ClockWatch
@@ -79,7 +79,7 @@ async def visited(path: Path, wrong: Wrong | None, partitions: int = 1) -> Async
 
     browsers, asking = Browsers(secure=False), Asking(model.source, 1)
     workers = Workers(log, shipped(), WIRING)
-    desk = Desk(log, model, asking, workers, shipped(), browsers, environment(), time, None, around, watch)
+    desk = Desk(log, model, asking, workers, shipped(), browsers, time, None, around, watch)
     console = Console(desk, Flow(), None, None)
 
     async def sign_in(request: web.Request) -> web.Response:

@@ -21,7 +21,7 @@ QUESTIONS: dict[str, Callable[[View], object]] = {
     "due on": lambda view: operators.due_on(view, D, 200),
     "sessions": lambda view: operators.sessions_on(view, D, 500),
     "nearest": lambda view: operators.nearest_session_day(view, D),
-    "counts": operators.counts,
+    "counts": lambda view: operators.counts(view, operators.Ages(D, D, D, D)),
     "late": operators.late,
     "attendance": lambda view: operators.attendance(view, D),
 }
@@ -53,3 +53,12 @@ async def test_a_referral_is_told_with_its_messages_and_all_that_came_of_them(as
     told = {happening.message_id for happening in found.story.happenings}
     assert told >= {line["value"]["message_id"] for line in lines}
     assert operators.told(await asked.view(), "NONE") is None
+
+
+async def test_referrals_are_counted_by_area_and_provider_with_those_whose_time_is_over(asked: Asked) -> None:
+    """PO1 was referred on that day, and neither rejected nor joined."""
+    await asked.decide(life())
+    (count,) = operators.counts(await asked.view(), operators.Ages(accept=D, session=D, wp11=D - 1, attach=D))
+    assert (count.provider_id, count.referrals) == ("PRV01", 1)
+    over = (count.acceptance, count.session, count.wp11, count.joined, count.attachment)
+    assert over == (1, 1, 0, 0, 0)
