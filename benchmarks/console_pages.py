@@ -36,6 +36,7 @@ from gateway.rules.events import Breach, Outcome
 from gateway.rules.messages import Participant
 from gateway.rules.policy import shipped
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session
+from gateway.system.sql_rows import put_rows
 from producers import breaches, outcomes
 
 TODAY: Final = 17_000
@@ -128,8 +129,8 @@ def fill(path: Path, count: int) -> None:
                 for po_number, order in batch
             ],
         )
-        sql = INSERT_OUTBOUND.format(f"({','.join('?' * 11)})")
-        db.executemany(sql, [row for po_number, order in batch for row in _records(po_number, order)])
+        rows = [row for po_number, order in batch for row in _records(po_number, order)]
+        put_rows(db, INSERT_OUTBOUND, rows)
         db.execute("COMMIT")
         batch.clear()
 
