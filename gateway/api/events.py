@@ -3,6 +3,7 @@
 Source: CloudEvents 1.0.2, JSON event format, "JSON batch format".
 """
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,12 +24,15 @@ CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 #: Of a cursor: it has an offset of up to ten digits for each partition of each topic.
 _CURSOR: Final[Object] = {"type": "string", "minLength": 1, "maxLength": 8_000}
 
+_ONE: Final = "|".join(FOR_JOBCENTRES).replace(".", r"\.")
+_SEVERAL: Final = f"^({_ONE})(,({_ONE})){{0,{len(FOR_JOBCENTRES) - 1}}}$"
+
 TOPICS: Final = Parameter(
     "query",
     "topics",
     f"Which topics, separated by commas: {', '.join(f'`{topic}`' for topic in FOR_JOBCENTRES)}. Without it, "
     "all. While a topic is left out, a cursor stays on it where it stood.",
-    TEXT,
+    TEXT | {"pattern": _SEVERAL},
     example="jobcentre.attendance,jobcentre.sanction-notifications",
 )
 _AFTER: Final = Parameter(
@@ -71,15 +75,16 @@ class EventFeed(Feed[Event]):
         """Those of the caller's Jobcentres, on the topics that the query names. Raises Problem."""
         jobcentres = jobcentres_of(request, SUBSCRIBE_AS_JOBCENTRE)
         named = TOPICS.text_of(request)
-        topics = FOR_JOBCENTRES if named is None else tuple(named.split(",", len(FOR_JOBCENTRES)))
-        if len(set(topics)) < len(topics) or not set(topics) <= set(FOR_JOBCENTRES):
+        if named is None:
+            return Wish(jobcentres, FOR_JOBCENTRES)
+        if not re.fullmatch(_SEVERAL, named):
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
-                f"topics names one twice, or what is none; it takes {', '.join(FOR_JOBCENTRES)}.",
+                f"topics names what is none, or too many; it takes {', '.join(FOR_JOBCENTRES)}.",
                 code="BAD_PARAMETER",
                 field=TOPICS.name,
             )
-        return Wish(jobcentres, topics)
+        return Wish(jobcentres, tuple(dict.fromkeys(named.split(","))))
 
     def is_at(self, view: View, cursor: Cursor) -> bool:
         """Whether the event before the cursor is one of this log."""

@@ -82,6 +82,7 @@ _ALSO = {
     "getSession": "400",
     "listInstructions": "400",
     "listOutcomes": "400",
+    "listEvents": "400",
     "listSessionsOfDay": "400",
     "getWorklist": "400",
 }
