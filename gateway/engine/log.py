@@ -31,7 +31,8 @@ class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
     status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
-    upload, line: with which upload it came, and where it stands in that.
+    upload, line: with which upload it came, and where it stands in that. jobcentre_id: of an event that is
+    for a Jobcentre.
     """
 
     po_number: str | None = None
@@ -42,6 +43,7 @@ class Columns(Struct, frozen=True, gc=False):
     caller: str | None = None
     upload: str | None = None
     line: int | None = None
+    jobcentre_id: str | None = None
 
 
 NO_COLUMNS: Final = Columns()

@@ -148,9 +148,13 @@ class Ground:
         self.pauses: dict[int, Pause] = {}
         self.kept = [_Kept() for _ in range(partitions)]
 
-    def put(self, draft: Draft, at: int) -> None:
-        """A record arrives on an inbound topic, or a delivery plan or an act on its own."""
-        partition = partition_for(draft.key, self.partitions)
+    def put(self, draft: Draft, at: int, partition: int | None = None) -> None:
+        """A record arrives on an inbound topic, or a delivery plan or an act on its own.
+
+        partition: where somebody put it; None: where it belongs.
+        """
+        if partition is None:
+            partition = partition_for(draft.key, self.partitions)
         if draft.topic in {DELIVERY_PLANS, AUDIT}:
             self.put_out(draft, partition, at)
             return
@@ -550,7 +554,10 @@ class SimulatedClaim:
         """The outputs of the step."""
         for draft in step.records():
             at = step.decided_to if draft.timestamp is None else draft.timestamp
-            self.log.ground.put_out(draft, self.partition, at)
+            if draft.topic in INBOUND_TOPICS:
+                self.log.ground.put(draft, at)
+            else:
+                self.log.ground.put_out(draft, self.partition, at)
 
     def keep(self, step: Commit) -> None:
         """The states and positions of the step."""

@@ -51,6 +51,8 @@ LOOK_AGAIN_S: Final = 0.02
 READ_BYTES: Final = 8 * 1024 * 1024
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
+#: How many records of all topics it looks through at a time, so that others have the file in between.
+LOOK_THROUGH: Final = 20_000
 #: Topics of few records, which have an index.
 _APART: Final = frozenset({DEAD_LETTERS, AUDIT})
 #: How many records of all topics one read goes past at the most.
@@ -257,24 +259,26 @@ class EmbeddedLog:
             last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
             return last or 0
 
-        def some(after: int) -> tuple[list[Record], int]:
+        def some(after: int) -> tuple[list[Record], int, bool]:
             # The end first: up to it, what is not found now is not there.
             last = end()
+            upto = last if alone else min(last, after + LOOK_THROUGH)
             rows = self.file.db.execute(
-                f"{SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
-                (after, *values),
+                f"{SELECT.format(table)} WHERE offset > ? AND offset <= ? AND {chosen} ORDER BY offset"
+                f" LIMIT {FOLLOW}",
+                (after, upto, *values),
             ).fetchall()
-            reached = rows[-1][2] if len(rows) == FOLLOW else max(after, last, *(row[2] for row in rows[-1:]))
-            return [record_of(row) for row in rows], reached
+            reached = rows[-1][2] if len(rows) == FOLLOW else max(after, upto)
+            return [record_of(row) for row in rows], reached, not rows and upto == last
 
         after = 0 if from_start else await self.file.run(end)
         while True:
-            records, after = await self.file.run(partial(some, after))
+            records, after, at_end = await self.file.run(partial(some, after))
             for record in records:
                 yield record
-            if not records and not wait:
+            if at_end and not wait:
                 return
-            if not records:
+            if at_end:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
     async def write(self, partition: int, epoch: int, step: Commit) -> None:
