@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from ruamel.yaml import YAML
 
 from gateway.api.callers.keyring import Keyring
@@ -19,6 +22,8 @@ from tests.docs.pages import anchors
 ALERTS: Final = ROOT / "deploy" / "alerts.yml"
 TESTS: Final = Path(__file__).with_name("alerts.test.yml")
 DASHBOARD: Final = ROOT / "deploy" / "grafana.json"
+#: In the place of what is not there.
+_UNKNOWN: Final = object()
 PAGE: Final = ROOT / "docs" / "operations" / "alerts.md"
 
 
@@ -84,6 +89,33 @@ def test_prometheus_takes_the_expressions_of_the_dashboard(tmp_path: Path) -> No
 def test_what_is_asked_for_is_a_metric_of_the_gateway(text: str) -> None:
     named = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"\b(?:gateway_\w+)", text)}
     assert named <= {metric.name for metric in METRICS}
+
+
+def test_grafanas_schema_knows_all_that_the_dashboard_says() -> None:
+    """Its classes, made from that schema, read the file and write it again; what they don't know is lost."""
+    register_default_plugins()
+    said = json.loads(DASHBOARD.read_text("utf-8"))
+    assert lost(said, json.loads(JSONEncoder().encode(Dashboard.from_json(said)))) == []
+    wrong = said | {"panells": said["panels"]}
+    known = json.loads(JSONEncoder().encode(Dashboard.from_json(wrong)))
+    assert lost(wrong, known) == [".panells"]
+
+
+def lost(said: Any, known: Any, place: str = "") -> list[str]:
+    """Where something was said that is not known as it was said. What is known beside it are defaults."""
+    if isinstance(said, dict) and isinstance(known, dict):
+        return [
+            each
+            for name, value in said.items()
+            for each in lost(value, known.get(name, _UNKNOWN), f"{place}.{name}")
+        ]
+    if isinstance(said, list) and isinstance(known, list) and len(said) == len(known):
+        return [
+            each
+            for number, pair in enumerate(zip(said, known, strict=True))
+            for each in lost(*pair, f"{place}[{number}]")
+        ]
+    return [] if said == known else [place]
 
 
 def test_each_panel_is_told_from_the_others_and_overlaps_none() -> None:
