@@ -13,7 +13,9 @@ from gateway.api.problems import Problem
 from gateway.api.rendering import decided, guidance
 from gateway.api.responses import answer
 from gateway.api.views import MessageView
+from gateway.rules.decide import field_at_fault
 from gateway.rules.events import Outcome
+from gateway.rules.messages import Message
 
 LONGEST_WAIT_S: Final = 30
 _DIGITS: Final = 6
@@ -40,28 +42,29 @@ def wait_s_of(request: web.Request) -> int:
 
 
 def answer_with(
-    request: web.Request, outcome: Outcome | None, unknown: MessageView, wait_s: int
+    request: web.Request, record: type[Message], outcome: Outcome | None, unknown: MessageView, wait_s: int
 ) -> web.Response:
-    """What is answered to a message. outcome: None: it is not known, and `unknown` is what there is to say.
-    HELD is not the last word either.
+    """What is answered to a message. record: its kind. outcome: None: it is not known, and `unknown` is what
+    there is to say. HELD is not the last word either.
 
     Raises Problem where it was refused.
     """
     applied = {"Preference-Applied": f"wait={wait_s}"} if wait_s else {}
-    view = unknown if outcome is None else replace(decided(outcome), self=unknown.self)
+    view = unknown if outcome is None else replace(decided(outcome, unknown.reference), self=unknown.self)
     if outcome is None or outcome.status == "HELD":
         return answer(request, view, HTTPStatus.ACCEPTED, {"Location": view.self, **applied})
     if outcome.status == "REFUSED":
-        raise _refused(view, applied)
+        raise _refused(record, view, applied)
     return answer(request, view, headers=applied)
 
 
-def _refused(view: MessageView, headers: dict[str, str]) -> Problem:
+def _refused(record: type[Message], view: MessageView, headers: dict[str, str]) -> Problem:
     """A refusal, with the rulebook's code and the paragraph that it follows."""
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         view.detail,
         code=view.code,
+        field=field_at_fault(record, view.code),
         headers=headers,
         more={"rule": view.rule, "guidance": guidance(view.rule), "message": to_builtins(view)},
     )

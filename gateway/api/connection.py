@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.api.limits import Limits
 from gateway.api.problems import Problem
+from gateway.api.request_id import REQUEST_ID, request_id
 
 #: How often it is logged, at the most, that there is no room.
 LOGGED_APART_S: Final = 60.0
@@ -242,6 +243,7 @@ class Connection(web.RequestHandler):
         wrong = "This is no HTTP request that is understood here; check it." if status < 500 else None
         answer = Problem(HTTPStatus(status), wrong).answer()
         answer.headers["Server"] = "gateway"  # else aiohttp would name itself, and no signal is sent for this
+        answer.headers[REQUEST_ID] = request_id(request)
         set_browser_headers(answer)
         answer.force_close()
         return answer

@@ -129,4 +129,4 @@ class Jobcentres:
             )
         message = Message(record.po_number, None, draft_of(record, request))
         await too_many_messages(self._services, request, key, message, messages)
-        return await take(self._services, request, key, message, wait_s)
+        return await take(self._services, request, key, type(record), message, wait_s)

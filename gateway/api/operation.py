@@ -114,7 +114,7 @@ class Operation:
     """
 
     id: str
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     tag: Tag
     summary: str
@@ -191,7 +191,7 @@ _OF_BODIES: Final[Codes] = {
     413: ("TOO_LARGE",),
     415: ("UNKNOWN_ENCODING",),
 }
-_OF_JSON: Final[Codes] = {400: ("NOT_JSON",), 415: ("NOT_JSON",)}
+_OF_JSON: Final[Codes] = {400: ("NOT_JSON",), 415: ("JSON_NEEDED",)}
 
 
 def _refuse_unknown_parameters(request: web.Request, known: Collection[str]) -> None:

@@ -16,7 +16,8 @@ from gateway.api.idempotency import Message, not_sure
 from gateway.api.operation import JSON, Answer, Operation, in_path
 from gateway.api.problems import Problem
 from gateway.api.rendering import delivery_plan
-from gateway.api.requests import PROVIDER, caller_of, providers_of, read_object
+from gateway.api.request_id import trace_of
+from gateway.api.requests import PROVIDER, caller_of, provider_of, providers_of, read_object
 from gateway.api.responses import answer
 from gateway.api.sending import (
     PLAN_KEY,
@@ -24,7 +25,6 @@ from gateway.api.sending import (
     key_reused,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
-    trace_of,
 )
 from gateway.api.services import Services
 from gateway.api.views import DeliveryPlanList, DeliveryPlanView
@@ -87,7 +87,7 @@ class Plans:
 
     async def _put(self, request: web.Request) -> web.Response:
         """Put a plan in the place of the area's last one, which is all that the topic keeps of it."""
-        provider_id = _the_provider(request)
+        provider_id = provider_of(request)
         refuse_where_nothing_can_be_posted(self._services)
         given = request.headers.getall("Idempotency-Key", [])
         message_id = idempotency_key(request) if given else str(uuid.uuid4())
@@ -126,7 +126,7 @@ class Plans:
             )
         drafted = draft(plan, trace_of(request), caller, earlier)
         message = Message(None, plan.provider_id, drafted)
-        with services.model.woken_for(DELIVERY_PLANS, [plan.provider_id]) as woken:
+        with services.model.woken_for([DELIVERY_PLANS], [plan.provider_id]) as woken:
             if await services.idempotency.take({(caller, plan.message_id): message}, ask):
                 raise key_reused("plan")
             # Whoever asks for it next shall find it; where that takes long, it is on the log all the same.
@@ -145,18 +145,6 @@ class Plans:
             return json.encode(DeliveryPlanList(delivery_plans=found))
 
         return answer(request, await self._services.ask(request, plans))
-
-
-def _the_provider(request: web.Request) -> str:
-    providers = providers_of(request)
-    if len(providers) > 1:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "The token stands for several providers; say which one with ?provider_id=.",
-            code="PROVIDER_NEEDED",
-            field="provider_id",
-        )
-    return next(iter(providers))
 
 
 def _read(value: dict[str, Any], message_id: str, provider_id: str, area: str) -> DeliveryPlan:

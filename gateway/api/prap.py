@@ -19,7 +19,14 @@ from gateway.api.operation import JSON, TEXT, Answer, Operation, refusals
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.rendering import message_path
-from gateway.api.requests import caller_of, content_type_of, read_body, read_object, refuse_all_but_prap
+from gateway.api.requests import (
+    caller_of,
+    content_type_of,
+    not_a_form,
+    read_body,
+    read_object,
+    refuse_all_but_prap,
+)
 from gateway.api.responses import answer
 from gateway.api.sending import (
     PRAP_KEY,
@@ -133,7 +140,7 @@ class Prap:
         message = Message(referral.po_number, None, draft_of(referral, request))
         messages = await self._services.ask(request, lambda view: view.messages(referral.po_number))
         await too_many_messages(self._services, request, key, message, messages)
-        return await take(self._services, request, key, message, wait_s)
+        return await take(self._services, request, key, type(referral), message, wait_s)
 
     async def _take_download(self, request: web.Request) -> web.Response:
         """Take a download: all its referrals in one append, with its key.
@@ -145,10 +152,11 @@ class Prap:
         key = idempotency_key(request, of_prap=True)
         refuse_where_nothing_can_be_posted(self._services)
         wait_s = wait_s_of(request)
-        if content_type_of(request)[0] not in ZIPS:
+        media_type, _ = content_type_of(request)
+        if media_type not in ZIPS:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"A download is a zip, with the Content-Type {ZIPS[0]}.",
+                f"{not_a_form(media_type, 'the zip')}send it with Content-Type: {ZIPS[0]}.",
                 code="NOT_A_DOWNLOAD",
             )
         async with self._reading:

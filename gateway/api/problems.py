@@ -9,10 +9,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import json
 
+from gateway.api.request_id import request_id
+
 #: The status of a request whose caller left before there was an answer; it is counted, and never sent.
 GONE: Final = 499
 #: The media type of problem details.
 PROBLEM: Final = "application/problem+json"
+#: Where the page about a code is; the `type` of an error leads there.
+PROBLEMS: Final = "/problems/"
 _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing under this path; check it.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; use one of the header Allow.",
@@ -48,7 +52,7 @@ class Problem(Exception):
     def answer(self) -> web.Response:
         """It as problem details."""
         body: dict[str, object] = {
-            "type": "about:blank",
+            "type": PROBLEMS + self.code,
             "title": self.status.phrase,
             "status": self.status.value,
             "code": self.code,
@@ -106,8 +110,12 @@ def _answer_to(error: Exception, request: web.Request) -> web.StreamResponse | N
         return web.Response(status=GONE)  # nobody gets it: whoever asked has left
     # Its text may say what a message says.
     structlog.get_logger("gateway").error(
-        "http.failed", path=path_template(request), error=type(error).__name__
+        "http.failed",
+        path=path_template(request),
+        error=type(error).__name__,
+        trace_id=request_id(request),
     )
     return Problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the gateway; report it with the time of day."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "This is a bug of the gateway; report it with the header Request-Id of this answer.",
     ).answer()

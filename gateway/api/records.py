@@ -89,7 +89,7 @@ class Records:
         providers = providers_of(request)
         key = idempotency_key(request)
         po_number = request.match_info["po"]
-        provider_id, messages = await self._owner(request, po_number, providers)
+        provider_id, messages, reference = await self._owner(request, po_number, providers)
         refuse_where_nothing_can_be_posted(self._services)
         wait_s = wait_s_of(request)
         value = await read_object(request)
@@ -97,21 +97,26 @@ class Records:
         record = _read(value, key, po_number, provider_id)
         message = Message(po_number, provider_id, draft_of(record, request))
         await too_many_messages(self._services, request, key, message, messages)
-        return await take(self._services, request, key, message, wait_s)
+        return await take(self._services, request, key, type(record), message, wait_s, reference)
 
     async def _owner(
         self, request: web.Request, po_number: str, providers: frozenset[str]
-    ) -> tuple[str, int]:
-        """Whose referral it is, and how many messages it has. Raises Problem where it is not theirs."""
+    ) -> tuple[str, int, str | None]:
+        """Whose referral it is, how many messages it has, and their own reference of it.
 
-        def question(view: View) -> tuple[str | None, int]:
+        Raises Problem where it is not theirs.
+        """
+
+        def question(view: View) -> tuple[str | None, int, str | None]:
             owner = view.owner(po_number)
-            return owner, view.messages(po_number) if owner in providers else 0
+            if owner not in providers:
+                return owner, 0, None
+            return owner, view.messages(po_number), view.reference(po_number)
 
-        owner, messages = await self._services.ask(request, question)
+        owner, messages, reference = await self._services.ask(request, question)
         if owner is None or owner not in providers:
             raise not_theirs(request, known=owner is not None)
-        return owner, messages
+        return owner, messages, reference
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message."""
@@ -121,16 +126,20 @@ class Records:
         message_id = request.match_info["id"]
         found: list[tuple[str, Outcome | None]] = []
         received, shown = None, False
+        references: dict[str, str | None] = {}
 
-        def question(view: View) -> tuple[list[tuple[str, Outcome | None]], Received | None, bool]:
+        def question(
+            view: View,
+        ) -> tuple[list[tuple[str, Outcome | None]], Received | None, bool, dict[str, str | None]]:
             found = view.messages_with(caller, providers, message_id)
             if not found:
-                return found, None, False
+                return found, None, False, {}
             about = found[0][0]
-            return found, view.received(about, providers, message_id), not view.is_special(about)
+            theirs = {each: view.reference(each) for each, _ in found if view.owner(each) in providers}
+            return found, view.received(about, providers, message_id), not view.is_special(about), theirs
 
         if len(message_id) <= LONGEST_ID:
-            found, received, shown = await self._services.ask(request, question)
+            found, received, shown, references = await self._services.ask(request, question)
         if not found and (about := self._services.idempotency.po_number_of((caller, message_id))):
             found = [(about, None)]
         if not found:
@@ -140,7 +149,9 @@ class Records:
                 code="UNKNOWN_MESSAGE",
             )
         first, *others = [
-            pending(message_id, po_number) if outcome is None else decided(outcome)
+            pending(message_id, po_number, references.get(po_number))
+            if outcome is None
+            else decided(outcome, references.get(po_number))
             for po_number, outcome in found
         ]
         return answer(

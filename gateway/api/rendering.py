@@ -92,8 +92,8 @@ def whole(known: Known, history: list[HistoryEntry], left_out: int) -> ReferralV
     )
 
 
-def decided(outcome: Outcome) -> MessageView:
-    """A message of which something has come."""
+def decided(outcome: Outcome, reference: str | None = None) -> MessageView:
+    """A message of which something has come. reference: the provider's own, where a provider asks."""
     return MessageView(
         message_id=outcome.message_id,
         po_number=outcome.po_number,
@@ -106,17 +106,19 @@ def decided(outcome: Outcome) -> MessageView:
         decided_at=format_instant(outcome.decided_at),
         self=message_path(outcome.message_id),
         referral=referral_path(outcome.po_number),
+        reference=reference,
     )
 
 
-def pending(message_id: str, po_number: str) -> MessageView:
-    """A message that has arrived and is not decided."""
+def pending(message_id: str, po_number: str, reference: str | None = None) -> MessageView:
+    """A message that has arrived and is not decided. reference: see `decided`."""
     return MessageView(
         message_id=message_id,
         po_number=po_number,
         status="PENDING",
         self=message_path(message_id),
         referral=referral_path(po_number),
+        reference=reference,
     )
 
 

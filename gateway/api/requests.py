@@ -66,6 +66,19 @@ def providers_of(request: web.Request) -> frozenset[str]:
     return frozenset({chosen})
 
 
+def provider_of(request: web.Request) -> str:
+    """The one provider that a request is for. Raises Problem where it may be for several."""
+    providers = providers_of(request)
+    if len(providers) > 1:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "The token stands for several providers; say which one with ?provider_id=.",
+            code="PROVIDER_NEEDED",
+            field="provider_id",
+        )
+    return next(iter(providers))
+
+
 def jobcentres_of(request: web.Request, scope: str) -> frozenset[str]:
     """The Jobcentres that the caller stands for with a scope. Raises Problem where it is none."""
     caller = caller_of(request)
@@ -108,6 +121,13 @@ def _content_type(given: str) -> tuple[str, str | None]:
     return read.get_content_type(), read.get_content_charset()
 
 
+def not_a_form(media_type: str, what: str) -> str:
+    """How a sentence begins that says in what form a body is sent. what: the body itself."""
+    if media_type.startswith("multipart/"):
+        return f"The body is a form of several parts (multipart); make {what} itself the body, and "
+    return "The body is not of a media type that is taken here; "
+
+
 async def read_body(request: web.Request, largest: int, within_s: float) -> bytes:
     """The body, unpacked. Raises Problem where it is larger, before more of it is read, or too slow.
 
@@ -142,8 +162,8 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if media_type != "application/json":
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "The body is not said to be JSON; send it with Content-Type: application/json.",
-            code="NOT_JSON",
+            f"{not_a_form(media_type, 'the JSON')}send it with Content-Type: application/json.",
+            code="JSON_NEEDED",
         )
     body = await read_body(request, LARGEST_BODY, request.app[LIMITS].body_s)
     try:

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from gateway.api.problems import Problem, path_template
+from gateway.api.request_id import request_id
 
 #: Why a token is refused.
 TokenReason = Literal[
@@ -92,7 +93,9 @@ class Refusals:
         if reason in self._unlogged:
             self._unlogged[reason] += 1
         else:
-            self._log_token(reason, 1, path=path_template(request), **({} if kid is None else {"kid": kid}))
+            more = {} if kid is None else {"kid": kid}
+            trace_id = request_id(request)
+            self._log_token(reason, 1, path=path_template(request), trace_id=trace_id, **more)
         code = f"TOKEN_{reason.upper()}"
         if reason == "keys_unavailable":
             headers = {"Retry-After": str(KEYS_AGAIN_S)}
@@ -123,7 +126,7 @@ class Refusals:
     def rights(self, request: web.Request, parties: Parties, reason: RightsReason) -> None:
         """Log and count that somebody with a good token for these was refused."""
         self._count(reason)
-        _log(reason, path_template(request), parties)
+        _log(reason, path_template(request), parties, request_id(request))
 
     def not_theirs(self, request: web.Request, parties: Parties, *, another: bool) -> None:
         """Count that they have no such referral, and, where another has, log it.
@@ -132,8 +135,8 @@ class Refusals:
         """
         self._count(NOT_THEIRS)
         if another:
-            path = path_template(request)
-            asyncio.get_running_loop().call_soon(_log, "another_providers_referral", path, parties)
+            path, trace_id = path_template(request), request_id(request)
+            asyncio.get_running_loop().call_soon(_log, "another_providers_referral", path, parties, trace_id)
 
     def rate(self, retry_after_s: int) -> Problem:
         """What to raise where somebody asks too often. retry_after_s: after how long there is room again."""
@@ -166,6 +169,8 @@ def none_of_theirs(request: web.Request, *, another: bool) -> None:
     refusals.not_theirs(request, parties, another=another)
 
 
-def _log(reason: str, path: str | None, parties: Parties) -> None:
+def _log(reason: str, path: str | None, parties: Parties, trace_id: str) -> None:
     named = {name: ", ".join(sorted(ids)) for name, ids in parties.items()}
-    structlog.get_logger("gateway").warning("security.forbidden", reason=reason, path=path, **named)
+    structlog.get_logger("gateway").warning(
+        "security.forbidden", reason=reason, path=path, trace_id=trace_id, **named
+    )

@@ -16,7 +16,6 @@ from gateway.api.security import forbidden
 from gateway.api.services import Services
 from gateway.intake.uploads.uploaded_record import Mistake
 from gateway.rules.messages import Message
-from producers import traceparent_of
 from schemas.json import InvalidJson, mistakes, parse
 from schemas.limits import LONGEST_ID, PRAP_ID, is_message_id, wrong_with_id
 
@@ -168,17 +167,3 @@ def refuse_other_provider(request: web.Request, value: dict[str, Any], provider_
             code="ANOTHER_PROVIDER",
             field="provider_id",
         )
-
-
-def trace_of(request: web.Request) -> str | None:
-    """The trace context of a request; None: it has no valid one."""
-    given = request.headers
-    if "traceparent" not in given:
-        return None
-    return traceparent_of(
-        tuple(
-            (name, value.encode(errors="surrogateescape"))
-            for name in ("traceparent", "tracestate")
-            for value in given.getall(name, ())
-        )
-    )

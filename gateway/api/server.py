@@ -13,6 +13,7 @@ from aiohttp.typedefs import Middleware
 from gateway.api.connection import Connection, Network, Room, answer_only_health, set_browser_headers
 from gateway.api.limits import DEFAULT, LIMITS, Limits
 from gateway.api.problems import answer_with_problems
+from gateway.api.request_id import REQUEST_ID, request_id
 from gateway.settings.settings import InvalidSettings
 from gateway.system.errors import UserError
 
@@ -35,14 +36,15 @@ def application(
     outermost = [] if counts is None else [counts]
     app = web.Application(middlewares=[*outermost, answer_only_health, answer_with_problems, *gates])
     app[LIMITS] = limits
-    app.on_response_prepare.append(_secure)
+    app.on_response_prepare.append(_complete)
     app.add_routes(routes)
     return app
 
 
-async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+async def _complete(request: web.Request, response: web.StreamResponse) -> None:
     # Don't show which version of what to attack.
     response.headers.pop("Server", None)
+    response.headers[REQUEST_ID] = request_id(request)
     set_browser_headers(response)
 
 

@@ -22,7 +22,7 @@ from gateway.api.operation import CSV, FILE, JSON, TEXT, Answer, Operation, head
 from gateway.api.problems import PROBLEM, Problem
 from gateway.api.rate import Rate
 from gateway.api.rendering import message_path, referral_path, upload_path
-from gateway.api.requests import PROVIDER, caller_of, content_type_of, providers_of, read_body
+from gateway.api.requests import PROVIDER, caller_of, content_type_of, not_a_form, providers_of, read_body
 from gateway.api.responses import answer, csv_file
 from gateway.api.security import forbidden, none_of_theirs
 from gateway.api.sending import refuse_where_nothing_can_be_posted
@@ -171,7 +171,8 @@ class Uploads:
         if media_type not in KINDS or charset not in {None, "utf-8", "utf8"}:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"An upload is UTF-8, with a Content-Type of {', '.join(KINDS)}.",
+                f"{not_a_form(media_type, 'the file')}send it in UTF-8 with a Content-Type of "
+                f"{', '.join(KINDS)}.",
                 code="NOT_AN_UPLOAD",
             )
         with self._of_caller.one_of(caller_of(request)) as taken:

@@ -198,6 +198,10 @@ class MessageView(Struct, frozen=True, kw_only=True):
     decided_at: Instant | None = None
     self: Annotated[str, Meta(description="Where its outcome is.", examples=["/v1/messages/prv-1"])]
     referral: Annotated[str, Meta(description="Where the referral is.", examples=["/v1/referrals/PO1001"])]
+    reference: Annotated[
+        str | None,
+        Meta(description="The provider's own, as ReferralAccepted said; null: none, or not yours."),
+    ] = None
 
 
 class MessagePage(MessageView, frozen=True, kw_only=True):
@@ -517,10 +521,38 @@ class ReadinessView(Struct, frozen=True, kw_only=True):
     partitions: Annotated[dict[str, PartitionView], Meta(description="By number.")]
 
 
+class CalendarView(Struct, frozen=True, kw_only=True):
+    """A calendar of a provider's sessions."""
+
+    id: str
+    provider_id: str
+    made_at: Instant
+    self: Annotated[str, Meta(description="What to DELETE to revoke it.")]
+
+
+class CalendarMade(CalendarView, frozen=True, kw_only=True):
+    """A new calendar."""
+
+    address: Annotated[str, Meta(description="Where calendar programs read it: a secret, shown this once.")]
+
+
+class CalendarList(Struct, frozen=True, kw_only=True):
+    """The calendars of the caller's providers, the oldest first."""
+
+    calendars: list[CalendarView]
+
+
 class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An error (RFC 9457). Decide by `code`, which never changes."""
 
-    type: Annotated[str, Meta(examples=["about:blank"])]
+    type: Annotated[
+        str,
+        Meta(
+            description="Where the page about the code is, HTML or JSON by Accept; a program reads `code`.",
+            examples=["/problems/SESSION_ALREADY_BOOKED"],
+            extra_json_schema={"format": "uri-reference"},
+        ),
+    ]
     title: str
     status: int
     code: Annotated[str, Meta(examples=["SESSION_ALREADY_BOOKED"])]

@@ -77,3 +77,13 @@ def instant(option: str, text: str | None) -> int | None:
         return None if text is None else parse_instant(text)
     except NotAnInstant as error:
         raise UsageError(f"{option} {error}") from None
+
+
+def day(option: str, text: str | None) -> int | None:
+    """The day that an option names, since 1970; None: it is not given. Raises UsageError."""
+    from schemas.json import parse_day
+
+    try:
+        return None if text is None else parse_day(text)
+    except ValueError:
+        raise UsageError(f"{option} is not a date; expected one such as 2016-04-05") from None

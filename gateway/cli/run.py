@@ -64,6 +64,14 @@ def run(
             "PRV01, and a clock that the caller moves. `gateway token` makes tokens for it.",
         ),
     ] = False,
+    today: Annotated[
+        bool,
+        typer.Option(
+            "--today",
+            help="With --sandbox: a new one begins at this machine's time, not on 14 March 2016, and its "
+            "ready-made referrals are as much later.",
+        ),
+    ] = False,
     config: Config = None,
     as_worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
 ) -> None:
@@ -74,8 +82,17 @@ def run(
     settings = read_settings(config, worker=as_worker)
     _check_log(settings)
     if sandbox and workers > 1:
-        raise InvalidSettings("a sandbox has one process and a clock of its own; name nothing but --sandbox")
-    plan = plan_of(settings, clock=clock, until=instant("--until", until), worker=as_worker, sandbox=sandbox)
+        raise InvalidSettings(
+            "a sandbox has one process and a clock of its own; name nothing but --sandbox, and --today"
+        )
+    plan = plan_of(
+        settings,
+        clock=clock,
+        until=instant("--until", until),
+        worker=as_worker,
+        sandbox=sandbox,
+        today=today,
+    )
     if workers > 1 and as_worker is None:
         if status := _supervise(settings, workers, clock, until, config):
             raise WorkersFailed(status)

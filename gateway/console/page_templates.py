@@ -22,6 +22,8 @@ PAGES: Final = (
     ("/console/refusals", "Refusals"),
     ("/console/dead-letters", "Dead letters"),
     ("/console/rules", "Rules"),
+    ("/console/what-if", "What if"),
+    ("/console/reports", "Reports"),
 )
 
 

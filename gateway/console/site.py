@@ -21,8 +21,10 @@ from gateway.console import (
     providers,
     referrals,
     refusals,
+    reports,
     rules,
     sessions,
+    what_if,
 )
 from gateway.console.browsers import Operator
 from gateway.console.desk import BROWSER, OPERATOR, Desk, go
@@ -82,6 +84,8 @@ class Console:
             *refusals.routes(self._desk),
             *dead_letters.routes(self._desk),
             *rules.routes(self._desk),
+            *what_if.routes(self._desk),
+            *reports.routes(self._desk),
         ]
 
     @property
@@ -110,8 +114,9 @@ class Console:
                     "The file that answers come from can't be read at the moment. Check its disk, and try "
                     "again.",
                 )
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
+            if not response.prepared:  # what has been sent part by part is a file, and no page
+                for name, value in _HEADERS.items():
+                    response.headers.setdefault(name, value)
             return response
 
         return let_in

@@ -179,7 +179,6 @@ class Caution:
 class Deciding:
     """What is known between a claim and its release: the inbox, the referrals at hand, and the time.
 
-    until: when all that is in the log has been decided, what is due by this instant falls due too.
     partition: the number that this is, of `partitions`.
     """
 
@@ -188,7 +187,6 @@ class Deciding:
         restored: Restored,
         policies: Policies,
         wiring: Wiring,
-        until: int | None,
         partition: int,
         partitions: int,
         caution: Caution,
@@ -196,6 +194,8 @@ class Deciding:
     ) -> None:
         self.inbox = Inbox(restored.positions, size.waiting)
         self.purchase_orders = PurchaseOrders(policies, restored.states)
+        #: When all that is in the log has been decided, what is due by this instant falls due too.
+        self.until: int | None = None
         self._decided_to = NEVER if restored.decided_to is None else restored.decided_to
         #: The latest instant at which something fell due here.
         self._fallen_to = NEVER
@@ -203,7 +203,6 @@ class Deciding:
         self._partitions = partitions
         self._understood: dict[tuple[str, int], Message | Draft] = {}
         self._wiring = wiring
-        self._until = until
         self._caution = caution
         self._size = size
         self._say = structlog.get_logger("gateway.engine").bind(partition=partition)
@@ -306,8 +305,8 @@ class Deciding:
 
     def _quiet_until(self) -> int:
         quiet_until = self.inbox.quiet_until()
-        if self._until is not None and self.inbox.drained():
-            return max(quiet_until, self._until)
+        if self.until is not None and self.inbox.drained():
+            return max(quiet_until, self.until)
         return quiet_until
 
     def _check(self, decision: Decision) -> None:

@@ -11,6 +11,7 @@ from gateway.engine.clock_watch import ClockWatch, ClockWrong
 from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, LogFailed, Lost, TooLarge
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.purchase_orders import PurchaseOrders
+from gateway.engine.rest import Rest
 from gateway.engine.step import Caution, Decided, Deciding, Standing, StepSize, Wiring
 from gateway.rules.policy import Policies
 
@@ -27,7 +28,8 @@ class Worker:
     until: when all that is in the log has been decided, let fall due what is due by this instant, and end.
     wait_s: how long one read waits where there is nothing. pause: how to wait before another attempt.
     observer: called with what happens. away: notes that the log is away. clock: what is decided by the wall
-    clock is committed only while that can be trusted; None: time is another's.
+    clock is committed only while that can be trusted; None: time is another's. rest: with `until`, the end
+    waits for the other partitions to be at rest; None: there are no others.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Worker:
         slow_commit_s: float = SLOW_COMMIT_S,
         away: Away | None = None,
         clock: ClockWatch | None = None,
+        rest: Rest | None = None,
     ) -> None:
         self._log = log
         self._partition = partition
@@ -58,6 +61,7 @@ class Worker:
         self._slow_commit_s = slow_commit_s
         self._away = away or Away()
         self._clock = clock
+        self._rest = rest or Rest(alone=True)
         self._caution = Caution()
         #: What of a claim is under way, for the log.
         self._doing = "claim"
@@ -74,8 +78,6 @@ class Worker:
         self._came_to_rest = asyncio.Event()
         #: How many messages and deadlines were decided and committed.
         self.decided = 0
-        #: How many of these were put on the partition where they belong.
-        self.moved = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or, with `until`, until all is decided.
@@ -179,6 +181,7 @@ class Worker:
         clock = asyncio.get_running_loop().time
         began_s = clock()
         self._doing = "claim"
+        self._say.debug("partition.claiming")
         claim = await self._log.claim(self._partition)
         committing: asyncio.Task[None] | None = None
         decided: Decided | None = None
@@ -192,7 +195,6 @@ class Worker:
                 restored,
                 self._policies,
                 self._wiring,
-                self._until,
                 self._partition,
                 partitions,
                 self._caution,
@@ -203,11 +205,14 @@ class Worker:
             self._observer.claimed(clock() - began_s)
             self.trouble = "what has arrived is being read for the first time"
             self.restored = True
+            # What a step before the claim has moved is on the log by now, or is not.
+            self._rest.moved()
             more = True
             while decided or not stop.is_set():
                 # Nothing is waited for while there is something left to decide or to commit.
                 wait_s = 0 if decided or more else self._wait_s
                 self._doing = "read"
+                moves = self._rest.moves
                 batch = await claim.read(at_hand.inbox.room(), wait_s)
                 began_s = clock()
                 if self._clock is not None:
@@ -219,18 +224,25 @@ class Worker:
                 await at_hand.add(batch)
                 self.standing = at_hand.standing(decided)
                 self.trouble = batch.trouble
+                if self._rest.together:
+                    at_hand.until = self._until
                 following = None if stop.is_set() else await at_hand.decide()
                 if decided and committing:
                     self._doing = "commit"
                     await self._committed(committing)
                     committing = None
                     self.decided += decided.decisions
-                    self.moved += decided.moved
+                    if decided.moved:
+                        self._rest.moved()
                     self._observer.committed(decided, clock() - began_s)
                     self._log_decided(decided)
                 elif self._until is not None and following is None and at_hand.inbox.drained():
-                    return True
-                if following is None:
+                    if at_hand.until is not None:
+                        return True
+                    self._rest.rests(self._partition, moves)
+                if following is not None:
+                    self._rest.works(self._partition)
+                else:
                     self._away.ended(self)
                 if following is None and at_hand.inbox.drained():
                     self.idle_at = batch.quiet_at

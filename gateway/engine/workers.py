@@ -21,6 +21,7 @@ from gateway.engine.log import (
 )
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.pausing import Pause, instant
+from gateway.engine.rest import Rest
 from gateway.engine.step import Standing, StepSize, Wiring
 from gateway.engine.worker import Worker
 from gateway.rules.policy import Policies
@@ -90,8 +91,7 @@ class Workers:
         self._stops: dict[int, asyncio.Event] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._finished: set[int] = set()
-        #: The partitions at work on which others have put something since.
-        self._look_again: set[int] = set()
+        self._rest = Rest()
         #: Partitions that are not to be claimed before a time of the loop's clock.
         self._not_before: dict[int, float] = {}
         #: Partitions whose records are lost, with what is known of it.
@@ -168,7 +168,7 @@ class Workers:
                 await self._end_where_all_is_lost()
                 if hearing.done():
                     assignment = hearing.result()
-                    self.assigned = assignment.partitions
+                    self.assigned = self._rest.partitions = assignment.partitions
                     self._not_before.clear()
                     for partition in self._records_lost.keys() - assignment.partitions:
                         del self._records_lost[partition]
@@ -236,10 +236,6 @@ class Workers:
             del self._tasks[partition]
             worker = self.by_partition.pop(partition)
             self._decided += worker.decided
-            if worker.moved:
-                # What was put on another partition may have come after that one's end.
-                self._finished.clear()
-                self._look_again |= self._tasks.keys()
             stopped = self._stops.pop(partition).is_set()
             error = None if task.cancelled() else task.exception()
             if worker.restored:
@@ -255,9 +251,8 @@ class Workers:
                 self._not_before[partition] = asyncio.get_running_loop().time() + self._lost_again_s
             elif error:
                 raise error
-            elif not stopped and partition not in self._look_again:
+            elif not stopped:
                 self._finished.add(partition)
-            self._look_again.discard(partition)
 
     async def _end_where_all_is_lost(self) -> None:
         """Raises RecordsLost where there is no partition left that could be worked on."""
@@ -291,6 +286,7 @@ class Workers:
                 step=self._step,
                 away=self.away,
                 clock=self._clock,
+                rest=self._rest,
             )
             self.by_partition[partition] = worker
             self._stops[partition] = asyncio.Event()

@@ -17,8 +17,8 @@ class Plan:
     clock: 'log': no time passes but what the messages' timestamps say. until: decide all that is on the log,
     then what is due by this instant (UTC milliseconds), and end; None: go on. worker: the number of this
     process among those of a supervisor, who holds the other end of its standard input. sandbox: on an
-    embedded log whose clock the caller moves. http: serve the API, health and metrics. step: when a step
-    ends.
+    embedded log whose clock the caller moves. today: a new sandbox begins at this machine's time. http: serve
+    the API, health and metrics. step: when a step ends.
     """
 
     settings: Settings
@@ -27,6 +27,7 @@ class Plan:
     until: int | None = None
     worker: int | None = None
     sandbox: bool = False
+    today: bool = False
     http: bool = True
     step: StepSize = StepSize()  # noqa: RUF009 - it is frozen
 
@@ -53,12 +54,17 @@ def plan_of(
     until: int | None = None,
     worker: int | None = None,
     sandbox: bool = False,
+    today: bool = False,
 ) -> Plan:
     """The plan of a run. Raises InvalidSettings where what is asked for does not go together."""
     if until is not None and clock != "log" and not sandbox:
         raise InvalidSettings("--until needs --clock log; name both")
+    if today and not sandbox:
+        raise InvalidSettings("--today is for a sandbox; name --sandbox, too, or leave it out")
     if sandbox and (clock == "log" or until is not None or worker is not None):
-        raise InvalidSettings("a sandbox has one process and a clock of its own; name nothing but --sandbox")
+        raise InvalidSettings(
+            "a sandbox has one process and a clock of its own; name nothing but --sandbox, and --today"
+        )
     if sandbox and settings.on_kafka:
         raise InvalidSettings(
             "a sandbox has an embedded log and GATEWAY_LOG_URL names brokers; name a file such as "
@@ -71,4 +77,4 @@ def plan_of(
     http = settings.http_port != 0 and (until is None or "http_port" in settings.model_fields_set)
     # On Kafka there are as many processes as it takes; here callers would wait for a long step.
     step = SERVING if http and not settings.on_kafka else StepSize()
-    return Plan(settings, settings.policies(), clock, until, worker, sandbox, http, step)
+    return Plan(settings, settings.policies(), clock, until, worker, sandbox, today, http, step)

@@ -27,6 +27,7 @@ from gateway.console.flow import Flow
 from gateway.console.signing_in import Provider
 from gateway.console.site import Console
 from gateway.contracts.openapi import routes as openapi
+from gateway.contracts.pages import codes, start
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import SharedLog
 from gateway.engine.observer import Observer, Observers
@@ -37,6 +38,7 @@ from gateway.reading.asking import Asking
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.following import kept_filled
 from gateway.reading.model import OwnLog, ReadModel
+from gateway.sandbox.beginning import days_moved
 from gateway.sandbox.routes import Sandbox
 from gateway.settings.settings import is_this_machine
 from gateway.settings.signing_in import sign_in_settings
@@ -89,7 +91,7 @@ async def served(
             clock=clock,
         )
         watched = health.routes(workers, metrics, stop, now, model, clock, around)
-        routes: list[web.AbstractRouteDef] = [*watched]
+        routes: list[web.AbstractRouteDef] = [*watched, *codes.routes()]
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals, now_s=rate_clock_s)
@@ -107,7 +109,11 @@ async def served(
                 clock=clock,
             )
             await until_the_end.enter_async_context(api.at_work())
-            routes += [*api.routes(), *openapi.routes(sandbox=plan.sandbox)]
+            routes += [
+                *api.routes(),
+                *openapi.routes(sandbox=plan.sandbox),
+                *start.routes(sandbox=plan.sandbox),
+            ]
             gates.append(api.gate)
             development = None if plan.on_kafka or has_identity_provider(plan.settings) else callers
             plainly = not plan.on_kafka and is_this_machine(plan.settings.http_host)
@@ -132,7 +138,8 @@ async def served(
             routes += console.routes()
             gates.append(console.gate)
             if plan.sandbox and isinstance(log, EmbeddedLog):
-                routes += Sandbox(log, workers, api.services).routes()
+                days = await days_moved(log)
+                routes += Sandbox(log, workers, api.services, days=days).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
         _warn_where_exposed(plan)
         app = application(routes, *gates, limits=limits)

@@ -76,11 +76,16 @@ async def run(plan: Plan) -> int:
 
 async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
     if plan.sandbox:
+        from gateway.sandbox import BEGINS_AT
         from gateway.sandbox.beginning import open_sandbox
 
         settings = plan.settings
         return await open_sandbox(
-            settings.log_path(), settings.partition_count, LogTables(), must_exist=settings.log_must_exist
+            settings.log_path(),
+            settings.partition_count,
+            LogTables(),
+            must_exist=settings.log_must_exist,
+            begins_at=wall_clock() if plan.today else BEGINS_AT,
         )
     return await open_log(plan.settings, clock=plan.clock, own=True)
 

@@ -1,7 +1,7 @@
 """Questions to the read model. Each is answered within a millisecond or so, from the file's cache."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any, Final, Generic, Literal, TypeVar, cast
@@ -12,15 +12,23 @@ from msgspec.structs import asdict, replace
 from consumers import session_records
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
-from gateway.reading.cursor import Cursor, cursor_at, standing
+from gateway.reading.cursor import Cursor, cursor_at, cursor_behind, last_read, standing
 from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, NO_LIMIT, OUTCOMES, PRAP_ACTIONS, SENT
 from gateway.rules.duties import Duty
-from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
+from gateway.rules.events import (
+    FOR_JOBCENTRES,
+    DeliveryPlan,
+    Event,
+    Instruction,
+    Outcome,
+    begins_referral,
+    place_in_time,
+)
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
-from producers.control import sent_key
+from producers.control import CALENDARS, Calendar, calendar_key, read_calendar, sent_key
 from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
 from schemas.codec import DIGEST_BYTES, Unreadable, digest_of
@@ -44,14 +52,23 @@ class Keyed(Struct, frozen=True):
 
 
 class Listed(Struct, Generic[E], frozen=True):
-    """An instruction or an outcome, and the cursor of the place behind it.
+    """An instruction, an outcome or an event for a Jobcentre, and the cursor of the place behind it.
 
-    reference: the provider's own, of the referral, as it is now.
+    reference: the provider's own, of the referral, as it is now; None also where it is for a Jobcentre.
     """
 
     cursor: Cursor
     event: E
-    reference: str | None
+    reference: str | None = None
+
+
+class _Waiting(Struct, frozen=True):
+    """An event that waits behind an offset. order: which of those that wait behind several comes first."""
+
+    order: tuple[int, int]
+    offset: int
+    value: bytes
+    event: Event
 
 
 class UploadRow(Struct, frozen=True):
@@ -174,6 +191,10 @@ _BOOKED: Final = (
     "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
     " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE b.session_id = ?"
 )
+_SESSIONS: Final = (
+    "SELECT session_id, sum(NOT cancelled), sum(attended),"
+    " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
+)
 _STATE: Final = (
     "SELECT s.state FROM referral r JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
 )
@@ -216,6 +237,11 @@ class View:
         """
         row = self._one("SELECT provider_id FROM referral WHERE po_number = ?", po_number)
         return None if row is None else str(row[0])
+
+    def reference(self, po_number: str) -> str | None:
+        """The provider's own reference of a referral; None: it has none."""
+        row = self._one("SELECT reference FROM referral WHERE po_number = ?", po_number)
+        return None if row is None or row[0] is None else str(row[0])
 
     def jobcentre(self, po_number: str) -> str | None:
         """The Jobcentre whose referral it is; None: there is none. Nothing but that is read."""
@@ -564,6 +590,121 @@ class View:
             listed.append(Listed(cursor_at(tuple(place), before), event, reference))
         return listed
 
+    def is_among_events(self, cursor: Cursor) -> bool:
+        """Whether a cursor of a Jobcentre's events stands where this history of the log has such a place.
+
+        False on a log on Kafka also where the last event before it has not been read yet.
+        """
+        if not any(cursor.place):
+            return True
+        last = last_read(cursor)
+        if last is None:
+            return False
+        topic, partition = _topic_at(cursor.place, last)
+        offset = cursor.place[last] - 1
+        row = self._one(
+            "SELECT value FROM outbound WHERE topic = ? AND partition = ? AND offset = ?",
+            topic,
+            partition,
+            offset,
+        )
+        return row is not None and cursor_behind(cursor.place, last, self._stands(offset, row[0])) == cursor
+
+    def end_of_events(
+        self, jobcentres: Collection[str], topics: Collection[str], cursor: Cursor
+    ) -> tuple[int, ...]:
+        """The place behind all events that are here; empty: none of these is behind the cursor."""
+        place = cursor.place
+        if self._source.one_order:
+            end = (self._end() + 1,) * len(place)
+        else:
+            sql = "SELECT ifnull(max(offset) + 1, 0) FROM outbound WHERE topic = ? AND partition = ?"
+            end = tuple(self._one(sql, *_topic_at(place, number))[0] for number in range(len(place)))
+        return end if self.events_for(jobcentres, topics, cursor, 1, end) else ()
+
+    def events_for(
+        self,
+        jobcentres: Collection[str],
+        topics: Collection[str],
+        cursor: Cursor,
+        limit: int,
+        until: Sequence[int],
+    ) -> list[Listed[Event]]:
+        """Events for these Jobcentres behind a cursor that `is_among_events`, `limit` at the most.
+
+        Those of one purchase order come in the order in which they were decided, and within a topic's
+        partition in that in which they were put there. until: what `end_of_events` gave before all was read
+        that was on the topics then. What lies behind it comes only where it was decided before what doesn't.
+        """
+        if not until:
+            return []
+        place = list(cursor.place)
+        rows = {
+            number: self._events_at(jobcentres, place, number)
+            for number in range(len(place))
+            if _topic_at(place, number)[0] in topics
+        }
+        first = {number: row for number, some in rows.items() if (row := next(some, None)) is not None}
+        listed: list[Listed[Event]] = []
+        while len(listed) < limit:
+            begin = [(row.order, number) for number, row in first.items() if row.offset < until[number]]
+            if not begin:
+                break
+            _, number = min(begin)
+            while (
+                earlier := self._decided_before(first[number].event, jobcentres, place, first)
+            ) is not None:
+                number = earlier
+            row = first.pop(number)
+            if (following := next(rows[number], None)) is not None:
+                first[number] = following
+            place[number] = row.offset + 1
+            behind = cursor_behind(tuple(place), number, self._stands(row.offset, row.value))
+            listed.append(Listed(behind, row.event))
+        return listed
+
+    def _events_at(
+        self, jobcentres: Collection[str], place: Sequence[int], number: int
+    ) -> Iterator[_Waiting]:
+        """Events for these Jobcentres behind one of the offsets of a place."""
+        topic, partition = _topic_at(place, number)
+        # By itself SQLite would look through all Jobcentres' in a copy, where that is a table's own order.
+        sql = (
+            "SELECT offset, value FROM outbound INDEXED BY outbound_for_jobcentre WHERE jobcentre_id = ?"
+            " AND topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
+        )
+
+        def of(jobcentre: str) -> Iterator[tuple[int, bytes]]:
+            values, after = (jobcentre, topic, partition), (place[number],)
+            return self._in_parts(sql, values, after, lambda row: (row[0] + 1,))
+
+        for offset, value in merge(*map(of, jobcentres)):
+            event = _read(topic, value)
+            if event is not None:
+                order = (offset, 0) if self._source.one_order else place_in_time(event)
+                yield _Waiting(order, offset, value, event)
+
+    def _decided_before(
+        self, event: Event, jobcentres: Collection[str], place: Sequence[int], first: Collection[int]
+    ) -> int | None:
+        """Which offset of a place goes on first: that of an earlier event about the same purchase order.
+
+        first: the offsets behind which something waits. Where there is no one order, a deadline's event may
+        lie behind others that are dated later: these were decided before it, on other purchase orders.
+        """
+        if self._source.one_order:
+            return None
+        earlier = self._db.execute(
+            "SELECT jobcentre_id, topic, partition, offset FROM event_order WHERE po_number = ?"
+            " AND (decided_at, number) < (?, ?) ORDER BY decided_at, number",
+            (event.po_number, *place_in_time(event)),
+        )
+        for jobcentre_id, topic, partition, offset in earlier:
+            number = FOR_JOBCENTRES.index(topic) * (len(place) // len(FOR_JOBCENTRES)) + int(partition)
+            if number in first and jobcentre_id in jobcentres and offset >= place[number]:
+                return number
+        return None
+
     def booking(self, providers: Collection[str], session_id: str) -> Booking | None:
         """How a session stands; None: none of these providers' referrals is booked on one with that id."""
         of = f"{_BOOKED} AND b.provider_id IN ({','.join('?' * len(providers))})"
@@ -604,20 +745,47 @@ class View:
         found: list[OnDay] = []
         for provider in sorted(each for each in providers if each >= after[0]):
             rows = self._db.execute(
-                "SELECT session_id, sum(NOT cancelled), sum(attended),"
-                " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
-                " WHERE provider_id = ? AND session_on = ? AND session_id > ?"
+                f"{_SESSIONS} WHERE provider_id = ? AND session_on = ? AND session_id > ?"
                 " GROUP BY session_id ORDER BY session_id LIMIT ?",
                 (provider, day, after[1] if provider == after[0] else "", limit - len(found)),
             ).fetchall()
-            for session_id, booked, attended, po_number in rows:
-                known = self.referral(po_number)
-                session = None if known is None else known.referral.session(session_id)
-                if session is not None:
-                    found.append(OnDay(provider, booked, attended, session))
+            found += self._on_day(provider, rows)
             if len(found) >= limit:
                 break
         return found
+
+    def sessions_between(self, provider_id: str, first: int, last: int, limit: int) -> list[OnDay]:
+        """The sessions of a provider from one day to another, by day and id, `limit` at the most.
+
+        first, last: in London, days since 1970. Each is told as in `sessions_on`.
+        """
+        rows = self._db.execute(
+            f"{_SESSIONS} WHERE provider_id = ? AND session_on BETWEEN ? AND ?"
+            " GROUP BY session_id ORDER BY min(session_on), session_id LIMIT ?",
+            (provider_id, first, last, limit),
+        ).fetchall()
+        return [*self._on_day(provider_id, rows)]
+
+    def _on_day(self, provider_id: str, rows: Iterable[tuple[str, int, int, str]]) -> Iterator[OnDay]:
+        for session_id, booked, attended, po_number in rows:
+            known = self.referral(po_number)
+            session = None if known is None else known.referral.session(session_id)
+            if session is not None:
+                yield OnDay(provider_id, booked, attended, session)
+
+    def calendar(self, calendar_id: str) -> Calendar | None:
+        """A calendar; None: there is none with that id."""
+        row = self._one("SELECT value FROM control WHERE key = ?", calendar_key(calendar_id))
+        return None if row is None else read_calendar(row[0])
+
+    def calendars(self, providers: Collection[str]) -> list[tuple[str, Calendar]]:
+        """The calendars of these providers, each with its id, the oldest first."""
+        rows = self._db.execute(
+            "SELECT key, value FROM control WHERE key > ? AND key < ?", (CALENDARS, f"{CALENDARS}\x7f")
+        )
+        every = [(str(key).removeprefix(CALENDARS), read_calendar(value)) for key, value in rows]
+        theirs = [each for each in every if each[1].provider_id in providers]
+        return sorted(theirs, key=lambda each: (each[1].made_at, each[0]))
 
     def bookings(
         self, providers: Collection[str], after: SessionPlace, limit: int
@@ -698,6 +866,12 @@ def place_of(work: Work) -> WorkPlace:
     duty = work.duty
     due_on = NO_LIMIT if duty.due_on is None else duty.due_on
     return due_on, work.po_number, duty.kind, duty.session_id or ""
+
+
+def _topic_at(place: Sequence[int], number: int) -> tuple[str, int]:
+    """The topic and the partition that an offset of a place among a Jobcentre's events is of."""
+    topic, partition = divmod(number, len(place) // len(FOR_JOBCENTRES))
+    return FOR_JOBCENTRES[topic], partition
 
 
 def _digest(value: bytes) -> bytes:

@@ -53,6 +53,7 @@ REGISTERED: Final = Row(
             RIGHT_REFERRAL,
             "Attachments are made to Work Programme referrals only; back this one out by PRaP16.",
             _back_out(RIGHT_REFERRAL),
+            field="attached_to",
         ),
         Check(
             "P11",
@@ -86,6 +87,7 @@ REGISTERED: Final = Row(
             "ATTACHED_BEFORE_WP11",
             NOT_BEFORE_WP11,
             "The attachment is dated before the WP11 was issued.",
+            field="attached_on",
         ),
     ),
     attach,

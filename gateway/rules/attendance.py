@@ -167,6 +167,7 @@ CONFIRMED: Final = Row(
             "NOTIFIED_TOO_LATE",
             REQUIREMENT_TOLD,
             "The participant was told only when the session had started.",
+            field="notified_at",
         ),
         Check(
             "P6",
@@ -175,6 +176,7 @@ CONFIRMED: Final = Row(
             "NOTIFIED_BEFORE_REFERRAL",
             REQUIREMENT_TOLD,
             "The participant can't have been told before the referral was made.",
+            field="notified_at",
         ),
     ),
     confirm,
@@ -252,6 +254,7 @@ CORRECTED: Final = Row(
             "NOTHING_TO_CORRECT",
             VOLUNTARY_ABSENCE,
             "The session has this outcome already.",
+            field="outcome",
         ),
     ),
     correct,
@@ -276,6 +279,7 @@ REIMBURSED: Final = Row(
             "INVALID_AMOUNT",
             EXPENSES,
             "The amount, in pence, is at least 1.",
+            field="amount_pence",
         ),
         Check(
             "P12",

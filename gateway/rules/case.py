@@ -283,7 +283,8 @@ class Check(Generic[M]):
 
     row: its name in the rulebook. when: the condition in words, in which a limit of the policy stands in
     braces. code: of the refusal, '' for a duplicate. rule: the guidance that says so, None where none does.
-    detail: a sentence for a person, without personal data. also: what happens beside the refusal.
+    detail: a sentence for a person, without personal data. also: what happens beside the refusal. field: the
+    path of the field that is at fault, where it is one.
     """
 
     row: str
@@ -293,6 +294,7 @@ class Check(Generic[M]):
     rule: str | None = None
     detail: str | None = None
     also: Also[M] | None = None
+    field: str | None = None
 
     @property
     def status(self) -> Literal["DUPLICATE", "REFUSED"]:
@@ -377,6 +379,7 @@ def unknown_session(row: str, rule: str | None) -> Check[Any]:
         "UNKNOWN_SESSION",
         rule,
         "No session of this session_id was booked for this referral; book it first.",
+        field="session_id",
     )
 
 

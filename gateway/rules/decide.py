@@ -15,7 +15,7 @@ from gateway.rules.case import Applied, Case, Check, Effects, Row
 from gateway.rules.deadlines import HELD_OR_END, TRACE, Deadline, next_due
 from gateway.rules.deadlines import fall_due as let_fall_due
 from gateway.rules.events import Advisory, Event, Outcome, OutcomeStatus
-from gateway.rules.messages import RECORD_NAMED, TOPIC_OF, Message, Referral
+from gateway.rules.messages import DAY_FACTS, INSTANT_FACTS, RECORD_NAMED, TOPIC_OF, Message, Referral
 from gateway.rules.policy import Policies
 from gateway.rules.referral import Held, PurchaseOrder, ReferralState
 
@@ -58,6 +58,7 @@ def _not_yours(case: Case[Any]) -> bool:
     return provider_id is not None and provider_id != case.referral.provider_id
 
 
+DATED_IN_FUTURE: Final = "DATED_IN_FUTURE"
 SEEN: Final[Check[Any]] = Check(
     "G1",
     "its `message_id` was seen on this referral before",
@@ -78,7 +79,7 @@ SHARED: Final[tuple[Check[Any], ...]] = (
         "G4",
         "a fact in it is dated after it arrived",
         lambda case: case.dated_in_future(),
-        "DATED_IN_FUTURE",
+        DATED_IN_FUTURE,
         detail="A date or time in the message lies after the moment it arrived; check the sender's clock.",
     ),
 )
@@ -107,6 +108,15 @@ UNMATCHED_IS_HELD: Final = Applied(
 )
 HELD_DETAIL: Final = "No referral of this po_number is known yet; the message waits for it."
 UNKNOWN_DETAIL: Final = "No referral of this po_number came while the message waited for one."
+
+
+def field_at_fault(record: type[Message], code: str | None) -> str | None:
+    """The path of the field for which a message is refused with a code; None: it is not one field."""
+    if code == DATED_IN_FUTURE:
+        facts = INSTANT_FACTS[record] + DAY_FACTS[record]
+        return facts[0] if len(facts) == 1 else None
+    fields = {check.field for check in CHECKS[record] if check.code == code}
+    return fields.pop() if len(fields) == 1 else None
 
 
 class Decision(Struct, frozen=True, gc=False):

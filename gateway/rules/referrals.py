@@ -185,6 +185,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         lambda case: case.known is not None and case.message.po_revision < case.known.po_revision,
         "STALE_REVISION",
         detail="A later revision of the purchase order is known.",
+        field="po_revision",
     ),
     Check(
         "R2",
@@ -193,6 +194,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         "NOT_AN_INFORMATION_SESSION",
         ANNOTATION,
         f"The Action Plan is annotated neither '{MANDATORY}' nor '{VOLUNTARY}'.",
+        field="action_plan_annotation",
     ),
     Check(
         "R15",
@@ -201,6 +203,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         "PROGRAMME_ENDED",
         LAST_REFERRALS,
         "The referral is dated after the last day of referrals to Information Sessions.",
+        field="referred_on",
     ),
     Check(
         "G4",
@@ -216,6 +219,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         "INVALID_NINO",
         detail="The National Insurance number is not of the right form: two letters, six digits, and A to D "
         "or a space.",
+        field="participant.nino",
     ),
     Check(
         "R4",
@@ -224,6 +228,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         "CLAIMANT_GROUP_MISSING",
         ANNEX_A,
         "An ESA referral must say which group of Annex A the claimant is in.",
+        field="claimant_group",
     ),
     Check(
         "R5",
@@ -233,6 +238,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         ANNEX_A,
         "Claimants of this group can't be mandated to an Information Session; refer them as voluntary.",
         Also(_MANDATE_ENDS.says, _refuse_group),
+        field="claimant_group",
     ),
     Check(
         "R16",
@@ -242,6 +248,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         INSTRUCTED,
         "An ESA claimant is mandated by Work Related Activity instructions, on no other basis.",
         _MANDATE_ENDS,
+        field="mandation",
     ),
     Check(
         "R6",
@@ -252,6 +259,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         "A Universal Credit claimant is mandated by a Workplan entry with one of three purposes and a "
         "tangible outcome.",
         _end_mandate(CANNOT_ATTEND),
+        field="mandation",
     ),
     Check(
         "R7",
@@ -262,6 +270,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         "A Jobseeker's Allowance claimant is mandated by a Jobseeker's Direction that assists them to find "
         "employment or improves their prospects.",
         _end_mandate(CANNOT_ATTEND),
+        field="mandation",
     ),
     Check(
         "R10",

@@ -220,6 +220,7 @@ BOOKED: Final = Row(
             ONE_BOOKING,
             "This session was booked for the referral before; use SessionChanged for new details. Where it "
             "was cancelled for the participant, book another session.",
+            field="session_id",
         ),
         Check(
             "P3",
@@ -236,6 +237,7 @@ BOOKED: Final = Row(
             "SESSION_BEFORE_REFERRAL",
             SESSION_IN_TIME,
             "The session is dated before the referral.",
+            field="starts_at",
         ),
         Check(
             "P3",
@@ -244,6 +246,7 @@ BOOKED: Final = Row(
             "INVALID_DURATION",
             ONE_HOUR,
             "A session lasts at least one minute.",
+            field="duration_minutes",
         ),
         Check(
             "P3",
@@ -253,6 +256,7 @@ BOOKED: Final = Row(
             SUITABLE,
             "The participant may not be put in a group; offer a one-to-one session.",
             Also("Instruction OFFER_ONE_TO_ONE", _offer_one_to_one),
+            field="format",
         ),
     ),
     book,
@@ -297,6 +301,7 @@ CHANGED: Final = Row(
             "SESSION_BEFORE_REFERRAL",
             REQUIREMENT_TOLD,
             "The session is dated before the referral.",
+            field="starts_at",
         ),
         Check(
             "P4",
@@ -305,6 +310,7 @@ CHANGED: Final = Row(
             "INVALID_DURATION",
             REQUIREMENT_TOLD,
             "A session lasts at least one minute.",
+            field="duration_minutes",
         ),
     ),
     change,

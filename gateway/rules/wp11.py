@@ -52,6 +52,7 @@ RECEIVED: Final = Row(
             "DOES_NOT_WANT_TO_JOIN",
             NOT_BEFORE_WP11,
             "A WP11 is issued only for a participant who wants to join the Work Programme.",
+            field="wants_to_join",
         ),
         Check(
             "W2",
@@ -60,6 +61,7 @@ RECEIVED: Final = Row(
             "INTERVIEW_BEFORE_REFERRAL",
             None,
             "The follow-up interview is dated before the referral.",
+            field="interview_on",
         ),
         Check(
             "W9",
@@ -68,6 +70,7 @@ RECEIVED: Final = Row(
             "ISSUED_BEFORE_INTERVIEW",
             ATTENDED,
             "The WP11 is dated before the follow-up interview that it comes of.",
+            field="issued_on",
         ),
         Check(
             "W3",
@@ -77,6 +80,7 @@ RECEIVED: Final = Row(
             TIME_LIMITS,
             "The interview was too long after the referral; a new Work Programme referral is needed.",
             Also("not JOINING or ATTACHED: N1", _new_referral_needed(TIME_LIMITS)),
+            field="interview_on",
         ),
         Check(
             "W5",

@@ -24,7 +24,7 @@ from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, Message
 from gateway.sandbox.messages import Messages, Sent
 from gateway.sandbox.refusals import Refusal, refusals
-from gateway.sandbox.scenes import groups
+from gateway.sandbox.scenes import groups, moved
 from schemas.json import InvalidJson, NotAnInstant, format_instant, parse, parse_instant
 
 #: From here on a limit in days could lead past the last date that there is.
@@ -140,9 +140,18 @@ class Sandbox:
     """Moves time, and takes messages from everybody. It asks for no token: nothing in it is real."""
 
     def __init__(
-        self, log: Timed, workers: Workers, services: Services, *, settled_s: float = SETTLED_S
+        self,
+        log: Timed,
+        workers: Workers,
+        services: Services,
+        *,
+        days: int = 0,
+        settled_s: float = SETTLED_S,
     ) -> None:
-        """settled_s: how long is waited for all to be decided."""
+        """days: how many days later all is that is ready-made. settled_s: how long is waited for all to be
+        decided.
+        """
+        self._days = days
         self._settled_s = settled_s
         self._log = log
         self._workers = workers
@@ -167,7 +176,7 @@ class Sandbox:
         view = SandboxView(
             at=format_instant(at),
             referrals=[ReadyView(po_number=scene.po_number, about=scene.about) for scene in groups()],
-            refusals=[_refusal(refusal) for refusal in refusals()],
+            refusals=[_refusal(refusal, self._days) for refusal in refusals()],
         )
         return answer(request, view)
 
@@ -233,7 +242,7 @@ class Sandbox:
         message = _read(await read_object(request))
         sent = await self._messages.put(message)
         outcome = await self._messages.wait(sent, wait_s) if wait_s else None
-        return answer_with(request, outcome, _pending(sent), wait_s)
+        return answer_with(request, type(message), outcome, _pending(sent), wait_s)
 
     async def _message(self, request: web.Request) -> web.Response:
         """What came of a message that was sent here. A provider's own are under /v1, too."""
@@ -281,14 +290,14 @@ def _read(value: dict[str, Any]) -> Message:
     return message
 
 
-def _refusal(refusal: Refusal) -> RefusalView:
+def _refusal(refusal: Refusal, days: int) -> RefusalView:
     po_number = refusal.scene.po_number
     return RefusalView(
         code=refusal.code,
         po_number=po_number,
         to=f"/v1/referrals/{po_number}/records" if refusal.by == "PROVIDER" else "/sandbox/messages",
-        send=refusal.send,
-        only_until=refusal.only_until,
+        send=moved(refusal.send, days),
+        only_until=moved(refusal.only_until, days),
     )
 
 

@@ -1,6 +1,8 @@
 """What is on the log of a new sandbox: referrals in all states, made of messages from before it begins."""
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from typing import Any, Final, get_args
 
 from msgspec import Struct
@@ -14,6 +16,8 @@ from gateway.sandbox import PROVIDER
 from schemas.json import parse, parse_instant
 
 Json = dict[str, Any]
+#: A date, or an instant.
+_DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}(T.*)?")
 
 UC_MANDATION: Final[Json] = {
     "basis": "UC_WORKPLAN",
@@ -94,13 +98,22 @@ def groups() -> Iterator[Scene]:
         yield Scene(f"{benefit}-MANDATORY", f"A mandatory participant on {benefit}.", [mandatory])
 
 
-def drafts(scenes: Sequence[Scene]) -> list[Draft]:
-    """The messages of scenes as records for the log, in order of arrival."""
+def moved(value: Any, days: int) -> Any:  # noqa: ANN401 - any part of a message in JSON
+    """A message, or a part of one, with its dates and instants so many days later."""
+    if isinstance(value, dict):
+        return {name: moved(part, days) for name, part in value.items()}
+    if not isinstance(value, str) or not _DATED.fullmatch(value):
+        return value
+    return f"{date.fromisoformat(value[:10]) + timedelta(days)}{value[10:]}"
+
+
+def drafts(scenes: Sequence[Scene], days: int = 0) -> list[Draft]:
+    """The messages of scenes as records for the log, in order of arrival, all so many days later."""
     found = []
     for scene in scenes:
         for place, arrival in enumerate(scene.arrivals, 1):
             ids = {"message_id": f"{scene.po_number}-{place}", "po_number": scene.po_number}
-            message = parse(arrival.name, arrival.value | ids)
-            at = parse_instant(arrival.at)
+            message = parse(arrival.name, moved(arrival.value, days) | ids)
+            at = parse_instant(moved(arrival.at, days))
             found.append(draft(message, timestamp=at))
     return sorted(found, key=lambda each: each.timestamp or 0)

@@ -30,7 +30,7 @@ LAST_LINES_S: Final = 1.0
 
 
 #: What waits for whoever reads the log is bounded by the number of writes.
-WRITTEN_AT_ONCE: Final = 16
+WRITTEN_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "minute at the most. See who opens them; where it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
     ),
     "http.failed": LogEvent(
-        "error", ("path", "error"), "An answer over HTTP failed. This is a bug: report it."
+        "error", ("path", "error", "trace_id"), "An answer over HTTP failed. This is a bug: report it."
     ),
     "http.not_put": LogEvent(
         "warning",
@@ -130,6 +130,12 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "What came over HTTP could not be put on the log; its senders were asked to send "
         "it again. Logged every five seconds at the most.",
     ),
+    "calendar.made": LogEvent(
+        "info",
+        ("calendar", "provider_id"),
+        "A provider has made a calendar, which whoever knows its address may read. `calendar` is its id.",
+    ),
+    "calendar.revoked": LogEvent("info", ("calendar", "provider_id"), "A provider has revoked a calendar."),
     "console.signed_in": LogEvent(
         "info",
         ("operator", "operates"),
@@ -184,6 +190,9 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("partition",),
         "Another process has claimed the partition. It is claimed again where it stays assigned here.",
+    ),
+    "partition.claiming": LogEvent(
+        "debug", ("partition",), "A partition is about to be claimed, which waits for who owns it, or writes."
     ),
     "partition.claimed": LogEvent(
         "info", ("partition", "purchase_orders"), "A partition is owned, and its state restored."
@@ -364,14 +373,14 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "security.token_refused": LogEvent(
         "warning",
-        ("reason", "count", "path", "kid"),
+        ("reason", "count", "path", "trace_id", "kid"),
         "Somebody called the API without a token that is taken: `path` is the kind of path, `kid` the key "
         "that the token names, where it is a known one. Said of the first for this reason, and then once a "
         "minute of all that came meanwhile, with how many.",
     ),
     "security.forbidden": LogEvent(
         "warning",
-        ("reason", "path", "providers", "jobcentres"),
+        ("reason", "path", "trace_id", "providers", "jobcentres"),
         "A caller with a good token wanted what it has no right to, such as another's referral.",
     ),
     "dead_letter.replayed": LogEvent(

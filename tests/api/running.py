@@ -21,6 +21,7 @@ from gateway.engine.workers import Workers
 from gateway.processes.plan import plan_of
 from gateway.processes.serving import served
 from gateway.reading.tables import LogTables
+from gateway.sandbox import BEGINS_AT
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings.settings import Settings
 from schemas.codec import encode
@@ -216,16 +217,17 @@ async def sandbox(
     partitions: int = 1,
     limits: Limits = DEFAULT,
     rate_clock_s: Callable[[], float] = time.monotonic,
+    begins_at: int = BEGINS_AT,
     **settings: Any,
 ) -> AsyncIterator[Sandbox]:
     """A sandbox on a file, new or not, served in this process for as long as the block lasts.
 
-    rate_clock_s: the clock by which callers may ask again.
+    rate_clock_s: the clock by which callers may ask again. begins_at: see open_sandbox.
     """
     port = free_port()
     settings = {"log_url": f"sqlite:///{path}", "http_port": port, **settings}
     given, stop = Settings(**settings), asyncio.Event()
-    log = await open_sandbox(path, partitions, LogTables())
+    log = await open_sandbox(path, partitions, LogTables(), begins_at=begins_at)
     try:
         plan = plan_of(given, sandbox=True)
         async with served(plan, log, stop, limits=limits, rate_clock_s=rate_clock_s) as workers:

@@ -1,7 +1,6 @@
 """Connections that break before their answer is sent leave no memory behind."""
 
 import asyncio
-import os
 import random
 import socket
 import struct
@@ -11,9 +10,10 @@ from typing import Final
 from aiohttp import ClientSession
 
 from tests.api.running import ACCEPTED, NOW, Client, Process, booking, process, until_ready
+from tests.forms import LONG
 
 #: As many as were found to take all memory, or so many that as much a connection could not be missed.
-COUNT: Final = 10_000 if os.environ.get("GATEWAY_TEST_LONG") else 600
+COUNT: Final = 10_000 if LONG else 600
 AT_ONCE: Final = 20
 #: More than a process's memory goes up and down by itself; less than a quarter of what so many answers hold.
 GROWS_MIB: Final = 10

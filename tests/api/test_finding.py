@@ -33,6 +33,27 @@ async def test_a_reference_of_ones_own_comes_back_in_every_answer_about_the_refe
     assert (await provider.get("/v1/messages/a1")).json["record"]["reference"] == REFERENCE
 
 
+async def test_a_reference_comes_back_with_each_message_and_to_nobody_else(
+    served: Sandbox, provider: Client
+) -> None:
+    path, accepted = "/v1/referrals/UC-VOLUNTARY/records", ACCEPTED | {"reference": REFERENCE}
+    first = await provider.record("UC-VOLUNTARY", "a1", accepted)
+    later = await provider.send("POST", path, booking("S1"), Idempotency_Key="b1")
+    refused = await provider.record("UC-VOLUNTARY", "a2")
+    shown = [first.json, later.json, refused.json["message"]]
+    shown += [(await provider.get(f"/v1/messages/{key}")).json for key in ("a1", "b1", "a2")]
+    assert [each["reference"] for each in shown] == [REFERENCE] * 6
+    appeal = {
+        "type": "SupportGroupAppealChanged",
+        "po_number": "UC-VOLUNTARY",
+        "pending": True,
+        "changed_on": "2016-03-14",
+    }
+    jobcentre = served.jobcentre()
+    said = await jobcentre.send("POST", "/v1/updates", appeal, Idempotency_Key="j1", Prefer="wait=20")
+    assert [said.json["reference"], (await jobcentre.get("/v1/messages/j1")).json["reference"]] == [None] * 2
+
+
 async def test_a_reference_comes_back_in_instructions_outcomes_and_bookings(provider: Client) -> None:
     await provider.record("UC-VOLUNTARY", "a1", ACCEPTED | {"reference": REFERENCE})
     await provider.record("UC-VOLUNTARY", "b1", booking("S1"))

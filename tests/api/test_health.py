@@ -255,7 +255,7 @@ async def test_a_path_that_is_not_there_is_a_problem_with_a_code(path: Path, pat
     assert answer.status == 404
     assert answer.type == "application/problem+json"
     assert answer.json == {
-        "type": "about:blank",
+        "type": "/problems/NOT_FOUND",
         "title": "Not Found",
         "status": 404,
         "code": "NOT_FOUND",

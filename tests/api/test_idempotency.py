@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -370,7 +371,7 @@ async def test_the_key_of_the_plan_in_force_is_known_after_a_restart(tmp_path: P
 
 
 @pytest.mark.parametrize("trace", ["", "00", "\udcff\udcfe", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
-async def test_what_is_no_trace_is_left_out(trace: str, served: Sandbox) -> None:
+async def test_in_place_of_what_is_no_trace_there_is_a_new_one(trace: str, served: Sandbox) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     body = json.dumps(ACCEPTED).encode()
     writer.write(
@@ -384,7 +385,9 @@ async def test_what_is_no_trace_is_left_out(trace: str, served: Sandbox) -> None
     answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 202 ")
-    assert "traceparent" not in dict((await served.records(TOPIC))[-1].headers)
+    new = dict((await served.records(TOPIC))[-1].headers)["traceparent"]
+    assert new is not None
+    assert re.fullmatch("00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00", new.decode())
 
 
 async def test_a_plan_is_part_of_the_trace_of_its_request(served: Sandbox, provider: Client) -> None:

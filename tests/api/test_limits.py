@@ -231,7 +231,17 @@ async def test_text_may_hold_whatever_text_may(provider: Client) -> None:
 )
 async def test_a_body_that_is_not_said_to_be_json_is_refused(content_type: str, provider: Client) -> None:
     data = json.dumps(ACCEPTED).encode()
-    assert await post(provider, data, Content_Type=content_type) == (415, "NOT_JSON")
+    assert await post(provider, data, Content_Type=content_type) == (415, "JSON_NEEDED")
+
+
+@pytest.mark.parametrize(("path", "instead"), [(PATH, "the JSON"), ("/v1/uploads", "the file")])
+async def test_to_who_sends_a_form_is_said_what_to_send_instead(
+    path: str, instead: str, provider: Client
+) -> None:
+    answer = await provider.ask(
+        "POST", path, b"--x--", Content_Type="multipart/form-data; boundary=x", Idempotency_Key="a"
+    )
+    assert f"(multipart); make {instead} itself the body, and send it " in answer.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +259,9 @@ async def test_a_content_type_that_nobody_can_read_is_refused_like_another_one(
     for parameters in ("a*", "a*1*", ";a*", "charset*", "a" * 8_000, ";" * 8_000, '"', "charset=é", "=", ""):
         for content_type in (f"{media_type};{parameters}", f"{parameters};{media_type}"):
             answer = await provider.ask("POST", path, b"null", Content_Type=content_type, Idempotency_Key="a")
-            assert answer.code in {"NOT_JSON", "NOT_AN_UPLOAD", "UPLOAD_HAS_MISTAKES"}, content_type
+            assert answer.code in {"JSON_NEEDED", "NOT_JSON", "NOT_AN_UPLOAD", "UPLOAD_HAS_MISTAKES"}, (
+                content_type
+            )
             unreadable = len(content_type) > 200 or not content_type.startswith(media_type)
             if unreadable or (path == "/v1/uploads" and "charset" in parameters):
                 assert answer.status == 415, content_type

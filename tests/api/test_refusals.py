@@ -25,6 +25,33 @@ def citations() -> dict[str, set[str | None]]:
 
 
 RULES = citations()
+#: The field at fault, of each refusal for which it is one.
+FIELDS = {
+    "DATED_IN_FUTURE": "accepted_at",
+    "SESSION_ALREADY_BOOKED": "session_id",
+    "SESSION_BEFORE_REFERRAL": "starts_at",
+    "INVALID_DURATION": "duration_minutes",
+    "GROUP_SESSION_UNSUITABLE": "format",
+    "UNKNOWN_SESSION": "session_id",
+    "NOTIFIED_TOO_LATE": "notified_at",
+    "NOTIFIED_BEFORE_REFERRAL": "notified_at",
+    "NOTHING_TO_CORRECT": "outcome",
+    "ATTACHED_TO_INFORMATION_SESSION": "attached_to",
+    "ATTACHED_BEFORE_WP11": "attached_on",
+    "INVALID_AMOUNT": "amount_pence",
+    "STALE_REVISION": "po_revision",
+    "NOT_AN_INFORMATION_SESSION": "action_plan_annotation",
+    "INVALID_NINO": "participant.nino",
+    "CLAIMANT_GROUP_MISSING": "claimant_group",
+    "GROUP_CANNOT_BE_MANDATED": "claimant_group",
+    "MANDATION_DOES_NOT_FIT": "mandation",
+    "UC_MANDATION_NOT_JUSTIFIED": "mandation",
+    "NO_JOBSEEKERS_DIRECTION": "mandation",
+    "DOES_NOT_WANT_TO_JOIN": "wants_to_join",
+    "INTERVIEW_BEFORE_REFERRAL": "interview_on",
+    "ISSUED_BEFORE_INTERVIEW": "issued_on",
+    "INTERVIEW_AFTER_21_DAYS": "interview_on",
+}
 
 
 @pytest.fixture
@@ -61,6 +88,7 @@ async def test_a_message_is_refused_with_its_code_and_the_guidance(refusal: Refu
     else:
         answer = await asking.send("POST", "/sandbox/messages", refusal.send, Prefer="wait=20")
     is_refused(answer, refusal.code)
+    assert answer.json.get("field") == FIELDS.get(refusal.code)
     # Asked for later, it says the same.
     again = await asking.get(answer.json["message"]["self"])
     assert again.status == 200

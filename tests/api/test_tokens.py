@@ -88,7 +88,7 @@ def is_refused(answer: Answer, reason: str, given: str, served: Served, logged: 
     assert served.refused == [reason]
     (line,) = lines(logged, "security.token_refused")
     assert (line["reason"], line["path"]) == (reason, "/v1/referrals/{po}")
-    assert set(line) <= {"event", "level", "timestamp", "reason", "path", "kid", "count"}
+    assert set(line) <= {"event", "level", "timestamp", "reason", "path", "trace_id", "kid", "count"}
     assert line.get("kid") in {None, "rsa", "ec", "ed"}
     shown = logged.getvalue() + json.dumps(answer.body) + str(answer.headers)
     assert PO_NUMBER not in shown

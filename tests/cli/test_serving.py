@@ -151,11 +151,11 @@ def test_a_worker_logs_its_number_serves_on_a_port_of_its_own_and_ends_with_its_
 def test_it_ends_with_0_on_a_signal_although_the_log_is_held_up(gateway: Gateway, tmp_path: Path) -> None:
     """Another process writes and does not come to an end; the step that waits for it is dropped."""
     assert gateway("feed", "--keep-time", "-", stdin=json_lines(life())).status == 0
-    log = {"GATEWAY_LOG_URL": f"sqlite:///{tmp_path / 'gateway.db'}"}
+    log = {"GATEWAY_LOG_URL": f"sqlite:///{tmp_path / 'gateway.db'}", "GATEWAY_LOG_LEVEL": "debug"}
     held = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     with started("run", "--clock", "log", cwd=ROOT, command=IMPATIENT, environment=log) as run:
-        read_until(run, "partitions.assigned")
+        read_until(run, "partition.claiming")
         run.send_signal(signal.SIGTERM)
         status, logged = ended(run)
     held.close()

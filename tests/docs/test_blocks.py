@@ -56,6 +56,7 @@ KINDS = {
     *("csv", "csv mistakes", "jsonl"),
     *("sh sandbox", "text sandbox"),
     *("avsc", "python class", "python row", "text lacking"),
+    "powershell",  # not run: it needs PowerShell, and the page says so
 }
 
 

@@ -23,12 +23,15 @@ from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
 from producers.delivery_plans import MOST_EARLIER
 from schemas.limits import LONGEST_ID, PRAP_ID
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import PAGES, ROOT, blocks
 from tests.docs.test_blocks import environment
 from tests.patience import PATIENCE_S
 from tests.sandbox_process import sandbox
 
 INTEGRATE = ROOT / "docs" / "integrate.md"
+REFERENCE = ROOT / "docs" / "reference.md"
+#: So many words take an afternoon.
+MOST_WORDS = 3_000
 #: What follows each block's output.
 END = "--- that was it ---"
 
@@ -68,7 +71,9 @@ def is_line(shown: str, printed: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "page", [INTEGRATE, ROOT / "README.md", ROOT / "docs" / "jobcentres.md"], ids=lambda page: page.name
+    "page",
+    [INTEGRATE, ROOT / "README.md", ROOT / "docs" / "jobcentres.md", ROOT / "docs" / "subscribe.md"],
+    ids=lambda page: page.name,
 )
 def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -109,13 +114,24 @@ def test_the_page_says_what_to_do_about_every_duty() -> None:
 
 def explained_in(column: str) -> list[str]:
     """The values in a table of the page. column: what stands above them."""
-    page = INTEGRATE.read_text("utf-8")
+    page = REFERENCE.read_text("utf-8")
     (rows,) = re.findall(rf"^\| `?{column}`? \|.*\n\|[-| :]+\n((?:\|.*\n)+)", page, re.MULTILINE)
     return re.findall(r"^\| `([A-Z_]+)`", rows, re.MULTILINE)
 
 
+def test_the_walk_can_be_read_in_an_afternoon() -> None:
+    assert len(INTEGRATE.read_text("utf-8").split()) < MOST_WORDS
+
+
+def test_an_address_means_the_same_on_all_pages() -> None:
+    given = {
+        line for page in PAGES for line in page.read_text("utf-8").splitlines() if line.startswith("API=")
+    }
+    assert given == {"API=http://localhost:8080"}
+
+
 def test_the_page_has_the_limits_that_hold() -> None:
-    page = INTEGRATE.read_text("utf-8")
+    page = INTEGRATE.read_text("utf-8") + REFERENCE.read_text("utf-8")
     body, upload = (
         f"{requests.LARGEST_BODY // 1024} KiB",
         f"{LARGEST_UPLOAD // MIB} MiB and {MOST_RECORDS:,} records",

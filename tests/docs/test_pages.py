@@ -18,7 +18,7 @@ from tests.docs.pages import PAGES, ROOT, anchors, links, page_id
 
 #: A path of one machine, or the address of a registry or an index.
 _PRIVATE = re.compile(
-    r"/(?:work|home|root|Users|mnt)/|/tmp/\w|[A-Z]:\\|localhost:(?!8080)\d|127\.0\.0\.1:\d|pypi\.org|/simple/?\b"
+    r"/(?:work|home|root|Users|mnt)/|/tmp/\w|[A-Z]:\\|localhost:(?!8080)\d|127\.0\.0\.1:(?!8080)\d|pypi\.org|/simple/?\b"
     r"|registry\.npmjs|artifactory|nexus|index-url|https?://(?!www\.w3\.org|spdx\.org|localhost:8080|[\w.-]+\.example\b)",
     re.IGNORECASE,
 )

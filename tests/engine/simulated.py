@@ -148,9 +148,13 @@ class Ground:
         self.pauses: dict[int, Pause] = {}
         self.kept = [_Kept() for _ in range(partitions)]
 
-    def put(self, draft: Draft, at: int) -> None:
-        """A record arrives on an inbound topic, or a delivery plan or an act on its own."""
-        partition = partition_for(draft.key, self.partitions)
+    def put(self, draft: Draft, at: int, partition: int | None = None) -> None:
+        """A record arrives on an inbound topic, or a delivery plan or an act on its own.
+
+        partition: where somebody put it; None: where it belongs.
+        """
+        if partition is None:
+            partition = partition_for(draft.key, self.partitions)
         if draft.topic in {DELIVERY_PLANS, AUDIT}:
             self.put_out(draft, partition, at)
             return
@@ -389,7 +393,15 @@ class SimulatedLog:
         """A reader of what is committed on these topics, and of states."""
         return SimulatedChanges(self.ground, topics, positions)
 
-    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+    async def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
         """Records of the topics in the order in which they were committed."""
         if any(topic in INBOUND_TOPICS for topic in topics):
             records = self.ground.in_order
@@ -400,7 +412,7 @@ class SimulatedLog:
             while place < len(records):
                 record = records[place]
                 place += 1
-                if record.topic in topics:
+                if record.topic in topics and record.has(key, text):
                     yield record
             if not wait:
                 return
@@ -542,7 +554,10 @@ class SimulatedClaim:
         """The outputs of the step."""
         for draft in step.records():
             at = step.decided_to if draft.timestamp is None else draft.timestamp
-            self.log.ground.put_out(draft, self.partition, at)
+            if draft.topic in INBOUND_TOPICS:
+                self.log.ground.put(draft, at)
+            else:
+                self.log.ground.put_out(draft, self.partition, at)
 
     def keep(self, step: Commit) -> None:
         """The states and positions of the step."""

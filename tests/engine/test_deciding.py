@@ -21,7 +21,7 @@ AT_START = dict.fromkeys(INBOUND_TOPICS, 0)
 def deciding(partition: int = 0, partitions: int = 1, size: StepSize = USUAL) -> Deciding:
     """A partition of which nothing is known yet."""
     nothing = Restored({}, dict(AT_START), None)
-    return Deciding(nothing, POLICIES, PLAIN, None, partition, partitions, Caution(), size)
+    return Deciding(nothing, POLICIES, PLAIN, partition, partitions, Caution(), size)
 
 
 class Topics:

@@ -9,13 +9,25 @@ import pytest
 import structlog
 
 from gateway.engine.away import Away
-from gateway.engine.log import Assignment, LogBusy, Loss, Lost, PartitionPaused, RecordsLost
+from gateway.engine.log import (
+    INBOUND_TOPICS,
+    Assignment,
+    Commit,
+    LogBusy,
+    Loss,
+    Lost,
+    PartitionPaused,
+    RecordsLost,
+)
+from gateway.engine.partitioner import partition_for
 from gateway.engine.pausing import Pause
 from gateway.engine.workers import Workers
 from gateway.system import telemetry
+from tests.engine.letters import MINUTE, NINE, T4, acceptance, referral
 from tests.engine.plain_wiring import PLAIN
 from tests.engine.simulated import Ground, SimulatedClaim, SimulatedLog
 from tests.engine.small_programmes import POLICIES
+from tests.engine.working import ONE_BY_ONE, came_out, script
 from tests.patience import PATIENCE_S, in_the_end
 
 
@@ -277,3 +289,36 @@ async def test_what_is_to_be_decided_to_its_end_can_not_be_where_a_partition_is_
     await log.pause(1, PAUSE)
     with pytest.raises(PartitionPaused, match="partition 1 is paused since"):
         await Workers(log, POLICIES, PLAIN, until=0).run(asyncio.Event())
+
+
+class SlowToMove(SimulatedClaim):
+    """The other partition comes to rest between the first commit that puts something there and the next."""
+
+    async def commit(self, step: Commit) -> None:
+        """Late, where it is such a one."""
+        if self.kept.decided_to and any(draft.topic in INBOUND_TOPICS for draft in step.records()):
+            for _ in range(20):
+                await asyncio.sleep(0)
+        await super().commit(step)
+
+
+async def test_nothing_falls_due_by_the_end_before_all_that_was_put_elsewhere_has_been_moved() -> None:
+    belongs = partition_for(b"PO1", 2)
+    assert partition_for(b"PO2", 2) == belongs
+    arrivals = script(
+        (NINE, referral("PO2", "r2")),
+        (NINE, acceptance("PO2", "a2")),
+        (NINE, referral("PO1", "r1")),
+        (NINE + MINUTE, acceptance("PO1", "a1")),
+    )
+    came = []
+    for partition in (belongs, 1 - belongs):
+        ground = Ground(2)
+        for at, draft in arrivals:
+            ground.put(draft, at, belongs if draft.key == b"PO2" else partition)
+        log = SimulatedLog(ground, clock="log")
+        log.claim_type = SlowToMove
+        await Workers(log, POLICIES, PLAIN, until=T4, step=ONE_BY_ONE).run(asyncio.Event())
+        came.append(came_out(ground))
+    assert came[0]
+    assert sorted(came[1]) == sorted(came[0])

@@ -1,7 +1,6 @@
 """The broker is stopped, killed and paused under processes that go on."""
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -12,13 +11,14 @@ import pytest
 
 from tests.broker.broker import Broker
 from tests.faults.scene import FOR_EVER, IN_SMALL_STEPS, Process, Scene, in_parts, sample
+from tests.forms import LONG
 from tests.patience import PATIENCE_S, in_the_end
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 
 #: A minute where all is run; else long enough for every member's session, and every request, to have ended.
-AWAY_S = 60 if os.environ.get("GATEWAY_TEST_LONG") else 15
+AWAY_S = 60 if LONG else 15
 
 
 @pytest.fixture

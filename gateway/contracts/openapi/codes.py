@@ -41,6 +41,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     404: {
         "NOT_FOUND": "There is no such path; check it.",
+        "UNKNOWN_CALENDAR": "Check the address, or make a new calendar; it may be revoked.",
         "UNKNOWN_EXPORT": "Ask for one that there is: instructions, outcomes, referrals or sessions.",
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
         "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
@@ -52,6 +53,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     409: {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
+        "TOO_MANY_CALENDARS": "Revoke a calendar that nobody reads any more.",
         "TOO_MANY_PLANS": "Put a plan for an area that has one: there are as many areas as are taken.",
         "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
     },
@@ -61,9 +63,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     413: {"TOO_LARGE": "Send less at once."},
     415: {
+        "JSON_NEEDED": "Make the JSON itself the body, with Content-Type: application/json.",
         "NOT_A_DOWNLOAD": "Send the zip as it came from PRaP, with Content-Type: application/zip.",
         "NOT_AN_UPLOAD": "Send CSV or JSON lines in UTF-8, with their Content-Type.",
-        "NOT_JSON": "Send JSON with Content-Type: application/json.",
         "UNKNOWN_ENCODING": "Pack the body with gzip or deflate, said in Content-Encoding, or not at all.",
     },
     417: {"EXPECTATION_FAILED": "Leave the header Expect out, or let it be `100-continue`."},
@@ -78,7 +80,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "TOO_MANY_STREAMS": "Close a stream or a long poll, or wait as long as Retry-After says.",
         "TOO_MANY_UPLOADS": "Wait until one of your uploads is through, or as long as Retry-After says.",
     },
-    500: {"INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the time of day."},
+    500: {
+        "INTERNAL_SERVER_ERROR": "A bug of the gateway; report it with the header Request-Id of the answer."
+    },
     503: {
         "CLOCK_LEAPT": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
         "PROJECTION_UNREADABLE": "Ask again after a second; where it stays so, tell the operators.",

@@ -9,6 +9,8 @@ from typing import Any, Final
 from msgspec import Struct, json
 
 from gateway.api import (
+    calendars,
+    events,
     exports,
     health,
     instructions,
@@ -26,6 +28,7 @@ from gateway.api import (
 )
 from gateway.api.answering import APPLIED, PREFER
 from gateway.api.operation import CSV, JSON, TEXT, Answer, Object, Operation, Parameter, header, refusals
+from gateway.api.request_id import REQUEST_ID
 from gateway.api.responses import ETAG, IF_NONE_MATCH
 from gateway.api.v1 import OPENAPI
 from gateway.contracts.openapi.codes import CODES
@@ -67,10 +70,15 @@ _OF_ALL: Final = (
     worklist.GET_WORKLIST,
     sessions.LIST_DAY,
     sessions.GET_SESSION,
+    calendars.MAKE_CALENDAR,
+    calendars.LIST_CALENDARS,
+    calendars.REVOKE_CALENDAR,
+    calendars.READ_CALENDAR,
     plans.PUT_PLAN,
     plans.LIST_PLANS,
     jobcentres.POST_WP11,
     jobcentres.POST_UPDATE,
+    events.LIST_EVENTS,
     prap.POST_REFERRAL,
     prap.POST_DOWNLOAD,
     GET_OPENAPI,
@@ -100,7 +108,7 @@ _TAGS: Final = {
     "instructions": "What you are to do next.",
     "sessions": "Who was booked, and who came.",
     "delivery plans": "How you plan to deliver the sessions.",
-    "jobcentres": "What a Jobcentre sends.",
+    "jobcentres": "What a Jobcentre sends, and what it is to know.",
     "prap": "What comes from PRaP.",
     "document": "This document.",
     "operation": "For those who run the gateway. No token is asked for.",
@@ -120,6 +128,8 @@ _PROBLEM_HEADERS: Final[Mapping[int, Object]] = {
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
+#: Every answer has it.
+_REQUEST_ID: Final[Object] = {REQUEST_ID: {"$ref": "#/components/headers/RequestId"}}
 _ABOUT: Final = {
     400: "Something in the request is wrong.",
     401: "There is no token, or none that is taken.",
@@ -165,6 +175,13 @@ def document(*, sandbox: bool) -> Object:
         "paths": paths,
         "components": {
             "schemas": _schemas(sandbox=sandbox),
+            "headers": {
+                "RequestId": header(
+                    "The request's id, `trace_id` in the gateway's log: the trace-id of the request's "
+                    "`traceparent`, or a new one.",
+                    schema={"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                )
+            },
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -173,7 +190,7 @@ def document(*, sandbox: bool) -> Object:
                     "description": "A token of the identity provider with the claim `provider_id`; for a "
                     "Jobcentre and for PRaP, with what their operations name. In a sandbox, what `gateway "
                     "token` prints with `--provider PRV01`, with `--jobcentre JCP-LEEDS --scope "
-                    "jobcentre:send`, or with `--scope prap:send`.",
+                    "jobcentre:send --scope jobcentre:subscribe`, or with `--scope prap:send`.",
                 }
             },
         },
@@ -252,9 +269,7 @@ def _takes(operation: Operation, shown: list[Example]) -> Object:
 
 
 def _answer(operation: Operation, status: int, answer: Answer, shown: list[Example]) -> Object:
-    found: Object = {"description": answer.about}
-    if answer.headers:
-        found["headers"] = answer.headers
+    found: Object = {"description": answer.about, "headers": {**_REQUEST_ID, **answer.headers}}
     if contents := _contents(answer):
         found["content"] = {
             kind: {"schema": _path(content.__name__) if isinstance(content, type) else content}
@@ -278,8 +293,7 @@ def _problem(operation: Operation, status: int, codes: tuple[str, ...], shown: l
         headers = {"Content-Disposition": header("The file's name.", always=False)}
     elif status == 422 and PREFER in operation.parameters:
         headers = APPLIED
-    if headers:
-        found["headers"] = headers
+    found["headers"] = {**_REQUEST_ID, **headers}
     found["content"] = {PROBLEM: {"schema": _path("ProblemDetails")} | values(shown, status, PROBLEM)}
     if operation.files and status == 422:
         found["content"][CSV] = {"schema": TEXT} | values(shown, status, CSV)

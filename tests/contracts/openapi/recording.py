@@ -104,6 +104,97 @@ REFERRAL = {
 }
 
 
+NOW = "2016-03-22T11:15:00Z"
+OTHER = "ESA-C-WRAG-MANDATORY"
+ON_THURSDAY = {"session_id": "S-1", "starts_at": "2016-03-24T10:00:00Z", "duration_minutes": 60}
+#: A record of each further kind, with its name, a sentence, and its referral.
+OTHER_RECORDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    (
+        "rejected",
+        "A referral is rejected",
+        "ESA-C-WRAG-VOLUNTARY",
+        {"type": "ReferralRejected", "reason": "Outside our area", "rejected_at": NOW},
+    ),
+    ("taken", "Another is accepted", OTHER, {"type": "ReferralAccepted", "accepted_at": NOW}),
+    (
+        "for_thursday",
+        "A session is booked before the participant was notified",
+        OTHER,
+        BOOKED | ON_THURSDAY | {"format": "ONE_TO_ONE", "notified_at": None},
+    ),
+    (
+        "notified",
+        "The participant was notified of it",
+        OTHER,
+        {"type": "NotificationConfirmed", "session_id": "S-1", "notified_at": NOW},
+    ),
+    (
+        "objects",
+        "The participant does not want a group",
+        OTHER,
+        {"type": "GroupObjection", "raised_at": NOW},
+    ),
+    (
+        "moved",
+        "The session takes place elsewhere",
+        OTHER,
+        {"type": "SessionChanged", **ON_THURSDAY, "location": "Leeds, Library", "notified_at": NOW},
+    ),
+    (
+        "can_not_come",
+        "The participant says beforehand that they can't come",
+        OTHER,
+        {"type": "CannotAttend", "session_id": "S-1", "reason": "A hospital appointment", "given_at": NOW},
+    ),
+    (
+        "cancelled",
+        "So the session is cancelled for them",
+        OTHER,
+        {
+            "type": "SessionCancelled",
+            "session_id": "S-1",
+            "reason": "A hospital appointment",
+            "cause": "PARTICIPANT",
+            "cancelled_at": NOW,
+        },
+    ),
+    (
+        "reimbursed",
+        "Travel is reimbursed",
+        PO,
+        {
+            "type": "ExpenseReimbursed",
+            "session_id": "UC-1",
+            "kind": "TRAVEL",
+            "amount_pence": 450,
+            "paid_on": "2016-03-22",
+        },
+    ),
+    (
+        "corrected",
+        "The participant did not come, after all",
+        PO,
+        {
+            "type": "AttendanceCorrected",
+            "session_id": "UC-1",
+            "outcome": "DID_NOT_ATTEND",
+            "explanation": "The register had the wrong row",
+            "recorded_at": NOW,
+        },
+    ),
+    (
+        "attached",
+        "The participant is attached",
+        PO,
+        {
+            "type": "AttachmentRegistered",
+            "attached_on": "2016-03-22",
+            "attached_to": "WORK_PROGRAMME_REFERRAL",
+        },
+    ),
+)
+
+
 def all_of_them() -> Iterator[Asked]:
     """In this order: what comes later lives on what came before."""
     yield Asked("getLiveness", "alive", "Alive", "/livez")
@@ -159,6 +250,13 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("listReferrals", "no_instant", "What is no instant", no_instant)
     yield Asked("getWorklist", "page", "The first two", "/v1/worklist?limit=2")
     yield Asked("getWorklist", "no_cursor", "What is no cursor", "/v1/worklist?cursor=x")
+    for number, (name, summary, po, body) in enumerate(OTHER_RECORDS, 10):
+        yield record(f"prv-{number}", name, summary, po, body)
+    yield Asked("listCalendars", "none", "None yet", "/v1/calendars")
+    yield Asked("makeCalendar", "new", "A calendar", "/v1/calendars", "POST")
+    unknown = f"/v1/calendars/{'0' * 32}"
+    yield Asked("revokeCalendar", "unknown", "No calendar of yours", unknown, "DELETE")
+    yield Asked("readCalendar", "unknown", "An address that was revoked", f"/calendars/{'x' * 43}.ics")
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
@@ -174,7 +272,7 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked(
         "postUpload", "waited", "Records that are waited for", "/v1/uploads", "POST", again, "text/csv", waits
     )
-    outcomes = "/v1/uploads/7ea15441a0eba38677c0bce190bb898f-2"
+    outcomes = "/v1/uploads/672e8565ada0c30ad77591a34cd949d4-2"
     yield Asked("getUpload", "outcomes", "What came of it", outcomes)
     yield Asked("getUpload", "file", "What was refused, as a file", outcomes, headers=file)
     yield Asked("getUpload", "unknown", "No upload of yours", f"/v1/uploads/{'0' * 32}-2")
@@ -207,9 +305,28 @@ def all_of_them() -> Iterator[Asked]:
     yield Asked("postWp11", "mistakes", "All that is wrong", "/v1/wp11s", "POST", few, JSON, key)
     key = {"Idempotency-Key": "jcp-update-1"}
     yield Asked("postUpdate", "appeal", "An appeal", "/v1/updates", "POST", appeal, JSON, key | wait)
+    request = {
+        "type": "AlternativeSessionRequested",
+        "po_number": OTHER,
+        "jobcentre_id": "JCP-LEEDS",
+        "requested_at": NOW,
+    }
+    key = {"Idempotency-Key": "jcp-update-3"}
+    about = "Another session is asked for"
+    yield Asked("postUpdate", "alternative", about, "/v1/updates", "POST", request, JSON, key | wait)
+    none: dict[str, Any] = {
+        "type": "AlternativeSessionNotPossible",
+        "reason": "There is no other session before the limit",
+        "told_at": NOW,
+    }
+    yield record("prv-30", "no_other", "No other session is possible", OTHER, none)
     key = {"Idempotency-Key": "jcp-update-2"}
     appeal = appeal | {"po_number": "PO-NONE"}
     yield Asked("postUpdate", "not_yours", "No referral of yours", "/v1/updates", "POST", appeal, JSON, key)
+    of_sessions = "/v1/events?topics=jobcentre.sessions&limit=2"
+    yield Asked("listEvents", "page", "The first two of one topic", of_sessions)
+    yield Asked("listEvents", "stream", "A stream", "/v1/events", headers=stream)
+    yield Asked("listEvents", "no_topic", "A topic that there isn't", "/v1/events?topics=prap.actions")
     key = {"Idempotency-Key": "prap-PO9001-1"}
     yield Asked("postReferral", "new", "A referral", "/v1/referrals", "POST", REFERRAL, JSON, key | wait)
     key = {"Idempotency-Key": "download-1"}
@@ -258,8 +375,14 @@ def _content(answered: Answered) -> object:
 
 
 def _steady(body: str) -> str:
-    """An answer whose cursors are the same each time: each new log has marks of its own."""
-    instructions = re.sub(r'("(?:cursor|next)":"\d+-|id: \d+-)[0-9a-f]{12}', r"\g<1>5d41402abc4b", body)
+    """An answer whose cursors and secrets are the same each time: each new log has marks of its own."""
+    body = re.sub(r"/calendars/[\w-]{43}\.ics", f"/calendars/{'x' * 43}.ics", body)
+    if '"address":"/calendars/' in body:
+        body = re.sub(r"[0-9a-f]{32}", "5d41402abc4b2a76b9719d911017c592", body)
+    place = r"\d+(?:\.\d+)*-(?:\d+\.)?"
+    instructions = re.sub(
+        rf'("(?:cursor|next)":"{place}|id: {place})[0-9a-f]{{12}}', r"\g<1>5d41402abc4b", body
+    )
     return re.sub(r'"next":"(?!\d+-)([\w-]{16,})"', _steady_page, instructions)
 
 

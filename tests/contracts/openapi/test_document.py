@@ -78,8 +78,12 @@ def test_it_is_openapi_3_1(sandbox: bool) -> None:
 @pytest.mark.parametrize("sandbox", [True, False])
 def test_what_it_refers_to_is_there_and_what_is_there_is_referred_to(sandbox: bool) -> None:
     described = as_read(sandbox=sandbox)
-    schemas = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
-    assert set(references(described)) == schemas
+    there = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers")
+        for name in described["components"][kind]
+    }
+    assert set(references(described)) == there
 
 
 def parts(thing: object) -> Iterator[Json]:
@@ -240,6 +244,10 @@ def test_every_code_is_that_of_an_operation_and_explained_in_the_table() -> None
         assert f"| {status} | `{code}` |" in table
 
 
+#: Pages for people, and what they load.
+PAGES = ("/console", "/problems", "/reference", "/pages.css")
+
+
 async def test_it_has_every_route_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[web.Application] = []
 
@@ -264,7 +272,7 @@ async def test_it_has_every_route_and_no_other(tmp_path: Path, monkeypatch: pyte
         (route.method, route.resource.canonical)
         for route in app.router.routes()
         if route.resource is not None and route.method != "HEAD"  # aiohttp's own, with every GET
-        if not route.resource.canonical.startswith("/console")  # pages for people
+        if route.resource.canonical != "/" and not route.resource.canonical.startswith(PAGES)
     }
     assert routes == {(each.method, each.path) for each in operations(sandbox=True)}
 

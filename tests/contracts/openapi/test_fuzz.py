@@ -9,12 +9,12 @@ import pytest
 
 from gateway.contracts.openapi import operations
 from tests.contracts.openapi.fuzz import HAR, fuzz
+from tests.forms import LONG
 from tests.sandbox_process import Sandbox
 
 SEED = 20_160_314
-#: How many cases an operation has in each of four phases; with it a run takes about a minute.
-EXAMPLES = 100
-LEAST_CASES = 3_000
+#: How many cases an operation has in each of four phases.
+EXAMPLES, LEAST_CASES = (100, 3_000) if LONG else (40, 1_500)
 #: Placeholders of paths, as a request fills them.
 _FILLED = re.compile(r"\\\{\w+\\\}")
 

@@ -1,0 +1,1 @@
+"""What a newcomer sees in a browser: where to begin, the reference, and a page about each code."""
