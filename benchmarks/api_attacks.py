@@ -2,6 +2,7 @@
 
 A gateway of its own for each run, on a copy of one embedded log: first without an attack, then under each of
 them, by turns. A well-behaved caller reads and posts at a fixed rate meanwhile, from a process of its own.
+So does the attacker, which gives way to the others: a real one has a machine of its own.
 The 99th percentile of what it waits and the gateway's peak memory go to benchmarks/api.md, and their ratios
 to the run without an attack of the same round.
 """
@@ -37,6 +38,8 @@ _URL: Final = f"http://127.0.0.1:{_PORT}"
 #: Where attackers call from: an address has only so many connections, and the other caller has another one.
 _OUTSIDE: Final = "127.0.0.2"
 _PATIENCE_S: Final = 120
+#: How nice an attacker is to the other processes, in the system's sense.
+_GIVES_WAY: Final = 19
 _WARM_S: Final = 3.0
 #: How many referrals each of the two providers has.
 _REFERRALS: Final = 10_000
@@ -68,7 +71,13 @@ def main() -> int:
         "--keep", action="store_true", help="print the figures; leave benchmarks/api.md as it is"
     )
     parser.add_argument("--well-behaved", nargs=2, help="for the command itself: a token, and seconds")
+    parser.add_argument("--attack", nargs=2, help="for the command itself: an attack, and a token")
     given = parser.parse_args()
+    if given.attack:
+        name, token = given.attack
+        os.nice(_GIVES_WAY)
+        asyncio.run(_attack(ATTACKS[name], token))
+        return 0
     if given.well_behaved:
         token, seconds = given.well_behaved
         sys.stdout.buffer.write(json.encode(asyncio.run(_well_behaved(token, float(seconds)))))
@@ -80,7 +89,7 @@ def main() -> int:
         _make_log(folder)
         for _ in range(given.rounds):
             for what, measured in runs.items():
-                found = asyncio.run(_run(folder, ATTACKS.get(what), given.minutes * 60))
+                found = asyncio.run(_run(folder, what, given.minutes * 60))
                 measured.append(found)
                 print(f"{what}: {found}", flush=True)
     table = "".join(_table(runs))
@@ -187,7 +196,7 @@ def _messages() -> Iterator[bytes]:
         )
 
 
-async def _run(folder: Path, attack: "Attack | None", seconds: float) -> Measured:
+async def _run(folder: Path, what: str, seconds: float) -> Measured:
     """One gateway, the well-behaved caller, and an attack."""
     here = folder / "run"
     shutil.rmtree(here, ignore_errors=True)
@@ -197,26 +206,34 @@ async def _run(folder: Path, attack: "Attack | None", seconds: float) -> Measure
     )
     tokens = [commands.output("token", "--provider", name).strip() for name in ("PRV01", "PRV02")]
     process = commands.started("run")
+    attacker = None
     try:
         await _until_ready()
-        attacking = asyncio.create_task(attack(tokens[0])) if attack is not None else None
-        caller = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.api_attacks", "--well-behaved", tokens[1], str(seconds)),
-            stdout=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parent.parent,
-        )
+        if what in ATTACKS:
+            attacker = await _itself("--attack", what, tokens[0])
+        caller = await _itself("--well-behaved", tokens[1], str(seconds))
         said, _ = await caller.communicate()
         peak = _peak_mib(process.pid)
-        if attacking is not None:
-            if attacking.done():
-                attacking.result()  # it should have gone on
-            attacking.cancel()
-            await asyncio.gather(attacking, return_exceptions=True)
+        if attacker is not None and attacker.returncode is not None:
+            raise RuntimeError(
+                f"the attack {what!r} ended with {attacker.returncode}; it should have gone on"
+            )
         found = standard_json.loads(said)
         return Measured(found["read_ms"], found["post_ms"], peak, found["failed"])
     finally:
+        if attacker is not None and attacker.returncode is None:
+            attacker.kill()
+            await attacker.wait()
         process.kill()
         process.wait()
+
+
+async def _itself(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.api_attacks", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+    )
 
 
 async def _until_ready() -> None:
@@ -289,6 +306,10 @@ async def _well_behaved(token: str, seconds: float) -> Measured:
 # The attacks: each goes on until it is cancelled. They are given the token of the first provider.
 
 Attack = Callable[[str], Awaitable[None]]
+
+
+async def _attack(attack: Attack, token: str) -> None:
+    await attack(token)
 
 
 @asynccontextmanager

@@ -7,12 +7,12 @@ from typing import Final
 
 from aiohttp import web
 from msgspec import json
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
+from gateway.api.scraping import Scrapes
 from gateway.api.surroundings import Surroundings
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
 from gateway.engine.clock_watch import ClockWatch
@@ -72,6 +72,7 @@ def routes(
     around = around or Surroundings()
     gauges: Collector = PartitionGauges(workers, now, model, clock, around)
     metrics.registry.register(gauges)
+    scrapes = Scrapes(metrics.registry)
 
     async def livez(_: web.Request) -> web.Response:
         """200 for as long as the loop turns."""
@@ -126,7 +127,7 @@ def routes(
 
     async def show_metrics(request: web.Request) -> web.Response:
         """All metrics, as Prometheus or OpenMetrics asks for them."""
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
+        body, content_type = await scrapes.answer(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     return [GET_LIVENESS.route(livez), GET_READINESS.route(readyz), GET_METRICS.route(show_metrics)]
