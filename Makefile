@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-turns docs mutants screenshots simulate lock wheel clean
+.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-logs bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which t
 	$(BIN)/python -m benchmarks.api_load --seconds 8
 	$(BIN)/python -m benchmarks.api_attacks $(ARGS)
 
+bench-logs: setup ## measure what it costs to log decisions, by turns, in a minute or two
+	$(BIN)/python -m benchmarks.log_events $(ARGS)
+
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)
 
@@ -151,6 +154,9 @@ lock: setup ## make the locks anew, with the newest versions
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/uv build --no-config --quiet --offline --wheel --no-build-isolation
+
+release: setup ## make a release here: make release VERSION=1.2.0; nothing is pushed
+	$(BIN)/python -m tests.releases.make $(VERSION)
 
 clean: ## remove .venv and everything made
 	@[ ! -d .kafka/broker ] || $(MAKE) --no-print-directory broker-stop

@@ -1,20 +1,22 @@
-"""What all outbound topics share: Avro values with the headers of a CloudEvent.
+"""What all outbound topics share: Avro values with the headers of a CloudEvent; and the same event in JSON.
 
-Source: CloudEvents 1.0.2, Kafka protocol binding, "Binary content mode"; W3C Trace Context, "traceparent".
+Source: CloudEvents 1.0.2, Kafka protocol binding, "Binary content mode", and JSON event format; W3C Trace
+Context, "traceparent".
 """
 
 from functools import cache, lru_cache
-from typing import Final
+from typing import Any, Final
 
 from gateway.engine.log import Columns, Draft, Header, Headers, Record
 from gateway.rules.events import DeadLetter, DeliveryPlan, Event
 from producers.trace import child_of, headers_of_trace, trace_id_of
 from schemas.catalogue import SCHEMAS
 from schemas.codec import HEADER_BYTES, MARKER, encode, header_of
-from schemas.json import format_instant
+from schemas.json import format_instant, render
 
 SOURCE: Final = "/work-programme/information-session-gateway"
 
+_ATTRIBUTE: Final = "ce_"
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 #: Their ids are made in another way than those of decisions, and could be the same.
 _PARTS: Final[dict[type, str]] = {DeadLetter: "/dead-letters", DeliveryPlan: "/delivery-plans"}
@@ -63,16 +65,17 @@ def draft_keyed_by_po_number(
     provider_id: str | None = None,
     message_id: str | None = None,
     status: str | None = None,
+    jobcentre_id: str | None = None,
 ) -> Draft:
     """The record of an event on a topic, stamped with the instant of its decision.
 
     traceparent: that of the message that caused the event, as `traceparent_of` gives it. provider_id,
-    message_id, status: by what else than its purchase order the record can be asked for.
+    message_id, status, jobcentre_id: by what else than its purchase order the record can be asked for.
     """
     key = event.po_number.encode()
     headers = cloud_event_headers(event, key, traceparent)
     trace_id = None if traceparent is None else trace_id_of(traceparent)
-    columns = Columns(event.po_number, provider_id, message_id, status, trace_id)
+    columns = Columns(event.po_number, provider_id, message_id, status, trace_id, jobcentre_id=jobcentre_id)
     return Draft(topic, key, encode(event), headers, event.decided_at, columns)
 
 
@@ -101,3 +104,14 @@ def headers_of(
     if subject is not None:
         headers += (("ce_subject", subject),)
     return headers if traceparent is None else headers + headers_of_trace(child_of(traceparent, event_id))
+
+
+def in_json(event: Event) -> dict[str, Any]:
+    """An event as a CloudEvent in JSON, with the attributes that its record's headers have."""
+    headers = cloud_event_headers(event, event.po_number.encode(), None)
+    attributes = {
+        name.removeprefix(_ATTRIBUTE): value.decode()
+        for name, value in headers
+        if name.startswith(_ATTRIBUTE) and value is not None
+    }
+    return attributes | {"datacontenttype": "application/json", "data": render(event)}

@@ -11,4 +11,4 @@ TOPIC: Final = "jobcentre.sessions"
 
 def draft(event: SessionEvent, traceparent: str | None) -> Draft:
     """The record to put on the topic; `traceparent`: that of the message that caused the event."""
-    return draft_keyed_by_po_number(TOPIC, event, traceparent)
+    return draft_keyed_by_po_number(TOPIC, event, traceparent, jobcentre_id=event.jobcentre_id)

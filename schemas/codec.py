@@ -8,6 +8,7 @@ little endian), and the body. Source: Avro 1.12 specification, "Single-object en
 """
 
 from collections.abc import Container, Iterable
+from functools import cached_property
 from hashlib import blake2b
 from io import BytesIO
 from typing import Any, Final, Literal
@@ -102,15 +103,25 @@ class Codec:
         Raises ValueError where one isn't the schema of a record that the gateway knows.
         """
         self._write = _Writers()
-        self._writers: dict[bytes, _Writer] = {}
-        for name, schema in SCHEMAS.items():
-            header, record = header_of(schema), RECORDS[name]
-            listed = self._write[record] if _has_blocks(schema) else None
-            self._writers[header] = _Writer(
-                name, record, keyed(schema), None, checks_of(schema), listed, passing(schema)
-            )
-        for schema in (*earlier_schemas(), *writers):
-            self._writers.setdefault(header_of(schema), _earlier(schema))
+        #: By what values begin with that were written with it.
+        self._writers = {header_of(schema): _earlier(schema) for schema in writers}
+
+    @cached_property
+    def _known(self) -> dict[bytes, Schema]:
+        """The current and earlier schemas, by what values begin with: a start shouldn't wait for it."""
+        return {header_of(schema): schema for schema in (*earlier_schemas(), *SCHEMAS.values())}
+
+    def _writer(self, header: bytes) -> _Writer | None:
+        """What values that begin with this were written with; None: nobody knows."""
+        if header not in self._writers and (schema := self._known.get(header)) is not None:
+            name = _record_named(schema)
+            self._writers[header] = self._current(name) if schema is SCHEMAS[name] else _earlier(schema)
+        return self._writers.get(header)
+
+    def _current(self, name: str) -> _Writer:
+        schema, record = SCHEMAS[name], RECORDS[name]
+        listed = self._write[record] if _has_blocks(schema) else None
+        return _Writer(name, record, keyed(schema), None, checks_of(schema), listed, passing(schema))
 
     def learn(self, schema: Schema) -> bytes:
         """Decode from now on what was written with this schema too; returns what its values begin with.
@@ -119,7 +130,7 @@ class Codec:
         """
         try:
             header = header_of(schema)
-            if header not in self._writers and _record_named(schema) in RECORDS:
+            if self._writer(header) is None and _record_named(schema) in RECORDS:
                 self._writers[header] = _earlier(schema)
         except Exception as error:  # noqa: BLE001 - whatever it is, this schema made it
             raise ValueError(f"not an Avro schema ({type(error).__name__})") from None
@@ -142,7 +153,8 @@ class Codec:
             return _NO_VALUE
         if largest is not None and len(value) > HEADER_BYTES + largest:
             return _TOO_LARGE
-        writer = self._writers.get(value[:HEADER_BYTES])
+        header = value[:HEADER_BYTES]
+        writer = self._writers.get(header) or self._writer(header)
         if writer is None:
             return _without_writer(value)
         if writer.name not in expected:

@@ -1,14 +1,14 @@
-"""What a provider follows, instructions and outcomes: by cursor, by long poll, and as server-sent events."""
+"""What somebody follows, such as instructions: by cursor, by long poll, and as server-sent events."""
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
@@ -35,6 +35,7 @@ from gateway.reading.view import Listed, View
 from gateway.rules.events import Event
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 PAGE: Final = 100
 LARGEST_PAGE: Final = 500
@@ -66,6 +67,8 @@ WAIT: Final = whole_number(
     default=0,
 )
 LIMIT: Final = whole_number("limit", "How many at the most.", least=1, most=LARGEST_PAGE, default=PAGE)
+#: Those of whatever can be followed.
+FOLLOWING: Final = (AFTER, WAIT, LIMIT, LAST_EVENT_ID)
 PARAMETERS: Final = (AFTER, WAIT, LIMIT, PROVIDER, LAST_EVENT_ID)
 PROBLEMS: Final = {
     400: ("BAD_CURSOR",),
@@ -73,8 +76,6 @@ PROBLEMS: Final = {
     429: ("TOO_MANY_STREAMS",),
     503: ("TRY_AGAIN",),
 }
-
-Question = Callable[[View, frozenset[str], Cursor, int], list[Listed[E]]]
 
 
 class Page(Struct, frozen=True):
@@ -84,51 +85,145 @@ class Page(Struct, frozen=True):
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Topic(Generic[E]):
-    """A topic whose events of a provider can be followed.
+#: A question about what is behind a cursor; see `Feed.until`.
+Behind = Callable[[View, Sequence[int]], T]
 
-    name: of the topic. kind: of one of its events in a stream. ask: the events behind a cursor. shown: one of
-    them, as it is answered. page: an answer with several, and where to go on.
+
+class Wish(Struct, frozen=True):
+    """Whose events are asked for, providers or Jobcentres, and of which topics."""
+
+    parties: frozenset[str]
+    topics: tuple[str, ...]
+
+
+class Feed(ABC, Generic[E]):
+    """What can be followed.
+
+    operation: how it is asked for. topics: all that it has, in the order of its cursors. media_type: of a
+    page.
     """
 
     operation: Operation
-    name: str
-    kind: str
-    ask: Question[E]
-    shown: Callable[[Listed[E]], Struct]
-    page: Callable[[list[Struct], str], Struct]
+    topics: tuple[str, ...]
+    media_type: str = JSON
+
+    @abstractmethod
+    def wish(self, request: web.Request) -> Wish:
+        """What a request asks for. Raises Problem."""
+
+    @abstractmethod
+    def is_at(self, view: View, cursor: Cursor) -> bool:
+        """Whether a cursor stands in this history of the log, as far as that has been read."""
+
+    def until(self, view: View, wish: Wish, cursor: Cursor) -> Sequence[int]:
+        """Of several topics, up to where there is something to list once all is here that is on them now.
+
+        What was decided before may be read later, where they have no common order. Empty: there is nothing.
+        """
+        return ()
+
+    @abstractmethod
+    def ask(
+        self, view: View, wish: Wish, cursor: Cursor, limit: int, until: Sequence[int]
+    ) -> list[Listed[E]]:
+        """The events behind a cursor, `limit` at the most. until: what the method of that name has said."""
+
+    @abstractmethod
+    def kind(self, event: E) -> str:
+        """The name of an event in a stream."""
+
+    @abstractmethod
+    def shown(self, listed: Listed[E]) -> object:
+        """An event as it is answered."""
+
+    @abstractmethod
+    def page(self, shown: list[Any], following: str) -> object:
+        """A page of events as it is answered. following: the cursor behind them."""
+
+
+class ProviderFeed(Feed[E]):
+    """The events of a topic that are for a provider."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        topic: str,
+        *,
+        kind: str,
+        ask: Callable[[View, frozenset[str], Cursor, int], list[Listed[E]]],
+        shown: Callable[[Listed[E]], Struct],
+        page: Callable[[list[Any], str], Struct],
+    ) -> None:
+        """kind: the name of its events in a stream. ask, shown, page: what the methods of these names do."""
+        self.operation = operation
+        self.topics = (topic,)
+        self._kind = kind
+        self._ask = ask
+        self._shown = shown
+        self._page = page
+
+    def wish(self, request: web.Request) -> Wish:
+        """Those of the caller's providers, or of the one that the query names. Raises Problem."""
+        return Wish(providers_of(request), self.topics)
+
+    def is_at(self, view: View, cursor: Cursor) -> bool:
+        """Whether the records before the cursor are those of this log."""
+        return view.is_at(self.topics[0], cursor)
+
+    def ask(
+        self, view: View, wish: Wish, cursor: Cursor, limit: int, until: Sequence[int]
+    ) -> list[Listed[E]]:
+        """The providers' events behind a cursor."""
+        return self._ask(view, wish.parties, cursor, limit)
+
+    def kind(self, event: E) -> str:
+        """All have one."""
+        return self._kind
+
+    def shown(self, listed: Listed[E]) -> object:
+        """An event as it is answered."""
+        return self._shown(listed)
+
+    def page(self, shown: list[Any], following: str) -> object:
+        """A page with `next`."""
+        return self._page(shown, following)
 
 
 class EventStream(Generic[E]):
-    """A provider's events on one topic."""
+    """Answers whoever follows a feed."""
 
-    def __init__(self, topic: Topic[E], services: Services, stop: asyncio.Event, slots: Slots) -> None:
+    def __init__(self, feed: Feed[E], services: Services, stop: asyncio.Event, slots: Slots) -> None:
         """stop: set when the gateway was told to stop; streams end then. slots: of all streams."""
-        self._topic = topic
+        self._feed = feed
         self._services = services
         self._stop = stop
         self._open = slots
 
     def route(self) -> web.RouteDef:
         """One path for all three ways."""
-        return self._topic.operation.route(self._events)
+        return self._feed.operation.route(self._events)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        providers = providers_of(request)
-        streams = request.method != "HEAD" and best_of(request, (JSON, EVENT_STREAM)) == EVENT_STREAM
+        wish = self._feed.wish(request)
+        streams = (
+            request.method != "HEAD"
+            and best_of(request, (self._feed.media_type, EVENT_STREAM)) == EVENT_STREAM
+        )
         limit = LIMIT.number_of(request)
         wait_s = WAIT.number_of(request)
         cursor, field = self._cursor(request, streams)
 
-        def listed(view: View) -> Page:
-            found = self._topic.ask(view, providers, cursor, limit)
+        def listed(view: View, until: Sequence[int]) -> Page:
+            found = self._feed.ask(view, wish, cursor, limit, until)
             if not found:
                 return Page(cursor)
             following = found[-1].cursor
             return Page(following, self._listing(found, following))
 
-        found = await self._first(request, cursor, (lambda _: Page(cursor)) if streams else listed, field)
+        nothing = Page(cursor)
+        found = await self._first(
+            request, wish, cursor, (lambda _, __: nothing) if streams else listed, field
+        )
         if streams or (wait_s and not found.body):
             with self._open.one_of(caller_of(request)) as taken:
                 if not taken:
@@ -139,59 +234,78 @@ class EventStream(Generic[E]):
                         headers={"Retry-After": "5"},
                     )
                 if streams:
-                    return await self._stream(request, providers, cursor)
-                found = await self._wait(request, providers, listed, wait_s) or found
+                    return await self._stream(request, wish, cursor)
+                found = await self._wait(request, wish, cursor, listed, wait_s) or found
         body = found.body or self._listing([], cursor)
-        return answer(request, body, headers={"Vary": f"Accept, {VARY}"})
+        return answer(request, body, headers={"Vary": f"Accept, {VARY}"}, content_type=self._feed.media_type)
 
     def _listing(self, found: list[Listed[E]], following: Cursor) -> bytes:
         """A page of a list, as it is sent."""
-        return json.encode(self._topic.page([self._topic.shown(each) for each in found], str(following)))
+        return json.encode(self._feed.page([self._feed.shown(each) for each in found], str(following)))
 
     def _cursor(self, request: web.Request, streams: bool) -> tuple[Cursor, str]:
         """Behind which event to begin, and which field says so. Raises Problem."""
-        partitions = self._services.model.partitions or 1
+        offsets = (self._services.model.partitions or 1) * len(self._feed.topics)
         # A browser that has lost its stream says where it was, and asks for the same URL.
         last, field = request.headers.get("Last-Event-ID") if streams else None, "Last-Event-ID"
         if not last:
             last, field = AFTER.text_of(request), "after"
         if last is None:
-            return beginning(partitions), field
+            return beginning(offsets), field
         try:
-            return parse_cursor(last, partitions), field
+            return parse_cursor(last, offsets), field
         except NotACursor as error:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, f"{field} {error}.", code="BAD_CURSOR", field=field
             ) from None
 
     async def _first(
-        self, request: web.Request, cursor: Cursor, behind: Callable[[View], Page], field: str
+        self, request: web.Request, wish: Wish, cursor: Cursor, behind: Behind[Page], field: str
     ) -> Page:
         """What is behind a cursor. Raises Problem where that is of another history of the log."""
 
-        def question(view: View) -> Page | None:
-            return behind(view) if view.is_at(self._topic.name, cursor) else None
+        def standing(view: View, until: Sequence[int]) -> Page | None:
+            return behind(view, until) if self._feed.is_at(view, cursor) else None
 
-        found = await self._services.ask(request, question)
+        found = await self._behind(request, wish, cursor, standing)
         if found is None:
-            try:  # another process may have given it out, and this one has not read so far
-                await self._services.model.reach([self._topic.name])
-            except (LogError, TimeoutError):
-                raise _not_read_yet() from None
-            found = await self._services.ask(request, question)
+            await self._reach()  # another process may have given it out, and this one has not read so far
+            found = await self._behind(request, wish, cursor, standing)
         if found is None:
             raise another_history(field)
         return found
 
+    async def _reach(self) -> None:
+        """Return when all is here that is on the topics now. Raises Problem."""
+        try:
+            await self._services.model.reach(self._feed.topics)
+        except (LogError, TimeoutError):
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The log could not be read as far as needed yet; send the request again.",
+                code="TRY_AGAIN",
+                headers={"Retry-After": "1"},
+            ) from None
+
+    async def _behind(self, request: web.Request, wish: Wish, cursor: Cursor, behind: Behind[T]) -> T:
+        """The answer to a question about what is behind a cursor. Raises Problem."""
+        until: Sequence[int] = ()
+        if len(self._feed.topics) > 1:
+            until = await self._services.ask(request, lambda view: self._feed.until(view, wish, cursor))
+            if until:
+                await self._reach()
+        return await self._services.ask(request, lambda view: behind(view, until))
+
     async def _wait(
         self,
         request: web.Request,
-        providers: frozenset[str],
-        behind: Callable[[View], Page],
+        wish: Wish,
+        cursor: Cursor,
+        behind: Behind[Page],
         wait_s: float,
     ) -> Page | None:
         """What comes, or None when nothing has come for so long, or nobody waits for it any more."""
-        with self._services.model.woken_for(self._topic.name, providers) as woken:
+        with self._services.model.woken_for(wish.topics, wish.parties) as woken:
             stopping = asyncio.ensure_future(self._stop.wait())
             woken.set()  # by what is there already
             try:
@@ -202,7 +316,7 @@ class EventStream(Generic[E]):
                     ):
                         if woken.is_set():
                             woken.clear()
-                            found = await self._services.ask(request, behind)
+                            found = await self._behind(request, wish, cursor, behind)
                             if found.body:
                                 return found
                         waking = asyncio.ensure_future(woken.wait())
@@ -218,9 +332,7 @@ class EventStream(Generic[E]):
                 stopping.cancel()
         return None
 
-    async def _stream(
-        self, request: web.Request, providers: frozenset[str], cursor: Cursor
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, wish: Wish, cursor: Cursor) -> web.StreamResponse:
         """Server-sent events until the caller goes, the token ends, or the gateway stops."""
         # Whoever takes nothing of it is let go by the connection, as with every answer.
         response = EventSourceResponse(sep="\n", ping_interval=ALIVE_S, send_timeout=None)
@@ -231,7 +343,7 @@ class EventStream(Generic[E]):
             async with response:
                 # The caller has gone; or so much else of theirs waits that the stream ends, and comes again.
                 with suppress(ConnectionError, Problem):
-                    await self._send(request, response, providers, cursor)
+                    await self._send(request, response, wish, cursor)
         except sqlite3.Error as error:  # it ends here; the next request gets the error
             self._services.model.unreadable(error)
         return response
@@ -240,7 +352,7 @@ class EventStream(Generic[E]):
         self,
         request: web.Request,
         response: EventSourceResponse,
-        providers: frozenset[str],
+        wish: Wish,
         cursor: Cursor,
     ) -> None:
         """Send what is there, also where the token ends at once, and what comes, a page at a time.
@@ -251,7 +363,7 @@ class EventStream(Generic[E]):
         now = asyncio.get_running_loop().time
         until_s = now() + max(ends_at - time.time(), 0)
         # What is there has no limit of time: the token was good when it came.
-        found: Page | None = await self._services.ask(request, partial(self._sent, providers, cursor))
+        found: Page | None = await self._behind(request, wish, cursor, partial(self._sent, wish, cursor))
         while found is not None:
             cursor = found.next
             if found.body:
@@ -259,17 +371,17 @@ class EventStream(Generic[E]):
             left_s = until_s - now()
             if left_s <= 0:
                 return
-            found = await self._wait(request, providers, partial(self._sent, providers, cursor), left_s)
+            found = await self._wait(request, wish, cursor, partial(self._sent, wish, cursor), left_s)
 
-    def _sent(self, providers: frozenset[str], cursor: Cursor, view: View) -> Page:
+    def _sent(self, wish: Wish, cursor: Cursor, view: View, until: Sequence[int]) -> Page:
         """A page of a stream: made where it is read, and sent at once."""
-        found = self._topic.ask(view, providers, cursor, PAGE)
+        found = self._feed.ask(view, wish, cursor, PAGE, until)
         body = b"".join(
             b"id: %b\nevent: %b\ndata: %b\nretry: %d\n\n"
             % (
                 str(each.cursor).encode(),
-                self._topic.kind.encode(),
-                json.encode(self._topic.shown(each)),
+                self._feed.kind(each.event).encode(),
+                json.encode(self._feed.shown(each)),
                 BACK_MS,
             )
             for each in found
@@ -280,13 +392,3 @@ class EventStream(Generic[E]):
 def _has_gone(request: web.Request) -> bool:
     """Whether the caller has closed the connection; aiohttp doesn't say so to a handler that only waits."""
     return request.transport is None or request.transport.is_closing()
-
-
-def _not_read_yet() -> Problem:
-    """What to raise where the log can't be read up to a cursor at the moment."""
-    return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "The log could not be read as far as this cursor yet; send it again.",
-        code="TRY_AGAIN",
-        headers={"Retry-After": "1"},
-    )

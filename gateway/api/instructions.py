@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from msgspec import Struct
 
-from gateway.api.event_stream import EVENT_STREAM, PARAMETERS, PROBLEMS, Topic
+from gateway.api.event_stream import EVENT_STREAM, PARAMETERS, PROBLEMS, ProviderFeed
 from gateway.api.operation import JSON, TEXT, Answer, Operation
 from gateway.api.rendering import instruction
 from gateway.api.views import InstructionList, InstructionView
@@ -35,4 +35,6 @@ def _page(shown: list[Struct], following: str) -> InstructionList:
     return InstructionList(instructions=cast(list[InstructionView], shown), next=following)
 
 
-TOPIC: Final = Topic(LIST_INSTRUCTIONS, INSTRUCTIONS, "instruction", View.instructions, instruction, _page)
+FEED: Final = ProviderFeed(
+    LIST_INSTRUCTIONS, INSTRUCTIONS, kind="instruction", ask=View.instructions, shown=instruction, page=_page
+)

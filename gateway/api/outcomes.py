@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from msgspec import Struct
 
-from gateway.api.event_stream import EVENT_STREAM, PARAMETERS, PROBLEMS, Topic
+from gateway.api.event_stream import EVENT_STREAM, PARAMETERS, PROBLEMS, ProviderFeed
 from gateway.api.operation import JSON, TEXT, Answer, Operation
 from gateway.api.rendering import outcome
 from gateway.api.views import OutcomeList, OutcomeView
@@ -35,4 +35,6 @@ def _page(shown: list[Struct], following: str) -> OutcomeList:
     return OutcomeList(outcomes=cast(list[OutcomeView], shown), next=following)
 
 
-TOPIC: Final = Topic(LIST_OUTCOMES, OUTCOMES, "outcome", View.outcomes_of, outcome, _page)
+FEED: Final = ProviderFeed(
+    LIST_OUTCOMES, OUTCOMES, kind="outcome", ask=View.outcomes_of, shown=outcome, page=_page
+)

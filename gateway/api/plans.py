@@ -126,7 +126,7 @@ class Plans:
             )
         drafted = draft(plan, trace_of(request), caller, earlier)
         message = Message(None, plan.provider_id, drafted)
-        with services.model.woken_for(DELIVERY_PLANS, [plan.provider_id]) as woken:
+        with services.model.woken_for([DELIVERY_PLANS], [plan.provider_id]) as woken:
             if await services.idempotency.take({(caller, plan.message_id): message}, ask):
                 raise key_reused("plan")
             # Whoever asks for it next shall find it; where that takes long, it is on the log all the same.

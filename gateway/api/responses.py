@@ -7,7 +7,7 @@ from aiohttp.helpers import ETAG_ANY
 from msgspec import Struct, json
 
 from gateway.api.headers import takes_gzip
-from gateway.api.operation import CSV, TEXT, Parameter, header
+from gateway.api.operation import CSV, JSON, TEXT, Parameter, header
 
 #: What an answer in JSON depends on, beside who asks.
 VARY: Final = "Accept-Encoding"
@@ -22,7 +22,11 @@ ETAG: Final = {"ETag": header("Names this version; see If-None-Match.")}
 
 
 def answer(
-    request: web.Request, body: Struct | bytes, status: int = 200, headers: dict[str, str] | None = None
+    request: web.Request,
+    body: Struct | bytes,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    content_type: str = JSON,
 ) -> web.Response:
     """An answer in JSON, compressed where the caller takes that and it is worth it."""
     encoded = body if isinstance(body, bytes) else json.encode(body)
@@ -30,7 +34,7 @@ def answer(
     response = web.Response(
         status=status,
         body=encoded,
-        content_type="application/json",
+        content_type=content_type,
         headers={"Cache-Control": "no-store", "Vary": VARY} | (headers or {}),
         zlib_executor_size=_IN_THREAD_FROM,
     )

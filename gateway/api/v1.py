@@ -14,6 +14,7 @@ from gateway.api import instructions, outcomes, referrals, sessions, worklist
 from gateway.api.calendars import Calendars
 from gateway.api.callers import Authenticator
 from gateway.api.event_stream import MOST_OPEN, EventStream
+from gateway.api.events import EventFeed
 from gateway.api.exports import Exports
 from gateway.api.idempotency import Idempotency
 from gateway.api.jobcentres import Jobcentres
@@ -69,8 +70,9 @@ class Api:
         self._uploads = Uploads(self.services, model.source, rate)
         slots = Slots(MOST_OPEN)
         self._streams = (
-            EventStream(instructions.TOPIC, self.services, stop, slots),
-            EventStream(outcomes.TOPIC, self.services, stop, slots),
+            EventStream(instructions.FEED, self.services, stop, slots),
+            EventStream(outcomes.FEED, self.services, stop, slots),
+            EventStream(EventFeed(), self.services, stop, slots),
         )
         self._prap = Prap(self.services, rate, policies, now)
         self._calendars = Calendars(self.services, now)

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli.on_log import Config, counted, on_log, read_settings
+from gateway.cli.on_log import Config, counted, on_log, read_settings, refuse_far_clock
 from gateway.dead_letters.handling import DeadLetterFilter
-from gateway.engine.log import INBOUND_TOPICS, LogError
+from gateway.engine.log import INBOUND_TOPICS, Log, LogError
 from gateway.settings.settings import Settings
 from gateway.system.errors import UsageError
 from schemas.codec import UnreadableCode
@@ -79,12 +79,18 @@ def dead_letters_replay(
 
     Of those that are not named, what this version can't read either stays.
     """
-    from gateway.dead_letters.handling import put_back
+    from gateway.dead_letters.handling import PutBack, put_back
 
     which = _filter(ids, code, topic, everything)
     settings = read_settings(config, must_exist=True)
     waiting = _waiting(settings, which, "REPLAYED")
-    result = on_log(settings, lambda log: put_back(log, waiting, anyway=anyway or bool(which.ids)))
+
+    async def work(log: Log) -> PutBack:
+        if not await log.keeps_time():
+            await refuse_far_clock(log, settings)
+        return await put_back(log, waiting, anyway=anyway or bool(which.ids))
+
+    result = on_log(settings, work)
     print(f"{counted(result.done, 'dead letter')} put back", file=sys.stderr)
     if result.failing:
         name, why = next(iter(result.failing.items()))

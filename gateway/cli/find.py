@@ -10,7 +10,17 @@ import typer
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.cli.on_log import Config, counted, instant, on_log, read_settings
 from gateway.engine.log import Log, LogError, SharedLog
-from gateway.explain.finding import STATES, By, OrderFilter, find, listed, own_states, shared_states
+from gateway.explain.finding import (
+    STATES,
+    By,
+    OrderFilter,
+    find,
+    listed,
+    outcomes_of,
+    own_refusals,
+    own_states,
+    shared_states,
+)
 from gateway.system.errors import UsageError
 from gateway.system.terminal import printable, write_lines
 
@@ -72,8 +82,10 @@ def list_command(
     )
 
     async def work(log: Log) -> None:
-        states = own_states(log.file) if isinstance(log, EmbeddedLog) else shared_states(_shared(log))
-        rows = listed(states, log, which)
+        if isinstance(log, EmbeddedLog):
+            rows = listed(own_states(log.file, which), own_refusals(log.file, which), which)
+        else:
+            rows = listed(shared_states(_shared(log)), outcomes_of(_shared(log)), which)
         if as_json or not sys.stdout.isatty():
             await _print_lines(rows)
         else:

@@ -22,10 +22,12 @@ from gateway.cli.find import find_command, list_command
 from gateway.cli.partitions import partitions_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
+from gateway.cli.report import report_command
 from gateway.cli.run import DEBUG, run, settings_help
 from gateway.cli.schemas import schemas_app
 from gateway.cli.token import token
 from gateway.cli.topics import topics_app
+from gateway.cli.what_if import what_if_command
 from gateway.system import telemetry
 from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
@@ -217,6 +219,8 @@ app.command()(tail)
 app.command()(explain)
 app.command("find")(find_command)
 app.command("list")(list_command)
+app.command("what-if")(what_if_command)
+app.command("report")(report_command)
 app.command()(backup)
 
 

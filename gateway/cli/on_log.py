@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.clock_watch import refuse_far
 from gateway.engine.log import Log, LogError
 from gateway.processes.logs import open_log
@@ -55,8 +56,12 @@ def on_log(
 
 
 async def refuse_far_clock(log: Log, settings: Settings) -> None:
-    """See that the log may date messages by the wall clock. Raises ClockFar or LogBusy."""
-    await refuse_far(log, gap_ms=settings.clock_gap_ms)
+    """See that the log may date messages by the wall clock. Raises ClockFar or LogBusy.
+
+    A sandbox dates them by its own, which the caller moves.
+    """
+    if not (isinstance(log, EmbeddedLog) and log.sandbox):
+        await refuse_far(log, gap_ms=settings.clock_gap_ms)
 
 
 def counted(number: int, what: str) -> str:
@@ -72,3 +77,13 @@ def instant(option: str, text: str | None) -> int | None:
         return None if text is None else parse_instant(text)
     except NotAnInstant as error:
         raise UsageError(f"{option} {error}") from None
+
+
+def day(option: str, text: str | None) -> int | None:
+    """The day that an option names, since 1970; None: it is not given. Raises UsageError."""
+    from schemas.json import parse_day
+
+    try:
+        return None if text is None else parse_day(text)
+    except ValueError:
+        raise UsageError(f"{option} is not a date; expected one such as 2016-04-05") from None

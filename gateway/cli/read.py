@@ -77,7 +77,9 @@ def tail(
                 yield line
         else:
             chosen_topics = topics or ALL_OUTBOUND_TOPICS
-            async for record in log.follow(chosen_topics, from_start=begin, wait=not no_follow):
+            async for record in log.follow(
+                chosen_topics, from_start=begin, wait=not no_follow, key=wanted.key
+            ):
                 yield wanted.line(record)
 
     async def work(log: Log) -> None:
@@ -109,14 +111,13 @@ def explain(
         key = os.fsencode(po_number)
         arrived = [
             ArrivedMessage(record.timestamp, message)
-            async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False)
-            if record.key == key and not isinstance(message := READERS[record.topic](record), Unreadable)
+            async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False, key=key)
+            if not isinstance(message := READERS[record.topic](record), Unreadable)
         ]
         # Second: what is decided meanwhile is about messages that have been read, or are not printed yet.
         decided = [
             read_event(record)
-            async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False)
-            if record.key == key
+            async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False, key=key)
         ]
         return arrived, decided
 

@@ -25,8 +25,8 @@ def token(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="What else it allows: jobcentre:send is for Jobcentres, prap:send for PRaP, "
-            "gateway:operate for operators."
+            help="What else it allows: jobcentre:send and jobcentre:subscribe are for Jobcentres, prap:send "
+            "for PRaP, gateway:operate for operators."
         ),
     ] = None,
     valid_for: Annotated[
@@ -41,7 +41,7 @@ def token(
     """
     from gateway.api.callers import development
     from gateway.api.callers.configured import has_identity_provider
-    from gateway.api.callers.verifying import LARGEST_TOKEN, MOST_NAMED, SCOPES, SEND_AS_JOBCENTRE
+    from gateway.api.callers.verifying import LARGEST_TOKEN, MOST_NAMED, OF_JOBCENTRES, SCOPES
     from schemas.limits import wrong_with_id
 
     settings = read_settings(config)
@@ -60,8 +60,9 @@ def token(
                 raise UsageError(f"{option} {problem}")
     if not SCOPES.issuperset(scopes):
         raise UsageError(f"there is no such --scope; expected {', '.join(sorted(SCOPES))}")
-    if bool(jobcentres) != (SEND_AS_JOBCENTRE in scopes):
-        raise UsageError(f"a Jobcentre's token needs both; name --jobcentre, and --scope {SEND_AS_JOBCENTRE}")
+    if bool(jobcentres) == OF_JOBCENTRES.isdisjoint(scopes):
+        of_jobcentres = " or ".join(sorted(OF_JOBCENTRES))
+        raise UsageError(f"a Jobcentre's token needs both; name --jobcentre, and --scope {of_jobcentres}")
     valid_for_s = _seconds(valid_for)
     is_new = not settings.log_path().exists()
     # The log first: a key without one would say that the log is gone.

@@ -1,16 +1,13 @@
-"""What the pages work with: whom they ask, how they are written, and who is at the browser."""
+"""What the pages work with: whom they ask, and who is at the browser."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from http import HTTPStatus
-from importlib.resources import files
 from typing import Final, TypeVar
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from msgspec import json
 
 from gateway.api.surroundings import Surroundings
@@ -21,96 +18,14 @@ from gateway.engine.workers import Workers
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
-from gateway.rules.calendar import date_of, day_of, day_text, instant_text
-from gateway.rules.guidance import SAYS
+from gateway.rules.calendar import date_of, day_of
 from gateway.rules.policy import Policies
-from gateway.rules.words import came
-from gateway.system.terminal import printable
-from schemas.json import format_day, format_instant
 
 T = TypeVar("T")
 
 BROWSER: Final = web.RequestKey("browser", Browser)
 OPERATOR: Final = web.RequestKey("operator", Operator)
-#: The pages, by their names in the navigation.
-PAGES: Final = (
-    ("/console/", "Now"),
-    ("/console/referrals", "Referrals"),
-    ("/console/deadlines", "Deadlines"),
-    ("/console/sessions", "Sessions"),
-    ("/console/providers", "Providers"),
-    ("/console/refusals", "Refusals"),
-    ("/console/dead-letters", "Dead letters"),
-    ("/console/rules", "Rules"),
-)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _static(name: str) -> bytes:
-    return files("gateway.console").joinpath("static", name).read_bytes()
-
-
-#: The files beside the pages, each with its type.
-STATIC: Final[Mapping[str, tuple[bytes, str]]] = {
-    "console.css": (_static("console.css"), "text/css"),
-    "console.js": (_static("console.js"), "text/javascript"),
-    "icon.svg": (_static("icon.svg"), "image/svg+xml"),
-}
-
-
-def _versioned(name: str) -> str:
-    """The address of a file, another one for each content, so that browsers may keep it."""
-    return f"/console/static/{name}?v={sha256(STATIC[name][0]).hexdigest()[:12]}"
-
-
-def _ago(seconds: float) -> str:
-    """A length of time as people say it."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    count = int(seconds)
-    return f"{count} second{'' if count == 1 else 's'}"
-
-
-def _words(code: str) -> str:
-    """A code as words, such as Session late."""
-    return code.replace("_", " ").capitalize().replace("Wp11", "WP11")
-
-
-def _number(value: float) -> str:
-    return f"{value:,}"
-
-
-def environment() -> Environment:
-    """The templates, in which whatever comes from outside is escaped."""
-    made = Environment(
-        loader=PackageLoader("gateway.console"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(
-        instant=instant_text,
-        iso=format_instant,
-        day=day_text,
-        date=lambda text: day_text(day_of(date.fromisoformat(text))),
-        iso_day=format_day,
-        ago=_ago,
-        words=_words,
-        number=_number,
-        printable=printable,
-        says=lambda rule: SAYS.get(rule, "see there"),
-    )
-    made.globals.update(
-        came=came,
-        pages=PAGES,
-        css=_versioned("console.css"),
-        js=_versioned("console.js"),
-        icon=_versioned("icon.svg"),
-    )
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +42,6 @@ class Desk:
     workers: Workers
     policies: Policies
     browsers: Browsers
-    templates: Environment
     time: Callable[[], Awaitable[int]]
     now: Callable[[], int] | None
     around: Surroundings
@@ -142,7 +56,10 @@ class Desk:
     ) -> web.Response:
         """A page, made of a template."""
         browser = request.get(BROWSER)
-        body = self.templates.get_template(template).render(
+        # Jinja is a twentieth of a start, and most gateways are started without anybody looking.
+        from gateway.console.page_templates import TEMPLATES
+
+        body = TEMPLATES.get_template(template).render(
             path=request.path,
             operator=request.get(OPERATOR),
             csrf="" if browser is None else browser.csrf,

@@ -1,5 +1,6 @@
 """Providers: referrals by area beside the equal share, time limits kept, and attendance."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,7 @@ from aiohttp import web
 from gateway.console.charts import Chart, columns
 from gateway.console.desk import Desk
 from gateway.console.shares import SELDOM, Shares, shares
-from gateway.reading.operators import Attendance, Count, attendance, counts, late
-from gateway.reading.view import View
+from gateway.reading.operators import Ages, Count, attendance, counts, late
 from gateway.rules.calendar import add_working_days, london_day
 from gateway.rules.policy import PolicyLimits
 
@@ -59,18 +59,18 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
         today = london_day(await desk.time())
 
-        def question(
-            view: View,
-        ) -> tuple[list[Count], dict[tuple[str, str], int], list[Attendance]]:
-            return counts(view), late(view), attendance(view, today)
-
-        found, missed, came = await desk.ask(question)
+        # Side by side: each goes through an index of all referrals, breaches or bookings.
+        found, missed, came = await asyncio.gather(
+            desk.ask(lambda view: counts(view, _over(today, desk.policies.on(today)))),
+            desk.ask(late),
+            desk.ask(lambda view: attendance(view, today)),
+        )
         return desk.page(
             request,
             "providers.html",
             title="Providers",
             areas=_areas(found),
-            on_time=_on_time(found, missed, today, desk.policies.on(today)),
+            on_time=_on_time(found, missed),
             limits=desk.policies.on(today),
             attendance=came,
             seldom=SELDOM,
@@ -93,35 +93,36 @@ def _areas(found: Sequence[Count]) -> list[Area]:
     return areas
 
 
-def _on_time(
-    found: Sequence[Count], missed: dict[tuple[str, str], int], today: int, limits: PolicyLimits
-) -> list[OnTime]:
+def _over(today: int, limits: PolicyLimits) -> Ages:
+    """Up to which day of referral the time limits of a policy are over."""
+    accept = today
+    while add_working_days(accept, limits.accept_within_working_days) >= today:
+        accept -= 1
+    return Ages(
+        accept,
+        today - limits.session_within_days - 1,
+        today - limits.wp11_within_days - 1,
+        today - limits.attach_within_days - 1,
+    )
+
+
+def _on_time(found: Sequence[Count], missed: dict[tuple[str, str], int]) -> list[OnTime]:
     """Of the referrals whose time is over, those without a breach that stands; for the WP11, who joined.
 
     A referral that was rejected owes nothing. The limits are those of today's policy.
     """
-    over: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    by_provider: defaultdict[str, list[Count]] = defaultdict(list)
     for each in found:
-        if each.status == "REJECTED":
-            continue
-        age, mine = today - each.referred_on, over[each.provider_id]
-        accept_by = add_working_days(each.referred_on, limits.accept_within_working_days)
-        mine["acceptance"] += each.referrals if today > accept_by else 0
-        mine["session"] += each.referrals if age > limits.session_within_days else 0
-        if age > limits.wp11_within_days:
-            mine["wp11"] += each.referrals
-            mine["joined"] += each.referrals if each.status in {"JOINING", "ATTACHED"} else 0
-        if age > limits.attach_within_days and each.status in {"JOINING", "ATTACHED"}:
-            mine["attachment"] += each.referrals
+        by_provider[each.provider_id].append(each)
     return [
         OnTime(
             provider_id,
-            _kept(mine["acceptance"], missed.get((provider_id, "ACCEPTANCE_LATE"), 0)),
-            _kept(mine["session"], missed.get((provider_id, "SESSION_LATE"), 0)),
-            Kept(mine["joined"], mine["wp11"]),
-            _kept(mine["attachment"], missed.get((provider_id, "ATTACHMENT_LATE"), 0)),
+            _kept(sum(each.acceptance for each in mine), missed.get((provider_id, "ACCEPTANCE_LATE"), 0)),
+            _kept(sum(each.session for each in mine), missed.get((provider_id, "SESSION_LATE"), 0)),
+            Kept(sum(each.joined for each in mine), sum(each.wp11 for each in mine)),
+            _kept(sum(each.attachment for each in mine), missed.get((provider_id, "ATTACHMENT_LATE"), 0)),
         )
-        for provider_id, mine in sorted(over.items())
+        for provider_id, mine in sorted(by_provider.items())
     ]
 
 

@@ -21,13 +21,16 @@ from gateway.console import (
     providers,
     referrals,
     refusals,
+    reports,
     rules,
     sessions,
+    what_if,
 )
 from gateway.console.browsers import Operator
-from gateway.console.desk import BROWSER, OPERATOR, STATIC, Desk, go
+from gateway.console.desk import BROWSER, OPERATOR, Desk, go
 from gateway.console.flow import Flow
 from gateway.console.signing_in import CALLBACK, Provider, SignInFailed
+from gateway.console.static_files import STATIC
 from gateway.system.errors import UserError
 
 HOME: Final = "/console/"
@@ -81,6 +84,8 @@ class Console:
             *refusals.routes(self._desk),
             *dead_letters.routes(self._desk),
             *rules.routes(self._desk),
+            *what_if.routes(self._desk),
+            *reports.routes(self._desk),
         ]
 
     @property
@@ -109,8 +114,9 @@ class Console:
                     "The file that answers come from can't be read at the moment. Check its disk, and try "
                     "again.",
                 )
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
+            if not response.prepared:  # what has been sent part by part is a file, and no page
+                for name, value in _HEADERS.items():
+                    response.headers.setdefault(name, value)
             return response
 
         return let_in

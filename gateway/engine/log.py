@@ -31,7 +31,8 @@ class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
     status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
-    upload, line: with which upload it came, and where it stands in that.
+    upload, line: with which upload it came, and where it stands in that. jobcentre_id: of an event that is
+    for a Jobcentre.
     """
 
     po_number: str | None = None
@@ -42,6 +43,7 @@ class Columns(Struct, frozen=True, gc=False):
     caller: str | None = None
     upload: str | None = None
     line: int | None = None
+    jobcentre_id: str | None = None
 
 
 NO_COLUMNS: Final = Columns()
@@ -98,6 +100,15 @@ class Record(Struct, frozen=True, gc=False):
     def original(self) -> bytes | None:
         """The value, byte for byte as it stands in the log."""
         return self.value if self.framed is None else self.framed
+
+    def has(self, key: bytes | None, text: bytes | None) -> bool:
+        """Whether it has that key, and these bytes somewhere in its headers or value; None: any."""
+        if key is not None and key != self.key:
+            return False
+        if text is None:
+            return True
+        values = (self.value, *(value for _, value in self.headers))
+        return any(text in value for value in values if value is not None)
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -436,8 +447,20 @@ class Log(Protocol):
         Raises LogBusy where it can't be known at the moment.
         """
 
-    def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics as they are committed; without `wait`, up to the present end."""
+    def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
+        """Records of the topics as they are committed; without `wait`, up to the present end.
+
+        key: only those with that key. text: those without these bytes in their headers or value are left out,
+        before they are read where the log can.
+        """
 
     async def close(self) -> None:
         """Let go of everything. Never raises."""

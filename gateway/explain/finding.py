@@ -1,8 +1,10 @@
 """What operators look for in a whole log: events of a kind, purchase orders by an id or a state."""
 
+import os
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast, get_args, get_type_hints
 
@@ -26,11 +28,15 @@ from schemas.times import format_day
 By = Literal["message", "event", "trace"]
 #: HELD: no referral is known, and messages wait for it.
 STATES: Final = (*get_args(Status), "HELD")
+#: Before all that was decided, UTC milliseconds.
+_FIRST_AT: Final = -(2**62)
 #: How long one read of states waits, in seconds, where there is nothing.
 _WAIT_S: Final = 1.0
-_STATES: Final = (
-    "SELECT partition, po_number, state FROM state WHERE (partition, po_number) > (?, ?)"
-    " ORDER BY partition, po_number LIMIT 1000"
+_OF_REFERRALS: Final = "(partition, po_number) IN (SELECT partition, po_number FROM referral WHERE {})"
+_STATE: Final = "SELECT state FROM state WHERE (partition, po_number) = (?, ?)"
+_REFUSED: Final = (
+    f"SELECT topic, partition, offset, timestamp, value FROM outbound"
+    f" WHERE status = 'REFUSED' AND timestamp >= ? AND topic = '{OUTCOMES}' ORDER BY offset"
 )
 
 
@@ -65,10 +71,13 @@ class Filter:
             and (self.kinds is None or not self.kinds.isdisjoint(kinds_of(event)))
         )
 
+    @property
+    def key(self) -> bytes | None:
+        """That of the records; None: any."""
+        return None if self.po_number is None else os.fsencode(self.po_number)
+
     def line(self, record: Record) -> bytes | None:
         """A record as a line in replay's form; None: it is not wanted."""
-        if self.po_number is not None and record.key != self.po_number.encode():
-            return None  # before it is read, which takes the most time
         if record.topic != DELIVERY_PLANS:
             event = read_event(record)
             return to_line(event) if self.takes(event) else None
@@ -92,8 +101,7 @@ async def as_log(
     lines = LogLines(shown, wanted.takes)
     records = (
         (read_event(record), traceparent_of(record.headers), record.timestamp)
-        async for record in log.follow(OUTBOUND_TOPICS, from_start=from_start, wait=wait)
-        if wanted.po_number is None or record.key == wanted.po_number.encode()
+        async for record in log.follow(OUTBOUND_TOPICS, from_start=from_start, wait=wait, key=wanted.key)
     )
     if not log.shared:
         async for event, traceparent, at in records:
@@ -121,7 +129,8 @@ async def find(log: Log, by: By, wanted: str) -> list[str]:
     letter, whose key may be anything.
     """
     found: dict[str, None] = {}
-    async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False):
+    text = os.fsencode(wanted)
+    async for record in log.follow(OUTBOUND_TOPICS, from_start=True, wait=False, text=text):
         if not _is_about(record, by, wanted):
             continue
         if record.topic != DEAD_LETTERS:
@@ -129,7 +138,7 @@ async def find(log: Log, by: By, wanted: str) -> list[str]:
         elif by == "event":
             raise LogError(f"{wanted} is a dead letter; `gateway dead-letters show` shows it")
     if not found and by != "event":
-        async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False):
+        async for record in log.follow(INBOUND_TOPICS, from_start=True, wait=False, text=text):
             if by == "trace" and not _has_trace(record, wanted):
                 continue
             message = READERS[record.topic](record)
@@ -143,11 +152,9 @@ def _is_about(record: Record, by: By, wanted: str) -> bool:
         case "trace":
             return _has_trace(record, wanted)
         case "event":
-            return ("ce_id", wanted.encode()) in record.headers
+            return ("ce_id", os.fsencode(wanted)) in record.headers
         case "message":
-            if record.topic != OUTCOMES or wanted.encode() not in (record.value or b""):
-                return False
-            return cast(Outcome, read_event(record)).message_id == wanted
+            return record.topic == OUTCOMES and cast(Outcome, read_event(record)).message_id == wanted
 
 
 def _has_trace(record: Record, trace_id: str) -> bool:
@@ -179,10 +186,13 @@ class OrderFilter:
 
 
 async def listed(
-    states: AsyncIterator[tuple[str, PurchaseOrder]], log: Log, which: OrderFilter
+    states: AsyncIterator[tuple[str, PurchaseOrder]], outcomes: AsyncIterator[Outcome], which: OrderFilter
 ) -> AsyncIterator[dict[str, Any]]:
-    """What is known of each matching purchase order, for programs; without anything about a person."""
-    refusals = await _refusals(log, which.since) if which.refused else {}
+    """What is known of each matching purchase order, for programs; without anything about a person.
+
+    outcomes: those of messages that were refused, others among them; asked for only where that matters.
+    """
+    refusals = await _refusals(outcomes, which.since) if which.refused else {}
     async for po_number, order in states:
         refused = refusals.pop(po_number, None)
         row = _row(po_number, order, refused)
@@ -225,10 +235,9 @@ def _row(po_number: str, order: PurchaseOrder | None, refused: RefusedMessages |
     } | ({"refused": dict(sorted(refused.codes.items()))} if refused else {})
 
 
-async def _refusals(log: Log, since: int | None) -> dict[str, RefusedMessages]:
+async def _refusals(outcomes: AsyncIterator[Outcome], since: int | None) -> dict[str, RefusedMessages]:
     found: dict[str, RefusedMessages] = {}
-    async for record in log.follow([OUTCOMES], from_start=True, wait=False):
-        outcome = cast(Outcome, read_event(record))
+    async for outcome in outcomes:
         if outcome.code is not None and (since is None or outcome.decided_at >= since):
             refused = found.setdefault(outcome.po_number, RefusedMessages())
             refused.provider_id = outcome.provider_id or refused.provider_id
@@ -236,21 +245,49 @@ async def _refusals(log: Log, since: int | None) -> dict[str, RefusedMessages]:
     return found
 
 
-async def own_states(source: Source) -> AsyncIterator[tuple[str, PurchaseOrder]]:
-    """What is kept of each purchase order on an embedded log. Raises LogError."""
+async def own_states(source: Source, which: OrderFilter) -> AsyncIterator[tuple[str, PurchaseOrder]]:
+    """What is kept of each purchase order on an embedded log that may match. Raises LogError.
+
+    Where only messages wait, the log has no columns of it, so that may match.
+    """
+    conditions: dict[str, object] = {}
+    if which.due_before is not None:
+        conditions["(due_at < ? OR due_at IS NULL)"] = which.due_before
+    if which.since is not None:
+        conditions["(changed_at >= ? OR changed_at IS NULL)"] = which.since
+    if which.provider_id is not None and not which.refused:
+        conditions[_OF_REFERRALS.format("provider_id = ?")] = which.provider_id
+    if which.state not in {None, "HELD"}:
+        conditions[_OF_REFERRALS.format("status = ?")] = which.state
+    sql = f"SELECT partition, po_number FROM state WHERE {' AND '.join(conditions) or 'TRUE'}"
+    with _view(source) as db:
+        for key in db.execute(f"{sql} ORDER BY partition, po_number", [*conditions.values()]).fetchall():
+            if row := db.execute(_STATE, key).fetchone():  # it may have been forgotten meanwhile
+                yield key[1], unpack(row[0])
+
+
+async def own_refusals(source: Source, which: OrderFilter) -> AsyncIterator[Outcome]:
+    """The outcomes of refused messages on an embedded log, in order. Raises LogError."""
+    with _view(source) as db:
+        since = _FIRST_AT if which.since is None else which.since
+        for topic, partition, offset, at, value in db.execute(_REFUSED, (since,)):
+            yield cast(Outcome, read_event(Record(topic, partition, offset, at, None, value)))
+
+
+@contextmanager
+def _view(source: Source) -> Iterator[sqlite3.Connection]:
     try:
-        db = source.view()
-        try:
-            after: tuple[int, str] = (-1, "")
-            while rows := db.execute(_STATES, after).fetchall():
-                for _, po_number, state in rows:
-                    yield po_number, unpack(state)
-                after = rows[-1][:2]
-        finally:
-            db.close()
+        with closing(source.view()) as db:
+            yield db
     except sqlite3.Error as error:
         why = getattr(error, "sqlite_errorname", "unknown")
         raise LogError(f"the log can't be read ({why}); check the disk and its folder") from None
+
+
+async def outcomes_of(log: SharedLog) -> AsyncIterator[Outcome]:
+    """All outcomes on a log, in order within a partition."""
+    async for record in log.follow([OUTCOMES], from_start=True, wait=False):
+        yield cast(Outcome, read_event(record))
 
 
 async def shared_states(log: SharedLog) -> AsyncIterator[tuple[str, PurchaseOrder]]:

@@ -22,7 +22,7 @@ from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.console.browsers import Browsers
-from gateway.console.desk import Desk, environment
+from gateway.console.desk import Desk
 from gateway.console.flow import Flow
 from gateway.console.signing_in import Provider
 from gateway.console.site import Console
@@ -124,7 +124,6 @@ async def served(
                 workers,
                 plan.policies,
                 Browsers(secure=not plainly if signing_in is None else signing_in.secure),
-                environment(),
                 partial(_time, plan, log),
                 now,
                 around,

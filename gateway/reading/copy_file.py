@@ -17,11 +17,12 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 6
+VERSION: Final = 7
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
-#: The tables of records and states are those of an embedded log, as far as they are asked for.
+#: The tables of records and states are those of an embedded log, as far as they are asked for. `event_order`
+#: has the order that a Jobcentre's events of a purchase order have across topics; there, offsets say it.
 _SCHEMA: Final = f"""
 CREATE TABLE history (offset INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE source (identity TEXT NOT NULL, positions BLOB NOT NULL) STRICT;
@@ -32,11 +33,15 @@ CREATE TABLE inbound (
 CREATE TABLE outbound (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     value BLOB, po_number TEXT, provider_id TEXT, message_id TEXT, status TEXT, trace_id TEXT,
-    PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
+    jobcentre_id TEXT, PRIMARY KEY (topic, partition, offset)) STRICT, WITHOUT ROWID;
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
     INTEGER, messages INTEGER, PRIMARY KEY (partition, po_number)) STRICT, WITHOUT ROWID;
 CREATE TABLE control (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE event_order (
+    po_number TEXT NOT NULL, decided_at INTEGER NOT NULL, number INTEGER NOT NULL, jobcentre_id TEXT NOT NULL,
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    PRIMARY KEY (po_number, decided_at, number)) STRICT, WITHOUT ROWID;
 {SCHEMA}
 """
 _TABLES: Final = (
@@ -46,6 +51,7 @@ _TABLES: Final = (
     "state",
     "inbound",
     "outbound",
+    "event_order",
     "plan",
     "plan_key",
     "control",

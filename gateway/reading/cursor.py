@@ -1,9 +1,13 @@
-"""Where a reader of a provider's instructions, or outcomes, stands.
+"""Where a reader of a provider's instructions or outcomes, or of a Jobcentre's events, stands.
 
 Events of different partitions have no common order that would hold for ever, so a place among them is
 the next offset for each partition: `17` on a log of one partition, `17.0.4` on a log of three. Behind that
 stands a digest of the records that lie just before: `17.0.4-5d41402abc4b`. So a cursor belongs to one history
 of one log: where another record stands there, or none, it is of another.
+
+A Jobcentre's events are on several topics, so a place among them has the offsets of one topic after the
+other. Most of these stay for long, and records grow old and leave the log. So the digest is of one record
+only, the last event that was read, and says which offset is its: `17.0.4.3.1.0-3.5d41402abc4b`.
 """
 
 from collections.abc import Sequence
@@ -49,6 +53,19 @@ def parse_cursor(text: str, partitions: int) -> Cursor:
 
 def _is_offset(part: str) -> bool:
     return part.isascii() and part.isdecimal() and len(part) <= _DIGITS and int(part) <= _LARGEST
+
+
+def last_read(cursor: Cursor) -> int | None:
+    """Which offset of a cursor is that of the last event read; None: it says none that can be."""
+    number, dot, _ = cursor.digest.partition(".")
+    if not dot or not _is_offset(number) or int(number) >= len(cursor.place) or not cursor.place[int(number)]:
+        return None
+    return int(number)
+
+
+def cursor_behind(place: tuple[int, ...], last: int, before: bytes) -> Cursor:
+    """The cursor of a place on several topics. last: see `last_read`. before: what stands before it there."""
+    return Cursor(place, f"{last}.{blake2b(before, digest_size=_DIGEST_BYTES).hexdigest()}")
 
 
 def beginning(partitions: int) -> Cursor:

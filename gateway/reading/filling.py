@@ -15,12 +15,18 @@ from gateway.reading.cursor import standing
 from gateway.reading.model import News
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist
 from gateway.rules.events import (
+    FOR_JOBCENTRES,
     OUTBOUND,
+    AttendanceEvent,
     Breach,
+    CancellationEvent,
     Event,
     Instruction,
+    Notice,
     Outcome,
     PrapAction,
+    SanctionNotification,
+    SessionEvent,
     begins_referral,
     place_in_time,
 )
@@ -35,10 +41,11 @@ from schemas.codec import Unreadable, digest_of
 TOPICS: Final = (*INBOUND_TOPICS, *OUTBOUND, DELIVERY_PLANS, CONTROL)
 
 #: The topics of events that say more than which purchase order they are about.
-_READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC, breaches.TOPIC})
+_READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC, breaches.TOPIC, *FOR_JOBCENTRES})
 
 _PUT_INBOUND: Final = "INSERT OR REPLACE INTO inbound VALUES {}"
 _PUT_OUTBOUND: Final = "INSERT OR REPLACE INTO outbound VALUES {}"
+_PUT_ORDER: Final = "INSERT OR REPLACE INTO event_order VALUES {}"
 _PUT_STATE: Final = "INSERT OR REPLACE INTO state VALUES {}"
 #: See place_in_time.
 Place = tuple[int, int]
@@ -56,13 +63,13 @@ def fill(file: CopyFile, changes: Changes, partitions: int) -> News:
         rows.put()
         file.erased |= _put_states(db, changes.states, partitions)
         file.keep_positions(changes.positions)
-    return News(rows.po_numbers | changes.states.keys(), rows.for_providers, rows.read_back)
+    return News(rows.po_numbers | changes.states.keys(), rows.for_parties, rows.read_back)
 
 
 class _Rows:
     """The rows of the records, table by table, which are put many at a time.
 
-    po_numbers: what they are about. for_providers: see News. read_back: the
+    po_numbers: what they are about. for_parties: see News. read_back: the
     messages in them that came over HTTP, each by its caller and its id.
     """
 
@@ -70,15 +77,20 @@ class _Rows:
         self._db = db
         self._inbound: list[tuple[Any, ...]] = []
         self._outbound: list[tuple[Any, ...]] = []
+        self._order: list[tuple[Any, ...]] = []
         #: The purchase orders that have events among the rows that are not put yet.
         self._waiting: set[str] = set()
         self.po_numbers: set[str] = set()
-        self.for_providers: set[tuple[str, str]] = set()
+        self.for_parties: set[tuple[str, str]] = set()
         self.read_back: list[tuple[str, str]] = []
 
     def put(self) -> None:
         """Put what there is."""
-        for sql, rows in ((_PUT_INBOUND, self._inbound), (_PUT_OUTBOUND, self._outbound)):
+        for sql, rows in (
+            (_PUT_INBOUND, self._inbound),
+            (_PUT_OUTBOUND, self._outbound),
+            (_PUT_ORDER, self._order),
+        ):
             put_rows(self._db, sql, rows)
             rows.clear()
         self._waiting.clear()
@@ -131,13 +143,13 @@ class _Rows:
         except LogError:
             _pass_over(record)
             return
-        self.for_providers.add((DELIVERY_PLANS, plan.provider_id))
+        self.for_parties.add((DELIVERY_PLANS, plan.provider_id))
         caller = caller_of(record.headers)
         if caller is not None:
             self.read_back.append((caller, plan.message_id))
 
     def _add_event(self, record: Record, po_number: str) -> None:
-        provider_id = message_id = None
+        provider_id = message_id = jobcentre_id = None
         status: str | None = None
         if record.topic in _READ:
             match _event(record):
@@ -151,19 +163,29 @@ class _Rows:
                     provider_id = instruction.provider_id
                 case Breach() as breach:
                     provider_id, status = breach.provider_id, breaches.standing(breach)
+                case (
+                    SessionEvent()
+                    | AttendanceEvent()
+                    | CancellationEvent()
+                    | SanctionNotification()
+                    | Notice()
+                ) as event:
+                    jobcentre_id = event.jobcentre_id
+                    order = po_number, *place_in_time(event), jobcentre_id
+                    self._order.append((*order, record.topic, record.partition, record.offset))
+                    self.for_parties.add((record.topic, jobcentre_id))
                 case PrapAction(action="ACKNOWLEDGE") as action:
                     if po_number in self._waiting:
                         self.put()
                     _forget(self._db, po_number, place_in_time(action))
         if provider_id is not None:
-            self.for_providers.add((record.topic, provider_id))
+            self.for_parties.add((record.topic, provider_id))
         self.po_numbers.add(po_number)
         self._waiting.add(po_number)
         traceparent = traceparent_of(record.headers)
         trace_id = None if traceparent is None else trace_id_of(traceparent)
-        self._outbound.append(
-            (*_place(record), record.value, po_number, provider_id, message_id, status, trace_id)
-        )
+        names = po_number, provider_id, message_id, status, trace_id, jobcentre_id
+        self._outbound.append((*_place(record), record.value, *names))
 
 
 def _place(record: Record) -> tuple[str, int, int, int]:
@@ -212,6 +234,12 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
         if place >= end:
             continue
         where = "WHERE topic = ? AND partition = ? AND offset = ?"
+        if topic in FOR_JOBCENTRES:
+            # A Jobcentre reads them as far back as the log goes.
+            db.execute(
+                f"UPDATE outbound SET po_number = NULL, trace_id = NULL {where}", (topic, partition, offset)
+            )
+            continue
         if topic == INSTRUCTIONS or (topic == OUTCOMES and provider_id is not None):
             # A provider's cursor may stand behind it.
             db.execute(

@@ -5,6 +5,7 @@ The same lines are logged when a step is committed (`EventLog`) and made again b
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.engine.log import Output, Record
@@ -52,7 +53,7 @@ class Lines:
 
     def of(self, event: Event | DeadLetter) -> str | None:
         """The log event of an event; None: it has none."""
-        if isinstance(event, Outcome) and event.code in REFUSED_FOR:
+        if type(event) is Outcome and event.code is not None and event.code in REFUSED_FOR:
             return REFUSED_FOR[event.code]
         return self.says if isinstance(self.says, str) else self.says.get(getattr(event, self.by or ""))
 
@@ -135,6 +136,13 @@ LINES: Final[dict[type[Event | DeadLetter], Lines]] = {
         fields=("message_id", "topic", "code"),
     ),
     DeadLetter: Lines("message.dead_lettered"),
+}
+#: By class, the fields that are logged under their own names, each with whether it is a day.
+_FIELDS: Final = {
+    record: [
+        (field, field == "on" or field.endswith("_on")) for field in ("provider_id", "rule", *lines.fields)
+    ]
+    for record, lines in LINES.items()
 }
 #: All log events that are made here.
 NAMES: Final = frozenset(REFUSED_FOR.values()).union(*(lines.names() for lines in LINES.values()))
@@ -255,8 +263,12 @@ class EventLog(Observer):
         log_lines(lines.take(rest=True))
 
 
+#: The events of one decision have one instant, and so has much that falls due.
+_instant: Final = lru_cache(maxsize=256)(format_instant)
+
+
 def _said(name: str, event: Event | DeadLetter, lines: Lines) -> dict[str, object]:
-    at = format_instant(event.decided_at)
+    at = _instant(event.decided_at)
     if isinstance(event, DeadLetter):
         return {
             "event": name,
@@ -273,10 +285,10 @@ def _said(name: str, event: Event | DeadLetter, lines: Lines) -> dict[str, objec
         "po_number": event.po_number,
         "decided_at": at,
     }
-    for field in ("provider_id", "rule", *lines.fields):
+    for field, is_day in _FIELDS[type(event)]:
         value = getattr(event, field)
         if value is not None:
-            said[field] = format_day(value) if field == "on" or field.endswith("_on") else value
+            said[field] = format_day(value) if is_day else value
     if lines.kind is not None:
         said["kind"] = getattr(event, lines.kind)
     return said

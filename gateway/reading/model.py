@@ -14,9 +14,12 @@ from msgspec import Struct
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
 from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
-from gateway.rules.events import Instruction, Outcome
+from gateway.rules.events import FOR_JOBCENTRES, OUTBOUND, Event, Instruction, Outcome
 
-_TOPICS: Final = {Instruction: INSTRUCTIONS, Outcome: OUTCOMES}
+#: The topics that somebody may wait for, by their events.
+_TOPICS: Final[dict[type[Event], str]] = {
+    OUTBOUND[each]: each for each in (INSTRUCTIONS, OUTCOMES, *FOR_JOBCENTRES)
+}
 
 
 class Source(Protocol):
@@ -34,14 +37,14 @@ class Source(Protocol):
 
 
 class News(Struct, frozen=True):
-    """Of which purchase orders something may be new, and which providers have something new on which topics.
+    """Of which purchase orders something may be new, and who has something new on which topics.
 
-    for_providers: topic and provider_id, of instructions, outcomes and plans. messages: what came over
-    HTTP and was read back, each by its caller and its id.
+    for_parties: topic and provider_id, of instructions, outcomes and plans; topic and jobcentre_id, of a
+    Jobcentre's events. messages: what came over HTTP and was read back, each by its caller and its id.
     """
 
     po_numbers: Collection[str] = ()
-    for_providers: Collection[tuple[str, str]] = ()
+    for_parties: Collection[tuple[str, str]] = ()
     messages: Sequence[tuple[str, str]] = ()
 
 
@@ -80,12 +83,14 @@ class ReadModel(ABC):
         """An event that is set whenever something of one of these purchase orders is new."""
         return self._woken_by([("po_number", po_number) for po_number in po_numbers])
 
-    def woken_for(self, topic: str, providers: Iterable[str]) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set whenever one of these providers has something new on a topic.
+    def woken_for(
+        self, topics: Iterable[str], parties: Collection[str]
+    ) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever one of these parties has something new on one of these topics.
 
-        topic: that of instructions, outcomes or delivery plans.
+        topics: of instructions, outcomes and plans, for providers; or of events for Jobcentres, for those.
         """
-        return self._woken_by([(topic, provider) for provider in providers])
+        return self._woken_by([(topic, party) for topic in topics for party in parties])
 
     def notify(self, news: News) -> None:
         """Wake those who wait for what can be asked for now."""
@@ -94,7 +99,7 @@ class ReadModel(ABC):
             return
         keys = (
             *(("po_number", po_number) for po_number in news.po_numbers),
-            *news.for_providers,
+            *news.for_parties,
         )
         for key in keys:
             for event in self._waiting.get(key, ()):
@@ -139,11 +144,18 @@ class OwnLog(ReadModel, Observer):
         """Wake those who wait for what a step has decided."""
         if self._waiting:
             found = {
-                (_TOPICS[type(event)], event.provider_id)
+                (_TOPICS[type(event)], party)
                 for event, _ in (each for each in decided.commit.outputs if isinstance(each, tuple))
-                if isinstance(event, Instruction | Outcome) and event.provider_id is not None
+                if type(event) in _TOPICS and (party := _party_of(event)) is not None
             }
             self.notify(News(decided.commit.states.keys(), found))
+
+
+def _party_of(event: Event) -> str | None:
+    """The provider or the Jobcentre that an event is for; None: nobody's."""
+    if isinstance(event, Instruction | Outcome):
+        return event.provider_id
+    return getattr(event, "jobcentre_id", None)
 
 
 def log_unreadable(error: sqlite3.Error) -> None:

@@ -4,8 +4,8 @@ Days are counted since 1970, instants are UTC milliseconds.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Final, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, cast, get_args
 
 from msgspec import Struct
 
@@ -52,14 +52,30 @@ class DaySession(Struct, frozen=True):
     attended: int
 
 
+class Ages(Struct, frozen=True):
+    """Up to which day of referral a time limit is over: to accept, for the session, the WP11, to attach."""
+
+    accept: int
+    session: int
+    wp11: int
+    attach: int
+
+
 class Count(Struct, frozen=True):
-    """How many referrals of a provider in an area have a status, by the day of referral."""
+    """How many referrals a provider has in an area, and of how many of them a time limit is over.
+
+    acceptance, session: of those that were not rejected. wp11, joined: of those, and who of them has joined.
+    attachment: of those who have joined.
+    """
 
     contract_package_area: str
     provider_id: str
-    status: Status
-    referred_on: int
     referrals: int
+    acceptance: int
+    session: int
+    wp11: int
+    joined: int
+    attachment: int
 
 
 class Attendance(Struct, frozen=True):
@@ -174,13 +190,54 @@ def nearest_session_day(view: View, day: int) -> int | None:
     return None
 
 
-def counts(view: View) -> list[Count]:
-    """How many referrals there are, by area, provider, status and day of referral."""
-    rows = view.db.execute(
-        "SELECT contract_package_area, provider_id, status, referred_on, count(*) FROM referral"
-        " GROUP BY contract_package_area, provider_id, status, referred_on"
+def counts(view: View, over: Ages) -> list[Count]:
+    """How many referrals there are, by area and provider, and of how many a time limit is over.
+
+    Counted along the index, group by group: to add up conditions row by row takes six times as long.
+    """
+    return [
+        _count(view, area, provider_id, over)
+        for area in _distinct(view, "contract_package_area", "")
+        for provider_id in _distinct(view, "provider_id", "contract_package_area = ? AND", area)
+    ]
+
+
+def _distinct(view: View, column: str, where: str, *names: str) -> Iterator[str]:
+    """The values of an index's next column, each found by one step into the index."""
+    last = ""
+    sql = f"SELECT min({column}) FROM referral WHERE {where} {column} > ?"
+    while (last := view.db.execute(sql, (*names, last)).fetchone()[0]) is not None:
+        yield last
+
+
+def _count(view: View, area: str, provider_id: str, over: Ages) -> Count:
+    group = "SELECT count(*) FROM referral WHERE (contract_package_area, provider_id, status) = (?, ?, ?)"
+
+    def count(status: Status) -> int:
+        return int(view.db.execute(group, (area, provider_id, status)).fetchone()[0])
+
+    def younger(status: Status, day: int) -> int:
+        # They are few: those of the last weeks.
+        found = view.db.execute(f"{group} AND referred_on > ?", (area, provider_id, status, day))
+        return int(found.fetchone()[0])
+
+    total = {status: count(status) for status in get_args(Status)}
+
+    def older(statuses: Iterable[Status], day: int) -> int:
+        return sum(total[status] - younger(status, day) for status in statuses if total[status])
+
+    kept = [status for status in total if status != "REJECTED"]
+    joined: Sequence[Status] = ("JOINING", "ATTACHED")
+    return Count(
+        area,
+        provider_id,
+        sum(total.values()),
+        acceptance=older(kept, over.accept),
+        session=older(kept, over.session),
+        wp11=older(kept, over.wp11),
+        joined=older(joined, over.wp11),
+        attachment=older(joined, over.attach),
     )
-    return [Count(*row) for row in rows]
 
 
 def late(view: View) -> dict[tuple[str, str], int]:

@@ -60,6 +60,8 @@ CREATE INDEX inbound_of ON inbound (po_number) WHERE po_number IS NOT NULL;
 CREATE INDEX outbound_refused ON outbound (timestamp) WHERE status = 'REFUSED';
 CREATE INDEX outbound_breach ON outbound (timestamp, provider_id, status, topic)
     WHERE topic = '{BREACHES}';
+CREATE INDEX outbound_breach_of ON outbound (provider_id, status, topic)
+    WHERE topic = '{BREACHES}' AND provider_id IS NOT NULL;
 CREATE INDEX inbound_by_message ON inbound (message_id, provider_id)
     WHERE provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}';
 CREATE INDEX inbound_by_upload ON inbound (upload, line)
@@ -70,6 +72,8 @@ CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number 
 CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)
     WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL;
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
+CREATE INDEX outbound_for_jobcentre ON outbound (jobcentre_id, topic, partition, offset)
+    WHERE jobcentre_id IS NOT NULL;
 CREATE TABLE plan (
     provider_id TEXT NOT NULL, contract_package_area TEXT NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY (provider_id, contract_package_area)) STRICT, WITHOUT ROWID;
@@ -153,6 +157,7 @@ class LogTables:
         was about.
 
         at: when it was forgotten, UTC milliseconds. below: what was decided has lower offsets in `outbound`.
+        A Jobcentre can ask for its events on, as far back as the log goes.
         """
         decided = (
             "SELECT message_id FROM outbound WHERE po_number = ? AND offset < ?"

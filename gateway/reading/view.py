@@ -12,11 +12,19 @@ from msgspec.structs import asdict, replace
 from consumers import session_records
 from gateway.engine.log import DELIVERY_PLANS, LogError, Record
 from gateway.engine.purchase_orders import unpack
-from gateway.reading.cursor import Cursor, cursor_at, standing
+from gateway.reading.cursor import Cursor, cursor_at, cursor_behind, last_read, standing
 from gateway.reading.model import Source
 from gateway.reading.tables import INSTRUCTIONS, NO_LIMIT, OUTCOMES, PRAP_ACTIONS, SENT
 from gateway.rules.duties import Duty
-from gateway.rules.events import DeliveryPlan, Event, Instruction, Outcome, begins_referral, place_in_time
+from gateway.rules.events import (
+    FOR_JOBCENTRES,
+    DeliveryPlan,
+    Event,
+    Instruction,
+    Outcome,
+    begins_referral,
+    place_in_time,
+)
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
@@ -44,14 +52,23 @@ class Keyed(Struct, frozen=True):
 
 
 class Listed(Struct, Generic[E], frozen=True):
-    """An instruction or an outcome, and the cursor of the place behind it.
+    """An instruction, an outcome or an event for a Jobcentre, and the cursor of the place behind it.
 
-    reference: the provider's own, of the referral, as it is now.
+    reference: the provider's own, of the referral, as it is now; None also where it is for a Jobcentre.
     """
 
     cursor: Cursor
     event: E
-    reference: str | None
+    reference: str | None = None
+
+
+class _Waiting(Struct, frozen=True):
+    """An event that waits behind an offset. order: which of those that wait behind several comes first."""
+
+    order: tuple[int, int]
+    offset: int
+    value: bytes
+    event: Event
 
 
 class UploadRow(Struct, frozen=True):
@@ -573,6 +590,121 @@ class View:
             listed.append(Listed(cursor_at(tuple(place), before), event, reference))
         return listed
 
+    def is_among_events(self, cursor: Cursor) -> bool:
+        """Whether a cursor of a Jobcentre's events stands where this history of the log has such a place.
+
+        False on a log on Kafka also where the last event before it has not been read yet.
+        """
+        if not any(cursor.place):
+            return True
+        last = last_read(cursor)
+        if last is None:
+            return False
+        topic, partition = _topic_at(cursor.place, last)
+        offset = cursor.place[last] - 1
+        row = self._one(
+            "SELECT value FROM outbound WHERE topic = ? AND partition = ? AND offset = ?",
+            topic,
+            partition,
+            offset,
+        )
+        return row is not None and cursor_behind(cursor.place, last, self._stands(offset, row[0])) == cursor
+
+    def end_of_events(
+        self, jobcentres: Collection[str], topics: Collection[str], cursor: Cursor
+    ) -> tuple[int, ...]:
+        """The place behind all events that are here; empty: none of these is behind the cursor."""
+        place = cursor.place
+        if self._source.one_order:
+            end = (self._end() + 1,) * len(place)
+        else:
+            sql = "SELECT ifnull(max(offset) + 1, 0) FROM outbound WHERE topic = ? AND partition = ?"
+            end = tuple(self._one(sql, *_topic_at(place, number))[0] for number in range(len(place)))
+        return end if self.events_for(jobcentres, topics, cursor, 1, end) else ()
+
+    def events_for(
+        self,
+        jobcentres: Collection[str],
+        topics: Collection[str],
+        cursor: Cursor,
+        limit: int,
+        until: Sequence[int],
+    ) -> list[Listed[Event]]:
+        """Events for these Jobcentres behind a cursor that `is_among_events`, `limit` at the most.
+
+        Those of one purchase order come in the order in which they were decided, and within a topic's
+        partition in that in which they were put there. until: what `end_of_events` gave before all was read
+        that was on the topics then. What lies behind it comes only where it was decided before what doesn't.
+        """
+        if not until:
+            return []
+        place = list(cursor.place)
+        rows = {
+            number: self._events_at(jobcentres, place, number)
+            for number in range(len(place))
+            if _topic_at(place, number)[0] in topics
+        }
+        first = {number: row for number, some in rows.items() if (row := next(some, None)) is not None}
+        listed: list[Listed[Event]] = []
+        while len(listed) < limit:
+            begin = [(row.order, number) for number, row in first.items() if row.offset < until[number]]
+            if not begin:
+                break
+            _, number = min(begin)
+            while (
+                earlier := self._decided_before(first[number].event, jobcentres, place, first)
+            ) is not None:
+                number = earlier
+            row = first.pop(number)
+            if (following := next(rows[number], None)) is not None:
+                first[number] = following
+            place[number] = row.offset + 1
+            behind = cursor_behind(tuple(place), number, self._stands(row.offset, row.value))
+            listed.append(Listed(behind, row.event))
+        return listed
+
+    def _events_at(
+        self, jobcentres: Collection[str], place: Sequence[int], number: int
+    ) -> Iterator[_Waiting]:
+        """Events for these Jobcentres behind one of the offsets of a place."""
+        topic, partition = _topic_at(place, number)
+        # By itself SQLite would look through all Jobcentres' in a copy, where that is a table's own order.
+        sql = (
+            "SELECT offset, value FROM outbound INDEXED BY outbound_for_jobcentre WHERE jobcentre_id = ?"
+            " AND topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?"
+        )
+
+        def of(jobcentre: str) -> Iterator[tuple[int, bytes]]:
+            values, after = (jobcentre, topic, partition), (place[number],)
+            return self._in_parts(sql, values, after, lambda row: (row[0] + 1,))
+
+        for offset, value in merge(*map(of, jobcentres)):
+            event = _read(topic, value)
+            if event is not None:
+                order = (offset, 0) if self._source.one_order else place_in_time(event)
+                yield _Waiting(order, offset, value, event)
+
+    def _decided_before(
+        self, event: Event, jobcentres: Collection[str], place: Sequence[int], first: Collection[int]
+    ) -> int | None:
+        """Which offset of a place goes on first: that of an earlier event about the same purchase order.
+
+        first: the offsets behind which something waits. Where there is no one order, a deadline's event may
+        lie behind others that are dated later: these were decided before it, on other purchase orders.
+        """
+        if self._source.one_order:
+            return None
+        earlier = self._db.execute(
+            "SELECT jobcentre_id, topic, partition, offset FROM event_order WHERE po_number = ?"
+            " AND (decided_at, number) < (?, ?) ORDER BY decided_at, number",
+            (event.po_number, *place_in_time(event)),
+        )
+        for jobcentre_id, topic, partition, offset in earlier:
+            number = FOR_JOBCENTRES.index(topic) * (len(place) // len(FOR_JOBCENTRES)) + int(partition)
+            if number in first and jobcentre_id in jobcentres and offset >= place[number]:
+                return number
+        return None
+
     def booking(self, providers: Collection[str], session_id: str) -> Booking | None:
         """How a session stands; None: none of these providers' referrals is booked on one with that id."""
         of = f"{_BOOKED} AND b.provider_id IN ({','.join('?' * len(providers))})"
@@ -734,6 +866,12 @@ def place_of(work: Work) -> WorkPlace:
     duty = work.duty
     due_on = NO_LIMIT if duty.due_on is None else duty.due_on
     return due_on, work.po_number, duty.kind, duty.session_id or ""
+
+
+def _topic_at(place: Sequence[int], number: int) -> tuple[str, int]:
+    """The topic and the partition that an offset of a place among a Jobcentre's events is of."""
+    topic, partition = divmod(number, len(place) // len(FOR_JOBCENTRES))
+    return FOR_JOBCENTRES[topic], partition
 
 
 def _digest(value: bytes) -> bytes:

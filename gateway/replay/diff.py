@@ -24,25 +24,30 @@ def print_diff(stream: IO[bytes], policies: Policies, other: Policies, until: in
     with progress(stream, "replaying twice") as bar:
         first, second = tee(read_lines(bar.lines))
         purchase_orders: set[str] = set()
-        changes: defaultdict[str, list[tuple[str, Event]]] = defaultdict(list)
-        for sign, event in _changes(replay(first, policies, until), replay(second, other, until)):
+        found: defaultdict[str, list[tuple[str, Event]]] = defaultdict(list)
+        for sign, event in changes(replay(first, policies, until), replay(second, other, until)):
             purchase_orders.add(event.po_number)
             if sign:
-                changes[event.po_number].append((sign, event))
+                found[event.po_number].append((sign, event))
     console = Console(highlight=False)
-    for po_number in sorted(changes):
-        console.print(Text(printable(po_number), style="bold"), soft_wrap=True)
-        for sign, event in changes[po_number]:
-            style = "red" if sign == "-" else "green"
-            console.print(Text(f"  {sign} {_described(event)}", style), soft_wrap=True)
+    for po_number in sorted(found):
+        print_changes(console, po_number, found[po_number])
     console.print(
-        f"{len(changes):,} of {len(purchase_orders):,} purchase orders would have been decided otherwise "
+        f"{len(found):,} of {len(purchase_orders):,} purchase orders would have been decided otherwise "
         "(- what would not have been, + what would have been instead)",
         soft_wrap=True,
     )
 
 
-def _changes(first: Iterable[Event], second: Iterable[Event]) -> Iterator[tuple[str, Event]]:
+def print_changes(console: Console, po_number: str, changed: Iterable[tuple[str, Event]]) -> None:
+    """Print what would have been decided otherwise of a purchase order."""
+    console.print(Text(printable(po_number), style="bold"), soft_wrap=True)
+    for sign, event in changed:
+        style = "red" if sign == "-" else "green"
+        console.print(Text(f"  {sign} {described(event)}", style), soft_wrap=True)
+
+
+def changes(first: Iterable[Event], second: Iterable[Event]) -> Iterator[tuple[str, Event]]:
     """The events of two replays, in order of decision: '-' only in the first, '+' in the second, '' both.
 
     Both come in order of time and an event's instant is part of it, so only what was decided at one instant
@@ -80,14 +85,15 @@ def _by_instant(first: Iterable[Event], second: Iterable[Event]) -> Iterator[tup
 
 def _essence(event: Event) -> Event:
     """An event without its ids, which differ as soon as one event more or less was decided at an instant."""
-    changes: dict[str, object] = {"event_id": ""}
+    blanks: dict[str, object] = {"event_id": ""}
     for reference in ("supersedes", "withdraws"):
         if getattr(event, reference, None) is not None:
-            changes[reference] = ""
-    return replace(event, **changes)
+            blanks[reference] = ""
+    return replace(event, **blanks)
 
 
-def _described(event: Event) -> str:
+def described(event: Event) -> str:
+    """An event in words, without anything about a person."""
     shown = f"{instant_text(event.decided_at):<17}  "
     if isinstance(event, Outcome):
         return f"{shown}{sent(event)} is {went(event)}  ({printable(event.message_id)})"

@@ -387,6 +387,10 @@ OUTBOUND: Final[dict[str, type[Event]]] = {
     "gateway.breaches": Breach,
     "gateway.outcomes": Outcome,
 }
+#: Those whose events are for a Jobcentre, which they name. A place among them counts on this order.
+FOR_JOBCENTRES: Final = tuple(
+    topic for topic, event in OUTBOUND.items() if "jobcentre_id" in event.__struct_fields__
+)
 
 
 def place_in_time(event: Event | DeadLetter) -> tuple[int, int]:

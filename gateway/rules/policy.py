@@ -7,9 +7,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, get_type_hints
 
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Meta, Struct, ValidationError, convert, structs
 
-from gateway.rules.calendar import day_of
+from gateway.rules.calendar import date_of, day_of
 
 Count = Annotated[int, Meta(ge=0, le=10_000)]
 Seconds = Annotated[int, Meta(ge=0, le=86_400)]
@@ -118,6 +118,18 @@ def parse(text: str) -> Policies:
     if len(set(from_days)) < len(from_days):
         raise PolicyError("not a policy file: two policies hold from the same date")
     return Policies(from_days, tuple(entry.limits() for entry in entries))
+
+
+def to_toml(policies: Policies) -> str:
+    """The policy file that says these policies, with every limit."""
+    lines: list[str] = []
+    for from_day, limits in zip(policies.from_days, policies.limits, strict=True):
+        lines += ["[[policy]]", f"from = {date_of(from_day)}"]
+        for name, value in structs.asdict(limits).items():
+            if value is not None:
+                lines.append(f"{name} = {date_of(value) if name == 'referrals_until' else value}")
+        lines.append("")
+    return "\n".join(lines)
 
 
 @cache

@@ -30,7 +30,7 @@ LAST_LINES_S: Final = 1.0
 
 
 #: What waits for whoever reads the log is bounded by the number of writes.
-WRITTEN_AT_ONCE: Final = 16
+WRITTEN_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)

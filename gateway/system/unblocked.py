@@ -10,7 +10,7 @@ from queue import Full, Queue
 from typing import Final
 
 #: How many writes, of one line or a few, wait for the reader at the most; more are dropped.
-MOST_LINES: Final = 4_096
+MOST_LINES: Final = 1_024
 
 
 class Unblocked:

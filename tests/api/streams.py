@@ -40,7 +40,9 @@ class Stream:
         async for fields in self.blocks():
             if "data" in fields:
                 value = json.loads(fields["data"])
-                assert (fields["id"], fields["event"]) == (value["cursor"], self.kind)
+                # Of several kinds, each says which it is.
+                kind = value["type"] if self.kind == "event" else self.kind
+                assert (fields["id"], fields["event"]) == (value["cursor"], kind)
                 found.append(value)
                 if len(found) == most:
                     break
@@ -51,7 +53,7 @@ class Stream:
 async def stream(
     client: Client, query: str = "", kind: str = "instruction", **headers: str
 ) -> AsyncIterator[Stream]:
-    """A provider's instructions, or outcomes, as events."""
+    """A provider's instructions, or outcomes, or a Jobcentre's events."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     named |= {"Authorization": f"Bearer {client.token}", "Accept": "text/event-stream"}
     path = f"/v1/{kind}s{query}"

@@ -1,7 +1,7 @@
 """Instructions by cursor and by long poll: none is missed, and none comes twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -198,10 +198,10 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     begun, woken_for = asyncio.Event(), ReadModel.woken_for
 
     def watched(
-        model: ReadModel, topic: str, providers: Iterable[str]
+        model: ReadModel, topics: Iterable[str], parties: Collection[str]
     ) -> AbstractContextManager[asyncio.Event]:
         begun.set()
-        return woken_for(model, topic, providers)
+        return woken_for(model, topics, parties)
 
     monkeypatch.setattr(ReadModel, "woken_for", watched)
     return begun

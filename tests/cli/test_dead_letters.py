@@ -19,6 +19,7 @@ from gateway.dead_letters.printing import print_dead_letters
 from gateway.engine.log import Record
 from gateway.intake.lines import read_lines
 from gateway.reading.tables import LogTables
+from gateway.system.clock import wall_clock
 from producers import dead_letters
 from schemas.codec import Unreadable, UnreadableCode, encode
 from schemas.json import parse_instant
@@ -43,8 +44,13 @@ GOOD = encode(LINE.message)
 HEADERS = (("traceparent", b"00"), ("odd \x1b[2J", b"\xff"))
 
 
-def died(folder: Path, code: UnreadableCode, *values: bytes, key: bytes = b"PO1") -> None:
-    """Dead letters of an earlier version are on the log: prap.referrals-0-101 and so on."""
+def died(
+    folder: Path, code: UnreadableCode, *values: bytes, key: bytes = b"PO1", decided_to: int | None = None
+) -> None:
+    """Dead letters of an earlier version are on the log: prap.referrals-0-101 and so on.
+
+    decided_to: when something was decided last; None: just now.
+    """
 
     async def put() -> None:
         log = await open_embedded(folder / "gateway.db", tables=LogTables())
@@ -55,7 +61,7 @@ def died(folder: Path, code: UnreadableCode, *values: bytes, key: bytes = b"PO1"
                 dead_letters.draft(Record(REFERRALS, 0, 101 + place, AT, key, value, HEADERS), why)
                 for place, value in enumerate(values)
             ]
-            await claim.commit(step(restored.positions, *drafts, decided_to=AT))
+            await claim.commit(step(restored.positions, *drafts, decided_to=decided_to or wall_clock()))
         finally:
             await log.close()
 
@@ -234,6 +240,19 @@ def test_replay_puts_letters_back_once_and_says_what_it_did(gateway: Gateway, tm
     assert again.err.endswith("\n1 dead letter put back\n")
     assert gateway("dead-letters", "replay", "--all").err == "0 dead letters put back\n"
     assert came_back(tmp_path) == {one: 1, two: 1, three: 1}
+
+
+def test_nothing_is_put_back_by_a_clock_far_from_what_was_decided_last(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    died(tmp_path, "FAILED", GOOD, decided_to=AT)
+    refused = gateway("dead-letters", "replay", "--all")
+    assert refused.status == 1
+    assert "the clock of this machine is far from what was decided last (" in refused.sentence
+    assert not came_back(tmp_path)
+    assert gateway("clock", "accept").status == 0
+    assert gateway("dead-letters", "replay", "--all").status == 0
+    assert came_back(tmp_path) == {"prap.referrals-0-101": 1}
 
 
 def test_replay_leaves_what_would_fail_again_and_says_why(gateway: Gateway, tmp_path: Path) -> None:

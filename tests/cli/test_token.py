@@ -139,13 +139,17 @@ def test_a_token_may_be_for_a_jobcentre_and_for_prap(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--scope", "jobcentre:send"], ["--jobcentre", "JCP-LEEDS", "--scope", "prap:send"]],
-    ids=["no Jobcentre", "no scope of one"],
+    [
+        ["--scope", "jobcentre:send"],
+        ["--scope", "jobcentre:subscribe"],
+        ["--jobcentre", "JCP-LEEDS", "--scope", "prap:send"],
+    ],
+    ids=["no Jobcentre to send", "no Jobcentre to subscribe", "no scope of one"],
 )
 def test_a_jobcentres_token_names_it_and_its_scope(arguments: list[str], gateway: Gateway) -> None:
     made = gateway("token", *arguments)
     assert (made.status, made.out) == (2, b"")
-    assert "name --jobcentre, and --scope jobcentre:send" in made.sentence
+    assert "name --jobcentre, and --scope jobcentre:send or jobcentre:subscribe" in made.sentence
 
 
 def test_with_a_log_on_kafka_there_is_no_key(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

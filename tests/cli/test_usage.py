@@ -45,6 +45,8 @@ COMMANDS = (
         (["replay", "--until", "2016-04-05T00:00:00"], ["--until", "has no offset"]),
         (["replay", "--until", "2016-04-31T00:00:00Z"], ["--until", "does not exist"]),
         (["replay", "--until"], ["'--until' requires an argument"]),
+        (["what-if"], ["missing option '--policy'", "`gateway what-if --help`"]),
+        (["what-if", "--policy", "x.toml"], ["the policy file x.toml does not exist"]),
         (["replay", "one", "two"], ["unexpected extra argument", "`gateway replay --help`"]),
         (["replay", "--summary", "--diff", "x.toml"], ["--diff and --summary", "name one of them"]),
         (["replay", "--diff", "x.toml"], ["the policy file x.toml does not exist"]),

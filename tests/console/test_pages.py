@@ -1,5 +1,6 @@
 """Each page in a real browser: full, empty, and where something is wrong; for everybody."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ PAGES = (
     "/console/refusals",
     "/console/dead-letters",
     "/console/rules",
+    "/console/what-if",
+    "/console/reports",
 )
 AT = parse_instant("2016-03-14T08:30:00Z")
 SCRIPT = "<script>document.title = 'owned'</script>"
@@ -262,4 +265,50 @@ def test_nothing_from_outside_is_a_script_or_markup(site: Site, officer: Page) -
     officer.get_by_role("link", name="S<b>'\"").click()
     expect(officer.get_by_text(QUOTES)).to_be_visible()
     expect(officer.get_by_text("1 need one")).to_be_visible()
+    check(officer)
+
+
+def test_what_another_policy_would_have_decided_is_worked_out_beside_the_page(officer: Page) -> None:
+    officer.goto("/console/what-if")
+    policy = officer.get_by_label("Policy")
+    expect(policy).to_have_value(re.compile("wp11_within_days = 21"))
+    policy.fill("[[policy]]\nfrom = 2011-06-01\naccept_within_working_days = 0\n")
+    officer.get_by_role("button", name="Compare").click()
+    expect(officer.get_by_text("would have been decided otherwise.")).to_be_visible()
+    expect(officer.get_by_role("heading", name="UC-MANDATORY", exact=True)).to_be_visible()
+    expect(policy).to_be_visible()
+    check(officer)
+    officer.set_viewport_size({"width": 320, "height": 700})
+    assert officer.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    officer.set_viewport_size({"width": 1280, "height": 900})
+    officer.get_by_label("Since").fill("2999-01-01")
+    officer.get_by_role("button", name="Compare").click()
+    expect(officer.get_by_text("There is nothing to compare.")).to_be_visible()
+
+
+def test_what_is_no_policy_is_reported_and_can_be_corrected(officer: Page) -> None:
+    officer.goto("/console/what-if")
+    policy = officer.get_by_label("Policy")
+    policy.fill("[[policy]]\nfrom = 2011-06-01\nlunch = 1\n")
+    officer.get_by_role("button", name="Compare").click()
+    expect(officer.get_by_role("alert")).to_contain_text("This is not a policy file")
+    expect(policy).to_have_value(re.compile("lunch"))
+    check(officer)
+
+
+def test_a_report_is_downloaded_for_a_period(officer: Page) -> None:
+    officer.goto("/console/reports")
+    officer.get_by_label("Time limits missed and cleared").check()
+    officer.get_by_label("First day").fill("2016-03-01")
+    with officer.expect_download() as started:
+        officer.get_by_role("button", name="Download").click()
+    assert started.value.suggested_filename == "breaches.csv"
+    columns, *rows = started.value.path().read_text("utf-8-sig").splitlines()
+    assert columns.startswith('"decided_at","po_number","provider_id","breach","status"')
+    assert any('"ACCEPTANCE_LATE","RAISED"' in row for row in rows)
+    answer = officer.goto("/console/reports/csv?report=lunch&first=2016-03-01")
+    assert answer is not None
+    assert answer.status == 422
+    expect(officer.get_by_role("alert")).to_contain_text("Choose a report.")
+    expect(officer.get_by_label("First day")).to_have_value("2016-03-01")
     check(officer)

@@ -71,7 +71,9 @@ def is_line(shown: str, printed: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "page", [INTEGRATE, ROOT / "README.md", ROOT / "docs" / "jobcentres.md"], ids=lambda page: page.name
+    "page",
+    [INTEGRATE, ROOT / "README.md", ROOT / "docs" / "jobcentres.md", ROOT / "docs" / "subscribe.md"],
+    ids=lambda page: page.name,
 )
 def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")

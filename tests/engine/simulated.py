@@ -393,7 +393,15 @@ class SimulatedLog:
         """A reader of what is committed on these topics, and of states."""
         return SimulatedChanges(self.ground, topics, positions)
 
-    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
+    async def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
         """Records of the topics in the order in which they were committed."""
         if any(topic in INBOUND_TOPICS for topic in topics):
             records = self.ground.in_order
@@ -404,7 +412,7 @@ class SimulatedLog:
             while place < len(records):
                 record = records[place]
                 place += 1
-                if record.topic in topics:
+                if record.topic in topics and record.has(key, text):
                     yield record
             if not wait:
                 return

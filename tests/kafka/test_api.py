@@ -24,6 +24,23 @@ REFERRALS = 12
 TODAY = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
 ACCEPTED = {"type": "ReferralAccepted", "accepted_at": f"{TODAY}T12:00:00Z"}
 
+BOOKED = {
+    "type": "SessionBooked",
+    "session_id": "S1",
+    "session_name": "Session",
+    "starts_at": f"{TODAY}T13:00:00Z",
+    "duration_minutes": 60,
+    "location": "Hall",
+    "format": "GROUP",
+    "notified_at": f"{TODAY}T12:00:00Z",
+}
+ATTENDED = {
+    "type": "AttendanceRecorded",
+    "session_id": "S1",
+    "outcome": "ATTENDED",
+    "recorded_at": f"{TODAY}T14:00:00Z",
+}
+
 
 def token_for(*providers: str) -> str:
     """A token of the identity provider that is good now."""
@@ -218,6 +235,51 @@ async def test_what_jobcentres_and_prap_send_is_taken_once_whichever_process_it_
         as_york = Client(client.session, york)
         answer = await as_york.send("POST", "/v1/updates", appeal, Idempotency_Key="y")
         assert (answer.status, answer.code) == (404, "UNKNOWN_REFERRAL")
+
+
+def without_cursors(found: list[Json]) -> list[Json]:
+    """Events by id, as they are whoever has read what before."""
+    return sorted(({**each, "cursor": None} for each in found), key=lambda each: str(each["id"]))
+
+
+async def test_a_jobcentres_events_are_the_same_at_each_process_and_in_order(
+    both: list[tuple[Gateway, Client]],
+) -> None:
+    """While they are decided; and behind a cursor that the other gave out."""
+    one = both[0][1]
+    now_s = int(time.time())
+    times: Json = {"iat": now_s - 10, "exp": now_s + 600, "provider_id": None, "scope": "jobcentre:subscribe"}
+    leeds = [Client(each.session, token(**times, jobcentre_id="JCP-LEEDS", sub="leeds")) for _, each in both]
+    york = [Client(each.session, token(**times, jobcentre_id="JCP-YORK", sub="york")) for _, each in both]
+
+    async def decide() -> None:
+        for number in range(REFERRALS):
+            for key, value in (("a", ACCEPTED), ("b", BOOKED), ("c", ATTENDED)):
+                answer = await one.record(f"PO{number}", f"{key}{number}", value)
+                assert (answer.status, answer.json["status"]) == (200, "APPLIED"), answer.body
+
+    async def follow() -> list[Json]:
+        """Asked of the one and of the other by turns, from the cursor that the one before gave."""
+        found: list[Json] = []
+        while len(found) < 2 * REFERRALS:
+            after = f"&after={found[-1]['cursor']}" if found else ""
+            answer = await leeds[len(found) % 2].get(f"/v1/events?wait=5&limit=5{after}")
+            assert answer.status == 200, answer.body
+            found += answer.json
+        return found
+
+    async with asyncio.timeout(PATIENCE_S):
+        _, followed = await asyncio.gather(decide(), follow())
+    assert len({each["id"] for each in followed}) == 2 * REFERRALS
+    for number in range(REFERRALS):
+        types = [each["type"] for each in followed if each["subject"] == f"PO{number}"]
+        assert types == ["SessionEvent", "AttendanceEvent"]
+    for client in leeds:
+        again = (await client.get("/v1/events?limit=500")).json
+        assert without_cursors(again) == without_cursors(followed)
+    for client in york:
+        assert (await client.get("/v1/events")).json == []
+        assert (await client.get(f"/v1/events?after={followed[3]['cursor']}")).json == []
 
 
 async def test_a_process_that_dies_is_answered_for_by_the_other_and_made_anew(

@@ -55,6 +55,28 @@ async def test_only_the_topics_that_are_named_come(arrangement: Arrangement) -> 
     assert sorted(values(await followed(log, [OUT, ACTIONS])), key=str) == [b"1", b"2"]
 
 
+async def test_only_records_of_a_key_or_with_a_text_come_where_that_is_asked_for(
+    arrangement: Arrangement,
+) -> None:
+    log = await arrangement.open()
+    await committed(
+        log,
+        Draft(OUT, b"PO1", b"\x00abc"),
+        Draft(OUT, b"PO1", None, (("null", None), ("ce_id", b"xabcx"))),
+        Draft(OUT, b"PO1", b"ab", (("ab", b"c"),)),
+        Draft(OUT, b"PO2", b"abc"),
+    )
+
+    async def found(key: bytes | None, text: bytes | None) -> list[bytes | None]:
+        records = log.follow([OUT], from_start=True, wait=False, key=key, text=text)
+        return [record.value async for record in records]
+
+    assert await found(b"PO2", None) == [b"abc"]
+    assert await found(b"PO1", b"abc") == [b"\x00abc", None]
+    assert await found(None, b"\x00a") == [b"\x00abc"]
+    assert await found(b"PO", b"abc") == []
+
+
 async def test_all_partitions_come(arrangement: Arrangement) -> None:
     log = await arrangement.open()
     await committed(log, draft(OUT, b"1", FIRST), partition=0)

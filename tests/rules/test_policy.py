@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rules.events import Breach, Instruction
-from gateway.rules.policy import Policies, PolicyError, PolicyLimits, parse, shipped
+from gateway.rules.policy import Policies, PolicyError, PolicyLimits, parse, shipped, to_toml
 from tests.rules.journey import DAY, MINUTE, Journey, accepted, booked, day, instant
 
 SHIPPED = PolicyLimits(15, 21, 28, 2, 2, 28, 400, 60, 10, 20, 300)
@@ -38,6 +38,12 @@ def test_the_shipped_policy_is_that_of_the_guidance() -> None:
 def test_a_limit_left_out_is_that_of_the_shipped_policy() -> None:
     """Policy file."""
     assert parse("[[policy]]\nfrom = 2016-01-01").limits == (SHIPPED,)
+
+
+@pytest.mark.parametrize("text", [TWO, "[[policy]]\nfrom = 2011-06-01\nreferrals_until = 2017-03-31\n"])
+def test_policies_are_written_as_the_file_that_says_them(text: str) -> None:
+    """Policy file."""
+    assert parse(to_toml(parse(text))) == parse(text)
 
 
 @pytest.mark.parametrize("place", range(len(NAMES)))

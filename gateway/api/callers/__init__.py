@@ -7,6 +7,7 @@ from gateway.api.callers.verifying import (
     PERSONAL_DATA,
     SEND_AS_JOBCENTRE,
     SEND_AS_PRAP,
+    SUBSCRIBE_AS_JOBCENTRE,
     Caller,
     TokenRefused,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "PERSONAL_DATA",
     "SEND_AS_JOBCENTRE",
     "SEND_AS_PRAP",
+    "SUBSCRIBE_AS_JOBCENTRE",
     "Authenticator",
     "Caller",
     "Refusals",

@@ -31,10 +31,14 @@ OPERATE: Final = "gateway:operate"
 PERSONAL_DATA: Final = "gateway:personal-data"
 #: The scope of a Jobcentre, which the claim jobcentre_id names: to send its messages.
 SEND_AS_JOBCENTRE: Final = "jobcentre:send"
+#: The scope of a Jobcentre, which the claim jobcentre_id names: to follow the events that are for it.
+SUBSCRIBE_AS_JOBCENTRE: Final = "jobcentre:subscribe"
+#: What a Jobcentre may do; each counts only with the claim jobcentre_id.
+OF_JOBCENTRES: Final = frozenset({SEND_AS_JOBCENTRE, SUBSCRIBE_AS_JOBCENTRE})
 #: The scope of PRaP, whose referrals may be for any provider and any Jobcentre.
 SEND_AS_PRAP: Final = "prap:send"
 #: All that there are.
-SCOPES: Final = frozenset({OPERATE, PERSONAL_DATA, SEND_AS_JOBCENTRE, SEND_AS_PRAP})
+SCOPES: Final = OF_JOBCENTRES | {OPERATE, PERSONAL_DATA, SEND_AS_PRAP}
 LARGEST_TOKEN: Final = 6144
 #: How many providers, or Jobcentres, a token may name.
 MOST_NAMED: Final = 100
@@ -137,7 +141,7 @@ class Caller:
     @property
     def has_rights(self) -> bool:
         """Whether there is anything that it may do."""
-        as_jobcentre = bool(self.jobcentres) and SEND_AS_JOBCENTRE in self.scopes
+        as_jobcentre = bool(self.jobcentres) and not OF_JOBCENTRES.isdisjoint(self.scopes)
         return bool(self.providers) or self.operates or as_jobcentre or SEND_AS_PRAP in self.scopes
 
     @property

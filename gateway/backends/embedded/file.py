@@ -34,7 +34,7 @@ T = TypeVar("T")
 #: 'WPIS': marks the file as a gateway log.
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
-VERSION: Final = 5
+VERSION: Final = 6
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000
@@ -58,7 +58,7 @@ CREATE TABLE inbound (
 CREATE TABLE outbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
-    status TEXT, trace_id TEXT) STRICT;
+    status TEXT, trace_id TEXT, jobcentre_id TEXT) STRICT;
 CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
 CREATE INDEX outbound_dead_letter ON outbound (offset) WHERE topic = '{DEAD_LETTERS}';
 CREATE INDEX outbound_act ON outbound (offset) WHERE topic = '{AUDIT}';

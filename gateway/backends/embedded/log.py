@@ -51,6 +51,8 @@ LOOK_AGAIN_S: Final = 0.02
 READ_BYTES: Final = 8 * 1024 * 1024
 #: How many records a follower takes at a time.
 FOLLOW: Final = 1_000
+#: How many records of all topics it looks through at a time, so that others have the file in between.
+LOOK_THROUGH: Final = 20_000
 #: Topics of few records, which have an index.
 _APART: Final = frozenset({DEAD_LETTERS, AUDIT})
 #: How many records of all topics one read goes past at the most.
@@ -224,10 +226,19 @@ class EmbeddedLog:
         rows = await self.file.run(lambda: self.file.db.execute(sql).fetchall())
         return {letter: Handled(done, at) for letter, done, at in rows}
 
-    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics in the order in which they were committed.
+    async def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
+        """Records of the topics in the order in which they were committed; see Log.
 
-        Raises LogError for inbound and outbound topics together, which have no common order.
+        SQLite leaves out what is not wanted, which is faster than reading it. Raises LogError for inbound and
+        outbound topics together, which have no common order.
         """
         inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
         if inbound and len(inbound) < len(topics):
@@ -236,30 +247,38 @@ class EmbeddedLog:
         alone = topics[0] if len(topics) == 1 and topics[0] in _APART else None
         # As a literal, so that SQLite finds its index: the others' records are many.
         chosen = f"topic = '{alone}'" if alone else f"topic IN ({','.join('?' * len(topics))})"
-        names = () if alone else topics
+        values: tuple[str | bytes, ...] = () if alone else tuple(topics)
+        if key is not None:
+            chosen += " AND key = ?"
+            values += (key,)
+        if text is not None:
+            chosen += " AND (instr(value, ?) OR instr(headers, ?))"
+            values += (text, text)
 
         def end() -> int:
             last = self.file.db.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]
             return last or 0
 
-        def some(after: int) -> tuple[list[Record], int]:
+        def some(after: int) -> tuple[list[Record], int, bool]:
             # The end first: up to it, what is not found now is not there.
             last = end()
+            upto = last if alone else min(last, after + LOOK_THROUGH)
             rows = self.file.db.execute(
-                f"{SELECT.format(table)} WHERE offset > ? AND {chosen} ORDER BY offset LIMIT {FOLLOW}",
-                (after, *names),
+                f"{SELECT.format(table)} WHERE offset > ? AND offset <= ? AND {chosen} ORDER BY offset"
+                f" LIMIT {FOLLOW}",
+                (after, upto, *values),
             ).fetchall()
-            reached = rows[-1][2] if len(rows) == FOLLOW else max(after, last, *(row[2] for row in rows[-1:]))
-            return [record_of(row) for row in rows], reached
+            reached = rows[-1][2] if len(rows) == FOLLOW else max(after, upto)
+            return [record_of(row) for row in rows], reached, not rows and upto == last
 
         after = 0 if from_start else await self.file.run(end)
         while True:
-            records, after = await self.file.run(partial(some, after))
+            records, after, at_end = await self.file.run(partial(some, after))
             for record in records:
                 yield record
-            if not records and not wait:
+            if at_end and not wait:
                 return
-            if not records:
+            if at_end:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
     async def write(self, partition: int, epoch: int, step: Commit) -> None:

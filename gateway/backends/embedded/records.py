@@ -14,7 +14,7 @@ INSERT_INBOUND: Final = (
 )
 INSERT_OUTBOUND: Final = (
     "INSERT INTO outbound (topic, partition, timestamp, key, value, headers, po_number, provider_id,"
-    " message_id, status, trace_id) VALUES {}"
+    " message_id, status, trace_id, jobcentre_id) VALUES {}"
 )
 
 Row = tuple[str, int, int, int, bytes | None, bytes | None, bytes]
@@ -40,7 +40,8 @@ def inbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, .
 
 def outbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     """The values of INSERT_OUTBOUND."""
-    return *_row(draft, partition, timestamp), draft.columns.status, draft.columns.trace_id
+    columns = draft.columns
+    return *_row(draft, partition, timestamp), columns.status, columns.trace_id, columns.jobcentre_id
 
 
 def _row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:

@@ -228,8 +228,16 @@ class KafkaLog:
         framing = self.brokers.framing
         return value if framing is None else await framing.unframed_value(value)
 
-    async def follow(self, topics: Sequence[str], *, from_start: bool, wait: bool) -> AsyncIterator[Record]:
-        """Records of the topics as they are committed, in order within a partition.
+    async def follow(
+        self,
+        topics: Sequence[str],
+        *,
+        from_start: bool,
+        wait: bool,
+        key: bytes | None = None,
+        text: bytes | None = None,
+    ) -> AsyncIterator[Record]:
+        """Records of the topics as they are committed, in order within a partition; see Log.
 
         Raises LogBusy where brokers go away, but not with `wait`: then they are waited for.
         """
@@ -253,7 +261,7 @@ class KafkaLog:
                 taken = await reader.take(most=FOLLOW_AT_ONCE, wait_s=FETCH_WAIT_MS / 1000)
                 for place, records in taken.items():
                     for record in records:
-                        if wait or record.offset < ends[place]:
+                        if (wait or record.offset < ends[place]) and record.has(key, text):
                             yield record
                 if not wait and reader.trouble is not None:
                     raise LogBusy(reader.trouble)

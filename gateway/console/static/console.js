@@ -1,4 +1,4 @@
-// Keeps the first page up to date, and lets people pause that. Without this script the page reloads itself.
+// Keeps a page up to date while it says how often, and lets people pause that. Without this script it reloads itself.
 "use strict";
 (() => {
   const live = document.getElementById("live");
@@ -17,6 +17,10 @@
       live.replaceChildren(...fresh.childNodes);
       live.querySelectorAll("details").forEach((each, number) => { each.open = Boolean(open[number]); });
       live.classList.remove("stale");
+      if (!fresh.dataset.every) {
+        clearInterval(updating);
+        pause.hidden = true;
+      }
     } catch {
       live.classList.add("stale");
     }
@@ -26,5 +30,5 @@
     paused = !paused;
     pause.textContent = paused ? "Resume updates" : "Pause updates";
   });
-  setInterval(update, 1000 * Number(live.dataset.every));
+  const updating = setInterval(update, 1000 * Number(live.dataset.every));
 })();

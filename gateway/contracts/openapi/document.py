@@ -10,6 +10,7 @@ from msgspec import Struct, json
 
 from gateway.api import (
     calendars,
+    events,
     exports,
     health,
     instructions,
@@ -77,6 +78,7 @@ _OF_ALL: Final = (
     plans.LIST_PLANS,
     jobcentres.POST_WP11,
     jobcentres.POST_UPDATE,
+    events.LIST_EVENTS,
     prap.POST_REFERRAL,
     prap.POST_DOWNLOAD,
     GET_OPENAPI,
@@ -106,7 +108,7 @@ _TAGS: Final = {
     "instructions": "What you are to do next.",
     "sessions": "Who was booked, and who came.",
     "delivery plans": "How you plan to deliver the sessions.",
-    "jobcentres": "What a Jobcentre sends.",
+    "jobcentres": "What a Jobcentre sends, and what it is to know.",
     "prap": "What comes from PRaP.",
     "document": "This document.",
     "operation": "For those who run the gateway. No token is asked for.",
@@ -188,7 +190,7 @@ def document(*, sandbox: bool) -> Object:
                     "description": "A token of the identity provider with the claim `provider_id`; for a "
                     "Jobcentre and for PRaP, with what their operations name. In a sandbox, what `gateway "
                     "token` prints with `--provider PRV01`, with `--jobcentre JCP-LEEDS --scope "
-                    "jobcentre:send`, or with `--scope prap:send`.",
+                    "jobcentre:send --scope jobcentre:subscribe`, or with `--scope prap:send`.",
                 }
             },
         },

@@ -7,7 +7,14 @@ from msgspec import json
 
 from gateway.api.operation import Object
 from gateway.api.views import HistoryEntry
-from gateway.rules.events import ADVISORY_WORDS, OUTBOUND, Advisory, DeliveryPlan, OutcomeStatus
+from gateway.rules.events import (
+    ADVISORY_WORDS,
+    FOR_JOBCENTRES,
+    OUTBOUND,
+    Advisory,
+    DeliveryPlan,
+    OutcomeStatus,
+)
 from gateway.rules.messages import (
     INBOUND,
     PROVIDERS_TOPIC,
@@ -83,6 +90,16 @@ def components() -> dict[str, Object]:
         **{part["name"]: _record(part) for name in others for part in _parts(SCHEMAS[name])},
         "DeliveryPlan": plan,
         **{event.__name__: _record(SCHEMAS[event.__name__]) for event in OUTBOUND.values()},
+        **{
+            f"{OUTBOUND[topic].__name__}CloudEvent": _cloud_event(OUTBOUND[topic].__name__)
+            for topic in FOR_JOBCENTRES
+        },
+        "CloudEvent": {
+            "description": "An event for a Jobcentre (CloudEvents 1.0); `type` says which record `data` is.",
+            **_one_of(
+                {name: f"{name}CloudEvent" for name in (OUTBOUND[topic].__name__ for topic in FOR_JOBCENTRES)}
+            ),
+        },
         **{f"{event.__name__}Entry": _entry(event.__name__) for event in OUTBOUND.values()},
         "HistoryEntry": {
             "description": "What was decided on the referral; `type` says which record `event` is.",
@@ -139,6 +156,25 @@ def _entry(name: str) -> Object:
         "properties": entry["properties"] | {"type": {"const": name}, "event": {"$ref": _path(name)}},
         "required": entry["required"],
     }
+
+
+def _cloud_event(name: str) -> Object:
+    """An event for a Jobcentre, as CloudEvent has it."""
+    text = {"type": "string"}
+    properties: Object = {
+        "specversion": {"const": "1.0"},
+        "id": text | {"description": "The same whenever it is sent; `event_id` of the record."},
+        "source": text | {"format": "uri-reference"},
+        "type": {"const": name},
+        "subject": text | {"description": "The purchase order's number."},
+        "time": _INSTANT | {"description": "When it was decided."},
+        "dataschema": text
+        | {"format": "uri", "description": "The record, and the fingerprint of its schema."},
+        "datacontenttype": {"const": "application/json"},
+        "cursor": text | {"description": "The place behind it, to go on from."},
+        "data": {"$ref": _path(name)},
+    }
+    return {"type": "object", "properties": properties, "required": [*properties]}
 
 
 def sandbox_components() -> dict[str, Object]:

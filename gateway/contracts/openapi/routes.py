@@ -1,7 +1,8 @@
-"""`GET /v1/openapi.json`: the document, made once."""
+"""`GET /v1/openapi.json`: the document, made once, when it is first asked for."""
 
 import gzip
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 
@@ -15,14 +16,18 @@ from gateway.contracts.openapi.document import GET_OPENAPI, document
 
 def routes(*, sandbox: bool) -> Sequence[web.RouteDef]:
     """Where the document is. sandbox: with what only a sandbox has."""
-    body = json.encode(document(sandbox=sandbox))
-    compressed = gzip.compress(body, mtime=0)
-    version = sha256(body).hexdigest()[:20]
-    # Weak: the bytes are others where they are compressed.
-    headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+
+    @cache
+    def made() -> tuple[bytes, bytes, str]:
+        """The document, the same compressed, and its version."""
+        body = json.encode(document(sandbox=sandbox))
+        return body, gzip.compress(body, mtime=0), sha256(body).hexdigest()[:20]
 
     async def show(request: web.Request) -> web.Response:
         """The document; no token is asked for."""
+        body, compressed, version = made()
+        # Weak: the bytes are others where they are compressed.
+        headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if has_already(request, version):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         if takes_gzip(request):

@@ -323,6 +323,10 @@ def all_of_them() -> Iterator[Asked]:
     key = {"Idempotency-Key": "jcp-update-2"}
     appeal = appeal | {"po_number": "PO-NONE"}
     yield Asked("postUpdate", "not_yours", "No referral of yours", "/v1/updates", "POST", appeal, JSON, key)
+    of_sessions = "/v1/events?topics=jobcentre.sessions&limit=2"
+    yield Asked("listEvents", "page", "The first two of one topic", of_sessions)
+    yield Asked("listEvents", "stream", "A stream", "/v1/events", headers=stream)
+    yield Asked("listEvents", "no_topic", "A topic that there isn't", "/v1/events?topics=prap.actions")
     key = {"Idempotency-Key": "prap-PO9001-1"}
     yield Asked("postReferral", "new", "A referral", "/v1/referrals", "POST", REFERRAL, JSON, key | wait)
     key = {"Idempotency-Key": "download-1"}
@@ -375,7 +379,10 @@ def _steady(body: str) -> str:
     body = re.sub(r"/calendars/[\w-]{43}\.ics", f"/calendars/{'x' * 43}.ics", body)
     if '"address":"/calendars/' in body:
         body = re.sub(r"[0-9a-f]{32}", "5d41402abc4b2a76b9719d911017c592", body)
-    instructions = re.sub(r'("(?:cursor|next)":"\d+-|id: \d+-)[0-9a-f]{12}', r"\g<1>5d41402abc4b", body)
+    place = r"\d+(?:\.\d+)*-(?:\d+\.)?"
+    instructions = re.sub(
+        rf'("(?:cursor|next)":"{place}|id: {place})[0-9a-f]{{12}}', r"\g<1>5d41402abc4b", body
+    )
     return re.sub(r'"next":"(?!\d+-)([\w-]{16,})"', _steady_page, instructions)
 
 
