@@ -168,6 +168,19 @@ async def test_keys_and_cursors_hold_at_each_process(both: list[tuple[Gateway, C
     for wrong in (f"{beyond}-{digest}", f"{place}-{digest[::-1]}"):
         gone = await other.get(f"/v1/instructions?after={wrong}")
         assert (gone.status, gone.code) == (410, "CURSOR_OF_ANOTHER_HISTORY")
+    # A calendar that is made at one is read at the other, until it is revoked at either.
+    calendar = (await one.send("POST", "/v1/calendars", None)).json
+    await until_read(calendar["address"], 200, one, other)
+    assert (await other.ask("DELETE", calendar["self"])).status == 204
+    await until_read(calendar["address"], 404, other, one)
+
+
+async def until_read(address: str, status: int, *clients: Client) -> None:
+    """Wait until that is what each process answers to whoever knows a calendar's address."""
+    async with asyncio.timeout(PATIENCE_S):
+        for client in clients:
+            while (await client.get(address, Authorization=None)).status != status:
+                await client.get("/v1/instructions?wait=1")
 
 
 async def test_what_jobcentres_and_prap_send_is_taken_once_whichever_process_it_comes_to(

@@ -21,7 +21,7 @@ QUESTIONS: dict[str, Callable[[View], object]] = {
     "due on": lambda view: operators.due_on(view, D, 200),
     "sessions": lambda view: operators.sessions_on(view, D, 500),
     "nearest": lambda view: operators.nearest_session_day(view, D),
-    "counts": lambda view: operators.counts(view, operators.Ages(D, D, D, D)),
+    "counts": lambda view: operators.counts(view, operators.Ages(D, D - 15, D - 21, D - 28)),
     "late": operators.late,
     "attendance": lambda view: operators.attendance(view, D),
 }
