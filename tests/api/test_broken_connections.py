@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import struct
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,10 @@ async def test_thousands_of_connections_that_break_before_their_answer_take_no_m
             await break_many(made, provider.token, 200)
             before_mib = memory_mib(made)
             await break_many(made, provider.token, COUNT)
-            assert (await provider.get(f"/v1/referrals/{MINE}")).status == 200
+            answered = await provider.get(f"/v1/referrals/{MINE}")
+            while answered.status == HTTPStatus.TOO_MANY_REQUESTS:  # those that broke may still be waiting
+                await asyncio.sleep(0.1)
+                answered = await provider.get(f"/v1/referrals/{MINE}")
+            assert answered.status == HTTPStatus.OK
             grown_mib = memory_mib(made) - before_mib
         assert grown_mib < GROWS_MIB < size * COUNT / 4 / 1024**2
