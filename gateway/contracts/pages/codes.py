@@ -1,8 +1,8 @@
 """`/problems/{code}`, to which the `type` of an error leads: what the code means, and what to do."""
 
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
-from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
@@ -46,6 +46,7 @@ class CodeList(Struct, frozen=True, kw_only=True):
     codes: list[CodeView]
 
 
+@cache
 def _by_code() -> dict[str, CodeView]:
     listed = {status: dict(codes) for status, codes in CODES.items()}
     listed[422] |= refusals(INBOUND)
@@ -70,20 +71,17 @@ def _by_code() -> dict[str, CodeView]:
     }
 
 
-_CODES: Final = _by_code()
-
-
 def routes() -> Sequence[web.RouteDef]:
     """The page about each code, and the list of them. No token is asked for."""
     return [web.get(PROBLEMS.rstrip("/"), _list), web.get(f"{PROBLEMS}{{code}}", _show)]
 
 
 async def _list(request: web.Request) -> web.Response:
-    return page_or_json(request, CodeList(codes=[*_CODES.values()]), "codes.html", "Codes of errors")
+    return page_or_json(request, CodeList(codes=[*_by_code().values()]), "codes.html", "Codes of errors")
 
 
 async def _show(request: web.Request) -> web.Response:
-    view = _CODES.get(request.match_info["code"])
+    view = _by_code().get(request.match_info["code"])
     if view is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such code; /problems lists all of them.")
     return page_or_json(request, view, "code.html", view.code)
