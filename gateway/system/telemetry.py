@@ -29,7 +29,7 @@ COMPLAINTS_APART_S: Final = 60.0
 LAST_LINES_S: Final = 1.0
 
 
-#: What waits for whoever reads the log is bounded by the number of writes.
+#: Each write wakes the thread that writes, so lines of a step go together.
 WRITTEN_AT_ONCE: Final = 64
 
 

@@ -6,24 +6,26 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Full, Queue
+from queue import Queue
 from typing import Final
 
-#: How many writes, of one line or a few, wait for the reader at the most; more are dropped.
-MOST_LINES: Final = 1_024
+#: How many lines wait for the reader at the most; more are dropped. A step of many decisions logs thousands.
+MOST_LINES: Final = 65_536
 
 
 class Unblocked:
     """Lines for a descriptor, written by a thread of their own: only that one waits where nobody reads.
 
-    most: how many writes wait at the most. dropped: called with how many were dropped, when it goes on. A
+    most: how many lines wait at the most. dropped: called with how many were dropped, when it goes on. A
     descriptor that can't be written to any more is no error: that nobody reads changes nothing else.
     """
 
     def __init__(self, descriptor: int, dropped: Callable[[int], None], *, most: int = MOST_LINES) -> None:
         self._descriptor = descriptor
         self._note = dropped
-        self._lines: Queue[bytes] = Queue(most)
+        self._most = most
+        self._lines: Queue[bytes] = Queue()
+        self._waiting = 0
         self._dropped = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -34,13 +36,15 @@ class Unblocked:
         if not self._is_at_work():
             self._write_at_once(line)
             return
-        if not self._lines.full():
+        count = line.count(b"\n")
+        if self._waiting + count <= self._most:
             self._note_dropped()
         with self._lock:
-            try:
-                self._lines.put_nowait(line)
-            except Full:
-                self._dropped += line.count(b"\n")
+            if self._waiting + count > self._most:
+                self._dropped += count
+                return
+            self._waiting += count
+            self._lines.put_nowait(line)
 
     def flush(self) -> None:
         """Do nothing: what was written is on its way."""
@@ -66,6 +70,8 @@ class Unblocked:
     def _run(self) -> None:
         while True:
             line = self._lines.get()
+            with self._lock:
+                self._waiting -= line.count(b"\n")
             try:
                 self._put(line)
             finally:

@@ -97,3 +97,22 @@ def test_where_no_thread_can_be_started_a_line_is_written_where_there_is_room(
         assert stream.drain(PATIENCE_S)
         eventually(lambda: stream.drain(PATIENCE_S) and not stream._dropped)
         assert read_all(reader).split() == [b"1", b"dropped", b"1", b"2"]
+
+
+def test_lines_that_are_written_together_count_each() -> None:
+    with full_pipe() as (reader, writer):
+        stream = stream_to(writer, 3)
+        stream.write("0\n")
+        eventually(stream._lines.empty)  # the thread waits with it
+        stream.write("1\n2\n")
+        stream.write("3\n4\n")
+        stream.write("5\n")
+        found = b""
+
+        def whole() -> bool:
+            nonlocal found
+            found += read_all(reader)
+            return b"dropped" in found
+
+        eventually(whole)
+        assert found.split() == [b"0", b"1", b"2", b"5", b"dropped", b"2"]
