@@ -106,7 +106,6 @@ def test_lines_that_are_written_together_count_each() -> None:
         eventually(stream._lines.empty)  # the thread waits with it
         stream.write("1\n2\n")
         stream.write("3\n4\n")
-        stream.write("5\n")
         found = b""
 
         def whole() -> bool:
@@ -115,4 +114,4 @@ def test_lines_that_are_written_together_count_each() -> None:
             return b"dropped" in found
 
         eventually(whole)
-        assert found.split() == [b"0", b"1", b"2", b"5", b"dropped", b"2"]
+        assert found.split() == [b"0", b"1", b"2", b"dropped", b"2"]
