@@ -44,6 +44,8 @@ _PROPERTIES = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "log.cleaner.dedupe.buffer.size": "8388608",
+    # Tests date records long ago: after five minutes, the default, those older than a topic keeps would go.
+    "log.retention.check.interval.ms": "86400000",
 }
 _JVM = [
     *("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"),
