@@ -121,7 +121,8 @@ bench-kafka: setup ## measure on a broker what benchmarks/kafka.md reports, whic
 	$(BIN)/python -m benchmarks.kafka_run $$address && \
 	$(BIN)/python -m benchmarks.kafka_restore $$address && \
 	$(BIN)/python -m benchmarks.kafka_restore $$address --partitions 1 && \
-	$(BIN)/python -m benchmarks.kafka_handover $$address
+	$(BIN)/python -m benchmarks.kafka_handover $$address && \
+	$(BIN)/python -m benchmarks.kafka_latency $$address
 
 bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which takes ten minutes; ARGS='--minutes 10' for longer attacks
 	$(BIN)/python -m benchmarks.api_load --seconds 8

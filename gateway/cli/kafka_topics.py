@@ -1,5 +1,6 @@
-"""What `gateway topics create` and `gateway topics check` print of a log on Kafka."""
+"""What the commands `gateway topics` print of a log on Kafka."""
 
+from gateway.backends.kafka.acls import Role, commands
 from gateway.backends.kafka.topics import Timestamps
 from gateway.backends.kafka.topics_check import Difference, differences
 from gateway.backends.kafka.topics_create import create
@@ -34,6 +35,13 @@ async def print_checked(settings: Settings, timestamps: Timestamps) -> None:
     _print(found)
     if not found:
         print("the topics are as they should be")
+
+
+def print_acls(settings: Settings, role: Role, user: str) -> None:
+    """Print the commands that allow a user what its role needs."""
+    servers = ",".join(connection(settings).servers)
+    for command in commands(role, settings.topic_prefix, user, servers):
+        print(command)
 
 
 async def _differences(settings: Settings, timestamps: Timestamps) -> list[Difference]:

@@ -10,6 +10,7 @@ from gateway.cli.on_log import Config, counted, on_log, read_settings, refuse_mi
 from gateway.engine.log import LogError
 from gateway.processes.logs import open_file
 from gateway.settings.settings import Settings
+from gateway.system.errors import UsageError
 from gateway.system.terminal import printable
 
 topics_app = typer.Typer(no_args_is_help=True, help="Make the log and its topics, or check them.")
@@ -53,6 +54,30 @@ def topics_check(timestamps: Timestamps = None, config: Config = None) -> None:
     if wrong := settings.other_than(found):
         raise LogError(wrong)
     print(f"the log {_named(settings)} is as the settings say: {counted(found, 'partition')}")
+
+
+@topics_app.command("acls")
+def topics_acls(
+    user: Annotated[
+        str, typer.Option(help="The user's name, as the brokers know it.", metavar="NAME", show_default=False)
+    ],
+    role: Annotated[
+        Literal["gateway", "setup", "prap", "jobcentre"],
+        typer.Option(
+            "--for",
+            help="Who it is: the gateway, whoever makes the topics (setup), or a system of PRaP or of a "
+            "Jobcentre.",
+        ),
+    ] = "gateway",
+    config: Config = None,
+) -> None:
+    """Print the commands that allow a user of Kafka what it needs, and no more. They change nothing yet."""
+    settings = read_settings(config)
+    if not settings.on_kafka:
+        raise UsageError("an embedded log has no users; set GATEWAY_LOG_URL to kafka://host:port")
+    from gateway.cli import kafka_topics
+
+    kafka_topics.print_acls(settings, role, user)
 
 
 def _named(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Raw, Struct, msgpack
 
-from gateway.rules.deadlines import HELD_OR_END
+from gateway.rules.deadlines import HELD_OR_END, TRACE
 from gateway.rules.decide import Decision, decide, fall_due
 from gateway.rules.events import PrapAction
 from gateway.rules.messages import Message
@@ -123,9 +123,12 @@ class PurchaseOrders:
         return None
 
     def is_due(self, key: bytes | None, instant: int) -> bool:
-        """Whether something is due by `instant` on the purchase order of a record with this key."""
+        """Whether something that matters to a record with this key is due by `instant`.
+
+        That only traces are left to forget doesn't: what is decided later doesn't look at them.
+        """
         state = None if key is None else self._state(key.decode(errors="replace"))
-        return state is not None and state.due_at <= instant
+        return state is not None and state.due_at <= instant and state.due_rank != TRACE
 
     def knows(self, key: bytes) -> bool:
         """Whether something is kept of the purchase order of a record with this key."""

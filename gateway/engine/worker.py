@@ -8,7 +8,7 @@ import structlog
 
 from gateway.engine.away import Away, is_away
 from gateway.engine.clock_watch import ClockWatch, ClockWrong
-from gateway.engine.log import CannotDraft, Log, LogBusy, LogError, LogFailed, Lost, TooLarge
+from gateway.engine.log import Batch, CannotDraft, Log, LogBusy, LogError, LogFailed, Lost, TooLarge
 from gateway.engine.observer import NOBODY, Observer
 from gateway.engine.purchase_orders import PurchaseOrders
 from gateway.engine.rest import Rest
@@ -174,8 +174,8 @@ class Worker:
 
         1. Claim first: it fences a predecessor, which could otherwise still commit after the restore.
         2. Restore: states, deadlines and positions of the last committed step.
-        3. Step: read, decide, commit. One step is committed while the next is decided; what was decided on
-           top of a commit that fails is dropped with it.
+        3. Step: read, decide, commit. One step is committed while the next is read and decided; what was
+           decided on top of a commit that fails is dropped with it.
         4. Release, whatever happened, when no commit is under way any more.
         """
         clock = asyncio.get_running_loop().time
@@ -183,6 +183,7 @@ class Worker:
         self._doing = "claim"
         self._say.debug("partition.claiming")
         claim = await self._log.claim(self._partition)
+        reading: asyncio.Task[Batch] | None = None
         committing: asyncio.Task[None] | None = None
         decided: Decided | None = None
         try:
@@ -213,13 +214,15 @@ class Worker:
                 wait_s = 0 if decided or more else self._wait_s
                 self._doing = "read"
                 moves = self._rest.moves
-                batch = await claim.read(at_hand.inbox.room(), wait_s)
+                reading = asyncio.create_task(claim.read(at_hand.inbox.room(), wait_s))
+                await asyncio.sleep(0)  # so that a log which does one thing at a time reads first
                 began_s = clock()
                 if self._clock is not None:
                     self._clock.check(self._partition, decided.commit.decided_to if decided else None)
                 if decided:
                     committing = asyncio.create_task(claim.commit(decided.commit))
-                    await asyncio.sleep(0)  # so that the log has it before this thread is busy deciding
+                batch = await reading
+                reading = None
                 self._doing = "decide"
                 await at_hand.add(batch)
                 self.standing = at_hand.standing(decided)
@@ -265,8 +268,9 @@ class Worker:
             raise
         finally:
             self.standing = self.idle_at = self._purchase_orders = None
-            if committing:
-                await asyncio.gather(committing, return_exceptions=True)
+            if reading:
+                reading.cancel()
+            await asyncio.gather(*filter(None, (reading, committing)), return_exceptions=True)
             await claim.release()
 
 

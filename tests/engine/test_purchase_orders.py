@@ -274,3 +274,14 @@ def test_a_decision_leaves_nothing_due_that_is_already_past() -> None:
             fallen_due(purchase_orders, at)
             taken(purchase_orders, message, at)
             assert purchase_orders.due_by(at) is None
+
+
+def test_a_message_need_not_wait_until_traces_of_what_was_decided_are_forgotten() -> None:
+    """That takes until the log is quiet, and what came of the message would be the same."""
+    traces = PurchaseOrders(POLICIES)
+    taken(traces, referral(), NINE)
+    fallen_due(traces, T5)
+    assert traces.due_by(T5 + 10) == T5 + 1
+    assert not traces.is_due(b"PO1", T5 + 10)
+    forgotten = PurchaseOrders(POLICIES)
+    assert traces.decide(referral(), T5 + 10) == forgotten.decide(referral(), T5 + 10)

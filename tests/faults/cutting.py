@@ -3,14 +3,13 @@
 import asyncio
 from typing import Final, Literal, Self
 
-#: The requests of a transaction, by Kafka's number.
+#: The requests of a transaction, and the one that notes positions with the group, by Kafka's number.
 REQUESTS: Final = {
     "InitProducerId": 22,
     "AddPartitionsToTxn": 24,
     "Produce": 0,
-    "AddOffsetsToTxn": 25,
-    "TxnOffsetCommit": 28,
     "EndTxn": 26,
+    "OffsetCommit": 8,
 }
 When = Literal["before", "after"]
 WHENS: Final[tuple[When, ...]] = ("before", "after")

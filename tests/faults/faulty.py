@@ -31,8 +31,6 @@ RAISES: Final = "raises"
 POINTS: Final = {
     "begun": ("begin_transaction", "after"),
     "sending": ("send_batch", "after"),
-    "before offsets": ("send_offsets_to_transaction", "before"),
-    "after offsets": ("send_offsets_to_transaction", "after"),
     "before commit": ("commit_transaction", "before"),
     "after commit": ("commit_transaction", "after"),
 }

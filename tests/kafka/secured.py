@@ -57,16 +57,15 @@ class Certificates:
             path.write_bytes(key + b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
 
 
-def secured_broker(folder: Path, certificates: Certificates) -> Broker:
-    """The broker, not yet started."""
+def secured_broker(folder: Path, certificates: Certificates, *, allows_all: bool = True) -> Broker:
+    """The broker, not yet started. allows_all: what nobody is allowed by name, everybody may do."""
     return Broker(
         folder,
         listeners=LISTENERS,
         properties={
             "auto.create.topics.enable": "true",
-            # All is allowed, but for what a test takes from a user.
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "allow.everyone.if.no.acl.found": "true",
+            "allow.everyone.if.no.acl.found": str(allows_all).lower(),
             "super.users": "User:ANONYMOUS",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(certificates.server),

@@ -189,13 +189,19 @@ class Brokers:
         return partition_for(draft.key, count)
 
     async def reader(
-        self, places: Sequence[TopicPartition], *, fetch: int = FETCH_BYTES, plain: bool = False
+        self,
+        places: Sequence[TopicPartition],
+        *,
+        fetch: int = FETCH_BYTES,
+        plain: bool = False,
+        wait_ms: int = FETCH_WAIT_MS,
     ) -> Reader:
         """A reader of these partitions that sees only what is committed.
 
         fetch: how many bytes of one partition it asks for at a time. plain: values are left as they are.
+        wait_ms: how long a broker waits for records before it answers that there are none.
         """
-        consumer = await self._consumer("read_committed", fetch)
+        consumer = await self._consumer("read_committed", fetch, wait_ms=wait_ms)
         consumer.assign(list(places))
         return Reader(consumer, self.prefix, fetch, None if plain else self.framing)
 
@@ -222,7 +228,11 @@ class Brokers:
         return {place: position for place, position in found.items() if position is not None}
 
     async def _consumer(
-        self, isolation: str, fetch: int = FETCH_BYTES, group: str | None = None
+        self,
+        isolation: str,
+        fetch: int = FETCH_BYTES,
+        group: str | None = None,
+        wait_ms: int = FETCH_WAIT_MS,
     ) -> AIOKafkaConsumer:
         bound()
         consumer = AIOKafkaConsumer(
@@ -232,7 +242,7 @@ class Brokers:
             auto_offset_reset="none",
             enable_auto_commit=False,
             request_timeout_ms=REQUEST_MS,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=wait_ms,
             max_partition_fetch_bytes=fetch,
         )
         try:

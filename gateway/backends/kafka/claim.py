@@ -67,17 +67,20 @@ class KafkaClaim:
         ids: dict[str, str],
         quiet_at: Callable[[int], int],
         commit_s: float,
+        committed: Callable[[Mapping[TopicPartition, int]], None],
         released: Callable[["KafkaClaim"], None],
     ) -> None:
         """Made by the log, of which it is partition number `partition` of `partitions`.
 
         ids: those of the inbound topics. quiet_at: up to when everything has arrived that lies below ends
         which are asked for after the call; it is given the newest timestamp that was read. commit_s: how long
-        a commit may take. released: called when the claim is let go.
+        a commit may take. committed: called with the positions of each step that was. released: called when
+        the claim is let go.
         """
         self._brokers = brokers
         self._quiet_at = quiet_at
         self._commit_s = commit_s
+        self._committed = committed
         self._released = released
         self.partition = partition
         self._partitions = partitions
@@ -172,7 +175,6 @@ class KafkaClaim:
     async def commit(self, step: Commit) -> None:
         """One transaction: the outputs, the states, and last how far the partition is decided.
 
-        The positions are noted with the group too, only so that tools which show lag have something to show.
         After an exception nothing is known. The claim is dropped, and the next one, which ends the
         transaction, restores what took effect.
         """
@@ -181,7 +183,6 @@ class KafkaClaim:
         brokers, me, state = self._brokers, self.partition, self._brokers.named(STATE_TOPIC)
         records = step.records()  # made outside of the transaction, which then is open for a shorter time
         progress = Progress(self._partitions, step.decided_to, dict(step.positions), self._ids)
-        offsets = {self._places[topic]: offset for topic, offset in step.positions.items()}
         sending: Sending | None = None
         try:
             async with transaction(self._producer, deadline_s=self._commit_s) as sending:
@@ -194,7 +195,6 @@ class KafkaClaim:
                 for po_number, packed in step.states.items():
                     await sending.add(state, me, ORDER + po_number.encode(), packed)
                 await sending.add(state, me, PROGRESS, pack_progress(progress))
-                await self._producer.send_offsets_to_transaction(offsets, brokers.group)
         except ProducerFenced:
             self._fenced = True
             raise self._lost() from None
@@ -202,6 +202,7 @@ class KafkaClaim:
             raise TooLarge("what comes of a message is larger than a topic takes") from error
         except (KafkaError, TimeoutError) as error:
             raise failure(error, "WRITE", sending.unsent() if sending else None) from error
+        self._committed({self._places[topic]: offset for topic, offset in step.positions.items()})
 
     def _lost(self) -> Lost:
         return Lost(f"partition {self.partition} has another owner now")

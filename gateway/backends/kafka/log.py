@@ -6,6 +6,7 @@ process whose producer with the transactional id of p was started last. A step i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
 
@@ -25,6 +26,7 @@ from gateway.backends.kafka.losses import accept, losses_of
 from gateway.backends.kafka.membership import Membership
 from gateway.backends.kafka.pauses import KafkaPauses
 from gateway.backends.kafka.producer import discard, start_producer
+from gateway.backends.kafka.topics import TOPICS
 from gateway.engine.log import (
     INBOUND_TOPICS,
     Assignment,
@@ -115,6 +117,10 @@ class KafkaLog:
         if not ids:  # positions are kept with them
             raise LogBusy(f"no broker answers at {', '.join(brokers.connection.servers)}")
         producer = await self._owner(partition)
+        # Else a step waits for the leaders of each topic that it is the first to write to.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(brokers.connection.answer_s):
+                await producer.client.set_topics([brokers.named(topic) for topic in TOPICS])
         claim = KafkaClaim(
             brokers,
             partition,
@@ -123,6 +129,7 @@ class KafkaLog:
             ids,
             self._quiet_at,
             self._commit_s,
+            committed=self._membership.note,
             released=self._claims.discard,
         )
         self._claims.add(claim)

@@ -5,12 +5,14 @@ same partition numbers, so what is assigned of it is a set of partition numbers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.producer import stop
@@ -22,6 +24,7 @@ ASK_MS: Final = 1_000
 #: long does a partition wait that was left in good order, whatever the session timeout is.
 HEARTBEAT_S: Final = 1.0
 AGAIN_S: Final = 1.0
+NOTE_S: Final = 5.0
 
 
 class Membership(ConsumerRebalanceListener):
@@ -46,6 +49,8 @@ class Membership(ConsumerRebalanceListener):
         self._topic = topic
         self._session_timeout_s = session_timeout_s
         self._newest = Assignment(0, frozenset())
+        #: Positions that are decided and not noted with the group yet.
+        self._decided: dict[TopicPartition, int] = {}
         self._changed = asyncio.Event()
         self._belonging: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
@@ -60,8 +65,17 @@ class Membership(ConsumerRebalanceListener):
             await self._changed.wait()
         return self._newest
 
+    def note(self, decided: Mapping[TopicPartition, int]) -> None:
+        """Have positions noted with the group within ASK_MS, for tools that show lag.
+
+        Not in a step's transaction, which would take several times as long.
+        """
+        self._decided |= decided
+
     async def leave(self) -> None:
         """Leave the group, so that others are assigned the partitions at once. Never raises."""
+        if self._consumer is not None:
+            await self._note(self._consumer)
         if self._belonging is not None:
             self._belonging.cancel()
             await asyncio.gather(self._belonging, return_exceptions=True)
@@ -96,6 +110,7 @@ class Membership(ConsumerRebalanceListener):
                 while await self._is_there():
                     # What the group's coordination raises is raised here and nowhere else.
                     await consumer.getmany(timeout_ms=ASK_MS)
+                    await self._note(consumer)
                     left = left and not consumer.assignment()
             except Exception as error:  # noqa: BLE001 - the group is joined again, whatever it was
                 if not left:
@@ -104,3 +119,15 @@ class Membership(ConsumerRebalanceListener):
             finally:
                 await stop(consumer)
             await asyncio.sleep(AGAIN_S)
+
+    async def _note(self, consumer: AIOKafkaConsumer) -> None:
+        """Note what was decided with the group. What can't be is noted with what comes next, or never."""
+        decided, self._decided = self._decided, {}
+        offsets = {place: OffsetAndMetadata(offset, "") for place, offset in decided.items()}
+        try:
+            async with asyncio.timeout(NOTE_S):
+                # The consumer itself commits only what is assigned to it, and that is one topic.
+                if (group := consumer._coordinator) is not None:  # noqa: SLF001
+                    await group.commit_offsets(None, offsets)
+        except (KafkaError, TimeoutError):
+            self._decided = decided | self._decided

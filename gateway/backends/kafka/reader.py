@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, PartitionRecords
 from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
@@ -22,6 +22,9 @@ LAST_MS: Final = 32_503_679_999_999
 _UNPARSED: Final = (CorruptRecordException, UnsupportedCodecError)
 _OUT_OF_TIME: Final = "The record's timestamp is none between 1900 and 2999."
 _WITH_REPLICA: Final = 11
+
+#: How long a broker waits for records of some partitions, while others of the same reader are left out.
+PART_WAIT_MS: Final = 10
 
 _Found = ConsumerRecord[bytes, bytes] | ParsedRecord
 Records = dict[TopicPartition, list[Record]]
@@ -40,6 +43,8 @@ class Reader:
         self, consumer: AIOKafkaConsumer, prefix: str, fetch: int, framing: Framing | None = None
     ) -> None:
         self.consumer = consumer
+        if isinstance(consumer._fetcher, Fetcher):  # noqa: SLF001 - the consumer makes it itself
+            _Fetching.instead_of(consumer._fetcher)  # noqa: SLF001
         self._prefix = prefix
         self._fetch = fetch
         self._framing = framing
@@ -182,6 +187,27 @@ class Reader:
     async def stop(self) -> None:
         """Let the consumer go. Never raises."""
         await stop(self.consumer)
+
+
+class _Fetching(Fetcher):
+    """Asks brokers to wait long for records only where it asks for all partitions.
+
+    One request to a broker is under way at a time. It leaves out the partitions of which something waits to
+    be taken, and what arrives there is not asked for until the request has been answered.
+    """
+
+    long_wait_ms = 0
+
+    @classmethod
+    def instead_of(cls, fetcher: Fetcher) -> None:
+        """Make one that aiokafka has made fetch in this way."""
+        fetcher.__class__ = cls
+        fetching = cast(_Fetching, fetcher)
+        fetching.long_wait_ms = fetching._fetch_max_wait_ms  # noqa: SLF001
+
+    def _get_actions_per_node(self, assignment: object) -> object:
+        self._fetch_max_wait_ms = min(PART_WAIT_MS, self.long_wait_ms) if self._records else self.long_wait_ms
+        return super()._get_actions_per_node(assignment)  # type: ignore[no-untyped-call]
 
 
 class _Parsed(PartitionRecords):

@@ -1,0 +1,1 @@
+"""What a fixed piece of work costs, in what can be counted: no seconds."""
