@@ -52,7 +52,7 @@ _INSTRUCTION: Final = _columns(InstructionView, "cursor")
 
 
 def cells(columns: Sequence[str], shown: object, **more: str) -> list[str | int]:
-    """A row: the fields of what is shown that have the columns' names, or else `more`, as people read them."""
+    """A row: what has the columns' names, of what is shown or of `more`, as people read it."""
     return [_cell(more[name] if name in more else getattr(shown, name)) for name in columns]
 
 

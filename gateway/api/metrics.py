@@ -214,8 +214,8 @@ PRAP_UNMARKED: Final = MetricOf(
     "gateway_prap_actions_unmarked",
     "gauge",
     (),
-    "Actions for PRaP that nobody has marked as entered, no more than 10,000 of them; absent where the API is "
-    "not served.",
+    "Actions for PRaP that nobody has marked as entered, no more than 10,000 of them; absent where the API "
+    "is not served.",
 )
 PRAP_OVERDUE: Final = MetricOf(
     "gateway_prap_actions_overdue",

@@ -34,8 +34,8 @@ _MARKED: Final[tuple[ActionsWanted, ...]] = ("true", "false", "overdue")
 MARKED: Final = Parameter(
     "query",
     "marked",
-    "`true`: only what is marked as entered. `false`: only what is not. `overdue`: only what is not, although "
-    "its `enter_by` has passed. Without it, all.",
+    "`true`: only what is marked as entered. `false`: only what is not. `overdue`: only what is not, "
+    "although its `enter_by` has passed. Without it, all.",
     TEXT | {"enum": [*_MARKED]},
 )
 _EVENT_ID: Final = in_path("event_id", "The action's id.", "UC-MANDATORY-1457946000000-1", maxLength=400)
@@ -53,10 +53,11 @@ LIST_ACTIONS: Final = Operation(
     tag="prap",
     who="prap",
     summary="What to enter on PRaP",
-    about=f"{_ABOUT}Of all providers, in order, by cursor. `wait` waits for the next one that is decided. With "
-    "`Accept: text/csv` a page is for a spreadsheet, and its last row has the cursor to go on with. With "
-    "`Accept: text/event-stream` they come as they are decided, each as an event `prap-action`. What is marked, or "
-    "no longer is, does not come again: to see what is left, ask for `marked=false` from the first on.",
+    about=f"{_ABOUT}Of all providers, in order, by cursor. `wait` waits for the next one that is decided. "
+    "With `Accept: text/csv` a page is for a spreadsheet, and its last row has the cursor to go on with. "
+    "With `Accept: text/event-stream` they come as they are decided, each as an event `prap-action`. What is "
+    "marked, or no longer is, does not come again: to see what is left, ask for `marked=false` from the "
+    "first on.",
     parameters=(MARKED, *FOLLOWING),
     answers={
         200: Answer(
@@ -75,7 +76,7 @@ MARK_ACTION: Final = Operation(
     tag="prap",
     who="prap",
     summary="Mark an action as entered",
-    about=f"{_ABOUT}The mark has the token's subject and the time. Of an action that has one, the first stays.",
+    about=f"{_ABOUT}The mark has the token's subject and the time. Where there is one, it stays.",
     parameters=(_EVENT_ID,),
     answers={200: Answer("The action, with its mark.", PrapActionView)},
     problems=_PROBLEMS,

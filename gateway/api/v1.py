@@ -44,8 +44,9 @@ class Api:
 
     log: what is posted is put on it. model: what answers come from. stop: set when the gateway was told to
     stop. policies: the limits by which a download is read. now: what the log's clock says, UTC milliseconds.
-    enter_within: in how many working days actions are to be entered on PRaP. read_only: the log's time is that of its records, so nothing can be posted.
-    clock: what watches the wall clock, where time is that.
+    enter_within: in how many working days actions are to be entered on PRaP; see ToEnter. read_only: the
+    log's time is that of its records, so nothing can be posted. clock: what watches the wall clock, where
+    time is that.
     """
 
     def __init__(

@@ -64,7 +64,8 @@ def prap_actions(
         async with _view(log) as view:
             if not view.is_at(PRAP_ACTIONS, cursor):
                 raise UsageError(
-                    "--since is a cursor of another log, or of before a backup was restored; begin without one"
+                    "--since is a cursor of another log, or from behind a backup that was restored; begin "
+                    "without one"
                 )
             if not as_json:
                 write_lines(b"" if plainly else BOM_UTF8)

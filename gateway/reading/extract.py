@@ -1,4 +1,4 @@
-"""A part of a log on Kafka, copied for one question: what a command asks where no gateway's copy is at hand."""
+"""A part of a log on Kafka, copied for one question: that of a command, which has no gateway's copy."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing

@@ -104,7 +104,7 @@ async def test_a_mark_says_who_and_when_stays_the_first_and_can_be_taken_away(
     assert (await clerk.send("PUT", action["self"], None)).json["entered_at"] == "2016-03-14T10:00:00Z"
     acts = [json.decode(record.value or b"") for record in await served.records(AUDIT)]
     assert [(act["act"], act["event_id"], act["by"]) for act in acts] == [
-        (each, action["event_id"], .mark", "prap.unmark", "prap.mark")
+        (each, action["event_id"], SUBJECT) for each in ("prap.mark", "prap.unmark", "prap.mark")
     ]
     assert len(lines(logged, "prap.marked")) == 2
     assert len(lines(logged, "prap.unmarked")) == 1

@@ -194,7 +194,8 @@ def document(*, sandbox: bool) -> Object:
                     "description": "A token of the identity provider with the claim `provider_id`; for a "
                     "Jobcentre and for PRaP, with what their operations name. In a sandbox, what `gateway "
                     "token` prints with `--provider PRV01`, with `--jobcentre JCP-LEEDS --scope "
-                    "jobcentre:send --scope jobcentre:subscribe`, or with `--scope prap:send --scope prap:actions`.",
+                    "jobcentre:send --scope jobcentre:subscribe`, or with `--scope prap:send --scope "
+                    "prap:actions`.",
                 }
             },
         },
