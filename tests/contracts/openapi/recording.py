@@ -393,7 +393,7 @@ def _steady(body: str) -> str:
         body = re.sub(r"[0-9a-f]{32}", "5d41402abc4b2a76b9719d911017c592", body)
     place = r"\d+(?:\.\d+)*-(?:\d+\.)?"
     instructions = re.sub(
-        rf'("(?:cursor|next)":"{place}|id: {place})[0-9a-f]{{12}}', r"\g<1>5d41402abc4b", body
+        rf'("(?:cursor|next)":"{place}|id: {place}|,"{place})[0-9a-f]{{12}}', r"\g<1>5d41402abc4b", body
     )
     return re.sub(r'"next":"(?!\d+-)([\w-]{16,})"', _steady_page, instructions)
 
