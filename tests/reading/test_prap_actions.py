@@ -34,6 +34,7 @@ async def test_every_action_comes_once_by_pages_of_any_size_while_referrals_are_
 ) -> None:
     draw, cursor = random.Random(seed), BEGINNING
     read: list[PrapAction] = []
+    view = await asked.view()
     for part in [*in_parts(programme(seed, 6), draw), []]:
         if part:
             await asked.decide(part)
