@@ -342,12 +342,12 @@ def all_of_them() -> Iterator[Asked]:
     csv = {"Accept": "text/csv"}
     yield Asked("listPrapActions", "csv", "The same for a spreadsheet", f"{of_actions}?limit=2", headers=csv)
     yield Asked("listPrapActions", "stream", "A stream", of_actions, headers=stream)
-    unknown = f"{of_actions}?marked=later"
-    yield Asked("listPrapActions", "not_so_marked", "A mark that there isn't", unknown)
+    later = f"{of_actions}?marked=later"
+    yield Asked("listPrapActions", "not_so_marked", "A mark that there isn't", later)
     mark = f"{of_actions}/{PO}-1457946000000-1/mark"
     yield Asked("markPrapAction", "entered", "It has been entered", mark, "PUT")
-    none = f"{of_actions}/PO-NONE-1457946000000-1/mark"
-    yield Asked("markPrapAction", "unknown", "An action that there isn't", none, "PUT")
+    absent = f"{of_actions}/PO-NONE-1457946000000-1/mark"
+    yield Asked("markPrapAction", "unknown", "An action that there isn't", absent, "PUT")
     yield Asked("unmarkPrapAction", "not_entered", "It was not, after all", mark, "DELETE")
     nobody = {"Authorization": ""}
     yield Asked("listDeliveryPlans", "no_token", "Without a token", "/v1/delivery-plans", headers=nobody)
