@@ -134,8 +134,9 @@ bench-logs: setup ## measure what it costs to log decisions, by turns, in a minu
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)
 
-docs: setup ## make anew what is made from the code: docs/rules.md, docs/demo.svg, the API's examples
+docs: setup ## make anew what is made from the code: docs/rules.md, docs/events.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+	$(BIN)/python -m gateway.contracts.events_page > docs/events.md.new && mv docs/events.md.new docs/events.md
 	$(BIN)/python -m gateway.demo --picture docs/demo.svg
 	$(BIN)/python -m tests.contracts.openapi.recording gateway/contracts/openapi/examples.json
 

@@ -16,7 +16,7 @@ from tests.patience import PATIENCE_S, eventually
 #: The options of a token with which everything can be asked.
 OF_EVERYBODY: Final = (
     *("--provider", PROVIDER, "--jobcentre", "JCP-LEEDS", "--scope", "jobcentre:send"),
-    *("--scope", "jobcentre:subscribe", "--scope", "prap:send"),
+    *("--scope", "jobcentre:subscribe", "--scope", "prap:send", "--scope", "prap:actions"),
 )
 
 

@@ -14,8 +14,10 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 from msgspec import Struct, json
 
+from gateway.api.exports import cells
 from gateway.api.headers import best_of
 from gateway.api.operation import (
+    CSV,
     CURSOR_SCHEMA,
     JSON,
     TEXT,
@@ -30,8 +32,9 @@ from gateway.api.responses import VARY, answer
 from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.engine.log import LogError
+from gateway.intake.uploads.export import csv_bytes
 from gateway.reading.cursor import Cursor, NotACursor, beginning, parse_cursor
-from gateway.reading.view import Listed, View
+from gateway.reading.view import ActionsWanted, Listed, View
 from gateway.rules.events import Event
 
 E = TypeVar("E", bound=Event)
@@ -90,25 +93,31 @@ Behind = Callable[[View, Sequence[int]], T]
 
 
 class Wish(Struct, frozen=True):
-    """Whose events are asked for, providers or Jobcentres, and of which topics."""
+    """Whose events are asked for, providers, Jobcentres or PRaP's, and of which topics.
+
+    which: of actions for PRaP. overdue_before: see `View.prap_actions`.
+    """
 
     parties: frozenset[str]
     topics: tuple[str, ...]
+    which: ActionsWanted = "all"
+    overdue_before: int = 0
 
 
 class Feed(ABC, Generic[E]):
     """What can be followed.
 
     operation: how it is asked for. topics: all that it has, in the order of its cursors. media_type: of a
-    page.
+    page. columns: those of a page as CSV, by the names of fields; empty: there is none.
     """
 
     operation: Operation
     topics: tuple[str, ...]
     media_type: str = JSON
+    columns: tuple[str, ...] = ()
 
     @abstractmethod
-    def wish(self, request: web.Request) -> Wish:
+    async def wish(self, request: web.Request) -> Wish:
         """What a request asks for. Raises Problem."""
 
     @abstractmethod
@@ -133,7 +142,7 @@ class Feed(ABC, Generic[E]):
         """The name of an event in a stream."""
 
     @abstractmethod
-    def shown(self, listed: Listed[E]) -> object:
+    def shown(self, wish: Wish, listed: Listed[E]) -> object:
         """An event as it is answered."""
 
     @abstractmethod
@@ -162,7 +171,7 @@ class ProviderFeed(Feed[E]):
         self._shown = shown
         self._page = page
 
-    def wish(self, request: web.Request) -> Wish:
+    async def wish(self, request: web.Request) -> Wish:
         """Those of the caller's providers, or of the one that the query names. Raises Problem."""
         return Wish(providers_of(request), self.topics)
 
@@ -180,7 +189,7 @@ class ProviderFeed(Feed[E]):
         """All have one."""
         return self._kind
 
-    def shown(self, listed: Listed[E]) -> object:
+    def shown(self, wish: Wish, listed: Listed[E]) -> object:
         """An event as it is answered."""
         return self._shown(listed)
 
@@ -204,11 +213,12 @@ class EventStream(Generic[E]):
         return self._feed.operation.route(self._events)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        wish = self._feed.wish(request)
-        streams = (
-            request.method != "HEAD"
-            and best_of(request, (self._feed.media_type, EVENT_STREAM)) == EVENT_STREAM
-        )
+        wish = await self._feed.wish(request)
+        offered = (self._feed.media_type, EVENT_STREAM, *((CSV,) if self._feed.columns else ()))
+        media_type = best_of(request, offered)
+        if request.method == "HEAD" and media_type == EVENT_STREAM:
+            media_type = self._feed.media_type
+        streams = media_type == EVENT_STREAM
         limit = LIMIT.number_of(request)
         wait_s = WAIT.number_of(request)
         cursor, field = self._cursor(request, streams)
@@ -218,7 +228,7 @@ class EventStream(Generic[E]):
             if not found:
                 return Page(cursor)
             following = found[-1].cursor
-            return Page(following, self._listing(found, following))
+            return Page(following, self._listing(wish, found, following, media_type))
 
         nothing = Page(cursor)
         found = await self._first(
@@ -236,12 +246,15 @@ class EventStream(Generic[E]):
                 if streams:
                     return await self._stream(request, wish, cursor)
                 found = await self._wait(request, wish, cursor, listed, wait_s) or found
-        body = found.body or self._listing([], cursor)
-        return answer(request, body, headers={"Vary": f"Accept, {VARY}"}, content_type=self._feed.media_type)
+        body = found.body or self._listing(wish, [], cursor, media_type)
+        return answer(request, body, headers={"Vary": f"Accept, {VARY}"}, content_type=media_type)
 
-    def _listing(self, found: list[Listed[E]], following: Cursor) -> bytes:
+    def _listing(self, wish: Wish, found: list[Listed[E]], following: Cursor, media_type: str) -> bytes:
         """A page of a list, as it is sent."""
-        return json.encode(self._feed.page([self._feed.shown(each) for each in found], str(following)))
+        if media_type == CSV:
+            columns = self._feed.columns
+            return csv_bytes(columns, (cells(columns, self._feed.shown(wish, each)) for each in found))
+        return json.encode(self._feed.page([self._feed.shown(wish, each) for each in found], str(following)))
 
     def _cursor(self, request: web.Request, streams: bool) -> tuple[Cursor, str]:
         """Behind which event to begin, and which field says so. Raises Problem."""
@@ -381,7 +394,7 @@ class EventStream(Generic[E]):
             % (
                 str(each.cursor).encode(),
                 self._feed.kind(each.event).encode(),
-                json.encode(self._feed.shown(each)),
+                json.encode(self._feed.shown(wish, each)),
                 BACK_MS,
             )
             for each in found

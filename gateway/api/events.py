@@ -71,7 +71,7 @@ class EventFeed(Feed[Event]):
     topics = FOR_JOBCENTRES
     media_type = CLOUD_EVENTS
 
-    def wish(self, request: web.Request) -> Wish:
+    async def wish(self, request: web.Request) -> Wish:
         """Those of the caller's Jobcentres, on the topics that the query names. Raises Problem."""
         jobcentres = jobcentres_of(request, SUBSCRIBE_AS_JOBCENTRE)
         named = TOPICS.text_of(request)
@@ -104,7 +104,7 @@ class EventFeed(Feed[Event]):
         """The name of its record."""
         return type(event).__name__
 
-    def shown(self, listed: Listed[Event]) -> object:
+    def shown(self, wish: Wish, listed: Listed[Event]) -> object:
         """A CloudEvent, with the cursor behind it as an attribute of ours."""
         return in_json(listed.event) | {"cursor": str(listed.cursor)}
 

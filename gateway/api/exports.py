@@ -51,7 +51,8 @@ _OUTCOME: Final = _columns(OutcomeView, "cursor", "message")
 _INSTRUCTION: Final = _columns(InstructionView, "cursor")
 
 
-def _cells(columns: Sequence[str], shown: Struct, **more: str) -> list[str | int]:
+def cells(columns: Sequence[str], shown: object, **more: str) -> list[str | int]:
+    """A row: what has the columns' names, of what is shown or of `more`, as people read it."""
     return [_cell(more[name] if name in more else getattr(shown, name)) for name in columns]
 
 
@@ -75,7 +76,7 @@ def _referrals(
     found = view.referrals(providers, Wanted(), after, AT_ONCE)
     if not found:
         return None
-    return [_cells(_REFERRAL, summary(each)) for each in found], (found[-1].referred_on, found[-1].po_number)
+    return [cells(_REFERRAL, summary(each)) for each in found], (found[-1].referred_on, found[-1].po_number)
 
 
 def _sessions(
@@ -85,7 +86,7 @@ def _sessions(
     if not found:
         return None
     rows = [
-        _cells(
+        cells(
             _SESSION,
             session(each.referral, each.session),
             po_number=each.po_number,
@@ -101,14 +102,14 @@ def _outcomes(
     view: View, providers: frozenset[str], partitions: int, after: Cursor | None
 ) -> tuple[list[list[str | int]], Cursor] | None:
     found = view.outcomes_of(providers, after or beginning(partitions), AT_ONCE)
-    return ([_cells(_OUTCOME, outcome(each)) for each in found], found[-1].cursor) if found else None
+    return ([cells(_OUTCOME, outcome(each)) for each in found], found[-1].cursor) if found else None
 
 
 def _instructions(
     view: View, providers: frozenset[str], partitions: int, after: Cursor | None
 ) -> tuple[list[list[str | int]], Cursor] | None:
     found = view.instructions(providers, after or beginning(partitions), AT_ONCE)
-    return ([_cells(_INSTRUCTION, instruction(each)) for each in found], found[-1].cursor) if found else None
+    return ([cells(_INSTRUCTION, instruction(each)) for each in found], found[-1].cursor) if found else None
 
 
 EXPORTS: Final = {

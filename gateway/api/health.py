@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from gateway.api.metrics import Metrics, PartitionGauges
 from gateway.api.operation import TEXT, Answer, Operation
 from gateway.api.partitions import partitions
+from gateway.api.prap_actions import ToEnter
 from gateway.api.scraping import Scrapes
 from gateway.api.surroundings import Surroundings
 from gateway.api.views import PartitionView, ProjectionView, ReadinessView
@@ -62,17 +63,19 @@ def routes(
     model: ReadModel | None = None,
     clock: ClockWatch | None = None,
     around: Surroundings | None = None,
+    to_enter: ToEnter | None = None,
 ) -> Sequence[web.RouteDef]:
     """What monitoring asks for.
 
     stop: set when the gateway was told to stop. now: the wall clock (UTC milliseconds), where that is the
     log's. model: what fills the projection, where the API is served. clock: what
-    watches the wall clock. around: what else the gateway needs.
+    watches the wall clock. around: what else the gateway needs. to_enter: what is to be entered on
+    PRaP, where the API is served.
     """
     around = around or Surroundings()
-    gauges: Collector = PartitionGauges(workers, now, model, clock, around)
+    gauges: Collector = PartitionGauges(workers, now, model, clock, around, to_enter)
     metrics.registry.register(gauges)
-    scrapes = Scrapes(metrics.registry)
+    scrapes = Scrapes(metrics.registry, None if to_enter is None else to_enter.look)
 
     async def livez(_: web.Request) -> web.Response:
         """200 for as long as the loop turns."""

@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 
 from gateway.api.operation import refusals
 from gateway.api.partitions import Partition, partitions
+from gateway.api.prap_actions import ToEnter
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
 from gateway.api.surroundings import Surroundings
@@ -209,6 +210,19 @@ BROKERS: Final = MetricOf(
     "1 where a broker answered when it was last looked for, every ten seconds, else 0; absent on an embedded "
     "log.",
 )
+PRAP_UNMARKED: Final = MetricOf(
+    "gateway_prap_actions_unmarked",
+    "gauge",
+    (),
+    "Actions for PRaP that nobody has marked as entered, no more than 10,000 of them; absent where the API "
+    "is not served.",
+)
+PRAP_OVERDUE: Final = MetricOf(
+    "gateway_prap_actions_overdue",
+    "gauge",
+    (),
+    "Those of them that should have been entered (GATEWAY_PRAP_ENTER_WITHIN_WORKING_DAYS).",
+)
 KEYS_AGE: Final = MetricOf(
     "gateway_callers_keys_age_seconds",
     "gauge",
@@ -273,6 +287,8 @@ METRICS: Final = (
     OPEN,
     PROJECTION,
     BROKERS,
+    PRAP_UNMARKED,
+    PRAP_OVERDUE,
     KEYS_AGE,
     FILE_BYTES,
     DISK_FREE,
@@ -484,7 +500,7 @@ class PartitionGauges(Collector):
     """How things stand when somebody asks. now: the wall clock, where that is the log's.
 
     model: what fills the projection, where the API is served. clock: what watches the wall clock. around:
-    what else the gateway needs.
+    what else the gateway needs. to_enter: what is to be entered on PRaP, where the API is served.
     """
 
     def __init__(
@@ -494,7 +510,9 @@ class PartitionGauges(Collector):
         model: ReadModel | None = None,
         clock: ClockWatch | None = None,
         around: Surroundings | None = None,
+        to_enter: ToEnter | None = None,
     ) -> None:
+        self._to_enter = to_enter
         self._clock = clock
         self._workers = workers
         self._now = now
@@ -519,6 +537,10 @@ class PartitionGauges(Collector):
         yield from self._of_surroundings()
         if self._model is not None and self._model.behind is not None:
             yield GaugeMetricFamily(PROJECTION.name, PROJECTION.meaning, self._model.behind)
+        if self._to_enter is not None:
+            unmarked, overdue = self._to_enter.counted
+            yield GaugeMetricFamily(PRAP_UNMARKED.name, PRAP_UNMARKED.meaning, unmarked)
+            yield GaugeMetricFamily(PRAP_OVERDUE.name, PRAP_OVERDUE.meaning, overdue)
         if self._clock is not None:
             yield GaugeMetricFamily(CLOCK_LEAPT.name, CLOCK_LEAPT.meaning, self._clock.leapt_s)
             if (ahead_s := self._clock.ahead_s) is not None:

@@ -16,6 +16,7 @@ from gateway.api.views import (
     MessageView,
     OutcomeView,
     ParticipantView,
+    PrapActionView,
     ReferralView,
     SessionList,
     SessionOfDay,
@@ -23,16 +24,18 @@ from gateway.api.views import (
     Summary,
     WorkView,
 )
+from gateway.reading.cursor import Cursor
 from gateway.reading.story import words
 from gateway.reading.view import Booked, Booking, Entry, Known, Listed, OnDay, View, Work
-from gateway.rules.calendar import midnight
+from gateway.rules.calendar import add_working_days, london_day, midnight
 from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
 from gateway.rules.duties import RULE_OF_DUTY
-from gateway.rules.events import Advisory, DeliveryPlan, Event, Instruction, Outcome
+from gateway.rules.events import Advisory, DeliveryPlan, Event, Instruction, Outcome, PrapAction
 from gateway.rules.guidance import SAYS
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, Participant, SessionRecord
 from gateway.rules.referral import Expense, ReferralState, Session
+from producers.control import Mark
 from schemas.json import format_day, format_instant, render
 
 #: So many events and sessions of a referral are shown at once; few have as many.
@@ -160,6 +163,33 @@ def instruction(listed: Listed[Instruction]) -> InstructionView:
         rule=event.rule,
         guidance=guidance(event.rule),
         reference=listed.reference,
+    )
+
+
+def prap_action(
+    event: PrapAction, made: Mark | None, within: int, overdue_before: int, cursor: Cursor | None = None
+) -> PrapActionView:
+    """An action for PRaP, with its mark.
+
+    within: in how many working days it is to be entered; 0: without a limit. overdue_before: see
+    `View.prap_actions`.
+    """
+    enter_by = add_working_days(london_day(event.decided_at), within) if within else None
+    return PrapActionView(
+        cursor=None if cursor is None else str(cursor),
+        event_id=event.event_id,
+        po_number=event.po_number,
+        provider_id=event.provider_id,
+        action=event.action,
+        reason=event.reason,
+        decided_at=format_instant(event.decided_at),
+        enter_by=_day(enter_by),
+        overdue=made is None and event.decided_at < overdue_before,
+        entered_by=None if made is None else made.by,
+        entered_at=None if made is None else format_instant(made.at),
+        rule=event.rule,
+        guidance=guidance(event.rule),
+        self=f"/v1/prap-actions/{_quoted(event.event_id)}/mark",
     )
 
 

@@ -1,7 +1,7 @@
 """`/metrics` for whoever asks, however often: it takes no more than a part of a processor."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -29,8 +29,12 @@ class _Collected(Collector):
 class Scrapes:
     """Writes the metrics. All who wait for one form get the same text, collected after they asked."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, look: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """look: what has to be asked for before the metrics are collected."""
         self._registry = registry
+        self._look = look
         self._waiting: dict[str, asyncio.Task[bytes]] = {}
         self._one = asyncio.Lock()
         self._rests_until_s = 0.0
@@ -54,6 +58,8 @@ class Scrapes:
             await asyncio.sleep(self._rests_until_s - clock())
             began_s = clock()
             del self._waiting[form]
+            if self._look is not None:
+                await self._look()
             # In the loop, where nothing changes meanwhile. Writing it takes three times as long.
             collected = _Collected(self._registry.collect())
             try:

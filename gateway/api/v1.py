@@ -22,6 +22,7 @@ from gateway.api.limits import DEFAULT, Limits
 from gateway.api.plans import Plans
 from gateway.api.posting import Appends, Posting
 from gateway.api.prap import Prap
+from gateway.api.prap_actions import ActionFeed, Marks, ToEnter
 from gateway.api.problems import Problem
 from gateway.api.rate import Rate
 from gateway.api.records import Records
@@ -43,8 +44,9 @@ class Api:
 
     log: what is posted is put on it. model: what answers come from. stop: set when the gateway was told to
     stop. policies: the limits by which a download is read. now: what the log's clock says, UTC milliseconds.
-    read_only: the log's time is that of its records, so nothing can be posted.
-    clock: what watches the wall clock, where time is that.
+    enter_within: in how many working days actions are to be entered on PRaP; see ToEnter. read_only: the
+    log's time is that of its records, so nothing can be posted. clock: what watches the wall clock, where
+    time is that.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Api:
         *,
         policies: Policies,
         now: Callable[[], Awaitable[int]],
+        enter_within: int,
         read_only: bool,
         limits: Limits = DEFAULT,
         clock: ClockWatch | None = None,
@@ -69,12 +72,15 @@ class Api:
         self.services = Services(asking, model, self._posting, idempotency, read_only, limits, clock)
         self._uploads = Uploads(self.services, model.source, rate)
         slots = Slots(MOST_OPEN)
+        self.to_enter = ToEnter(enter_within, now, model, asking)
         self._streams = (
             EventStream(instructions.FEED, self.services, stop, slots),
             EventStream(outcomes.FEED, self.services, stop, slots),
             EventStream(EventFeed(), self.services, stop, slots),
+            EventStream(ActionFeed(self.to_enter), self.services, stop, slots),
         )
         self._prap = Prap(self.services, rate, policies, now)
+        self._marks = Marks(self.services, self.to_enter, now)
         self._calendars = Calendars(self.services, now)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -91,6 +97,7 @@ class Api:
             *Exports(self.services).routes(),
             *Jobcentres(self.services).routes(),
             *self._prap.routes(),
+            *self._marks.routes(),
         ]
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.rules.duties import DutyKind
-from gateway.rules.events import Advisory, InstructionKind, OutcomeStatus, Requirement
+from gateway.rules.events import Advisory, InstructionKind, OutcomeStatus, PrapActionKind, Requirement
 from gateway.rules.messages import (
     AttendanceOutcome,
     Benefit,
@@ -244,6 +244,39 @@ class InstructionView(Struct, frozen=True, kw_only=True):
     rule: str
     guidance: str | None
     reference: Reference
+
+
+class PrapActionView(Struct, frozen=True, kw_only=True):
+    """Something to enter on PRaP."""
+
+    cursor: Annotated[
+        str | None, Meta(description="The place behind it; `after` takes it. Null where one is shown alone.")
+    ]
+    event_id: str
+    po_number: str
+    provider_id: str
+    action: PrapActionKind
+    reason: Annotated[str | None, Meta(description="What to enter as the reason.")]
+    decided_at: Instant
+    enter_by: Annotated[
+        Day | None, Meta(description="The last day for it; later it is overdue. Null: there is none.")
+    ]
+    overdue: bool
+    entered_by: Annotated[
+        str | None,
+        Meta(description="Who marked it: a token's subject, or who ran the command. Null: it is not marked."),
+    ]
+    entered_at: Annotated[Instant | None, Meta(description="When it was marked.")]
+    rule: str
+    guidance: str | None
+    self: Annotated[str, Meta(description="What to PUT when it has been entered.")]
+
+
+class PrapActionList(Struct, frozen=True, kw_only=True):
+    """Actions in the order in which they were decided."""
+
+    actions: list[PrapActionView]
+    next: Annotated[str, Meta(description="Go on with this as `after`.")]
 
 
 class WorkView(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.find import find_command, list_command
 from gateway.cli.partitions import partitions_app
+from gateway.cli.prap import prap_app
 from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.report import report_command
@@ -190,6 +191,7 @@ app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(topics_app, name="topics")
 app.add_typer(schemas_app, name="schemas")
 app.add_typer(partitions_app, name="partitions")
+app.add_typer(prap_app, name="prap")
 app.add_typer(projection_app, name="projection")
 app.add_typer(clock_app, name="clock")
 

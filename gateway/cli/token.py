@@ -26,7 +26,7 @@ def token(
         list[str] | None,
         typer.Option(
             help="What else it allows: jobcentre:send and jobcentre:subscribe are for Jobcentres, prap:send "
-            "for PRaP, gateway:operate for operators."
+            "and prap:actions for PRaP, gateway:operate for operators."
         ),
     ] = None,
     valid_for: Annotated[

@@ -61,6 +61,7 @@ def document() -> Object:
             "description": _DESCRIPTION,
             "license": {"name": "MIT"},
         },
+        "servers": {"kafka": _SERVER},
         "defaultContentType": _CONTENT_TYPE,
         "channels": {_id(topic): _channel(topic, names) for topic, names in records.items()},
         "operations": {
@@ -128,6 +129,19 @@ def _message(name: str, topic: str) -> Object:
     }
 
 
+#: Whoever runs the gateway says where its brokers are.
+_SERVER: Final[Object] = {
+    "host": "{host}:{port}",
+    "protocol": "kafka",
+    "title": "The brokers",
+    "description": "Any broker of the cluster that GATEWAY_LOG_URL names. Whether connections are encrypted, "
+    "and how clients sign in, is settled there. Where GATEWAY_TOPIC_PREFIX is set, it stands before each "
+    "topic's name. Read with isolation.level=read_committed.",
+    "variables": {
+        "host": {"default": "localhost", "description": "The broker's name or address."},
+        "port": {"default": "9092", "description": "Its port."},
+    },
+}
 _TRACEPARENT: Final[Object] = {
     "type": "string",
     "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",

@@ -30,9 +30,9 @@ CONTROL = "gateway.control"
 class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
-    status: of an outcome. trace_id: of the trace that its cause is part of. caller: who sent it over HTTP.
-    upload, line: with which upload it came, and where it stands in that. jobcentre_id: of an event that is
-    for a Jobcentre.
+    message_id: of an action for PRaP, its event_id. status: of an outcome, a breach or such an action.
+    trace_id: of the trace that its cause is part of. caller: who sent it over HTTP. upload, line: with which
+    upload it came, and where it stands in that. jobcentre_id: of an event that is for a Jobcentre.
     """
 
     po_number: str | None = None

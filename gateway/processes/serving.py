@@ -15,6 +15,7 @@ from gateway.api import health
 from gateway.api.callers import Authenticator, authenticator, has_identity_provider
 from gateway.api.limits import DEFAULT, Limits
 from gateway.api.metrics import Metrics
+from gateway.api.prap_actions import ToEnter
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
 from gateway.api.server import application, serving
@@ -90,8 +91,8 @@ async def served(
             of_several=plan.worker is not None,
             clock=clock,
         )
-        watched = health.routes(workers, metrics, stop, now, model, clock, around)
-        routes: list[web.AbstractRouteDef] = [*watched, *codes.routes()]
+        routes: list[web.AbstractRouteDef] = [*codes.routes()]
+        to_enter: ToEnter | None = None
         gates = [metrics.gate]
         if callers is not None and model is not None:
             rate = Rate(plan.settings.rate_per_s, plan.settings.rate_burst, refusals, now_s=rate_clock_s)
@@ -104,11 +105,13 @@ async def served(
                 stop,
                 policies=plan.policies,
                 now=partial(_time, plan, log),
+                enter_within=plan.settings.prap_enter_within_working_days,
                 read_only=read_only,
                 limits=limits,
                 clock=clock,
             )
             await until_the_end.enter_async_context(api.at_work())
+            to_enter = api.to_enter
             routes += [
                 *api.routes(),
                 *openapi.routes(sandbox=plan.sandbox),
@@ -141,6 +144,7 @@ async def served(
                 days = await days_moved(log)
                 routes += Sandbox(log, workers, api.services, days=days).routes()
                 await until_the_end.enter_async_context(_filled_at_rest(model, workers))
+        routes += health.routes(workers, metrics, stop, now, model, clock, around, to_enter)
         _warn_where_exposed(plan)
         app = application(routes, *gates, limits=limits)
         metrics.expect(resource.canonical for resource in app.router.resources())

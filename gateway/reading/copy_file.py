@@ -17,7 +17,7 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 7
+VERSION: Final = 8
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 

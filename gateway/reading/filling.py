@@ -12,8 +12,8 @@ from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.cursor import standing
-from gateway.reading.model import News
-from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, LogTables, listing, unlist
+from gateway.reading.model import PRAP, News
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS, LogTables, listing, mark, unlist
 from gateway.rules.events import (
     FOR_JOBCENTRES,
     OUTBOUND,
@@ -33,7 +33,7 @@ from gateway.rules.events import (
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.system.sql_rows import put_rows
 from producers import breaches, prap_actions, trace_id_of, traceparent_of
-from producers.control import CALENDARS, sent_with
+from producers.control import CALENDARS, MARKS, sent_with
 from producers.read_back import read_event
 from schemas.codec import Unreadable, digest_of
 
@@ -80,6 +80,8 @@ class _Rows:
         self._order: list[tuple[Any, ...]] = []
         #: The purchase orders that have events among the rows that are not put yet.
         self._waiting: set[str] = set()
+        #: The marks among what came: the actions that they are about may be rows that are not put yet.
+        self._marks: set[str] = set()
         self.po_numbers: set[str] = set()
         self.for_parties: set[tuple[str, str]] = set()
         self.read_back: list[tuple[str, str]] = []
@@ -94,6 +96,9 @@ class _Rows:
             put_rows(self._db, sql, rows)
             rows.clear()
         self._waiting.clear()
+        for key in self._marks:
+            mark(self._db, key)
+        self._marks.clear()
 
     def add(self, record: Record) -> None:
         """A record's row. Of most events nothing is read but the key, which says what they are about."""
@@ -125,11 +130,13 @@ class _Rows:
         self._inbound.append((*_place(record), value, *names, *upload))
 
     def _add_control(self, record: Record) -> None:
-        """What somebody sent that is no one message, or a calendar. The topic has other things as well."""
+        """What somebody sent that is no one message, a calendar, or a mark. The topic has more than these."""
         key = (record.key or b"").decode()
         sent = sent_with(key)
-        if sent is None and not key.startswith(CALENDARS):
+        if sent is None and not key.startswith((CALENDARS, MARKS)):
             return
+        if key.startswith(MARKS):
+            self._marks.add(key)
         if record.value is None:
             self._db.execute("DELETE FROM control WHERE key = ?", (key,))
             return
@@ -174,10 +181,14 @@ class _Rows:
                     order = po_number, *place_in_time(event), jobcentre_id
                     self._order.append((*order, record.topic, record.partition, record.offset))
                     self.for_parties.add((record.topic, jobcentre_id))
-                case PrapAction(action="ACKNOWLEDGE") as action:
-                    if po_number in self._waiting:
-                        self.put()
-                    _forget(self._db, po_number, place_in_time(action))
+                case PrapAction() as action:
+                    if action.action == "ACKNOWLEDGE":
+                        if po_number in self._waiting:
+                            self.put()
+                        _forget(self._db, po_number, place_in_time(action))
+                    message_id, status = action.event_id, prap_actions.OPEN
+                    self._marks.add(f"{MARKS}{action.event_id}")  # it may be here already
+                    self.for_parties.add((record.topic, PRAP))
         if provider_id is not None:
             self.for_parties.add((record.topic, provider_id))
         self.po_numbers.add(po_number)
@@ -234,8 +245,8 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
         if place >= end:
             continue
         where = "WHERE topic = ? AND partition = ? AND offset = ?"
-        if topic in FOR_JOBCENTRES:
-            # A Jobcentre reads them as far back as the log goes.
+        if topic in FOR_JOBCENTRES or topic == PRAP_ACTIONS:
+            # A Jobcentre reads its events as far back as the log goes, and PRaP its actions.
             db.execute(
                 f"UPDATE outbound SET po_number = NULL, trace_id = NULL {where}", (topic, partition, offset)
             )
@@ -249,7 +260,7 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
             )
         else:
             db.execute(f"DELETE FROM outbound {where}", (topic, partition, offset))
-        if status is not None and status != "HELD":
+        if topic == OUTCOMES and status != "HELD":
             db.execute(
                 "DELETE FROM inbound WHERE po_number = ? AND provider_id IS ? AND message_id = ?"
                 " AND timestamp < ?",

@@ -13,12 +13,14 @@ from msgspec import Struct
 
 from gateway.engine.observer import Observer
 from gateway.engine.step import Decided
-from gateway.reading.tables import INSTRUCTIONS, OUTCOMES
-from gateway.rules.events import FOR_JOBCENTRES, OUTBOUND, Event, Instruction, Outcome
+from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS
+from gateway.rules.events import FOR_JOBCENTRES, OUTBOUND, Event, Instruction, Outcome, PrapAction
 
+#: The party that all actions are for.
+PRAP: Final = "PRaP"
 #: The topics that somebody may wait for, by their events.
 _TOPICS: Final[dict[type[Event], str]] = {
-    OUTBOUND[each]: each for each in (INSTRUCTIONS, OUTCOMES, *FOR_JOBCENTRES)
+    OUTBOUND[each]: each for each in (INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS, *FOR_JOBCENTRES)
 }
 
 
@@ -40,7 +42,8 @@ class News(Struct, frozen=True):
     """Of which purchase orders something may be new, and who has something new on which topics.
 
     for_parties: topic and provider_id, of instructions, outcomes and plans; topic and jobcentre_id, of a
-    Jobcentre's events. messages: what came over HTTP and was read back, each by its caller and its id.
+    Jobcentre's events; PRAP_ACTIONS and PRAP. messages: what came over HTTP and was read back, each by its
+    caller and its id.
     """
 
     po_numbers: Collection[str] = ()
@@ -88,7 +91,8 @@ class ReadModel(ABC):
     ) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever one of these parties has something new on one of these topics.
 
-        topics: of instructions, outcomes and plans, for providers; or of events for Jobcentres, for those.
+        topics: of instructions, outcomes and plans, for providers; of events for Jobcentres, for those; or of
+        actions, for PRAP.
         """
         return self._woken_by([(topic, party) for topic in topics for party in parties])
 
@@ -152,9 +156,11 @@ class OwnLog(ReadModel, Observer):
 
 
 def _party_of(event: Event) -> str | None:
-    """The provider or the Jobcentre that an event is for; None: nobody's."""
+    """The provider or the Jobcentre that an event is for, or PRAP; None: nobody's."""
     if isinstance(event, Instruction | Outcome):
         return event.provider_id
+    if isinstance(event, PrapAction):
+        return PRAP
     return getattr(event, "jobcentre_id", None)
 
 

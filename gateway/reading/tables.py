@@ -18,6 +18,7 @@ from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.rules.referral import PurchaseOrder
 from gateway.system.sql_rows import put_rows
 from producers import breaches, delivery_plans, instructions, outcomes, prap_actions
+from producers.control import MARKS
 from producers.read_back import read_plan
 
 INSTRUCTIONS: Final = instructions.TOPIC
@@ -72,6 +73,10 @@ CREATE INDEX outbound_by_purchase_order ON outbound (po_number) WHERE po_number 
 CREATE INDEX outbound_outcome ON outbound (provider_id, partition, offset)
     WHERE topic = '{OUTCOMES}' AND provider_id IS NOT NULL;
 CREATE INDEX outbound_instruction ON outbound (provider_id, partition, offset) WHERE topic = '{INSTRUCTIONS}';
+CREATE INDEX outbound_prap_action ON outbound (partition, offset) WHERE topic = '{PRAP_ACTIONS}';
+CREATE INDEX outbound_prap_open ON outbound (partition, offset, timestamp)
+    WHERE topic = '{PRAP_ACTIONS}' AND status = '{prap_actions.OPEN}';
+CREATE INDEX outbound_prap_named ON outbound (message_id) WHERE topic = '{PRAP_ACTIONS}';
 CREATE INDEX outbound_for_jobcentre ON outbound (jobcentre_id, topic, partition, offset)
     WHERE jobcentre_id IS NOT NULL;
 CREATE TABLE plan (
@@ -110,6 +115,12 @@ _PUT_PLAN_KEY: Final = (
     f"INSERT OR IGNORE INTO plan_key VALUES (?, ?, ?, ?, (SELECT ifnull(max(number), 0) {_OF_AREA}) + 1, ?)"
 )
 _DROP_PLAN_KEYS: Final = f"DELETE {_OF_AREA} AND number < (SELECT max(number) {_OF_AREA}) - ?"
+#: Whatever came first, the action or its mark.
+_STANDING: Final = (
+    f"CASE WHEN EXISTS (SELECT 1 FROM control WHERE key = '{MARKS}' || ?1) THEN '{prap_actions.ENTERED}'"
+    f" ELSE '{prap_actions.OPEN}' END"
+)
+_MARK: Final = f"UPDATE outbound SET status = {_STANDING} WHERE topic = '{PRAP_ACTIONS}' AND message_id = ?1"
 
 
 class LogTables:
@@ -152,16 +163,20 @@ class LogTables:
         db.execute(_DROP_PLAN_KEYS, (*of, *of, delivery_plans.MOST_EARLIER))
         return plan
 
+    def put_control(self, db: sqlite3.Connection, key: str) -> None:
+        """Make findable what stands under a key now, or no longer does: see `mark`."""
+        mark(db, key)
+
     def forget(self, db: sqlite3.Connection, po_number: str, at: int, below: int) -> None:
         """Make unfindable what was decided on a purchase order at lower offsets, and the messages that this
         was about.
 
         at: when it was forgotten, UTC milliseconds. below: what was decided has lower offsets in `outbound`.
-        A Jobcentre can ask for its events on, as far back as the log goes.
+        A Jobcentre can ask for its events on, as far back as the log goes, and PRaP for its actions.
         """
         decided = (
             "SELECT message_id FROM outbound WHERE po_number = ? AND offset < ?"
-            " AND status IS NOT NULL AND status != 'HELD'"
+            f" AND topic = '{OUTCOMES}' AND status != 'HELD'"
         )
         for which in (f"provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}'", SENT):
             db.execute(
@@ -171,7 +186,8 @@ class LogTables:
                 (po_number, below, po_number, at),
             )
         db.execute(
-            "UPDATE outbound SET po_number = NULL, provider_id = NULL, message_id = NULL, trace_id = NULL"
+            "UPDATE outbound SET po_number = NULL, provider_id = NULL, trace_id = NULL,"
+            f" message_id = CASE topic WHEN '{PRAP_ACTIONS}' THEN message_id END"
             " WHERE po_number = ? AND offset < ?",
             (po_number, below),
         )
@@ -188,6 +204,12 @@ def _put_duties(db: sqlite3.Connection, listings: Mapping[str, Listing]) -> None
     }
     put_rows(db, _DROP_DUTY, [row[:3] for row in sorted(there - wanted)])
     put_rows(db, _PUT_DUTY, sorted(wanted - there))
+
+
+def mark(db: sqlite3.Connection, key: str) -> None:
+    """Have an action for PRaP stand as its mark says. key: of the control record, of whatever kind."""
+    if key.startswith(MARKS):
+        db.execute(_MARK, (key.removeprefix(MARKS),))
 
 
 def unlist(db: sqlite3.Connection, po_number: str) -> None:

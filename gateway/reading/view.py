@@ -22,18 +22,42 @@ from gateway.rules.events import (
     Event,
     Instruction,
     Outcome,
+    PrapAction,
     begins_referral,
     place_in_time,
 )
 from gateway.rules.messages import PROVIDERS_TOPIC, Benefit, SessionRecord
 from gateway.rules.policy import PolicyLimits
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session, Status
-from producers.control import CALENDARS, Calendar, calendar_key, read_calendar, sent_key
+from producers import prap_actions
+from producers.control import (
+    CALENDARS,
+    MARKS,
+    Calendar,
+    Mark,
+    calendar_key,
+    read_calendar,
+    read_mark,
+    sent_key,
+)
 from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
 from schemas.codec import DIGEST_BYTES, Unreadable, digest_of
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
+
+#: Which actions for PRaP: all that are marked, or not, or not in time.
+ActionsWanted = Literal["all", "true", "false", "overdue"]
+#: Actions are counted so far.
+MOST_COUNTED: Final = 10_000
+_ACTIONS: Final = f"FROM outbound WHERE topic = '{PRAP_ACTIONS}'"
+_WANTED: Final[dict[ActionsWanted, str]] = {
+    "all": "",
+    "true": f" AND status = '{prap_actions.ENTERED}'",
+    "false": f" AND status = '{prap_actions.OPEN}'",
+    "overdue": f" AND status = '{prap_actions.OPEN}' AND timestamp < ?",
+}
 
 
 class Known(Struct, frozen=True):
@@ -52,14 +76,16 @@ class Keyed(Struct, frozen=True):
 
 
 class Listed(Struct, Generic[E], frozen=True):
-    """An instruction, an outcome or an event for a Jobcentre, and the cursor of the place behind it.
+    """An instruction, an outcome, an action or an event for a Jobcentre, and the cursor behind it.
 
-    reference: the provider's own, of the referral, as it is now; None also where it is for a Jobcentre.
+    reference: the provider's own, of the referral, as it is now; None also where it is for somebody else.
+    mark: of an action, that it was entered; None: it was not.
     """
 
     cursor: Cursor
     event: E
     reference: str | None = None
+    mark: Mark | None = None
 
 
 class _Waiting(Struct, frozen=True):
@@ -562,8 +588,6 @@ class View:
         Within a partition they come in the order in which they were put there; among partitions, in order of
         decision as far as that is known.
         """
-        place = list(cursor.place)
-        before = self._before(topic, place)
         sql = (
             "SELECT o.offset, o.value, r.reference FROM outbound o LEFT JOIN referral r"
             " ON r.po_number = o.po_number AND r.provider_id = o.provider_id"
@@ -571,23 +595,84 @@ class View:
             " ORDER BY o.offset LIMIT ?"
         )
 
-        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Event, str | None]]:
+        def rows(partition: int, first: int) -> Iterator[tuple[int, bytes, str | None]]:
             def to(provider: str) -> Iterator[tuple[int, bytes, str | None]]:
-                first = (place[partition],)
-                return self._in_parts(sql, (provider, partition), first, lambda row: (row[0] + 1,))
+                return self._in_parts(sql, (provider, partition), (first,), lambda row: (row[0] + 1,))
 
-            for offset, value, reference in merge(*map(to, providers)):
+            return merge(*map(to, providers))
+
+        found = self._behind(topic, cursor, limit, rows)
+        return [Listed(behind, event, reference) for behind, event, reference in found]
+
+    def prap_actions(
+        self, which: ActionsWanted, overdue_before: int, cursor: Cursor, limit: int
+    ) -> list[Listed[PrapAction]]:
+        """Actions for PRaP behind a cursor that `is_at`, in the order of `_events_of`, `limit` at the most.
+
+        overdue_before: what was decided earlier is overdue unless it is marked, UTC milliseconds.
+        """
+        wanted, values = _WANTED[which], (overdue_before,) if which == "overdue" else ()
+        sql = (
+            f"SELECT offset, value, message_id {_ACTIONS}{wanted} AND partition = ? AND offset >= ?"
+            " ORDER BY offset LIMIT ?"
+        )
+
+        def rows(partition: int, first: int) -> Iterator[tuple[int, bytes, str]]:
+            return self._in_parts(sql, (*values, partition), (first,), lambda row: (row[0] + 1,))
+
+        found = self._behind(PRAP_ACTIONS, cursor, limit, rows)
+        return [
+            Listed(behind, cast(PrapAction, event), mark=self._mark_of(event_id))
+            for behind, event, event_id in found
+        ]
+
+    def prap_action(self, event_id: str) -> tuple[PrapAction, Mark | None] | None:
+        """An action, and that it was entered; None: there is none with that id."""
+        row = self._one(f"SELECT value {_ACTIONS} AND message_id = ?", event_id)
+        event = None if row is None else _read(PRAP_ACTIONS, row[0])
+        return None if event is None else (cast(PrapAction, event), self._mark_of(event_id))
+
+    def _mark_of(self, event_id: str) -> Mark | None:
+        row = self._one("SELECT value FROM control WHERE key = ?", f"{MARKS}{event_id}")
+        return None if row is None else read_mark(row[0])
+
+    def open_actions(self, overdue_before: int) -> tuple[int, int]:
+        """How many actions are not marked, and how many of them are overdue; MOST_COUNTED at the most.
+
+        overdue_before: see `prap_actions`.
+        """
+        count = "SELECT count(*) FROM (SELECT 1 {}{} LIMIT {})"
+        unmarked = self._one(count.format(_ACTIONS, _WANTED["false"], MOST_COUNTED))[0]
+        overdue = self._one(count.format(_ACTIONS, _WANTED["overdue"], MOST_COUNTED), overdue_before)[0]
+        return int(unmarked), int(overdue)
+
+    def _behind(
+        self,
+        topic: str,
+        cursor: Cursor,
+        limit: int,
+        rows: Callable[[int, int], Iterator[tuple[int, bytes, T]]],
+    ) -> list[tuple[Cursor, Event, T]]:
+        """The events of a topic behind a cursor, each with the cursor behind it, `limit` at the most.
+
+        rows: of a partition, from an offset on, in order: offset, value, and what else is to be given.
+        """
+        place = list(cursor.place)
+        before = self._before(topic, place)
+        if before is None:
+            return []
+
+        def of(partition: int) -> Iterator[tuple[int, int, int, bytes, Event, T]]:
+            for offset, value, more in rows(partition, place[partition]):
                 event = _read(topic, value)
                 if event is not None:
-                    yield event.decided_at, partition, offset, value, event, reference
+                    yield event.decided_at, partition, offset, value, event, more
 
-        listed: list[Listed[Any]] = []
-        if before is None:
-            return listed
         found = islice(merge(*map(of, range(len(place))), key=lambda found: found[0]), limit)
-        for _, partition, offset, value, event, reference in [*found]:
+        listed = []
+        for _, partition, offset, value, event, more in [*found]:
             place[partition], before[partition] = offset + 1, self._stands(offset, value)
-            listed.append(Listed(cursor_at(tuple(place), before), event, reference))
+            listed.append((cursor_at(tuple(place), before), event, more))
         return listed
 
     def is_among_events(self, cursor: Cursor) -> bool:

@@ -73,6 +73,14 @@ def _bank_holidays() -> Container[date]:
     return country_holidays("GB", subdiv="ENG")
 
 
+def late_before(today: int, count: int) -> int:
+    """The first day whose work, due within `count` working days, is not late today."""
+    day = today
+    while add_working_days(day - 1, count) >= today:
+        day -= 1
+    return day
+
+
 @lru_cache(maxsize=8192)
 def add_working_days(day: int, count: int) -> int:
     """The day that lies `count` working days after `day`: Monday to Friday but bank holidays."""

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode
 
 MOST_PER_S: Final = 1_000_000
+MOST_WORKING_DAYS: Final = 20
 
 
 def _listed(value: object) -> object:
@@ -68,6 +69,15 @@ class ApiSettings(BaseSettings):
             "commas between them.",
         ),
     ] = ()
+    prap_enter_within_working_days: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MOST_WORKING_DAYS,
+            description="Within how many working days an action is to be entered on PRaP and marked, 0 to "
+            f"{MOST_WORKING_DAYS}; later it is overdue. 0: none ever is, where nobody marks them.",
+        ),
+    ] = 1
 
 
 _REQUESTS: Final = f"is not a number of requests; expected 1 to {MOST_PER_S}"
@@ -81,4 +91,5 @@ EXPECTED: Final = {
     "rate_burst": _REQUESTS,
     "connections_per_address": f"is not a number of connections; expected 1 to {MOST_PER_S}",
     "trusted_proxies": "holds what is no address; expected some such as 10.0.0.7,10.1.0.0/16",
+    "prap_enter_within_working_days": f"is not a number of days; expected 0 to {MOST_WORKING_DAYS}",
 }

@@ -136,6 +136,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "A provider has made a calendar, which whoever knows its address may read. `calendar` is its id.",
     ),
     "calendar.revoked": LogEvent("info", ("calendar", "provider_id"), "A provider has revoked a calendar."),
+    "prap.marked": LogEvent(
+        "info", ("event_id", "caller"), "Over HTTP somebody has marked an action as entered on PRaP."
+    ),
+    "prap.unmarked": LogEvent("info", ("event_id", "caller"), "Somebody has taken such a mark away."),
     "console.signed_in": LogEvent(
         "info",
         ("operator", "operates"),

@@ -188,6 +188,10 @@ class Sandbox:
         """PRaP."""
         return Client(self.session, token_of(self.path, scopes=["prap:send"]))
 
+    def clerk(self) -> Client:
+        """Somebody who enters actions on PRaP."""
+        return Client(self.session, token_of(self.path, scopes=["prap:actions"]))
+
     async def records(self, *topics: str) -> list[Record]:
         """What is on these topics."""
         return [record async for record in self.log.follow(topics, from_start=True, wait=False)]

@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 
 from gateway.api import health
 from gateway.api.metrics import Metrics
+from gateway.api.prap_actions import ToEnter
 from gateway.api.server import application, serving
 from gateway.api.surroundings import Surroundings
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
@@ -18,7 +19,8 @@ from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.step import StepSize
 from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
-from gateway.reading.model import ReadModel
+from gateway.reading.asking import Asking
+from gateway.reading.model import OwnLog, ReadModel
 from gateway.rules.policy import shipped
 from gateway.system.clock import wall_clock
 from tests.patience import PATIENCE_S
@@ -104,7 +106,10 @@ async def gateway(
         claim_again_s=claim_again_s,
         clock=clock,
     )
-    app = application(health.routes(workers, metrics, stop, now, model, clock, around), metrics.gate)
+    asking = Asking(log.file)
+    to_enter = ToEnter(1, log.time, OwnLog(log.file, partitions), asking)
+    watched = health.routes(workers, metrics, stop, now, model, clock, around, to_enter)
+    app = application(watched, metrics.gate)
     working = asyncio.create_task(workers.run(stop))
     try:
         async with (
@@ -119,4 +124,5 @@ async def gateway(
         stop.set()
         with suppress(asyncio.CancelledError):
             await working
+        asking.close()
         await log.close()

@@ -25,6 +25,8 @@ from schemas.catalogue import SCHEMAS
 #: The fields that AsyncAPI 3.0.0 allows in each object, the required ones marked by '!'.
 _FIELDS = {
     "document": "asyncapi! id info! servers defaultContentType channels operations components",
+    "server": "host! protocol! protocolVersion pathname description title summary variables security tags "
+    "externalDocs bindings",
     "info": "title! version! description termsOfService contact license tags externalDocs",
     "channel": "address messages title summary description servers parameters tags externalDocs bindings",
     "operation": "action! channel! title summary description security tags externalDocs bindings traits "
@@ -73,6 +75,9 @@ def test_each_object_has_the_fields_that_asyncapi_gives_it(described: dict[str, 
     assert described["asyncapi"] == "3.0.0"
     right(described, "document")
     right(described["info"], "info")
+    for server in described["servers"].values():
+        right(server, "server")
+        assert set(re.findall(r"{(\w+)}", server["host"])) == server["variables"].keys()
     for channel in described["channels"].values():
         right(channel, "channel")
     for operation in described["operations"].values():
@@ -138,6 +143,19 @@ def test_outbound_records_have_the_headers_described(described: dict[str, Any]) 
         for name, schema in headers["properties"].items():
             assert schema.get("const", sent[name]) == sent[name]
             assert re.search(schema.get("pattern", ""), sent[name])
+
+
+@pytest.mark.parametrize("name", sorted(event.__name__ for event in OUTBOUND.values()))
+def test_code_made_from_an_outbound_payload_is_readable(described: dict[str, Any], name: str) -> None:
+    """Each field has a doc, and each enum a name; what has no default is required by Avro itself."""
+    record = described["components"]["messages"][name]["payload"]["schema"]
+    for field in record["fields"]:
+        assert field["doc"].endswith("."), field["name"]
+        kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        for kind in kinds:
+            if isinstance(kind, dict) and kind["type"] == "enum":
+                assert re.fullmatch(r"[A-Z]\w+", kind["name"]), field["name"]
+        assert ("default" in field) == ("null" in kinds or field["name"] == "advisories"), field["name"]
 
 
 def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ A block fenced as `sh` is run: all of a page in order, in one empty folder. A bl
 `text prints` is what the `sh` block above it writes to standard output. A block fenced as `json` holds lines
 that the gateway takes or gives. A block fenced as `csv` or `jsonl` is an upload, and `csv mistakes` what is
 said of it: test_uploads.py reads them. Blocks fenced as `sh sandbox` and `text sandbox` are read by
-test_integrate.py, and `avsc`, `python` and `text lacking` by test_adding_a_message.py. What can't be run in a
+test_integrate.py, `avsc`, `python` and `text lacking` by test_adding_a_message.py, and `java` by
+test_decoder.py. What can't be run in a
 test is fenced as `console` and named below.
 """
 
@@ -55,6 +56,7 @@ KINDS = {
     *("sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"),
     *("csv", "csv mistakes", "jsonl"),
     *("sh sandbox", "text sandbox"),
+    "java",
     *("avsc", "python class", "python row", "text lacking"),
     "powershell",  # not run: it needs PowerShell, and the page says so
 }

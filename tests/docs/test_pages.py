@@ -2,15 +2,18 @@
 
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
+from gateway.contracts import events_page
 from gateway.contracts import rules_page as rulebook
 from gateway.intake.lines import read_lines
 from gateway.replay.decisions import replay
 from gateway.rules import guidance
-from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
+from gateway.rules.events import FOR_JOBCENTRES, OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND
 from gateway.rules.policy import shipped
 from gateway.sample import programme
@@ -67,6 +70,31 @@ def test_the_rules_page_is_current() -> None:
     assert page == rulebook.render(), (
         "make it anew: .venv/bin/python -m gateway.contracts.rules_page > docs/rules.md"
     )
+
+
+def test_the_events_page_is_current() -> None:
+    assert (ROOT / "docs" / "events.md").read_text("utf-8") == events_page.render(), (
+        "make it anew: .venv/bin/python -m gateway.contracts.events_page > docs/events.md"
+    )
+
+
+@pytest.mark.parametrize("told", events_page.TOLD, ids=lambda told: told.event.__name__)
+def test_the_events_page_says_what_to_do_about_every_kind(told: events_page.Told) -> None:
+    kinds = get_args(get_type_hints(told.event)[told.field])
+    if kinds:  # the reason of a cancellation is a text, and always the same
+        assert [each.name for each in told.kinds] == [each for each in kinds if each != "OTHER"]
+
+
+def test_the_events_page_has_all_events_for_jobcentres_and_cites_what_decisions_cite() -> None:
+    assert {events_page.OUTBOUND_TOPIC[each.event] for each in events_page.TOLD} == {
+        *FOR_JOBCENTRES,
+        "prap.actions",
+    }
+    cited = defaultdict(set)
+    for event in replay(read_lines(programme(800, 3)), shipped()):
+        cited[type(event)].add(event.rule)
+    for each in events_page.TOLD:
+        assert {kind.rule for kind in each.kinds} <= cited[each.event]
 
 
 def test_the_rules_page_names_all_guidance_that_a_decision_cites() -> None:

@@ -237,6 +237,45 @@ async def test_what_jobcentres_and_prap_send_is_taken_once_whichever_process_it_
         assert (answer.status, answer.code) == (404, "UNKNOWN_REFERRAL")
 
 
+async def test_an_action_for_prap_that_is_marked_anywhere_is_marked_everywhere(
+    both: list[tuple[Gateway, Client]], bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """At each process and on the command line, with the same cursors."""
+    now_s = int(time.time())
+    clerk = token(iat=now_s - 10, exp=now_s + 600, provider_id=None, scope="prap:actions", sub="clerk")
+    clients = [Client(client.session, clerk) for _, client in both]
+
+    async def listed(client: Client, query: str = "") -> list[Json]:
+        answer = await client.get(f"/v1/prap-actions?limit=500{query}")
+        assert answer.status == 200, answer.body
+        found: list[Json] = answer.json["actions"]
+        return found
+
+    environment = {"GATEWAY_LOG_URL": f"kafka://{bootstrap}", "GATEWAY_TOPIC_PREFIX": topic_prefix}
+
+    async def command(*arguments: str) -> bytes:
+        ended = await asyncio.to_thread(spawn, "prap", *arguments, cwd=tmp_path, environment=environment)
+        assert ended.status == 0, ended.err
+        return ended.out
+
+    found = await listed(clients[0])
+    assert len(found) == REFERRALS
+    assert await listed(clients[1]) == found
+    assert await listed(clients[1], f"&after={found[4]['cursor']}") == found[5:]
+    first, second = found[0], found[1]
+    assert (await clients[0].ask("PUT", first["self"])).json["entered_by"] == "clerk"
+    assert await command("mark", second["event_id"], "--by", "Desk 4") == b"1 action marked\n"
+    marked = {first["event_id"]: "clerk", second["event_id"]: "Desk 4"}
+    async with asyncio.timeout(PATIENCE_S):
+        for client in clients:
+            while {e["event_id"]: e["entered_by"] for e in await listed(client, "&marked=true")} != marked:
+                await listed(client, f"&after={found[-1]['cursor']}&wait=1")
+    printed = await command("actions", "--json", "--since", found[0]["cursor"])
+    assert [json.loads(line) for line in printed.splitlines()] == (await listed(clients[1]))[1:]
+    assert (await clients[1].ask("DELETE", second["self"])).status == 204
+    assert [e["event_id"] for e in await listed(clients[1], "&marked=true")] == [first["event_id"]]
+
+
 def without_cursors(found: list[Json]) -> list[Json]:
     """Events by id, as they are whoever has read what before."""
     return sorted(({**each, "cursor": None} for each in found), key=lambda each: str(each["id"]))

@@ -3,6 +3,7 @@
 from gateway.api.callers.authenticating import Authenticator
 from gateway.api.callers.configured import authenticator, has_identity_provider
 from gateway.api.callers.verifying import (
+    ENTER_ON_PRAP,
     OPERATE,
     PERSONAL_DATA,
     SEND_AS_JOBCENTRE,
@@ -14,6 +15,7 @@ from gateway.api.callers.verifying import (
 from gateway.api.security import Refusals
 
 __all__ = [
+    "ENTER_ON_PRAP",
     "OPERATE",
     "PERSONAL_DATA",
     "SEND_AS_JOBCENTRE",

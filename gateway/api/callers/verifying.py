@@ -37,8 +37,11 @@ SUBSCRIBE_AS_JOBCENTRE: Final = "jobcentre:subscribe"
 OF_JOBCENTRES: Final = frozenset({SEND_AS_JOBCENTRE, SUBSCRIBE_AS_JOBCENTRE})
 #: The scope of PRaP, whose referrals may be for any provider and any Jobcentre.
 SEND_AS_PRAP: Final = "prap:send"
+#: The scope of those who enter on PRaP what was decided: all actions are theirs.
+ENTER_ON_PRAP: Final = "prap:actions"
 #: All that there are.
-SCOPES: Final = OF_JOBCENTRES | {OPERATE, PERSONAL_DATA, SEND_AS_PRAP}
+SCOPES: Final = OF_JOBCENTRES | {OPERATE, PERSONAL_DATA, SEND_AS_PRAP, ENTER_ON_PRAP}
+_OF_PRAP: Final = frozenset({SEND_AS_PRAP, ENTER_ON_PRAP})
 LARGEST_TOKEN: Final = 6144
 #: How many providers, or Jobcentres, a token may name.
 MOST_NAMED: Final = 100
@@ -142,7 +145,7 @@ class Caller:
     def has_rights(self) -> bool:
         """Whether there is anything that it may do."""
         as_jobcentre = bool(self.jobcentres) and not OF_JOBCENTRES.isdisjoint(self.scopes)
-        return bool(self.providers) or self.operates or as_jobcentre or SEND_AS_PRAP in self.scopes
+        return bool(self.providers) or self.operates or as_jobcentre or not _OF_PRAP.isdisjoint(self.scopes)
 
     @property
     def party(self) -> tuple[str, frozenset[str]]:

@@ -168,6 +168,8 @@ class EmbeddedLog:
         """Put what is no inbound record where it belongs."""
         if draft.topic == CONTROL:
             _put_control(db, draft)
+            if self._tables is not None:
+                self._tables.put_control(db, (draft.key or b"").decode())
         elif draft.topic == AUDIT:
             self._put_act(db, draft, at)
         else:

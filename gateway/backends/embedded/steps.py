@@ -21,6 +21,9 @@ class ReadTables(Protocol):
     def put_plan(self, db: Connection, record: Record) -> object:
         """Make a delivery plan findable in the place of the one before it."""
 
+    def put_control(self, db: Connection, key: str) -> None:
+        """Have what is listed show what stands under a key of gateway.control now, or no longer does."""
+
     def forget(self, db: Connection, po_number: str, at: int, below: int) -> None:
         """Make unfindable what was decided on a purchase order at lower offsets, and the messages it was
         about.

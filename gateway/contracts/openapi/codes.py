@@ -41,6 +41,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     404: {
         "NOT_FOUND": "There is no such path; check it.",
+        "UNKNOWN_ACTION": "Take the `event_id` from the list of actions.",
         "UNKNOWN_CALENDAR": "Check the address, or make a new calendar; it may be revoked.",
         "UNKNOWN_EXPORT": "Ask for one that there is: instructions, outcomes, referrals or sessions.",
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",

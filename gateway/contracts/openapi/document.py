@@ -18,6 +18,7 @@ from gateway.api import (
     outcomes,
     plans,
     prap,
+    prap_actions,
     records,
     referrals,
     sessions,
@@ -81,6 +82,9 @@ _OF_ALL: Final = (
     events.LIST_EVENTS,
     prap.POST_REFERRAL,
     prap.POST_DOWNLOAD,
+    prap_actions.LIST_ACTIONS,
+    prap_actions.MARK_ACTION,
+    prap_actions.UNMARK_ACTION,
     GET_OPENAPI,
     health.GET_LIVENESS,
     health.GET_READINESS,
@@ -190,7 +194,8 @@ def document(*, sandbox: bool) -> Object:
                     "description": "A token of the identity provider with the claim `provider_id`; for a "
                     "Jobcentre and for PRaP, with what their operations name. In a sandbox, what `gateway "
                     "token` prints with `--provider PRV01`, with `--jobcentre JCP-LEEDS --scope "
-                    "jobcentre:send --scope jobcentre:subscribe`, or with `--scope prap:send`.",
+                    "jobcentre:send --scope jobcentre:subscribe`, or with `--scope prap:send --scope "
+                    "prap:actions`.",
                 }
             },
         },

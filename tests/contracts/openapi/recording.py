@@ -337,6 +337,18 @@ def all_of_them() -> Iterator[Asked]:
     about = "What is no zip"
     key = {"Idempotency-Key": "download-2"}
     yield Asked("postPrapDownload", "no_zip", about, path, "POST", b"po_number", kind, key)
+    of_actions = "/v1/prap-actions"
+    yield Asked("listPrapActions", "page", "The first two", f"{of_actions}?limit=2")
+    csv = {"Accept": "text/csv"}
+    yield Asked("listPrapActions", "csv", "The same for a spreadsheet", f"{of_actions}?limit=2", headers=csv)
+    yield Asked("listPrapActions", "stream", "A stream", of_actions, headers=stream)
+    later = f"{of_actions}?marked=later"
+    yield Asked("listPrapActions", "not_so_marked", "A mark that there isn't", later)
+    mark = f"{of_actions}/{PO}-1457946000000-1/mark"
+    yield Asked("markPrapAction", "entered", "It has been entered", mark, "PUT")
+    absent = f"{of_actions}/PO-NONE-1457946000000-1/mark"
+    yield Asked("markPrapAction", "unknown", "An action that there isn't", absent, "PUT")
+    yield Asked("unmarkPrapAction", "not_entered", "It was not, after all", mark, "DELETE")
     nobody = {"Authorization": ""}
     yield Asked("listDeliveryPlans", "no_token", "Without a token", "/v1/delivery-plans", headers=nobody)
 
@@ -381,7 +393,7 @@ def _steady(body: str) -> str:
         body = re.sub(r"[0-9a-f]{32}", "5d41402abc4b2a76b9719d911017c592", body)
     place = r"\d+(?:\.\d+)*-(?:\d+\.)?"
     instructions = re.sub(
-        rf'("(?:cursor|next)":"{place}|id: {place})[0-9a-f]{{12}}', r"\g<1>5d41402abc4b", body
+        rf'("(?:cursor|next)":"{place}|id: {place}|,"{place})[0-9a-f]{{12}}', r"\g<1>5d41402abc4b", body
     )
     return re.sub(r'"next":"(?!\d+-)([\w-]{16,})"', _steady_page, instructions)
 
