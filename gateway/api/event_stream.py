@@ -30,7 +30,7 @@ from gateway.api.responses import VARY, answer
 from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.engine.log import LogError
-from gateway.reading.cursor import Cursor, NotACursor, beginning, parse_cursor
+from gateway.reading.cursor import Cursor, CursorOfAnotherLog, NotACursor, beginning, parse_cursor
 from gateway.reading.view import Listed, View
 from gateway.rules.events import Event
 
@@ -254,6 +254,8 @@ class EventStream(Generic[E]):
             return beginning(offsets), field
         try:
             return parse_cursor(last, offsets), field
+        except CursorOfAnotherLog:
+            raise another_history(field) from None
         except NotACursor as error:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, f"{field} {error}.", code="BAD_CURSOR", field=field

@@ -1,7 +1,7 @@
 """What one log hands over to another: all that it has, a partition number of the other log at a time."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
@@ -12,7 +12,7 @@ from gateway.engine.pausing import Pause
 class CannotMove(LogError):
     """A log can't be moved; the message says what to do."""
 
-    code = "CANNOT_MOVE"
+    code: ClassVar[str] = "CANNOT_MOVE"
 
 
 class Whole(Struct, frozen=True):

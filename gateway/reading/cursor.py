@@ -29,6 +29,10 @@ class NotACursor(ValueError):
     """A text is no cursor of this log; the message says what is expected."""
 
 
+class CursorOfAnotherLog(ValueError):
+    """A text is a cursor of a log with another number of partitions."""
+
+
 class Cursor(Struct, frozen=True):
     """A place, by partition, and the digest of what lies before it; empty at the beginning."""
 
@@ -41,12 +45,14 @@ class Cursor(Struct, frozen=True):
 
 
 def parse_cursor(text: str, partitions: int) -> Cursor:
-    """The cursor of a text. Raises NotACursor."""
+    """The cursor of a text. Raises NotACursor or CursorOfAnotherLog."""
     offsets, _, digest = text.partition("-")
     parts = offsets.split(".") if len(text) <= _LONGEST else []
-    if len(parts) == partitions and all(map(_is_offset, parts)):
+    if parts and all(map(_is_offset, parts)):
         cursor = Cursor(tuple(map(int, parts)), digest)
         if str(cursor) == text and bool(digest) == any(cursor.place):
+            if len(parts) != partitions:
+                raise CursorOfAnotherLog
             return cursor
     raise NotACursor("is no cursor; expected `next` of an earlier answer, or nothing for the first page")
 
