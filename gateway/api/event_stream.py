@@ -253,7 +253,7 @@ class EventStream(Generic[E]):
         if last is None:
             return beginning(offsets), field
         try:
-            return parse_cursor(last, offsets), field
+            return parse_cursor(last, offsets, len(self._feed.topics)), field
         except CursorOfAnotherLog:
             raise another_history(field) from None
         except NotACursor as error:

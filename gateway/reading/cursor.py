@@ -44,11 +44,14 @@ class Cursor(Struct, frozen=True):
         return f"{place}-{self.digest}" if self.digest else place
 
 
-def parse_cursor(text: str, partitions: int) -> Cursor:
-    """The cursor of a text. Raises NotACursor or CursorOfAnotherLog."""
+def parse_cursor(text: str, partitions: int, topics: int = 1) -> Cursor:
+    """The cursor of a text. Raises NotACursor or CursorOfAnotherLog.
+
+    partitions: those of all its topics together.
+    """
     offsets, _, digest = text.partition("-")
     parts = offsets.split(".") if len(text) <= _LONGEST else []
-    if parts and all(map(_is_offset, parts)):
+    if parts and len(parts) % topics == 0 and all(map(_is_offset, parts)):
         cursor = Cursor(tuple(map(int, parts)), digest)
         if str(cursor) == text and bool(digest) == any(cursor.place):
             if len(parts) != partitions:

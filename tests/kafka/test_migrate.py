@@ -149,7 +149,7 @@ async def test_what_was_known_of_referrals_is_known_on_kafka(
         kafka = {"GATEWAY_LOG_URL": f"kafka://{bootstrap}", "GATEWAY_TOPIC_PREFIX": topic_prefix}
         refused = spawn("migrate", str(path), cwd=tmp_path, environment=kafka)
         assert (refused.status, "another gateway runs on the log" in refused.sentence) == (1, True)
-    discarded = spawn("dead-letters", "discard", "--code", "UNDECODABLE", "--reason", "junk", cwd=tmp_path)
+    discarded = spawn("dead-letters", "discard", "--code", "UNDECODABLE", "--yes", cwd=tmp_path)
     assert discarded.status == 0, discarded.err
     assert spawn("partitions", "pause", "0", "--reason", "moving", cwd=tmp_path).status == 0
 
@@ -184,6 +184,7 @@ async def test_what_was_known_of_referrals_is_known_on_kafka(
             assert (await client.get(place)).code == "CURSOR_OF_ANOTHER_HISTORY", place
 
     assert spawn(*take_back, cwd=tmp_path).status == 0
+    assert spawn("feed", "-", cwd=tmp_path, stdin=json_lines(lines())).status == 0
     refused = spawn("migrate", str(path), cwd=tmp_path, environment=kafka)
     assert (refused.status, "begin anew" in refused.sentence) == (1, True)
 
