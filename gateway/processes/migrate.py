@@ -65,6 +65,8 @@ async def migrate(
             oldest = await _oldest(kafka.brokers, moving.begun_at)
             leaving = EmbeddedLeaving(file, await kafka.partitions(), oldest)
             taking = TakingOver(kafka.brokers)
+            if before is not None:
+                await taking.end_open()
             try:
                 missing = await taking.missing(leaving.identity)
             except CannotMove:

@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 from gateway.backends.embedded.log import open_embedded
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.producer import discard, start_producer
 from gateway.engine.log import Draft, LogError
 from gateway.engine.moving import CannotMove
 from gateway.processes.migrate import migrate
@@ -53,12 +54,21 @@ def settings(bootstrap: str, prefix: str) -> Settings:
     return Settings(log_url=f"kafka://{bootstrap}", topic_prefix=prefix)
 
 
+async def leave_open(bootstrap: str, prefix: str, partition: int, value: bytes) -> None:
+    """What is left of a migration that was killed in the middle of a partition: an open transaction."""
+    name = f"{prefix}gateway-{partition}"
+    producer = await start_producer(BrokerConnection((bootstrap,)), name, transaction_s=600)
+    await producer.begin_transaction()
+    await producer.send_and_wait(f"{prefix}prap.referrals", value, partition=partition)
+    await discard(producer)
+
+
 def test_half_a_programme_goes_on_on_kafka_as_if_it_had_been_one_log(
     bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     """Half is decided on the file, a quarter waits there undecided, and a quarter comes on Kafka.
 
-    The migration ends after two of three partitions, and is started again.
+    The migration ends after two of three partitions, in the middle of the third, and is started again.
     """
     lines = list(programme(40, seed=8))
     half, most = len(lines) // 2, 3 * len(lines) // 4
@@ -73,6 +83,7 @@ def test_half_a_programme_goes_on_on_kafka_as_if_it_had_been_one_log(
     to = settings(bootstrap, topic_prefix)
     with pytest.raises(Killed):
         asyncio.run(migrate(path, to, "create", killed))
+    asyncio.run(leave_open(bootstrap, topic_prefix, 2, b"".join(lines[:1])))
     migrated = asyncio.run(migrate(path, to, "create"))
     assert migrated.whole, migrated
     put(bootstrap, topic_prefix, lines[most:])

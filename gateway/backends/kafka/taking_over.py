@@ -42,6 +42,16 @@ class TakingOver:
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
 
+    async def end_open(self) -> None:
+        """End the transaction of a migration that was killed: it hides whether there is something before it."""
+        brokers = self._brokers
+        try:
+            for partition in range(await brokers.partitions()):
+                name = f"{brokers.group}-{partition}"
+                await abandon(await start_producer(brokers.connection, name, transaction_s=TAKE_S))
+        except (KafkaError, TimeoutError) as error:
+            raise failure(error, "WRITE") from error
+
     async def missing(self, identity: str) -> list[int]:
         """The partitions that were not taken over yet from the log of this identity.
 
