@@ -43,7 +43,7 @@ class TakingOver:
         self._brokers = brokers
 
     async def end_open(self) -> None:
-        """End the transaction of a migration that was killed: it hides whether there is something before it."""
+        """End the transactions of a migration that was killed: they hide what is behind them."""
         brokers = self._brokers
         try:
             for partition in range(await brokers.partitions()):
