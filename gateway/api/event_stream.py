@@ -33,7 +33,7 @@ from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.engine.log import LogError
 from gateway.intake.uploads.export import csv_bytes
-from gateway.reading.cursor import Cursor, NotACursor, beginning, parse_cursor
+from gateway.reading.cursor import Cursor, CursorOfAnotherLog, NotACursor, beginning, parse_cursor
 from gateway.reading.view import ActionsWanted, Listed, View
 from gateway.rules.events import Event
 
@@ -266,7 +266,9 @@ class EventStream(Generic[E]):
         if last is None:
             return beginning(offsets), field
         try:
-            return parse_cursor(last, offsets), field
+            return parse_cursor(last, offsets, len(self._feed.topics)), field
+        except CursorOfAnotherLog:
+            raise another_history(field) from None
         except NotACursor as error:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, f"{field} {error}.", code="BAD_CURSOR", field=field

@@ -64,8 +64,8 @@ def another_history(field: str) -> Problem:
     """What to raise for a cursor that has no place in this history of the log."""
     return Problem(
         HTTPStatus.GONE,
-        "This cursor is from before the log was restored from a backup, or made anew; begin again without "
-        "one, and pass over what you have already: an event_id stays the same.",
+        "This cursor is from before the log was restored from a backup, moved or made anew; begin again "
+        "without one, and pass over what you have already: an event_id stays the same.",
         code="CURSOR_OF_ANOTHER_HISTORY",
         field=field,
     )

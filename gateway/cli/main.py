@@ -19,6 +19,7 @@ from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.find import find_command, list_command
+from gateway.cli.migrate import migrate_command
 from gateway.cli.partitions import partitions_app
 from gateway.cli.prap import prap_app
 from gateway.cli.projection import projection_app
@@ -224,6 +225,7 @@ app.command("list")(list_command)
 app.command("what-if")(what_if_command)
 app.command("report")(report_command)
 app.command()(backup)
+app.command("migrate")(migrate_command)
 
 
 @app.command()

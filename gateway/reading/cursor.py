@@ -29,6 +29,10 @@ class NotACursor(ValueError):
     """A text is no cursor of this log; the message says what is expected."""
 
 
+class CursorOfAnotherLog(ValueError):
+    """A text is a cursor of a log with another number of partitions."""
+
+
 class Cursor(Struct, frozen=True):
     """A place, by partition, and the digest of what lies before it; empty at the beginning."""
 
@@ -40,13 +44,18 @@ class Cursor(Struct, frozen=True):
         return f"{place}-{self.digest}" if self.digest else place
 
 
-def parse_cursor(text: str, partitions: int) -> Cursor:
-    """The cursor of a text. Raises NotACursor."""
+def parse_cursor(text: str, partitions: int, topics: int = 1) -> Cursor:
+    """The cursor of a text. Raises NotACursor or CursorOfAnotherLog.
+
+    partitions: those of all its topics together.
+    """
     offsets, _, digest = text.partition("-")
     parts = offsets.split(".") if len(text) <= _LONGEST else []
-    if len(parts) == partitions and all(map(_is_offset, parts)):
+    if parts and len(parts) % topics == 0 and all(map(_is_offset, parts)):
         cursor = Cursor(tuple(map(int, parts)), digest)
         if str(cursor) == text and bool(digest) == any(cursor.place):
+            if len(parts) != partitions:
+                raise CursorOfAnotherLog
             return cursor
     raise NotACursor("is no cursor; expected `next` of an earlier answer, or nothing for the first page")
 

@@ -197,15 +197,15 @@ def counts(view: View, over: Ages) -> list[Count]:
     """
     return [
         _count(view, area, provider_id, over)
-        for area in _distinct(view, "contract_package_area", "")
-        for provider_id in _distinct(view, "provider_id", "contract_package_area = ? AND", area)
+        for area in _distinct(view, "referral", "contract_package_area")
+        for provider_id in _distinct(view, "referral", "provider_id", "contract_package_area = ? AND", area)
     ]
 
 
-def _distinct(view: View, column: str, where: str, *names: str) -> Iterator[str]:
+def _distinct(view: View, table: str, column: str, where: str = "", *names: str) -> Iterator[str]:
     """The values of an index's next column, each found by one step into the index."""
     last = ""
-    sql = f"SELECT min({column}) FROM referral WHERE {where} {column} > ?"
+    sql = f"SELECT min({column}) FROM {table} WHERE {where} {column} > ?"
     while (last := view.db.execute(sql, (*names, last)).fetchone()[0]) is not None:
         yield last
 
@@ -254,17 +254,25 @@ def late(view: View) -> dict[tuple[str, str], int]:
 
 
 def attendance(view: View, before: int) -> list[Attendance]:
-    """What came of each provider's bookings for sessions before a day."""
-    rows = view.db.execute(
-        "SELECT provider_id, attended, cancelled, count(*) FROM booking WHERE session_on < ?"
-        " GROUP BY provider_id, attended, cancelled",
-        (before,),
+    """What came of each provider's bookings for sessions before a day.
+
+    Counted along the index, like `counts`: to let SQLite group the rows takes almost twice as long.
+    """
+    sql = (
+        "SELECT count(*) FROM booking WHERE (provider_id, attended, cancelled) = (?, ?, ?) AND session_on < ?"
     )
-    found: dict[str, Counter[str]] = {}
-    for provider_id, attended, cancelled, count in rows:
-        what = "attended" if attended else "cancelled" if cancelled else "neither"
-        found.setdefault(provider_id, Counter())[what] += count
-    return [
-        Attendance(provider_id, each["attended"], each["cancelled"], each["neither"])
-        for provider_id, each in sorted(found.items())
+
+    def count(provider_id: str, *, attended: bool, cancelled: bool) -> int:
+        return int(view.db.execute(sql, (provider_id, attended, cancelled, before)).fetchone()[0])
+
+    found = [
+        Attendance(
+            provider_id,
+            count(provider_id, attended=True, cancelled=False)
+            + count(provider_id, attended=True, cancelled=True),
+            count(provider_id, attended=False, cancelled=True),
+            count(provider_id, attended=False, cancelled=False),
+        )
+        for provider_id in _distinct(view, "booking", "provider_id")
     ]
+    return [each for each in found if each.attended or each.cancelled or each.neither]

@@ -2,6 +2,8 @@
 
 import asyncio
 import html
+import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from gateway.api.callers import OPERATE
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.sources import from_url
 from gateway.api.surroundings import Surroundings
-from gateway.backends.embedded.log import open_embedded
+from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.reach import reach
 from gateway.console.browsers import Browsers, Operator
@@ -26,7 +28,7 @@ from gateway.processes.wiring import WIRING
 from gateway.reading.asking import Asking
 from gateway.reading.model import OwnLog
 from gateway.reading.tables import LogTables
-from gateway.rules.policy import shipped
+from gateway.rules.policy import shipped, to_toml
 from tests.engine.letters import NINE
 from tests.patience import in_the_end
 from tests.ports import free_port
@@ -63,8 +65,10 @@ async def clock(_: Path) -> tuple[Surroundings, int | None]:
 
 
 @asynccontextmanager
-async def visited(path: Path, wrong: Wrong | None, partitions: int = 1) -> AsyncIterator[str]:
-    """The first page of a process in which something is wrong."""
+async def opened(
+    path: Path, wrong: Wrong | None = None, partitions: int = 1
+) -> AsyncIterator[tuple[ClientSession, EmbeddedLog]]:
+    """A browser that is signed in at a process in which something may be wrong, and the process's log."""
     around, leap_ms = (Surroundings(), None) if wrong is None else await wrong(path)
     log = await open_embedded(path, tables=LogTables())
     model = OwnLog(log.file, partitions)
@@ -96,14 +100,27 @@ async def visited(path: Path, wrong: Wrong | None, partitions: int = 1) -> Async
     try:
         async with ClientSession(f"http://{host}:{port}") as session:
             async with session.get("/in") as answer:
-                cookies = {each.key: each.value for each in answer.cookies.values()}
-            async with session.get("/console/", cookies=cookies) as answer:
-                assert answer.status == 200
-                yield html.unescape(await answer.text())
+                found = [f"{each.key}={each.value}" for each in answer.cookies.values()]
+            session.headers["Cookie"] = "; ".join(found)
+            yield session, log
     finally:
         await runner.cleanup()
         asking.close()
         await log.close()
+
+
+async def shown(session: ClientSession, path: str) -> str:
+    """A page, as a person reads it."""
+    async with session.get(path) as answer:
+        assert answer.status == 200
+        return html.unescape(await answer.text())
+
+
+@asynccontextmanager
+async def visited(path: Path, wrong: Wrong | None, partitions: int = 1) -> AsyncIterator[str]:
+    """The first page of a process in which something is wrong."""
+    async with opened(path, wrong, partitions) as (session, _):
+        yield await shown(session, "/console/")
 
 
 @pytest.mark.parametrize(
@@ -127,3 +144,23 @@ async def test_partitions_that_this_process_does_not_have_are_listed_as_anothers
     async with visited(tmp_path / "gateway.db", None, partitions=2) as text:
         assert text.count("another process, or nobody") == 2
         assert "Nothing is decided here" in text
+
+
+async def test_a_comparison_that_takes_too_long_is_stopped_from_its_page(tmp_path: Path) -> None:
+    path, may_go_on = "/console/what-if", threading.Event()
+    async with opened(tmp_path / "gateway.db") as (session, log):
+        reading = asyncio.create_task(log.file.run(may_go_on.wait))  # a comparison waits behind it
+        try:
+            found = re.search(r'name="csrf" value="([^"]+)"', await shown(session, path))
+            assert found is not None
+            form = {"csrf": found[1], "policy": to_toml(shipped()), "since": ""}
+            async with session.post(path, data=form) as answer:
+                assert 'value="stop"' in await answer.text()
+            async with session.post(path, data=form | {"act": "stop"}) as answer:
+                assert answer.status == 200
+            text = await shown(session, path)
+            assert "it was stopped; ask again" in text
+            assert 'value="stop"' not in text
+        finally:
+            may_go_on.set()
+            await reading

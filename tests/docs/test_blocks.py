@@ -33,6 +33,7 @@ NOT_RUN = {
     "gateway run": "runs until it is stopped",
     "gateway schemas": "needs a schema registry; tests/kafka/test_schema_registry.py runs it on one",
     "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
+    "gateway migrate": "needs brokers; tests/kafka/test_migrate.py runs the page's commands on one",
     "gateway partitions accept-loss": "needs lost records; tests/kafka/test_lost.py runs it on some",
     "gateway projection": "needs brokers, and a read model beside them",
     "kafka-configs.sh": "needs brokers, and Kafka's own tools",

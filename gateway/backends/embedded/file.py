@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from msgspec import Struct
+
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
 from gateway.engine.log import (
     AUDIT,
@@ -85,6 +87,14 @@ _WHAT_TO_DO: Final = {
     sqlite3.SQLITE_NOTADB: "{path} is not a gateway log; name another file",
     sqlite3.SQLITE_IOERR: "the log {path} can't be read or written; check the disk",
 }
+
+
+class Moved(Struct, frozen=True):
+    """Where to a log is being moved, since when, and when that was done: UTC milliseconds; None: not yet."""
+
+    target: str
+    begun_at: int
+    done_at: int | None = None
 
 
 class EmbeddedFile:
@@ -217,6 +227,36 @@ class EmbeddedFile:
                 "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY, accepted INTEGER NOT NULL) STRICT"
             )
             db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?)", (at,))
+
+    @property
+    def moved(self) -> Moved | None:
+        """Where to it is being moved, or was; None: nowhere."""
+        if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'moved'").fetchone() is None:
+            return None
+        row = self.db.execute("SELECT target, begun_at, done_at FROM moved").fetchone()
+        return None if row is None else Moved(*row)
+
+    def mark_moved(self, moved: Moved | None) -> None:
+        """Keep that, in a table that most logs never need; None: it is used again."""
+        with self.transaction() as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS moved (one INTEGER PRIMARY KEY, target TEXT NOT NULL,"
+                " begun_at INTEGER NOT NULL, done_at INTEGER) STRICT"
+            )
+            db.execute("DELETE FROM moved")
+            if moved is not None:
+                db.execute(
+                    "INSERT INTO moved VALUES (1, ?, ?, ?)", (moved.target, moved.begun_at, moved.done_at)
+                )
+
+    def refuse_moved(self) -> None:
+        """Raises LogError where it is being moved, or was: what is put on it, or decided, would be lost."""
+        if (moved := self.moved) is not None:
+            done = "is being moved" if moved.done_at is None else "was moved"
+            raise LogError(
+                f"the log {self.path} {done} to {moved.target}; name that in GATEWAY_LOG_URL, or take the "
+                f"file back with `gateway migrate {self.path} --take-back`"
+            )
 
     @property
     def pauses(self) -> dict[int, Pause]:

@@ -142,6 +142,7 @@ class EmbeddedLog:
                         yield draft
 
             with self.file.transaction() as db:
+                self.file.refuse_moved()
                 newest = self.newest()
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
@@ -199,6 +200,7 @@ class EmbeddedLog:
 
         def put() -> frozenset[str]:
             with self.file.transaction() as db:
+                self.file.refuse_moved()
                 at = self._now()
                 sql = "INSERT OR IGNORE INTO handled VALUES (?, ?, ?)"
                 marked = frozenset(
@@ -372,6 +374,7 @@ async def open_embedded(
         await file.run(lambda: file.connect(partitions))
         if own:
             file.take_lock()
+            await file.run(file.refuse_moved)
         found = await file.run(lambda: file.sandbox_now)
         if sandbox is not None and found is None:
             await file.run(lambda: file.make_sandbox(sandbox))

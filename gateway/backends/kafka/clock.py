@@ -33,6 +33,7 @@ class Accepted(Struct, frozen=True):
     act: str = "ACCEPT_CLOCK"
 
 
+pack_accepted: Final = json.Encoder().encode
 _accepted: Final = json.Decoder(Accepted).decode
 
 
@@ -52,7 +53,7 @@ class KafkaClock:
             try:
                 async with transaction(producer, deadline_s=ACCEPT_S) as sending:
                     for place in places.values():
-                        value = json.encode(Accepted(at))
+                        value = pack_accepted(Accepted(at))
                         await sending.add(place.topic, place.partition, ACCEPTED, value, (), at)
             finally:
                 await abandon(producer)

@@ -34,7 +34,7 @@ HANDLE_S: Final = 10.0
 #: How many records from the end of a partition are looked through first for its newest one.
 LAST: Final = 8
 
-_pack: Final = msgpack.Encoder().encode
+pack_handled: Final = msgpack.Encoder().encode
 _handled: Final = msgpack.Decoder(Handled).decode
 
 
@@ -116,7 +116,7 @@ class KafkaLetters:
                     await sending.add(
                         brokers.named(draft.topic), place, draft.key, draft.value, draft.headers, when
                     )
-                await sending.add(state, MARKS, LETTER + name.encode(), _pack(marks[name]))
+                await sending.add(state, MARKS, LETTER + name.encode(), pack_handled(marks[name]))
         self._known |= marks
 
     async def _newest(self) -> int | None:
