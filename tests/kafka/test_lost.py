@@ -177,7 +177,13 @@ async def test_where_all_is_lost_the_command_ends_with_1_and_goes_on_when_that_i
         scene.delete_all(partition)
     status, _, err = await asyncio.to_thread(scene.command, "run", cwd=tmp_path)
     assert status == 1
-    *_, last = (json.loads(line) for line in err.splitlines())
+    *lines, last = (json.loads(line) for line in err.splitlines())
+    lost = [line for line in lines if line["event"] == "partition.records_lost"]
+    assert {line["partition"] for line in lost} == {0, 1}
+    for line in lost:
+        assert line["level"] == "error"
+        assert "prap.referrals was decided up to offset 2, and offsets 2 to 3 were deleted" in line["error"]
+        assert f"`gateway partitions accept-loss {line['partition']} --reason" in line["error"]
     assert (last["event"], last["code"]) == ("gateway.failed", "RECORDS_LOST")
     assert "gateway partitions accept-loss" in last["what_to_do"]
     for number in ("0", "1"):
