@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
-from gateway.backends.kafka.topics import TOPICS, administering
+from gateway.backends.kafka.topics import TOPICS, administering, found
 from gateway.engine.log import Draft, RecordsLost
 from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
@@ -161,6 +161,8 @@ async def test_a_log_of_which_all_topics_were_made_anew_is_a_new_log(scene: Scen
     names = [scene.prefix + topic for topic in TOPICS]
     async with administering(BrokerConnection((scene.bootstrap,))) as client:
         await client.delete_topics(names)
+        while await found(client, scene.prefix):  # where one is there yet, it would not be made
+            pass
     await make(scene.bootstrap, scene.prefix, partitions=2)
     other = KafkaLog(BrokerConnection((scene.bootstrap,)), prefix=scene.prefix, grace_s=0)
     await other.append([Draft(REFERRALS, ON_0.encode(), encode(referral(ON_0, "n1")))])
