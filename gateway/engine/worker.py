@@ -121,7 +121,12 @@ class Worker:
             return
         facts: dict[str, str | None] = {"cause": type(error).__name__, "operation": self._doing}
         if isinstance(error, LogFailed):
-            facts = {"cause": error.cause, "operation": error.operation, "topic": error.topic}
+            facts = {
+                "cause": error.cause,
+                "operation": error.operation,
+                "topic": error.topic,
+                "error": str(error),
+            }
         self._say.warning("partition.dropped", **facts, again_in_s=again_in_s)
 
     def overdue(self, now: int) -> int:

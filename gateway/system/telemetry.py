@@ -35,11 +35,15 @@ WRITTEN_AT_ONCE: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """A row of the table in docs/operations/log-events.md. fields: all that a line of it may say."""
+    """A row of the table in docs/operations/log-events.md. fields: all that whoever logs it may say.
+
+    do: what an operator has to do, which each line says in `what_to_do`; empty: nothing, or `error` says it.
+    """
 
     level: str
     fields: tuple[str, ...]
     meaning: str
+    do: str = ""
 
 
 #: What a line about a decision says beside what is of its own. message_id, trace_id: of the message
@@ -55,6 +59,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("names",),
         "The environment has settings that this version doesn't know; they do nothing.",
+        "Correct their names, or take them out.",
     ),
     "gateway.stopping": LogEvent("info", ("signal",), "It was told to stop, and finishes its step."),
     "gateway.stopped": LogEvent("info", ("decided",), "It has let go of everything."),
@@ -77,21 +82,27 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("worker", "status", "again_in_s"),
         "A worker ended without having been told to, with this exit status, or by the signal whose number it "
         "is below zero. It is started again.",
+        "Read the last lines of that worker: they say why it ended.",
     ),
     "supervisor.gave_up": LogEvent(
         "error",
         ("worker", "status"),
-        "A worker said what starting it again would not mend; its line above says what. All are stopped.",
+        "A worker said what starting it again would not mend. All are stopped.",
+        "Do what the worker's line above says.",
     ),
     "supervisor.nothing_left": LogEvent(
         "error",
         ("worker",),
         "Records of all partitions of a worker are lost, so it has ended and is not started again; its "
         "partitions are the others'. Where none is left, all ends with 1.",
+        "Run `gateway partitions accept-loss` for what `partition.records_lost` names, or restore it.",
     ),
     "supervisor.stopping": LogEvent("info", ("signal",), "It was told to stop, and passes that on."),
     "supervisor.killed": LogEvent(
-        "error", ("worker", "after_s"), "A worker had not ended so long after it was told to; it was killed."
+        "error",
+        ("worker", "after_s"),
+        "A worker had not ended so long after it was told to; it was killed.",
+        "See what it logged last: its log's disk or brokers may hang. Nothing is lost.",
     ),
     "supervisor.stopped": LogEvent("info", ("status",), "All workers have ended; its own exit status."),
     "supervisor.gone": LogEvent(
@@ -107,22 +118,28 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("host", "what"),
         "GATEWAY_HTTP_HOST lets other machines reach what is for trials on one: `what`. The container image "
-        "sets it to 0.0.0.0: publish the port on 127.0.0.1, or name an identity provider.",
+        "sets it to 0.0.0.0.",
+        "Publish the port on 127.0.0.1 only, or name an identity provider.",
     ),
     "http.full": LogEvent(
         "warning",
         ("connections",),
         "As many connections are open as may be, and more are closed at once; said once a minute at the "
-        "most. See who opens them.",
+        "most.",
+        "See who opens them.",
     ),
     "http.crowded": LogEvent(
         "warning",
         ("connections",),
         "One address has as many connections open as one may, and more are closed at once; said once a "
-        "minute at the most. See who opens them; where it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
+        "minute at the most.",
+        "See who opens them; if it is a proxy, name it in GATEWAY_TRUSTED_PROXIES.",
     ),
     "http.failed": LogEvent(
-        "error", ("path", "error", "trace_id"), "An answer over HTTP failed. This is a bug: report it."
+        "error",
+        ("path", "error", "trace_id"),
+        "An answer over HTTP failed.",
+        "This is a bug: report this line.",
     ),
     "http.not_put": LogEvent(
         "warning",
@@ -174,6 +191,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("needs",),
         "The providers' API is not served: on Kafka tokens are an identity provider's, which these settings "
         "name.",
+        "Set them, if providers are to use it.",
     ),
     "keys.changed": LogEvent(
         "info",
@@ -186,6 +204,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("error", "usable"),
         "The keys that may sign callers' tokens can't be fetched. Those of before go on working for six "
         "hours: `usable`. Without them every caller is told to try again.",
+        "See that this machine reaches GATEWAY_JWKS_URL, and that what answers there is a set of keys.",
     ),
     "partitions.assigned": LogEvent(
         "info", ("partitions",), "These partition numbers are to be worked on by this process."
@@ -203,9 +222,10 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     ),
     "partition.dropped": LogEvent(
         "warning",
-        ("partition", "cause", "operation", "topic", "again_in_s"),
+        ("partition", "cause", "operation", "topic", "error", "again_in_s"),
         "Something went wrong, at what, and on which topic where that is known. What was not committed is "
         "dropped, and the partition claimed again.",
+        "If it comes again and again, do what `error` says; where there is none, report this line.",
     ),
     "partition.records_lost": LogEvent(
         "error",
@@ -224,6 +244,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("partition", "reason", "by", "since"),
         "Somebody paused the partition with `gateway partitions pause`, so nothing is decided on it until "
         "`gateway partitions resume`. Logged by each process, and again after its start.",
+        "Ask who paused it; `gateway partitions resume` lets it go on.",
     ),
     "partition.resumed": LogEvent("warning", ("partition",), "The partition is paused no more."),
     "schema_registry.away": LogEvent(
@@ -237,7 +258,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         (),
         "The schema registry had lost schemas, or has them under other ids. They have been registered again, "
-        "and what is written from now on has the new ids. Restore the registry: nobody can read the old ids.",
+        "and what is written from now on has the new ids.",
+        "Restore the registry: nobody can read what has the old ids.",
     ),
     "schema_registry.refused": LogEvent(
         "warning", ("error",), "The schema registry had lost a schema, and does not take it again."
@@ -332,12 +354,13 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("file", "room_mib"),
         "The disk of the log or of the projection has less than 1 GiB left.",
+        "Make room on that disk.",
     ),
     "clock.leapt": LogEvent(
         "error",
         ("why", "by_s"),
-        "Nothing is decided or taken by the clock of this machine any more: `why`, by so many seconds. See "
-        "to it, then run `gateway clock accept`.",
+        "Nothing is decided or taken by the clock of this machine any more: `why`, by so many seconds.",
+        "Set the clock right where it is wrong, then run `gateway clock accept`.",
     ),
     "clock.accepted": LogEvent("warning", (), "Somebody accepted the clock as it is; deciding goes on."),
     "clock.behind": LogEvent(
@@ -345,6 +368,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("by_s",),
         "The clock is so far behind what was decided last. Until it has caught up, what comes is decided at "
         "that instant, and no deadline falls due.",
+        "See to the clock of this machine, and to NTP.",
     ),
     "group.left": LogEvent(
         "warning",
@@ -354,7 +378,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "message.failed": LogEvent(
         "error",
         ("partition", "topic", "offset", "error"),
-        "The rules raised on a record, twice; it went to gateway.dead-letters. This is a bug: report it.",
+        "The rules raised on a record, twice; it went to gateway.dead-letters.",
+        "This is a bug: report this line, without the message.",
     ),
     "message.too_large": LogEvent(
         "warning",
@@ -368,7 +393,8 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "deadline.failed": LogEvent(
         "error",
         ("partition", "po_number", "error"),
-        "The rules raised on a deadline; it is left until the next start. This is a bug: report it.",
+        "The rules raised on a deadline; it is left until the next start.",
+        "This is a bug: report this line.",
     ),
     "security.special_customer_record": LogEvent(
         "warning",
@@ -420,13 +446,15 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "projection.passed_over": LogEvent(
         "warning",
         ("topic", "offset"),
-        "A record was written by a later version, so it is not shown; upgrade the gateway.",
+        "A record was written by a later version, so it is not shown.",
+        "Upgrade the gateway.",
     ),
     "traces.not_sent": LogEvent(
         "warning",
         ("spans",),
         "The collector of traces at GATEWAY_OTLP_ENDPOINT did not take so many spans, which are lost. Logged "
         "once, until it takes them again. No decision waits for it.",
+        "See that the collector runs.",
     ),
     "traces.dropped": LogEvent(
         "warning",
@@ -440,6 +468,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         ("lines",),
         "Nobody read the log for so long that so many lines of it were dropped; it goes on here. No decision "
         "waits for whoever reads it.",
+        "See to whoever reads standard error: a pipe, or the collector of the logs.",
     ),
     "library.complained": LogEvent(
         "warning",
@@ -459,13 +488,20 @@ _FIELDS: Final = {name: _ALWAYS.union(event.fields) for name, event in LOG_EVENT
 
 
 def _only_what_is_listed(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
-    """Let through only the fields that LOG_EVENTS names, so that nothing else can reach a log by mistake."""
-    allowed = _FIELDS.get(event_dict["event"], _ALWAYS)
-    return {
+    """Let through only the fields that LOG_EVENTS names, so that nothing else can reach a log by mistake.
+
+    What it says to do about the event stands behind them.
+    """
+    event = LOG_EVENTS.get(event_dict["event"])
+    allowed = _ALWAYS if event is None else _FIELDS[event_dict["event"]]
+    listed: EventDict = {
         key: _short(value, LONGEST_WORDS if key in OWN_WORDS else LONGEST_VALUE)
         for key, value in event_dict.items()
         if key in allowed
     }
+    if event is not None and event.do:
+        listed["what_to_do"] = event.do
+    return listed
 
 
 def _short(value: object, longest: int) -> object:
@@ -618,7 +654,13 @@ def _as_json(said: EventDict, **_: object) -> str:
 def table() -> str:
     """LOG_EVENTS as the table in docs/operations/log-events.md (Markdown)."""
     rows = [
-        f"| `{name}` | {event.level} | {', '.join(event.fields)} | {event.meaning} |"
+        f"| `{name}` | {event.level} | {', '.join(event.fields)} | {event.meaning} | {event.do} |"
         for name, event in LOG_EVENTS.items()
     ]
-    return "\n".join(("| event | level | fields | what happened |", "| --- | --- | --- | --- |", *rows))
+    return "\n".join(
+        (
+            "| event | level | fields | what happened | what to do |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+        )
+    )

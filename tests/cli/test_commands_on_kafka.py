@@ -55,6 +55,10 @@ def test_a_programme_and_its_explanation_are_printed_as_on_the_embedded_log(
         printed.append((sorted(tail.out.splitlines()), explained.out, by_order, found, listed))
     assert printed[0] == printed[1]
     assert printed[0][0]
+    rebuilt = spawn(
+        "projection", "rebuild", cwd=tmp_path, environment=on(f"kafka://{bootstrap}", topic_prefix)
+    )
+    assert rebuilt.err.startswith("the read model has ")
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)

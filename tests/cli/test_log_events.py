@@ -100,8 +100,26 @@ def test_fields_that_are_not_listed_are_dropped(logged: io.StringIO) -> None:
     assert [sorted(line) for line in lines] == [
         ["code", "event", "level", "timestamp"],
         ["event", "level", "timestamp"],
-        ["event", "level", "timestamp"],
+        ["event", "level", "timestamp", "what_to_do"],
     ]
+
+
+def test_a_line_of_an_error_says_what_to_do_itself(logged: io.StringIO) -> None:
+    """Those without words of their own have a field with the sentence of what went wrong, which ends so."""
+    for name, event in LOG_EVENTS.items():
+        if event.level == "error":
+            structlog.get_logger().error(name, **dict.fromkeys(event.fields, "x"))
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert len(lines) > 5
+    silent = {line["event"] for line in lines if "what_to_do" not in line}
+    assert silent == {"partition.records_lost"}, "its `error` does"
+
+
+def test_lines_that_were_dropped_are_counted_with_what_to_do(logged: io.StringIO) -> None:
+    telemetry._note_dropped(17)
+    line = json.loads(logged.getvalue())
+    assert (line["event"], line["lines"]) == ("log.dropped", 17)
+    assert line["what_to_do"] == "See to whoever reads standard error: a pipe, or the collector of the logs."
 
 
 def test_an_id_from_outside_is_cut_and_cannot_act_on_a_terminal(logged: io.StringIO) -> None:

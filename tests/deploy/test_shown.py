@@ -85,6 +85,8 @@ def test_keys_of_callers_that_can_not_be_fetched_are_shown(tmp_path: Path) -> No
     ):
         logged = read_until(run, "keys.not_fetched")
         assert (logged[-1]["level"], logged[-1]["usable"]) == ("warning", 0)
+        assert "GATEWAY_JWKS_URL can't be reached (" in logged[-1]["error"]
+        assert "this machine reaches GATEWAY_JWKS_URL" in logged[-1]["what_to_do"]
         read_until(run, "http.started")
         eventually(lambda: ready(port)["ready"])
         (warning,) = ready(port)["warnings"]
@@ -105,7 +107,8 @@ def test_a_clock_that_is_wrong_is_shown(tmp_path: Path) -> None:
         eventually(machine.ready)
         machine.set_clock(40 * DAY_S)
         (*_, line) = read_until(run, "clock.leapt")
-        assert line["why"] == "the clock of this machine leapt"
+        assert (line["level"], line["why"]) == ("error", "the clock of this machine leapt")
+        assert line["what_to_do"].endswith("then run `gateway clock accept`.")
         assert "see to the clock, then run `gateway clock accept`" in machine.reasons()
         eventually(lambda: found.values("gateway_clock_leapt_seconds > 600"))
         eventually(lambda: found.holds("GatewayClockWrong"))
@@ -125,6 +128,7 @@ def test_a_disk_without_room_is_shown(tmp_path: Path) -> None:
         (*_, line) = read_until(run, "disk.filling")
         assert line["file"] == "log"
         assert line["room_mib"] < 8
+        assert line["what_to_do"] == "Make room on that disk."
         read_until(run, "partition.claimed")
         assert "the disk of the log has 7 MiB left; make room" in ready(port)["warnings"]
         eventually(lambda: found.values('gateway_disk_free_bytes{file="log"} < 8 * 1024 * 1024'))

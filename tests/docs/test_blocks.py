@@ -10,6 +10,7 @@ test is fenced as `console` and named below.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,24 +27,24 @@ from tests.patience import PATIENCE_S
 #: What a console block may hold, by how a line begins, and why it is not run here.
 NOT_RUN = {
     "make ": "sets up the project or runs all of its tests, this one among them",
-    "docker ": "needs Docker",
+    "docker ": "needs Docker; tests/deploy/test_compose.py and test_image.py check the files",
     "export GATEWAY_TEST_BOOTSTRAP=": "starts a broker; tests/kafka/test_broker.py does so",
     "mkdir -p sandbox && cd sandbox": "the test has a folder of its own",
     "export PATH=": "the test has the commands on the path already",
     "gateway run": "runs until it is stopped",
     "gateway schemas": "needs a schema registry; tests/kafka/test_schema_registry.py runs it on one",
-    "gateway topics": "on Kafka, as shown there, needs brokers; tests/cli runs it on one",
+    "gateway topics": "on Kafka, as shown there; tests/cli/test_topics_on_kafka.py runs it on a broker",
     "gateway migrate": "needs brokers; tests/kafka/test_migrate.py runs the page's commands on one",
     "gateway partitions accept-loss": "needs lost records; tests/kafka/test_lost.py runs it on some",
-    "gateway projection": "needs brokers, and a read model beside them",
+    "gateway projection": "needs brokers; tests/cli/test_commands_on_kafka.py runs it on one",
     "kafka-configs.sh": "needs brokers, and Kafka's own tools",
     "gateway tail": "runs until it is stopped",
-    "gateway dead-letters show": "needs a dead letter, and `feed` lets nothing through that becomes one",
-    "gateway dead-letters replay": "needs one, too",
-    "gateway dead-letters discard": "needs one, too",
-    "sudo ": "changes the machine",
-    "kubectl ": "needs a cluster",
-    "curl --silent http://localhost:8080/readyz": "asks a gateway that runs; tests/api does so",
+    "gateway dead-letters show": "needs a dead letter; tests/cli/test_dead_letters.py shows one",
+    "gateway dead-letters replay": "needs one, too; tests/cli/test_dead_letters.py does it",
+    "gateway dead-letters discard": "needs one, too; tests/cli/test_dead_letters.py does it",
+    "sudo ": "changes the machine; tests/deploy/test_manifests.py checks the unit",
+    "kubectl ": "needs a cluster; tests/deploy/test_manifests.py checks the file",
+    "curl --silent http://localhost:8080/readyz": "asks a running gateway; tests/cli/test_serving.py does so",
     "systemctl ": "changes the machine",
     "journalctl ": "reads the machine's journal",
     "kill ": "stops a process",
@@ -112,6 +113,12 @@ def test_what_is_not_run_has_a_reason(page: Path) -> None:
             assert not command or command.startswith(("#", *NOT_RUN)), (
                 f"{block.where}: {command!r} could be run: fence it as sh, or say in NOT_RUN why not"
             )
+
+
+def test_the_tests_that_run_instead_what_is_not_run_here_are_there() -> None:
+    named = re.findall(r"tests/[\w/.]+\.py", " ".join(NOT_RUN.values()))
+    assert len(named) > 5
+    assert not [name for name in named if not (ROOT / name).is_file()]
 
 
 def lines_in(block: Block) -> list[bytes]:

@@ -72,11 +72,16 @@ async def test_a_broker_that_is_away_is_waited_for_and_all_goes_on_without_a_res
         print("stopped", await readiness(ports[0], ready=False))
         await asyncio.sleep(AWAY_S)
         print("away", await readiness(ports[0], ready=False))
+        for process in processes:
+            assert process.heard("log.away")
+            assert all("; " in line["error"] for line in process.heard("log.away")), "and what to do"
         await asyncio.to_thread(broker.start)
         began = time.monotonic()
         await scene.feed(parts[1])
         await scene.until_decided()
         print("back after", time.monotonic() - began)
+        for process in processes:
+            assert process.heard("log.back")
 
         for lines in parts[2:4]:
             before = committed(processes)

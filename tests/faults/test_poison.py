@@ -69,6 +69,9 @@ async def test_a_batch_that_the_broker_refuses_is_not_committed_around(
         await scene.configure("gateway.outcomes", {"message.timestamp.before.max.ms": "1000"})
         await scene.feed(second)
         await process.until("partition.dropped", 5)
+        for line in process.heard("partition.dropped"):
+            assert line["error"].startswith("the brokers refuse it ("), line
+            assert line["error"].endswith("; see what they log")
         now = await scene.came()
         assert {key: lines for key, lines in now.items() if key[0] == "gateway.outcomes"} == {
             key: lines for key, lines in before.items() if key[0] == "gateway.outcomes"

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
-from gateway.backends.kafka.topics import TOPICS, administering
+from gateway.backends.kafka.topics import TOPICS, administering, found
 from gateway.engine.log import Draft, RecordsLost
 from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
@@ -161,6 +161,8 @@ async def test_a_log_of_which_all_topics_were_made_anew_is_a_new_log(scene: Scen
     names = [scene.prefix + topic for topic in TOPICS]
     async with administering(BrokerConnection((scene.bootstrap,))) as client:
         await client.delete_topics(names)
+        while await found(client, scene.prefix):  # where one is there yet, it would not be made
+            pass
     await make(scene.bootstrap, scene.prefix, partitions=2)
     other = KafkaLog(BrokerConnection((scene.bootstrap,)), prefix=scene.prefix, grace_s=0)
     await other.append([Draft(REFERRALS, ON_0.encode(), encode(referral(ON_0, "n1")))])
@@ -177,7 +179,13 @@ async def test_where_all_is_lost_the_command_ends_with_1_and_goes_on_when_that_i
         scene.delete_all(partition)
     status, _, err = await asyncio.to_thread(scene.command, "run", cwd=tmp_path)
     assert status == 1
-    *_, last = (json.loads(line) for line in err.splitlines())
+    *lines, last = (json.loads(line) for line in err.splitlines())
+    lost = [line for line in lines if line["event"] == "partition.records_lost"]
+    assert {line["partition"] for line in lost} == {0, 1}
+    for line in lost:
+        assert line["level"] == "error"
+        assert "prap.referrals was decided up to offset 2, and offsets 2 to 3 were deleted" in line["error"]
+        assert f"`gateway partitions accept-loss {line['partition']} --reason" in line["error"]
     assert (last["event"], last["code"]) == ("gateway.failed", "RECORDS_LOST")
     assert "gateway partitions accept-loss" in last["what_to_do"]
     for number in ("0", "1"):

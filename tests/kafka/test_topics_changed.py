@@ -57,6 +57,9 @@ def denied(logged: Logged) -> tuple[str, str]:
     """On which topic what was denied, as the line of the partition that was dropped first says."""
     dropped = of(logged, "partition.dropped")[0]
     assert dropped["cause"] == "TopicAuthorizationFailedError"
+    assert dropped["error"].startswith(f"this user may not {dropped['operation']} the topic")
+    assert dropped["error"].endswith("; allow it")
+    assert "do what `error` says" in dropped["what_to_do"]
     return dropped["topic"], dropped["operation"]
 
 
@@ -102,7 +105,9 @@ async def test_partitions_that_were_added_are_noticed(log: KafkaLog, logged: Log
         async with administering(log.brokers.connection) as client:
             await client.create_partitions({log.brokers.named("jobcentre.wp11"): NewPartitions(3)})
         await in_the_end(lambda: "had 2 partitions and has 3 now" in (workers.trouble(0) or ""))
-    assert len(of(logged, "log.away")) == 1
+    (away,) = of(logged, "log.away")
+    assert "jobcentre.wp11 had 2 partitions and has 3 now" in away["error"]
+    assert "; " in away["error"], "and what to do"
 
 
 async def test_state_that_was_made_anew_is_not_started_from(
