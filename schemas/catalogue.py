@@ -53,6 +53,20 @@ SCHEMA_OF: Final[dict[type[Struct], Schema]] = {
 }
 
 
+#: What a field's `data_class` in its schema may be. It is no part of the fingerprint.
+DATA_CLASSES: Final = frozenset({"personal", "special category", "operational"})
+
+
+def about_a_person(schema: Schema) -> set[str]:
+    """The names of the schema's fields, those of records within it included, that are not operational."""
+    return {
+        field["name"]
+        for part in _parts_of(schema)
+        for field in part["fields"]
+        if field["data_class"] != "operational"
+    }
+
+
 def earlier_schemas(folder: Traversable = _FOLDER / "earlier") -> list[Schema]:
     """Published schemas that are no longer written but may still be in a log: `earlier/*.avsc`.
 

@@ -22,7 +22,8 @@ from gateway.engine.purchase_orders import PurchaseOrders, unpack
 from gateway.intake.lines import read_lines
 from gateway.reading.tables import LogTables
 from gateway.rules.decide import Decision
-from gateway.rules.messages import Participant
+from gateway.rules.messages import RECORD_NAMED, Participant
+from schemas.catalogue import SCHEMA_OF, SCHEMAS, about_a_person
 from schemas.codec import encode
 from schemas.json import parse_instant
 from tests.cli.conftest import Gateway
@@ -32,7 +33,13 @@ from tests.oracle.programmes import programme
 #: All marks: texts have Qz in them, numbers are ZY and six digits, births lie in 1910 to 1919.
 PERSONAL = re.compile(rb"Qz|ZY[0-9]{6}|191[0-9]-[01][0-9]-[0-3][0-9]")
 FREE_TEXT = re.compile(rb"Jx[0-9]")
-FREE_TEXT_FIELDS = ("reason", "reason_given", "explanation", "location", "session_name")
+#: Texts about a person that stand outside the participant, by the classes in the schemas.
+FREE_TEXT_FIELDS = sorted(
+    field["name"]
+    for name in RECORD_NAMED
+    for field in SCHEMAS[name]["fields"]
+    if field["data_class"] != "operational" and field["type"] in ("string", ["null", "string"])
+)
 
 
 def marked(lines: list[Json]) -> list[Json]:
@@ -54,6 +61,7 @@ def marked(lines: list[Json]) -> list[Json]:
                 "preferred_language": f"Qzlanguage{n}",
                 "interpreter_needed": bool(n % 3),
             }
+            assert value["participant"].keys() == about_a_person(SCHEMA_OF[Participant]), "each has a mark"
         for field in FREE_TEXT_FIELDS:
             if value.get(field):
                 value[field] = f"Jx{next(numbers)} {field}"
