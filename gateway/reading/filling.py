@@ -33,7 +33,7 @@ from gateway.rules.events import (
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.system.sql_rows import put_rows
 from producers import breaches, prap_actions, trace_id_of, traceparent_of
-from producers.control import CALENDARS, sent_with
+from producers.control import CALENDARS, PROGRESS, WEBHOOKS, sent_with
 from producers.read_back import read_event
 from schemas.codec import Unreadable, digest_of
 
@@ -125,10 +125,10 @@ class _Rows:
         self._inbound.append((*_place(record), value, *names, *upload))
 
     def _add_control(self, record: Record) -> None:
-        """What somebody sent that is no one message, or a calendar. The topic has other things as well."""
+        """What somebody sent that is no one message, or registered. The topic has other things as well."""
         key = (record.key or b"").decode()
         sent = sent_with(key)
-        if sent is None and not key.startswith(CALENDARS):
+        if sent is None and not key.startswith((CALENDARS, WEBHOOKS, PROGRESS)):
             return
         if record.value is None:
             self._db.execute("DELETE FROM control WHERE key = ?", (key,))

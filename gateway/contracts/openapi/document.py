@@ -31,6 +31,7 @@ from gateway.api.operation import CSV, JSON, TEXT, Answer, Object, Operation, Pa
 from gateway.api.request_id import REQUEST_ID
 from gateway.api.responses import ETAG, IF_NONE_MATCH
 from gateway.api.v1 import OPENAPI
+from gateway.api.webhooks import operations as webhooks
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
 from gateway.contracts.openapi.plain import plain
@@ -81,6 +82,7 @@ _OF_ALL: Final = (
     events.LIST_EVENTS,
     prap.POST_REFERRAL,
     prap.POST_DOWNLOAD,
+    *webhooks.OPERATIONS,
     GET_OPENAPI,
     health.GET_LIVENESS,
     health.GET_READINESS,
@@ -110,6 +112,7 @@ _TAGS: Final = {
     "delivery plans": "How you plan to deliver the sessions.",
     "jobcentres": "What a Jobcentre sends, and what it is to know.",
     "prap": "What comes from PRaP.",
+    "webhooks": "Instructions, outcomes and events, delivered to a URL of yours.",
     "document": "This document.",
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",
