@@ -97,22 +97,17 @@ class HandClock:
 
     def __init__(self) -> None:
         self._now = 1_700_000_000_000
-        self._moved = asyncio.Event()
-        #: The instants that somebody waits for.
-        self.awaited: list[int] = []
+        self._come = asyncio.Event()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     def now(self) -> int:
         return self._now
 
     async def until(self, at: int) -> None:
-        self.awaited.append(at)
-        self._moved.set()
-        try:
-            while self._now < at:
-                self._moved.clear()
-                await self._moved.wait()
-        finally:
-            self.awaited.remove(at)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((at, done))
+        self._come.set()
+        await done
 
     async def move(self, by_ms: int | None = None) -> int:
         """Wait until somebody waits, and move on by so much, or to the instant that is waited for first.
@@ -120,9 +115,12 @@ class HandClock:
         Returns by how much it was moved.
         """
         async with asyncio.timeout(PATIENCE_S):
-            while not self.awaited:
-                await asyncio.sleep(0)
+            while not (waiting := [each for each in self._waiting if not each[1].done()]):
+                self._come.clear()
+                await self._come.wait()
         before = self._now
-        self._now = min(self.awaited) if by_ms is None else before + by_ms
-        self._moved.set()
+        self._now = min(at for at, _ in waiting) if by_ms is None else before + by_ms
+        for at, done in waiting:
+            if at <= self._now:
+                done.set_result(None)
         return self._now - before

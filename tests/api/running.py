@@ -224,8 +224,8 @@ async def sandbox(
 ) -> AsyncIterator[Sandbox]:
     """A sandbox on a file, new or not, served in this process for as long as the block lasts.
 
-    rate_clock_s: the clock by which callers may ask again. begins_at: see open_sandbox. webhook_clock: that by
-    which webhooks are tried again.
+    rate_clock_s: the clock by which callers may ask again. begins_at: see open_sandbox. webhook_clock: that
+    by which webhooks are tried again.
     """
     port = free_port()
     settings = {"log_url": f"sqlite:///{path}", "http_port": port, **settings}
