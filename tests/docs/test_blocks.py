@@ -55,7 +55,7 @@ KINDS = {
     *("sh", "console", "json", "json prints", "text prints", "text", "toml", "ini"),
     *("csv", "csv mistakes", "jsonl"),
     *("sh sandbox", "text sandbox"),
-    *("avsc", "python class", "python row", "text lacking"),
+    *("avsc", "python class", "python row", "text lacking", "python verify", "ts verify"),
     "powershell",  # not run: it needs PowerShell, and the page says so
 }
 
