@@ -270,8 +270,8 @@ def all_of_them() -> Iterator[Asked]:
     after = {"after": "17-5d41402abc4b"}
     yield Asked("rewindWebhook", "unknown", "No webhook of yours", f"{no_hook}/rewind", "POST", after, JSON)
     yield Asked("listDeliveries", "unknown", "No webhook of yours", f"{no_hook}/deliveries")
-    again = {"event_id": "UC-MANDATORY-1457946000000-1"}
-    yield Asked("sendAgain", "unknown", "No webhook of yours", f"{no_hook}/deliveries", "POST", again, JSON)
+    event = {"event_id": "UC-MANDATORY-1457946000000-1"}
+    yield Asked("sendAgain", "unknown", "No webhook of yours", f"{no_hook}/deliveries", "POST", event, JSON)
     yield Asked("deleteWebhook", "unknown", "No webhook of yours", no_hook, "DELETE")
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
