@@ -23,7 +23,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.api.operation import refusals
@@ -32,6 +32,7 @@ from gateway.api.prap_actions import ToEnter
 from gateway.api.problems import GONE, path_template
 from gateway.api.security import REASONS
 from gateway.api.surroundings import Surroundings
+from gateway.api.webhooks.counts import Counts
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import Draft
 from gateway.engine.observer import Observer
@@ -254,6 +255,20 @@ CLOCK_AHEAD: Final = MetricOf(
     "How far this machine's clock is ahead of the latest instant that was decided here: behind it, below 0. "
     "Absent with --clock log, and until something was decided.",
 )
+WEBHOOKS: Final = MetricOf(
+    "gateway_webhooks",
+    "gauge",
+    ("status",),
+    "Webhooks by how they stand: active, failing or paused; the same in each process. Absent where none can "
+    "be made.",
+)
+DELIVERIES: Final = MetricOf(
+    "gateway_webhook_deliveries_total",
+    "counter",
+    ("result",),
+    "Deliveries to webhooks that this process has tried, by what came of them: taken or failed. Absent "
+    "likewise.",
+)
 BUILD: Final = MetricOf("gateway_build_info", "gauge", ("version", "python"), "1; what runs here.")
 
 #: In the order of the table.
@@ -294,6 +309,8 @@ METRICS: Final = (
     DISK_FREE,
     CLOCK_LEAPT,
     CLOCK_AHEAD,
+    WEBHOOKS,
+    DELIVERIES,
     BUILD,
 )
 
@@ -559,6 +576,22 @@ class PartitionGauges(Collector):
             size.add_metric([each.name], each.bytes)
             room.add_metric([each.name], each.room)
         yield from (size, room)
+
+
+class WebhookGauges(Collector):
+    """How webhooks stand when somebody asks."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        """Those of the moment."""
+        stands = GaugeMetricFamily(WEBHOOKS.name, WEBHOOKS.meaning, labels=WEBHOOKS.labels)
+        tried = CounterMetricFamily(DELIVERIES.name, DELIVERIES.meaning, labels=DELIVERIES.labels)
+        for family, counted in (stands, self._counts.webhooks), (tried, self._counts.deliveries):
+            for label, count in counted.items():
+                family.add_metric([label], count)
+            yield family
 
 
 def table() -> str:

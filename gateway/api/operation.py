@@ -24,6 +24,7 @@ Tag = Literal[
     "delivery plans",
     "jobcentres",
     "prap",
+    "webhooks",
     "document",
     "operation",
     "sandbox",

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import Final
 
@@ -30,6 +30,10 @@ from gateway.api.requests import CALLER
 from gateway.api.services import Services
 from gateway.api.slots import Slots
 from gateway.api.uploads import Uploads
+from gateway.api.webhooks.counts import Counts
+from gateway.api.webhooks.delivering import Clock, Deliveries
+from gateway.api.webhooks.registering import Webhooks
+from gateway.api.webhooks.sending import Sender
 from gateway.engine.clock_watch import ClockWatch
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
@@ -46,7 +50,8 @@ class Api:
     stop. policies: the limits by which a download is read. now: what the log's clock says, UTC milliseconds.
     enter_within: in how many working days actions are to be entered on PRaP; see ToEnter. read_only: the
     log's time is that of its records, so nothing can be posted. clock: what watches the wall clock, where
-    time is that.
+    time is that. sender: what delivers to webhooks; None: nothing does. assigned: the partitions on which this
+    process delivers. webhook_clock: when it tries again; None: by this machine's.
     """
 
     def __init__(
@@ -63,6 +68,9 @@ class Api:
         read_only: bool,
         limits: Limits = DEFAULT,
         clock: ClockWatch | None = None,
+        sender: Sender | None = None,
+        assigned: Callable[[], Collection[int]] = tuple,
+        webhook_clock: Clock | None = None,
     ) -> None:
         self._posting = Posting(log)
         self._model = model
@@ -82,6 +90,12 @@ class Api:
         self._prap = Prap(self.services, rate, policies, now)
         self._marks = Marks(self.services, self.to_enter, now)
         self._calendars = Calendars(self.services, now)
+        self._deliveries = (
+            None
+            if sender is None or read_only
+            else Deliveries(model, asking, self._posting, sender, assigned, webhook_clock)
+        )
+        self._webhooks = Webhooks(self.services, self._deliveries)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """All of /v1."""
@@ -92,6 +106,7 @@ class Api:
             *sessions.routes(self.services),
             *worklist.routes(self.services),
             *self._calendars.routes(),
+            *self._webhooks.routes(),
             *Plans(self.services).routes(),
             *self._uploads.routes(),
             *Exports(self.services).routes(),
@@ -99,6 +114,11 @@ class Api:
             *self._prap.routes(),
             *self._marks.routes(),
         ]
+
+    @property
+    def webhooks(self) -> Counts | None:
+        """What is counted of webhooks; None: nothing is delivered."""
+        return None if self._deliveries is None else self._deliveries.counts
 
     @property
     def gate(self) -> Middleware:
@@ -135,7 +155,8 @@ class Api:
         """Put on the log what comes, for as long as the block lasts."""
         posting = asyncio.create_task(self._posting.run())
         try:
-            yield
+            async with self._deliveries.at_work() if self._deliveries is not None else nullcontext():
+                yield
         finally:
             posting.cancel()
             await asyncio.gather(posting, return_exceptions=True)

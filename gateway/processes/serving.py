@@ -14,13 +14,16 @@ from aiohttp import web
 from gateway.api import health
 from gateway.api.callers import Authenticator, authenticator, has_identity_provider
 from gateway.api.limits import DEFAULT, Limits
-from gateway.api.metrics import Metrics
+from gateway.api.metrics import Metrics, WebhookGauges
 from gateway.api.prap_actions import ToEnter
 from gateway.api.rate import Rate
 from gateway.api.security import Refusals
 from gateway.api.server import application, serving
 from gateway.api.surroundings import Surroundings
 from gateway.api.v1 import Api
+from gateway.api.webhooks.delivering import Clock
+from gateway.api.webhooks.keys import Secrets, webhook_key
+from gateway.api.webhooks.sending import Sender
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.console.browsers import Browsers
 from gateway.console.desk import Desk
@@ -59,11 +62,13 @@ async def served(
     clock: ClockWatch | None = None,
     limits: Limits = DEFAULT,
     rate_clock_s: Callable[[], float] = time.monotonic,
+    webhook_clock: Clock | None = None,
 ) -> AsyncIterator[Workers]:
     """Who decides, and can be watched and asked over HTTP, for as long as the block lasts.
 
     others: who else observes what is decided. clock: what watches the wall clock; None: time is another's.
-    rate_clock_s: the clock by which callers may ask again; see Rate. Raises UserError.
+    rate_clock_s: the clock by which callers may ask again; see Rate. webhook_clock: that by which
+    webhooks are tried again; None: this machine's. Raises UserError.
     """
     limits = replace(limits, an_address=plan.settings.connections_per_address)
     now = wall_clock if plan.by_wall_clock else None
@@ -109,9 +114,14 @@ async def served(
                 read_only=read_only,
                 limits=limits,
                 clock=clock,
+                sender=_sender(plan),
+                assigned=lambda: workers.assigned or frozenset(),
+                webhook_clock=webhook_clock,
             )
             await until_the_end.enter_async_context(api.at_work())
             to_enter = api.to_enter
+            if api.webhooks is not None:
+                metrics.registry.register(WebhookGauges(api.webhooks))
             routes += [
                 *api.routes(),
                 *openapi.routes(sandbox=plan.sandbox),
@@ -160,6 +170,21 @@ async def _time(plan: Plan, log: EmbeddedLog | SharedLog) -> int:
         return await log.time()
     decided_to = None if plan.by_wall_clock else await log.decided_to()
     return wall_clock() if decided_to is None else decided_to
+
+
+def _sender(plan: Plan) -> Sender | None:
+    """What delivers to webhooks; None: there is no key to sign with.
+
+    Only where whoever calls is on this machine, too, are its own services delivered to: else a caller could
+    have the gateway reach what only this machine does. Raises InvalidSettings or OSError.
+    """
+    settings, key = plan.settings, webhook_key(plan.settings)
+    if key is None:
+        return None
+    local = (
+        not settings.on_kafka and not has_identity_provider(settings) and is_this_machine(settings.http_host)
+    )
+    return Sender(Secrets(key), origin=settings.webhook_origin, local=local)
 
 
 def _warn_where_exposed(plan: Plan) -> None:

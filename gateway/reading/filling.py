@@ -33,7 +33,7 @@ from gateway.rules.events import (
 from gateway.rules.messages import PROVIDERS_TOPIC
 from gateway.system.sql_rows import put_rows
 from producers import breaches, prap_actions, trace_id_of, traceparent_of
-from producers.control import CALENDARS, MARKS, sent_with
+from producers.control import CALENDARS, MARKS, PROGRESS, WEBHOOKS, sent_with
 from producers.read_back import read_event
 from schemas.codec import Unreadable, digest_of
 
@@ -130,10 +130,10 @@ class _Rows:
         self._inbound.append((*_place(record), value, *names, *upload))
 
     def _add_control(self, record: Record) -> None:
-        """What somebody sent that is no one message, a calendar, or a mark. The topic has more than these."""
+        """What somebody sent that is no one message, registered, or marked. The topic has more than these."""
         key = (record.key or b"").decode()
         sent = sent_with(key)
-        if sent is None and not key.startswith((CALENDARS, MARKS)):
+        if sent is None and not key.startswith((CALENDARS, MARKS, WEBHOOKS, PROGRESS)):
             return
         if key.startswith(MARKS):
             self._marks.add(key)

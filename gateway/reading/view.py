@@ -33,12 +33,19 @@ from producers import prap_actions
 from producers.control import (
     CALENDARS,
     MARKS,
+    WEBHOOKS,
     Calendar,
     Mark,
+    Progress,
+    Webhook,
     calendar_key,
+    progress_key,
     read_calendar,
     read_mark,
+    read_progress,
+    read_webhook,
     sent_key,
+    webhook_key,
 )
 from producers.delivery_plans import SentKey
 from producers.read_back import read_event, read_plan
@@ -216,6 +223,12 @@ _UPLOADED: Final = "upload = ? AND upload IS NOT NULL AND provider_id IS NOT NUL
 _BOOKED: Final = (
     "FROM booking b JOIN referral r ON r.po_number = b.po_number AND r.provider_id = b.provider_id"
     " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number WHERE b.session_id = ?"
+)
+#: Of a topic's events those of a provider on a partition, from an offset on.
+_OF_PROVIDER: Final = (
+    "SELECT o.offset, o.value, r.reference FROM outbound o LEFT JOIN referral r"
+    " ON r.po_number = o.po_number AND r.provider_id = o.provider_id"
+    " WHERE o.topic = '{}' AND o.provider_id = ? AND o.partition = ? AND o.offset >= ?"
 )
 _SESSIONS: Final = (
     "SELECT session_id, sum(NOT cancelled), sum(attended),"
@@ -588,12 +601,7 @@ class View:
         Within a partition they come in the order in which they were put there; among partitions, in order of
         decision as far as that is known.
         """
-        sql = (
-            "SELECT o.offset, o.value, r.reference FROM outbound o LEFT JOIN referral r"
-            " ON r.po_number = o.po_number AND r.provider_id = o.provider_id"
-            f" WHERE o.topic = '{topic}' AND o.provider_id = ? AND o.partition = ? AND o.offset >= ?"
-            " ORDER BY o.offset LIMIT ?"
-        )
+        sql = f"{_OF_PROVIDER.format(topic)} ORDER BY o.offset LIMIT ?"
 
         def rows(partition: int, first: int) -> Iterator[tuple[int, bytes, str | None]]:
             def to(provider: str) -> Iterator[tuple[int, bytes, str | None]]:
@@ -675,6 +683,34 @@ class View:
             listed.append((cursor_at(tuple(place), before), event, more))
         return listed
 
+    def behind(
+        self, topic: str, providers: Collection[str], partition: int, offset: int, limit: int
+    ) -> list[tuple[int, Event | None, str | None]]:
+        """Events of these providers on a partition from an offset on, in order, `limit` at the most.
+
+        Each with its offset, and the provider's own reference of the referral; None: a later version wrote
+        the event.
+        """
+        sql = f"{_OF_PROVIDER.format(topic)} ORDER BY o.offset LIMIT ?"
+        rows = merge(*(self._db.execute(sql, (each, partition, offset, limit)) for each in providers))
+        return [(at, _read(topic, value), reference) for at, value, reference in islice(rows, limit)]
+
+    def event(self, event_id: str) -> Event | None:
+        """An event by its id, which begins with its purchase order; None: there is none any more."""
+        po_number = event_id.rsplit("-", 2)[0]
+        return next((each for each in self._events(po_number, _FIRST) if each.event_id == event_id), None)
+
+    def in_log(self, topics: Sequence[str], partition: int, place: Sequence[int]) -> tuple[int, ...]:
+        """A place on a partition, by topic, that begins anew on a topic which does not go so far.
+
+        Its log was made anew then. To be asked when all is here that is on the topics.
+        """
+        if self._source.one_order:
+            return tuple(place)
+        sql = "SELECT ifnull(max(offset) + 1, 0) FROM outbound WHERE topic = ? AND partition = ?"
+        ends = (self._one(sql, topic, partition)[0] for topic in topics)
+        return tuple(offset if offset <= end else 0 for offset, end in zip(place, ends, strict=True))
+
     def is_among_events(self, cursor: Cursor) -> bool:
         """Whether a cursor of a Jobcentre's events stands where this history of the log has such a place.
 
@@ -696,16 +732,23 @@ class View:
         return row is not None and cursor_behind(cursor.place, last, self._stands(offset, row[0])) == cursor
 
     def end_of_events(
-        self, jobcentres: Collection[str], topics: Collection[str], cursor: Cursor
+        self,
+        jobcentres: Collection[str],
+        topics: Collection[str],
+        cursor: Cursor,
+        partition: int | None = None,
     ) -> tuple[int, ...]:
-        """The place behind all events that are here; empty: none of these is behind the cursor."""
+        """The place behind all events that are here; empty: none of these is behind the cursor.
+
+        partition: the number of those that are wanted; None: all.
+        """
         place = cursor.place
         if self._source.one_order:
             end = (self._end() + 1,) * len(place)
         else:
             sql = "SELECT ifnull(max(offset) + 1, 0) FROM outbound WHERE topic = ? AND partition = ?"
             end = tuple(self._one(sql, *_topic_at(place, number))[0] for number in range(len(place)))
-        return end if self.events_for(jobcentres, topics, cursor, 1, end) else ()
+        return end if self.events_for(jobcentres, topics, cursor, 1, end, partition) else ()
 
     def events_for(
         self,
@@ -714,12 +757,14 @@ class View:
         cursor: Cursor,
         limit: int,
         until: Sequence[int],
+        partition: int | None = None,
     ) -> list[Listed[Event]]:
         """Events for these Jobcentres behind a cursor that `is_among_events`, `limit` at the most.
 
         Those of one purchase order come in the order in which they were decided, and within a topic's
         partition in that in which they were put there. until: what `end_of_events` gave before all was read
         that was on the topics then. What lies behind it comes only where it was decided before what doesn't.
+        partition: the number of those that are wanted; None: all.
         """
         if not until:
             return []
@@ -727,7 +772,7 @@ class View:
         rows = {
             number: self._events_at(jobcentres, place, number)
             for number in range(len(place))
-            if _topic_at(place, number)[0] in topics
+            if _topic_at(place, number)[0] in topics and partition in {None, _topic_at(place, number)[1]}
         }
         first = {number: row for number, some in rows.items() if (row := next(some, None)) is not None}
         listed: list[Listed[Event]] = []
@@ -865,12 +910,33 @@ class View:
 
     def calendars(self, providers: Collection[str]) -> list[tuple[str, Calendar]]:
         """The calendars of these providers, each with its id, the oldest first."""
-        rows = self._db.execute(
-            "SELECT key, value FROM control WHERE key > ? AND key < ?", (CALENDARS, f"{CALENDARS}\x7f")
-        )
-        every = [(str(key).removeprefix(CALENDARS), read_calendar(value)) for key, value in rows]
+        every = [(key, read_calendar(value)) for key, value in self._registered(CALENDARS)]
         theirs = [each for each in every if each[1].provider_id in providers]
         return sorted(theirs, key=lambda each: (each[1].made_at, each[0]))
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """A webhook; None: there is none with that id."""
+        row = self._one("SELECT value FROM control WHERE key = ?", webhook_key(webhook_id))
+        return None if row is None else read_webhook(row[0])
+
+    def webhooks(self) -> dict[str, Webhook]:
+        """All webhooks by id, the oldest first."""
+        found = {key: read_webhook(value) for key, value in self._registered(WEBHOOKS)}
+        return dict(sorted(found.items(), key=lambda each: (each[1].made_at, each[0])))
+
+    def progress(self, webhook_id: str) -> dict[int, Progress]:
+        """How far a webhook is, by partition number; one on which it has not begun is left out."""
+        return {
+            int(partition): read_progress(value)
+            for partition, value in self._registered(progress_key(webhook_id))
+        }
+
+    def _registered(self, prefix: str) -> list[tuple[str, bytes]]:
+        """What is registered under keys that begin so, each with the rest of its key."""
+        rows = self._db.execute(
+            "SELECT key, value FROM control WHERE key > ? AND key < ?", (prefix, f"{prefix}\x7f")
+        )
+        return [(str(key).removeprefix(prefix), value) for key, value in rows]
 
     def bookings(
         self, providers: Collection[str], after: SessionPlace, limit: int

@@ -6,7 +6,7 @@ What they come to together is in gateway/api/callers/.
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 MOST_PER_S: Final = 1_000_000
@@ -41,6 +41,22 @@ class ApiSettings(BaseSettings):
     jwks_file: Annotated[
         Path | None, Field(description="A file with those keys, instead; it is read again now and then.")
     ] = None
+    webhook_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="What the secrets of webhooks are derived from, 32 characters or more; the same for "
+            "all processes of a log. Without it there are no webhooks on Kafka, and an embedded log has one "
+            "in a file beside it."
+        ),
+    ] = None
+    webhook_key_file: Annotated[Path | None, Field(description="A file with that key, instead.")] = None
+    webhook_origin: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9.-]{1,253}$",
+            description="What this gateway is called where it asks whether a webhook takes CloudEvents.",
+        ),
+    ] = "information-session-gateway"
     rate_per_s: Annotated[
         int,
         Field(
@@ -87,6 +103,9 @@ EXPECTED: Final = {
     "jwt_audience": "is not text; expected the `aud` of this gateway's tokens",
     "jwks_url": "is not text; expected a URL such as https://HOST/jwks.json",
     "jwks_file": "is not the name of a file; expected one with a JSON Web Key Set",
+    "webhook_key": "is not text; expected 32 characters or more, such as `openssl rand -hex 32` makes",
+    "webhook_key_file": "is not the name of a file; expected one with the key of webhooks",
+    "webhook_origin": "is not the name of a host; expected one such as gateway.example",
     "rate_per_s": _REQUESTS,
     "rate_burst": _REQUESTS,
     "connections_per_address": f"is not a number of connections; expected 1 to {MOST_PER_S}",

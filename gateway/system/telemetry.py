@@ -157,6 +157,35 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "info", ("event_id", "caller"), "Over HTTP somebody has marked an action as entered on PRaP."
     ),
     "prap.unmarked": LogEvent("info", ("event_id", "caller"), "Somebody has taken such a mark away."),
+    "webhook.made": LogEvent(
+        "info",
+        ("webhook", "of", "parties"),
+        "A webhook was made, to which `of` (instructions, outcomes or events) of `parties` is delivered.",
+    ),
+    "webhook.deleted": LogEvent("info", ("webhook", "of", "parties"), "A webhook was deleted."),
+    "webhook.resumed": LogEvent(
+        "info", ("webhook", "of", "parties"), "A webhook was told to go on after a pause."
+    ),
+    "webhook.rewound": LogEvent(
+        "info", ("webhook", "of", "parties"), "A webhook was told to deliver again from a cursor."
+    ),
+    "webhook.failing": LogEvent(
+        "warning",
+        ("webhook", "partition", "failure"),
+        "A receiver doesn't take what is delivered of a partition; it is tried again, and the rest waits.",
+    ),
+    "webhook.recovered": LogEvent(
+        "info", ("webhook", "partition", "attempts"), "It takes it again, after so many attempts."
+    ),
+    "webhook.paused": LogEvent(
+        "warning",
+        ("webhook", "partition", "why", "failure"),
+        "A webhook is paused, since its receiver answered 410 (GONE) or failed for three days "
+        "(FAILED_TOO_LONG). Nothing is delivered until its owner resumes it: let them know.",
+    ),
+    "webhook.broke": LogEvent(
+        "error", ("webhook", "error"), "Delivering has failed. This is a bug: report it. It begins anew."
+    ),
     "console.signed_in": LogEvent(
         "info",
         ("operator", "operates"),

@@ -15,6 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.callers.development import key_path, token
 from gateway.api.limits import DEFAULT, Limits
+from gateway.api.webhooks.delivering import Clock
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.log import Draft, Record
 from gateway.engine.workers import Workers
@@ -222,11 +223,13 @@ async def sandbox(
     limits: Limits = DEFAULT,
     rate_clock_s: Callable[[], float] = time.monotonic,
     begins_at: int = BEGINS_AT,
+    webhook_clock: Clock | None = None,
     **settings: Any,
 ) -> AsyncIterator[Sandbox]:
     """A sandbox on a file, new or not, served in this process for as long as the block lasts.
 
-    rate_clock_s: the clock by which callers may ask again. begins_at: see open_sandbox.
+    rate_clock_s: the clock by which callers may ask again. begins_at: see open_sandbox. webhook_clock: that
+    by which webhooks are tried again.
     """
     port = free_port()
     settings = {"log_url": f"sqlite:///{path}", "http_port": port, **settings}
@@ -234,7 +237,9 @@ async def sandbox(
     log = await open_sandbox(path, partitions, LogTables(), begins_at=begins_at)
     try:
         plan = plan_of(given, sandbox=True)
-        async with served(plan, log, stop, limits=limits, rate_clock_s=rate_clock_s) as workers:
+        async with served(
+            plan, log, stop, limits=limits, rate_clock_s=rate_clock_s, webhook_clock=webhook_clock
+        ) as workers:
             working = asyncio.create_task(workers.run(stop))
             try:
                 async with ClientSession(f"http://127.0.0.1:{port}") as session:

@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.sources import NotFetched, from_file
-from gateway.api.metrics import METRICS
+from gateway.api.metrics import METRICS, WebhookGauges
 from gateway.api.surroundings import Surroundings
+from gateway.api.webhooks.counts import Counts
 from gateway.backends.embedded.log import EmbeddedClaim, open_embedded
 from gateway.engine.log import Commit, Draft
 from gateway.engine.step import StepSize
@@ -240,6 +241,7 @@ async def test_every_metric_is_in_the_table_with_its_kind_and_labels(tmp_path: P
     found: dict[str, tuple[str, set[str]]] = {}
     around = Surroundings({"log": path}, Keyring(from_file(path)), brokers="")
     async with gateway(path, model=Copying(), around=around) as served:
+        served.metrics.registry.register(WebhookGauges(Counts()))
         # By the wall clock, so that times are among them.
         await feed(served.log, [json_lines([its_referral()])], keep_time=False, checked=lambda: None)
         await served.until(

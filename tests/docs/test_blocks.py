@@ -59,7 +59,7 @@ KINDS = {
     *("csv", "csv mistakes", "jsonl"),
     *("sh sandbox", "text sandbox"),
     "java",
-    *("avsc", "python class", "python row", "text lacking"),
+    *("avsc", "python class", "python row", "text lacking", "python verify", "ts verify"),
     "powershell",  # not run: it needs PowerShell, and the page says so
 }
 

@@ -72,7 +72,13 @@ def is_line(shown: str, printed: str) -> bool:
 
 @pytest.mark.parametrize(
     "page",
-    [INTEGRATE, ROOT / "README.md", ROOT / "docs" / "jobcentres.md", ROOT / "docs" / "subscribe.md"],
+    [
+        INTEGRATE,
+        ROOT / "README.md",
+        ROOT / "docs" / "jobcentres.md",
+        ROOT / "docs" / "subscribe.md",
+        ROOT / "docs" / "webhooks.md",
+    ],
     ids=lambda page: page.name,
 )
 def test_all_that_is_typed_beside_a_sandbox_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:

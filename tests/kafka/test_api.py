@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from gateway.rules.events import FOR_JOBCENTRES
+from producers.control import Webhook, webhook
 from tests.api.conftest import no_bug
+from tests.api.receiver import receiver
 from tests.api.running import Client, until_ready
 from tests.api.tokens import AUDIENCE, ISSUER, token, usual_keys
 from tests.cli.running import Json, json_lines, referral, spawn
 from tests.intake.prap.downloads import order, zipped
+from tests.kafka.delivering import delivering
 from tests.kafka.gateways import Gateway, running, share
 from tests.patience import PATIENCE_S, eventually
 from tests.ports import free_port
@@ -282,9 +286,11 @@ def without_cursors(found: list[Json]) -> list[Json]:
 
 
 async def test_a_jobcentres_events_are_the_same_at_each_process_and_in_order(
-    both: list[tuple[Gateway, Client]],
+    both: list[tuple[Gateway, Client]], bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """While they are decided; and behind a cursor that the other gave out."""
+    """While they are decided; behind a cursor that the other gave out; and by a webhook, of which the
+    partitions go from one process to another.
+    """
     one = both[0][1]
     now_s = int(time.time())
     times: Json = {"iat": now_s - 10, "exp": now_s + 600, "provider_id": None, "scope": "jobcentre:subscribe"}
@@ -319,6 +325,22 @@ async def test_a_jobcentres_events_are_the_same_at_each_process_and_in_order(
     for client in york:
         assert (await client.get("/v1/events")).json == []
         assert (await client.get(f"/v1/events?after={followed[3]['cursor']}")).json == []
+    at_one, at_other = {0, 1, 2, 3}, {2, 3}
+    async with receiver() as hears, delivering(bootstrap, topic_prefix, tmp_path / "a", at_one) as posting:
+        hook = Webhook("events", ("JCP-LEEDS",), FOR_JOBCENTRES, hears.url, now_s * 1_000)
+        await posting.put([webhook("hook", hook)])
+        await hears.until(REFERRALS // 2)
+        at_one -= at_other
+        async with delivering(bootstrap, topic_prefix, tmp_path / "b", at_other):
+            async with asyncio.timeout(PATIENCE_S):
+                while {each.id for each in hears.got} != {each["id"] for each in followed}:
+                    await hears.until(len(hears.got) + 1)
+    for number in range(REFERRALS):
+        got = [each.json for each in hears.got if each.json["subject"] == f"PO{number}"]
+        firsts = list(dict.fromkeys(each["type"] for each in got))
+        assert firsts == ["SessionEvent", "AttendanceEvent"]
+    by_id = {each["id"]: each for each in without_cursors(followed)}
+    assert all(each.json | {"cursor": None} == by_id[each.id] for each in hears.got)
 
 
 async def test_a_process_that_dies_is_answered_for_by_the_other_and_made_anew(

@@ -18,6 +18,8 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "BAD_IDEMPOTENCY_KEY": "Give one key, of 1 to 100 visible ASCII characters; not `.` or `..`, and "
         f"none that begins with `{PRAP_ID}`.",
         "BAD_PARAMETER": "Correct the parameter that `field` names; give each once.",
+        "BAD_WEBHOOK": "Correct what `field` names.",
+        "BAD_WEBHOOK_URL": "Give a URL with https that the internet reaches.",
         "BAD_REQUEST": "Send HTTP, with a path and headers of 8,190 bytes at the most, and 128 headers.",
         "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",
         "INVALID_MESSAGE": "Correct what `mistakes` lists, or `field` names.",
@@ -47,6 +49,8 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
         "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
         "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
+        "UNKNOWN_EVENT": "Take an `event_id` of the webhook's deliveries; older ones are forgotten.",
+        "UNKNOWN_WEBHOOK": "Check the id, or make a new webhook; it may be deleted, or another's.",
         "UNKNOWN_UPLOAD": "Check the id; it may be another's, or all of its referrals are forgotten.",
     },
     405: {"METHOD_NOT_ALLOWED": "Use a method of the header Allow."},
@@ -55,6 +59,8 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "CLOCK_GOES_BACK": "Give a later instant, or begin a new sandbox.",
         "READ_ONLY": "Nothing can be posted where time is that of the messages on the log.",
         "TOO_MANY_CALENDARS": "Revoke a calendar that nobody reads any more.",
+        "TOO_MANY_WEBHOOKS": "Delete a webhook that nobody needs any more.",
+        "WEBHOOKS_OFF": "Follow by long poll or as a stream; the operators can turn webhooks on.",
         "TOO_MANY_PLANS": "Put a plan for an area that has one: there are as many areas as are taken.",
         "TOO_MANY_RECORDS": "The referral has as many messages as are taken; ask the operators.",
     },
@@ -74,6 +80,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "IDEMPOTENCY_KEY_REUSED": "Give all that you send a key of its own, whichever provider it is for.",
         "INVALID_DOWNLOAD": "The zip, or a file in it, is not as PRaP makes them: see `detail`. Nothing was "
         "taken.",
+        "WEBHOOK_NOT_WELCOME": "Let the receiver answer OPTIONS with the header WebHook-Allowed-Origin.",
         "UPLOAD_HAS_MISTAKES": "Correct what `mistakes` lists, and send it again: nothing was taken.",
     },
     429: {

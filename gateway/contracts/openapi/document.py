@@ -32,6 +32,7 @@ from gateway.api.operation import CSV, JSON, TEXT, Answer, Object, Operation, Pa
 from gateway.api.request_id import REQUEST_ID
 from gateway.api.responses import ETAG, IF_NONE_MATCH
 from gateway.api.v1 import OPENAPI
+from gateway.api.webhooks import operations as webhooks
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
 from gateway.contracts.openapi.plain import plain
@@ -85,6 +86,7 @@ _OF_ALL: Final = (
     prap_actions.LIST_ACTIONS,
     prap_actions.MARK_ACTION,
     prap_actions.UNMARK_ACTION,
+    *webhooks.OPERATIONS,
     GET_OPENAPI,
     health.GET_LIVENESS,
     health.GET_READINESS,
@@ -114,6 +116,7 @@ _TAGS: Final = {
     "delivery plans": "How you plan to deliver the sessions.",
     "jobcentres": "What a Jobcentre sends, and what it is to know.",
     "prap": "What comes from PRaP.",
+    "webhooks": "Instructions, outcomes and events, delivered to a URL of yours.",
     "document": "This document.",
     "operation": "For those who run the gateway. No token is asked for.",
     "sandbox": "Only with `gateway run --sandbox`, where nothing is real. No token is asked for.",

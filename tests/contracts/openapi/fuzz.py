@@ -67,8 +67,8 @@ checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.expected-statuses = {of_uploads}
 """
 #: By operation, what else may come of it: a record or a message may be refused by the rules, and another plan
-#: under a key that one has; the document does not say which texts are cursors, and how a file is written that
-#: is an upload.
+#: under a key that one has; the document does not say which texts are cursors, which addresses are public,
+#: and how a file is written that is an upload.
 _ALSO = {
     "postRecord": "422",
     "postSandboxMessage": "422",
@@ -85,6 +85,9 @@ _ALSO = {
     "listEvents": "400",
     "listSessionsOfDay": "400",
     "getWorklist": "400",
+    "makeWebhook": "400",
+    "rewindWebhook": "400",
+    "listDeliveries": "400",
 }
 
 

@@ -257,6 +257,22 @@ def all_of_them() -> Iterator[Asked]:
     unknown = f"/v1/calendars/{'0' * 32}"
     yield Asked("revokeCalendar", "unknown", "No calendar of yours", unknown, "DELETE")
     yield Asked("readCalendar", "unknown", "An address that was revoked", f"/calendars/{'x' * 43}.ics")
+    hook = {"of": "instructions", "url": "https://receiver.example/gateway"}
+    yield Asked("listWebhooks", "none", "None yet", "/v1/webhooks")
+    yield Asked("makeWebhook", "new", "For instructions", "/v1/webhooks", "POST", hook, JSON)
+    private = hook | {"url": "https://10.0.0.7/gateway"}
+    yield Asked(
+        "makeWebhook", "private", "An address that is not public", "/v1/webhooks", "POST", private, JSON
+    )
+    no_hook = f"/v1/webhooks/{'0' * 32}"
+    yield Asked("getWebhook", "unknown", "No webhook of yours", no_hook)
+    yield Asked("resumeWebhook", "unknown", "No webhook of yours", f"{no_hook}/resume", "POST")
+    after = {"after": "17-5d41402abc4b"}
+    yield Asked("rewindWebhook", "unknown", "No webhook of yours", f"{no_hook}/rewind", "POST", after, JSON)
+    yield Asked("listDeliveries", "unknown", "No webhook of yours", f"{no_hook}/deliveries")
+    event = {"event_id": "UC-MANDATORY-1457946000000-1"}
+    yield Asked("sendAgain", "unknown", "No webhook of yours", f"{no_hook}/deliveries", "POST", event, JSON)
+    yield Asked("deleteWebhook", "unknown", "No webhook of yours", no_hook, "DELETE")
     yield Asked("getSession", "one", "One participant came", "/v1/sessions/UC-1")
     yield Asked("getSession", "unknown", "No session of yours", "/v1/sessions/UC-99")
     yield Asked("postUpload", "csv", "Two records as CSV", "/v1/uploads", "POST", CSV, "text/csv")
@@ -389,7 +405,11 @@ def _content(answered: Answered) -> object:
 def _steady(body: str) -> str:
     """An answer whose cursors and secrets are the same each time: each new log has marks of its own."""
     body = re.sub(r"/calendars/[\w-]{43}\.ics", f"/calendars/{'x' * 43}.ics", body)
-    if '"address":"/calendars/' in body:
+    body = re.sub(r'"secret":"whsec_[^"]*"', f'"secret":"whsec_{"MfKQ9r8G" * 5}"', body)
+    body = re.sub(
+        r'("made_at":")[^"]*(","status":"(?:ACTIVE|FAILING|PAUSED)")', rf"\g<1>{MORNING}\g<2>", body
+    )
+    if '"address":"/calendars/' in body or '"secret":"whsec_' in body:
         body = re.sub(r"[0-9a-f]{32}", "5d41402abc4b2a76b9719d911017c592", body)
     place = r"\d+(?:\.\d+)*-(?:\d+\.)?"
     instructions = re.sub(

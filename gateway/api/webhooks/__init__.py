@@ -1,0 +1,1 @@
+"""Webhooks: one engine delivers what providers and Jobcentre systems would else fetch."""
