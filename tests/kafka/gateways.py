@@ -70,7 +70,7 @@ def running(
     bootstrap: str,
     prefix: str,
     *arguments: str,
-    source: Path | None = None,
+    source: Path | str | None = None,
     **settings: str,
 ) -> Iterator[Gateway]:
     """A `gateway run` with these arguments, killed at the end where it has not ended.
