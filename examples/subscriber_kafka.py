@@ -15,7 +15,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -103,9 +103,9 @@ def keep_all(
         for message in messages:
             topic, value = str(message.topic()), message.value()
             event = decode(topic, value if isinstance(value, bytes) else b"")
-            kinds = [value for name, value in message.headers() or [] if name == "ce_type"]
+            headers = dict(cast("list[tuple[str, bytes]]", message.headers()))
             if event["jobcentre_id"] in jobcentres:
-                keep(database, bytes(kinds[0]).decode(), event)
+                keep(database, headers["ce_type"].decode(), event)
             at = (topic, message.partition(), (message.offset() or 0) + 1)
             database.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", at)
 
