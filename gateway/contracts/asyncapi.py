@@ -5,6 +5,7 @@ Source: AsyncAPI 3.0.0; Kafka bindings 0.5.0; CloudEvents 1.0.2, Kafka protocol 
 
 from typing import Any, Final
 
+from gateway.contracts.message_examples import message_examples
 from gateway.engine.log import DELIVERY_PLANS
 from gateway.rules.events import OUTBOUND, DeadLetter, DeliveryPlan
 from gateway.rules.messages import INBOUND
@@ -118,6 +119,11 @@ def _message(name: str, topic: str) -> Object:
         key = {"description": "The key of what could not be decoded, as it came; there may be none."}
     if topic == DELIVERY_PLANS:
         key = {"type": "string", "description": "The provider_id."}
+    examples: list[Object] = []
+    if (example := message_examples().get(name)) is not None:
+        key = key | {"examples": [example.key]}
+        shown = {"headers": example.headers} if example.headers else {}
+        examples = [{"name": name, **shown, "payload": example.payload}]
     return {
         "name": name,
         "title": name,
@@ -126,6 +132,7 @@ def _message(name: str, topic: str) -> Object:
         "headers": {"$ref": f"#/components/schemas/{headers}"},
         "payload": {"schemaFormat": _AVRO, "schema": schema},
         "bindings": {"kafka": {"key": key, "bindingVersion": _KAFKA}},
+        **({"examples": examples} if examples else {}),
     }
 
 

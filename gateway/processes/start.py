@@ -18,6 +18,7 @@ from gateway.processes.logs import open_log
 from gateway.processes.plan import Plan
 from gateway.processes.summary import ActivitySummary
 from gateway.processes.wiring import WIRING
+from gateway.reading.cursor import MOST_PARTITIONS
 from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
@@ -158,6 +159,11 @@ async def _is_fit(
             partitions = await log.partitions()
             if wrong := settings.other_than(partitions):
                 raise InvalidSettings(wrong)
+            if plan.http and partitions > MOST_PARTITIONS and _has_api(settings):
+                raise InvalidSettings(
+                    f"the log has {partitions} partitions, and the API's cursors fit into a URL with at most "
+                    f"{MOST_PARTITIONS}; name a log with fewer, or set GATEWAY_HTTP_PORT=0"
+                )
             if plan.by_wall_clock and await log.keeps_time():
                 await _refuse_other_time(log, settings)
             if clock is not None:
@@ -190,6 +196,13 @@ async def _refuse_other_time(log: EmbeddedLog | SharedLog, settings: Settings) -
             return
         why = "the log was fed with --keep-time"
     raise InvalidSettings(f"{why}, so its time is not the wall clock's; run it with --clock log")
+
+
+def _has_api(settings: Settings) -> bool:
+    """Whether callers can be known, so that more than health and metrics is served."""
+    from gateway.api.callers import has_identity_provider
+
+    return not settings.on_kafka or has_identity_provider(settings)
 
 
 async def _refuse_what_breaks(settings: Settings) -> None:

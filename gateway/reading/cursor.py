@@ -16,6 +16,9 @@ from typing import Final
 
 from msgspec import Struct
 
+#: A cursor has to fit into a request's line of 8,190 bytes, with seven digits and a dot for each partition of
+#: five topics.
+MOST_PARTITIONS: Final = 200
 #: Offsets are below 2**63, and a log has at most 1,000 partitions.
 _LONGEST: Final = 20 * 1_000
 _LARGEST: Final = 2**63 - 1

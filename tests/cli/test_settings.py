@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.reading.cursor import MOST_PARTITIONS, cursor_behind
+from gateway.rules.events import FOR_JOBCENTRES
 from gateway.settings import settings
 from gateway.settings.settings import Settings
 from tests.cli.conftest import Gateway
+from tests.cli.running import spawn
+from tests.ports import free_port
 
 SECRET = "hunter2"
 
@@ -190,3 +194,14 @@ def test_the_help_of_run_describes_each_setting_in_80_columns(gateway: Gateway) 
     text = " ".join(" ".join(lines).split())
     for _, description in settings.described():
         assert description in text
+
+
+def test_a_log_with_more_partitions_than_fit_into_a_cursor_is_not_served(tmp_path: Path) -> None:
+    full = str(cursor_behind((9_999_999,) * MOST_PARTITIONS * len(FOR_JOBCENTRES), 999, b"event"))
+    assert len(f"GET /v1/events?topics={','.join(FOR_JOBCENTRES)}&wait=60&limit=500&after={full}") < 8_190
+    too_many = {"GATEWAY_PARTITIONS": str(MOST_PARTITIONS + 1), "GATEWAY_HTTP_PORT": str(free_port())}
+    refused = spawn("run", cwd=tmp_path, environment=too_many)
+    assert refused.status == 2
+    assert refused.sentence.startswith(
+        "the log has 201 partitions, and the API's cursors fit into a URL with"
+    )

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastavro import parse_schema
+from fastavro import parse_schema, schemaless_writer
 from msgspec import json
 
 import consumers
@@ -130,6 +131,24 @@ def test_payloads_are_the_schemas_in_use(described: dict[str, Any]) -> None:
     for name, message in described["components"]["messages"].items():
         assert message["payload"]["schema"] == SCHEMAS[name]
         assert parse_schema(message["payload"]["schema"])
+
+
+def test_examples_are_records_as_avro_takes_them_with_their_key_and_headers(
+    described: dict[str, Any],
+) -> None:
+    """Of all that a programme has in it."""
+    messages = described["components"]["messages"]
+    headers = described["components"]["schemas"]["CloudEventHeaders"]
+    assert {name for name in messages if "examples" not in messages[name]} == {"DeadLetter", "DeliveryPlan"}
+    for name, message in messages.items():
+        for example in message.get("examples", ()):
+            schemaless_writer(
+                BytesIO(), parse_schema(SCHEMAS[name]), example["payload"], strict_allow_default=True
+            )
+            assert message["bindings"]["kafka"]["key"]["examples"] == [example["payload"]["po_number"]]
+            if shown := example.get("headers"):
+                assert {*headers["required"]} <= shown.keys() <= headers["properties"].keys()
+                assert (shown["ce_type"], shown["ce_id"]) == (name, example["payload"]["event_id"])
 
 
 def test_outbound_records_have_the_headers_described(described: dict[str, Any]) -> None:

@@ -65,9 +65,20 @@ class Gateway:
 
 
 @contextmanager
-def running(folder: Path, bootstrap: str, prefix: str, *arguments: str, **settings: str) -> Iterator[Gateway]:
-    """A `gateway run` with these arguments, killed at the end where it has not ended."""
+def running(
+    folder: Path,
+    bootstrap: str,
+    prefix: str,
+    *arguments: str,
+    source: Path | str | None = None,
+    **settings: str,
+) -> Iterator[Gateway]:
+    """A `gateway run` with these arguments, killed at the end where it has not ended.
+
+    source: the folder whose code it is; None: this checkout.
+    """
     environment = {"GATEWAY_LOG_URL": f"kafka://{bootstrap}", "GATEWAY_TOPIC_PREFIX": prefix}
+    environment |= {} if source is None else {"PYTHONPATH": str(source)}
     environment |= {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
     gateway = Gateway(folder, environment, ["run", *arguments])
     try:

@@ -21,6 +21,7 @@ from schemas.codec import encode, header_of
 from schemas.registered import text
 from tests.broker.registry import Registry
 from tests.cli.running import spawn
+from tests.contracts.generators.tools import fetched_jars, run
 from tests.engine.letters import referral
 from tests.kafka.deciding import came, deciding, letters, make, outcomes
 from tests.kafka.feeding import make as make_topics
@@ -31,6 +32,7 @@ from tests.kafka.registered import Clients, deserializer, put, registered_log, s
 from tests.kafka.test_programme import END, OUTBOUND, assert_cloud_events, came_out, expected
 from tests.patience import in_the_end
 
+SERDE = Path(__file__).parent / "serde"
 REFERRALS = "prap.referrals"
 OUTCOMES = "gateway.outcomes"
 
@@ -68,7 +70,16 @@ async def log(bootstrap: str, topic_prefix: str, registry: Registry) -> AsyncIte
     await log.close()
 
 
-def test_confluents_deserializer_reads_all_that_goes_out_as_replay_decides_it(
+def read_in_java(bootstrap: str, prefix: str, registry: Registry, work: Path) -> list[str]:
+    """Topic and id of all that has gone out, by a serde for Java."""
+    libraries = fetched_jars(SERDE / "pom.xml", "serde")
+    run(["javac", "-d", work / "classes", "-cp", f"{libraries}/*", SERDE / "Events.java"], work)
+    reader: list[str | Path] = ["java", "-cp", f"{work / 'classes'}:{libraries}/*", "Events", bootstrap]
+    its_own = registry.url.replace("/ccompat/v7", "/registry/v2")
+    return run([*reader, its_own, *(prefix + topic for topic in OUTBOUND)], work).splitlines()
+
+
+def test_serdes_for_python_and_java_read_all_that_goes_out_as_replay_decides_it(
     bootstrap: str, topic_prefix: str, registry: Registry, clients: Clients, tmp_path: Path
 ) -> None:
     """And so do the gateway's own commands, with the registry and, by the headers, without it."""
@@ -82,6 +93,9 @@ def test_confluents_deserializer_reads_all_that_goes_out_as_replay_decides_it(
     seen = read(bootstrap, topic_prefix, OUTBOUND, deserializer(clients))
     assert came_out(seen) == expected(lines)
     assert_cloud_events(seen)
+    assert sorted(read_in_java(bootstrap, topic_prefix, registry, tmp_path)) == sorted(
+        f"{topic_prefix}{each.topic} {each.value['event_id']}" for each in seen
+    )
     environment = {
         "GATEWAY_LOG_URL": f"kafka://{bootstrap}",
         "GATEWAY_TOPIC_PREFIX": topic_prefix,

@@ -157,6 +157,14 @@ async def test_partition_counts_that_differ_are_reported(topics: Topics) -> None
     assert wrong.startswith(", ".join((*INBOUND_TOPICS, STATE_TOPIC)))
 
 
+async def test_an_outbound_topic_with_another_partition_count_is_reported(topics: Topics) -> None:
+    """Its events would be missing behind cursors, so no gateway starts."""
+    await topics.make("jobcentre.notices", 3)
+    await topics.create(partitions=2)
+    (wrong,) = await topics.wrong()
+    assert wrong.startswith("jobcentre.notices: the partitions are 3 and should be 2, because cursors over ")
+
+
 async def test_partitions_that_do_not_meet_are_reported(topics: Topics) -> None:
     for count, topic in enumerate(INBOUND_TOPICS, 1):
         await topics.make(topic, count, message__timestamp__type="LogAppendTime")

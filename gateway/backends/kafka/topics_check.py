@@ -17,6 +17,7 @@ from gateway.backends.kafka.topics import (
     needed,
 )
 from gateway.engine.log import INBOUND_TOPICS
+from gateway.rules.events import OUTBOUND
 
 _TYPE: Final = "message.timestamp.type"
 _MISSED: Final = "nothing of that name is there, or nothing that this user may see"
@@ -86,6 +87,16 @@ def _partitions(there: Mapping[str, Topic], wanted: int | None) -> Iterable[Diff
             f"set it to {count}, or begin with another GATEWAY_TOPIC_PREFIX",
             breaks=True,
         )
+    for topic in OUTBOUND:
+        if len(counts) == 1 and topic in there and not counts & {there[topic].partitions}:
+            (count,) = counts
+            yield Difference(
+                (there[topic].name,),
+                f"the partitions are {there[topic].partitions} and should be {count}",
+                "cursors over HTTP have as many places as inbound topics have partitions",
+                "delete it and create it again, or begin with another GATEWAY_TOPIC_PREFIX",
+                breaks=True,
+            )
 
 
 def _timestamps(there: Mapping[str, Topic]) -> Timestamps:

@@ -24,21 +24,28 @@ _PROGRAMS: Final = {"node": "nodejs", "npm": "npm", "java": "openjdk-17-jdk-head
 def node_modules() -> Path:
     """The folder of what package.json names. Without a program the test is left out, but not in CI."""
     _need("node", "npm")
-    return _fetched("npm", ("package.json", "package-lock.json"), ["npm", "ci", "--no-audit", "--no-fund"])
+    files = (_HERE / "package.json", _HERE / "package-lock.json")
+    return _fetched("npm", files, ["npm", "ci", "--no-audit", "--no-fund"], "node_modules")
 
 
 def python() -> Path:
     """The Python that has what requirements.txt names; its generator does not go with the gateway's typer."""
     options = "--quiet --require-hashes --no-deps --only-binary :all: --requirement requirements.txt"
     made = f'"$0" -m venv --without-pip . && "$0" -m pip --python bin/python install {options}'
-    return _fetched("python", ("requirements.txt",), ["sh", "-c", made, sys.executable]) / "python"
+    files = (_HERE / "requirements.txt",)
+    return _fetched("python", files, ["sh", "-c", made, sys.executable], "bin") / "python"
 
 
 def jars() -> Path:
     """The folder of what pom.xml names. Without a program the test is left out, but not in CI."""
+    return fetched_jars(_HERE / "pom.xml", "jars")
+
+
+def fetched_jars(pom: Path, name: str) -> Path:
+    """The folder of what a pom.xml names, kept under `name`. Without a program the test is left out."""
     _need("java", "javac", "mvn")
     maven = [*("mvn", "--quiet", "--batch-mode", "--strict-checksums"), "dependency:copy-dependencies"]
-    return _fetched("jars", ("pom.xml",), [*maven, "-DincludeScope=runtime", "-DoutputDirectory=jars"])
+    return _fetched(name, (pom,), [*maven, "-DincludeScope=runtime", "-DoutputDirectory=jars"], "jars")
 
 
 def run(command: Sequence[str | Path], cwd: Path, **environment: str) -> str:
@@ -65,20 +72,19 @@ def _need(*programs: str) -> None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(says)
 
 
-def _fetched(name: str, files: Sequence[str], command: Sequence[str]) -> Path:
-    """What `command` fetches by `files`, fetched again when these change. Returns its folder."""
+def _fetched(name: str, files: Sequence[Path], command: Sequence[str], made: str) -> Path:
+    """What `command` fetches by `files` into the folder `made`, fetched again when these change."""
     folder = CACHE / name
-    made = folder / {"npm": "node_modules", "jars": "jars", "python": "bin"}[name]
     CACHE.mkdir(exist_ok=True)
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several tests run at once
         done = folder / "fetched"
-        wanted = b"".join((_HERE / file).read_bytes() for file in files)
+        wanted = b"".join(file.read_bytes() for file in files)
         if not done.exists() or done.read_bytes() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             for file in files:
-                shutil.copyfile(_HERE / file, folder / file)
+                shutil.copyfile(file, folder / file.name)
             run(command, folder)
             done.write_bytes(wanted)  # last, so that what was broken off is fetched anew
-    return made
+    return folder / made
