@@ -50,8 +50,8 @@ class Api:
     stop. policies: the limits by which a download is read. now: what the log's clock says, UTC milliseconds.
     enter_within: in how many working days actions are to be entered on PRaP; see ToEnter. read_only: the
     log's time is that of its records, so nothing can be posted. clock: what watches the wall clock, where
-    time is that. sender: what delivers to webhooks; None: nothing does. assigned: the partitions on which this
-    process delivers. webhook_clock: when it tries again; None: by this machine's.
+    time is that. sender: what delivers to webhooks; None: nothing does. assigned: the partitions on which
+    this process delivers. webhook_clock: when it tries again; None: by this machine's.
     """
 
     def __init__(
