@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
-from gateway.engine.log import Draft, Handled, LogError
+from gateway.engine.log import Draft, LogError
 from gateway.engine.pausing import Pause
 
 
@@ -19,14 +19,12 @@ class Whole(Struct, frozen=True):
     """What belongs to no purchase order.
 
     control: values by key, of gateway.control. pauses: by partition number of the new log. clock: the time
-    that was accepted last, UTC milliseconds; None: none was. handled: what was done with dead letters, by
-    event_id.
+    that was accepted last, UTC milliseconds; None: none was.
     """
 
     control: Mapping[str, bytes]
     pauses: Mapping[int, Pause]
     clock: int | None
-    handled: Mapping[str, Handled]
 
 
 class Part(Protocol):
@@ -48,7 +46,7 @@ class Part(Protocol):
 
 
 class Leaving(Protocol):
-    """A log that is handed over. Nobody decides on it meanwhile.
+    """A log that is handed over. Nobody decides on it meanwhile, and none of its dead letters waits.
 
     identity: of what is in it at the moment: it is another one as soon as somebody goes on with it.
     """
@@ -56,7 +54,7 @@ class Leaving(Protocol):
     identity: str
 
     def counts(self) -> Mapping[str, int]:
-        """How many records of each topic, and STATES, MARKS and the keys of gateway.control, there are."""
+        """How many records of each topic, and STATES and the keys of gateway.control, there are."""
 
     def part(self, partition: int) -> Part:
         """What belongs on a partition number of the new log."""
@@ -67,4 +65,3 @@ class Leaving(Protocol):
 
 #: Beside the topics, what is counted.
 STATES = "states of purchase orders"
-MARKS = "marks of dead letters"

@@ -42,7 +42,8 @@ async def migrate(
     """Move the embedded log in a file to the topics that the settings name.
 
     1. Lock the file, and mark it, so that nobody decides or puts anything on it.
-    2. See that the topics are empty, but for what an earlier try has moved. If not, the file is as it was.
+    2. See that no dead letter waits, and that the topics are empty, but for what an earlier try has moved. If
+       not, the file is as it was.
     3. Have the inbound topics keep the times of what is put on them: the messages arrived when they did.
     4. Move partition after partition.
     5. Have the topics date what arrives again, before anybody else puts something on them.
@@ -63,11 +64,11 @@ async def migrate(
         leaving: EmbeddedLeaving | None = None
         try:
             oldest = await _oldest(kafka.brokers, moving.begun_at)
-            leaving = EmbeddedLeaving(file, await kafka.partitions(), oldest)
             taking = TakingOver(kafka.brokers)
-            if before is not None:
-                await taking.end_open()
             try:
+                leaving = EmbeddedLeaving(file, await kafka.partitions(), oldest)
+                if before is not None:
+                    await taking.end_open()
                 missing = await taking.missing(leaving.identity)
             except CannotMove:
                 await file.run(lambda: file.mark_moved(before))

@@ -147,7 +147,9 @@ async def cursors(client: Client) -> list[str]:
 async def test_what_was_known_of_referrals_is_known_on_kafka(
     bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Answers, idempotency keys, marks of dead letters and pauses go on; cursors do not, and say so."""
+    """Answers, idempotency keys and pauses go on; cursors do not, and say so; dead letters are dealt with
+    before.
+    """
     path = tmp_path / "gateway.db"
     assert spawn("feed", "-", cwd=tmp_path, stdin=json_lines(lines())).status == 0
     log = await open_embedded(path, tables=LogTables())
@@ -162,18 +164,22 @@ async def test_what_was_known_of_referrals_is_known_on_kafka(
         to = settings(bootstrap, topic_prefix)
         with pytest.raises(LogError, match="another gateway runs on the log"):
             await migrate(path, to, "log")
+
+    create, move, take_back = commands()
+    assert spawn(*create, cwd=tmp_path, environment=kafka | {"GATEWAY_PARTITIONS": "2"}).status == 0
+    with pytest.raises(CannotMove, match="dead letters wait"):
+        await migrate(path, to, "log")
     discarded = spawn("dead-letters", "discard", "--code", "UNDECODABLE", "--yes", cwd=tmp_path)
     assert discarded.status == 0, discarded.err
     assert spawn("partitions", "pause", "0", "--reason", "moving", cwd=tmp_path).status == 0
 
-    create, move, take_back = commands()
-    assert spawn(*create, cwd=tmp_path, environment=kafka | {"GATEWAY_PARTITIONS": "2"}).status == 0
     with pytest.raises(CannotMove, match="made with `--timestamps log`"):
         await migrate(path, to, "create")
     moved = spawn(*move, cwd=tmp_path, environment=kafka)
     assert moved.status == 0, moved.err
     table = {tuple(line.split()) for line in moved.out.decode().splitlines()}
-    assert {("prap.referrals", "12", "12"), ("gateway.dead-letters", "1", "1")} <= table
+    assert ("prap.referrals", "12", "12") in table
+    assert "gateway.dead-letters" not in {name for name, *_ in table}
     for command in (["run"], ["feed", "-"]):
         refused = spawn(*command, cwd=tmp_path, stdin=json_lines(lines()))
         assert (refused.status, "--take-back" in refused.sentence) == (1, True)
@@ -182,7 +188,6 @@ async def test_what_was_known_of_referrals_is_known_on_kafka(
 
     on_kafka = KafkaLog(BrokerConnection((bootstrap,)), prefix=topic_prefix)
     assert not await on_kafka.keeps_time()
-    assert len(await on_kafka.handled()) == 1
     assert {number: pause.reason for number, pause in (await on_kafka.pauses()).items()} == {
         0: "moving",
         1: "moving",

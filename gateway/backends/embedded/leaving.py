@@ -7,8 +7,8 @@ from typing import Final
 
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.records import SELECT, record_of
-from gateway.engine.log import CONTROL, Draft, Handled
-from gateway.engine.moving import MARKS, STATES, CannotMove, Whole
+from gateway.engine.log import CONTROL, DEAD_LETTERS, Draft
+from gateway.engine.moving import STATES, CannotMove, Whole
 from gateway.engine.partitioner import partition_for
 from gateway.engine.pausing import Pause
 from gateway.rules.events import OUTBOUND
@@ -65,6 +65,8 @@ class EmbeddedLeaving:
         db.execute(
             "INSERT INTO going_out SELECT target(key, partition), offset FROM outbound"
             " JOIN oldest USING (topic) WHERE outbound.timestamp >= oldest.timestamp"
+            # Their ids are places of this log: letters of the new one may come to have the same.
+            f" AND topic != '{DEAD_LETTERS}'"
         )
         topics = ",".join(f"'{topic}'" for topic in OUTBOUND)
         # What was decided on is known by what came out: where there is no state, it was forgotten.
@@ -76,6 +78,11 @@ class EmbeddedLeaving:
             "INSERT OR IGNORE INTO going_state SELECT target(CAST(po_number AS BLOB), partition), po_number"
             " FROM state"
         )
+        if waiting := self._waiting_letters():
+            raise CannotMove(
+                f"dead letters wait ({waiting:,}), and stay on the file; replay or discard them (`gateway "
+                "dead-letters list`), and migrate then"
+            )
         (undecided,) = db.execute("SELECT count(*) FROM going_in WHERE NOT decided").fetchone()
         if undecided and self._from not in {1, self._partitions}:
             raise CannotMove(
@@ -83,6 +90,12 @@ class EmbeddedLeaving:
                 f"put in one order on {self._partitions}; run the gateway on the file until /readyz says "
                 "that nothing is behind, stop it, and migrate then"
             )
+
+    def _waiting_letters(self) -> int:
+        """How many dead letters were neither put back nor discarded."""
+        rows = self._db.execute(f"{SELECT.format('outbound')} WHERE topic = '{DEAD_LETTERS}'")
+        letters = {(dict(record_of(row).headers)["ce_id"] or b"").decode() for row in rows}
+        return len(letters - {letter for (letter,) in self._db.execute("SELECT letter FROM handled")})
 
     def _target(self, key: bytes | None, partition: int) -> int:
         return partition % self._partitions if key is None else partition_for(key, self._partitions)
@@ -94,7 +107,7 @@ class EmbeddedLeaving:
         for table in ("in", "out"):
             sql = f"SELECT topic, count(*) FROM going_{table} JOIN {table}bound USING (offset) GROUP BY topic"
             found |= dict(db.execute(sql))
-        for name, table in ((STATES, "state"), (CONTROL, "control"), (MARKS, "handled")):
+        for name, table in ((STATES, "state"), (CONTROL, "control")):
             found[name] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         return found
 
@@ -106,14 +119,8 @@ class EmbeddedLeaving:
 
     def whole(self) -> Whole:
         """What belongs to no purchase order. A pause of partitions that are others now is one of them all."""
-        db = self._db
-        handled = db.execute("SELECT letter, done, at FROM handled")
-        return Whole(
-            dict(db.execute("SELECT key, value FROM control")),
-            self._pauses(),
-            self._file.clock_accepted,
-            {letter: Handled(done, at) for letter, done, at in handled},
-        )
+        control = dict(self._db.execute("SELECT key, value FROM control"))
+        return Whole(control, self._pauses(), self._file.clock_accepted)
 
     def _pauses(self) -> Mapping[int, Pause]:
         pauses = self._file.pauses

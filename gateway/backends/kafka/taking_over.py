@@ -16,15 +16,13 @@ from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import ORDER, PROGRESS, Progress, pack_progress, read_state
 from gateway.backends.kafka.clock import ACCEPTED, Accepted, pack_accepted
 from gateway.backends.kafka.failures import failure
-from gateway.backends.kafka.letters import LETTER, pack_handled
-from gateway.backends.kafka.letters import MARKS as MARKS_PARTITION
 from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import CONTROL_TOPIC, STATE_TOPIC, TOGETHER, TOPICS, Timestamps
 from gateway.backends.kafka.topics_alter import set_timestamps
 from gateway.backends.kafka.transaction import Sending, transaction
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import INBOUND_TOPICS, Draft, LogBusy
-from gateway.engine.moving import MARKS, STATES, CannotMove, Leaving
+from gateway.engine.moving import STATES, CannotMove, Leaving
 from gateway.engine.pausing import key_of, partition_of, paused
 
 #: The key of the record that says from which log a partition was taken over.
@@ -131,7 +129,7 @@ class TakingOver:
                 await sending.add(state, partition, ORDER + po_number.encode(), packed)
                 if not number % _AT_ONCE:
                     await asyncio.sleep(0)
-            if partition == MARKS_PARTITION:
+            if partition == 0:
                 await self._put_whole(sending, leaving)
             decided_to = NEVER if part.decided_to is None else part.decided_to
             positions = {topic: ends[place] for topic, place in places.items()}
@@ -163,10 +161,6 @@ class TakingOver:
             number = partition_of(key)
             place = await brokers.place_of(Draft(CONTROL_TOPIC, key, value), number or 0)
             await sending.add(brokers.named(CONTROL_TOPIC), place, key, value)
-        for letter, handled in whole.handled.items():
-            await sending.add(
-                brokers.named(STATE_TOPIC), MARKS_PARTITION, LETTER + letter.encode(), pack_handled(handled)
-            )
 
     async def counts(self) -> Counter[str]:
         """How much there is of all that is taken over, read from the topics."""
@@ -182,7 +176,6 @@ class TakingOver:
         for partition in range(await brokers.partitions()):
             async for key, value in read_state(brokers, partition):
                 found[STATES] += key.startswith(ORDER) and value is not None
-                found[MARKS] += key.startswith(LETTER)
         found[CONTROL_TOPIC] = await self._count_control()
         return found
 
