@@ -223,7 +223,10 @@ class Marks:
         caller, event_id = caller_of(request), action.event_id
         act = act_of_marking(event_id, caller.subject, await self._now(), entered=made is not None)
         await durably(self._services.posting, [mark(event_id, made), act])
-        said = "prap.marked" if made is not None else "prap.unmarked"
-        structlog.get_logger("gateway").info(said, event_id=event_id, caller=caller.id)
+        say = structlog.get_logger("gateway")
+        if made is not None:
+            say.info("prap.marked", event_id=event_id, caller=caller.id)
+        else:
+            say.info("prap.unmarked", event_id=event_id, caller=caller.id)
         with suppress(LogError, TimeoutError):
             await self._services.model.reach([CONTROL])

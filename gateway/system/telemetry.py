@@ -173,6 +173,7 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("webhook", "partition", "failure"),
         "A receiver doesn't take what is delivered of a partition; it is tried again, and the rest waits.",
+        "See that its owner knows, where it goes on.",
     ),
     "webhook.recovered": LogEvent(
         "info", ("webhook", "partition", "attempts"), "It takes it again, after so many attempts."
@@ -181,10 +182,14 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "warning",
         ("webhook", "partition", "why", "failure"),
         "A webhook is paused, since its receiver answered 410 (GONE) or failed for three days "
-        "(FAILED_TOO_LONG). Nothing is delivered until its owner resumes it: let them know.",
+        "(FAILED_TOO_LONG). Nothing is delivered until its owner resumes it.",
+        "Let its owner know.",
     ),
     "webhook.broke": LogEvent(
-        "error", ("webhook", "error"), "Delivering has failed. This is a bug: report it. It begins anew."
+        "error",
+        ("webhook", "error"),
+        "Delivering has failed by a fault of the gateway. It begins anew.",
+        "Report it as a bug of the gateway.",
     ),
     "console.signed_in": LogEvent(
         "info",

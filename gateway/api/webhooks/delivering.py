@@ -167,7 +167,7 @@ class Deliveries:
         except sqlite3.Error as error:
             self.model.unreadable(error)
         except Exception as error:  # noqa: BLE001 - a bug must not end the other deliveries
-            self._say.exception("webhook.broke", webhook=lane.webhook_id, error=type(error).__name__)
+            self._say.error("webhook.broke", webhook=lane.webhook_id, error=type(error).__name__)
 
     async def attempt(self, webhook_id: str, hook: Webhook, message: Message) -> str | None:
         """Deliver once; why it failed, or None. Raises Gone."""

@@ -143,22 +143,26 @@ class Webhooks:
 
     async def _resume(self, request: web.Request) -> web.Response:
         hook, _ = await self._own(request)
-        return await self._change(request, replace(hook, resumed=hook.resumed + 1), "webhook.resumed")
+        changed = replace(hook, resumed=hook.resumed + 1)
+        webhook_id = await self._change(request, changed)
+        self._say.info("webhook.resumed", webhook=webhook_id, of=hook.of, parties=[*hook.parties])
+        return await self._shown(request, webhook_id)
 
     async def _rewind(self, request: web.Request) -> web.Response:
         value = await _read(request, "after")
         hook, _ = await self._own(request)
         place = (await self._cursor(request, hook, value.get("after"))).place
         changed = replace(hook, place=place, sought=hook.sought + 1)
-        return await self._change(request, changed, "webhook.rewound")
+        webhook_id = await self._change(request, changed)
+        self._say.info("webhook.rewound", webhook=webhook_id, of=hook.of, parties=[*hook.parties])
+        return await self._shown(request, webhook_id)
 
-    async def _change(self, request: web.Request, hook: Webhook, event: str) -> web.Response:
+    async def _change(self, request: web.Request, hook: Webhook) -> str:
         self._on()
         refuse_where_nothing_can_be_posted(self._services)
         webhook_id = request.match_info["id"]
         await self._put(webhook_id, hook)
-        self._say.info(event, webhook=webhook_id, of=hook.of, parties=[*hook.parties])
-        return await self._shown(request, webhook_id)
+        return webhook_id
 
     async def _delivered(self, request: web.Request) -> web.Response:
         hook, stands = await self._own(request)
