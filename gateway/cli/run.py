@@ -29,7 +29,7 @@ def settings_help() -> str:
     """Each setting, its description beside its name, or below a long one."""
     lines = ["[bold]Settings[/bold], from the environment, a .env file, or --config (there as log_url):", ""]
     for name, description in gateway_settings.described():
-        first, *rest = wrap(description, _DESCRIPTION)
+        first, *rest = wrap(description, _DESCRIPTION, break_on_hyphens=False)
         if len(name) < _NAMES:
             lines.append(f"[cyan]{name}[/cyan]{' ' * (_NAMES - len(name))}{first}")
         else:

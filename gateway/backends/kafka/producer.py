@@ -12,6 +12,7 @@ from gateway.backends.kafka.connection import BrokerConnection
 
 #: How long one request may take before the client gives it up.
 REQUEST_MS: Final = 10_000
+_CANCEL_AGAIN_S: Final = 0.05
 #: How long a producer may take to end in good order before its tasks are cancelled.
 STOP_S: Final = 2.0
 #: A batch is closed when it is as large as this, in bytes before compression; a single record may be larger.
@@ -102,14 +103,17 @@ async def stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     if await _within(STOP_S, client.stop()):  # type: ignore[no-untyped-call] # the consumer's has no types
         return
     # aiokafka has no other way to end these.
-    if isinstance(client, AIOKafkaProducer):
-        connections, sending = client.client, client._sender.sender_task  # noqa: SLF001
-        # It waits for what it still has to send, which a broker that is away never takes.
-        if sending is not None:
-            sending.cancel()
-    else:
-        connections = client._client  # noqa: SLF001
-    await _within(STOP_S, connections.close())
+    if not isinstance(client, AIOKafkaProducer):
+        await _within(STOP_S, client._client.close())  # noqa: SLF001
+        return
+    await _within(STOP_S, client.client.close())
+    # Cancelled, it waits for each of its tasks in turn, which ask brokers that are away for ever.
+    sending = client._sender.sender_task  # noqa: SLF001
+    while sending is not None and not sending.done():
+        sending.cancel()
+        await asyncio.wait({sending}, timeout=_CANCEL_AGAIN_S)
+    # Nobody sends these any more, and its own end waits for them.
+    client._message_accumulator.fail_all(KafkaConnectionError())  # noqa: SLF001
 
 
 async def _within(seconds: float, ending: Coroutine[None, None, None]) -> bool:
