@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 prap_app = typer.Typer(no_args_is_help=True, help="What is to be entered on PRaP, and who has entered it.")
 #: So many actions are read at once.
 _PAGE: Final = 500
+_OF_ANOTHER_LOG: Final = (
+    "--since is a cursor of another log, or from behind a backup that was restored; begin without one"
+)
 
 
 @prap_app.command("actions")
@@ -44,7 +47,7 @@ def prap_actions(
     from gateway.api.prap_actions import COLUMNS, overdue_before
     from gateway.api.rendering import prap_action
     from gateway.intake.uploads.export import csv_rows
-    from gateway.reading.cursor import NotACursor, beginning, parse_cursor
+    from gateway.reading.cursor import CursorOfAnotherLog, NotACursor, beginning, parse_cursor
     from gateway.reading.tables import PRAP_ACTIONS
 
     settings = read_settings(config, must_exist=True)
@@ -61,12 +64,11 @@ def prap_actions(
             cursor = beginning(partitions) if since is None else parse_cursor(since, partitions)
         except NotACursor:
             raise UsageError("--since is no cursor; expected that of a row, as it is") from None
+        except CursorOfAnotherLog:
+            raise UsageError(_OF_ANOTHER_LOG) from None
         async with _view(log) as view:
             if not view.is_at(PRAP_ACTIONS, cursor):
-                raise UsageError(
-                    "--since is a cursor of another log, or from behind a backup that was restored; begin "
-                    "without one"
-                )
+                raise UsageError(_OF_ANOTHER_LOG)
             if not as_json:
                 write_lines(b"" if plainly else BOM_UTF8)
                 write_rows([[*COLUMNS]])

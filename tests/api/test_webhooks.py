@@ -14,7 +14,7 @@ from tests.api.conftest import PERSONAL, lines
 from tests.api.receiver import HOUR_MS, HandClock, Receiver, receiver
 from tests.api.running import Client, Sandbox, sandbox
 from tests.cli.running import Json
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, in_the_end
 
 SUBSCRIBES = ("jobcentre:subscribe",)
 
@@ -138,7 +138,7 @@ async def test_what_fails_is_tried_again_later_and_later_and_holds_what_follows(
     assert waited == [FIRST_WAIT_MS, 2 * FIRST_WAIT_MS, 4 * FIRST_WAIT_MS]
     assert [each.id for each in await hears.until(5)] == [first] * 4 + [second]
     assert (await stands(theirs, hook, "ACTIVE"))["failing_since"] is None
-    assert lines(logged, "webhook.recovered")
+    await in_the_end(lambda: lines(logged, "webhook.recovered"))
     assert hook["secret"] not in logged.getvalue()
 
 
@@ -155,6 +155,7 @@ async def test_a_receiver_that_is_down_for_three_days_is_paused_until_it_is_resu
         moved += await clock.move(24 * HOUR_MS)
     paused = await stands(provider, hook, "PAUSED")
     assert paused["why"] == "FAILED_TOO_LONG"
+    await in_the_end(lambda: lines(logged, "webhook.paused"))
     assert lines(logged, "webhook.paused")[0]["webhook"] == hook["id"]
     metrics = (await provider.get("/metrics")).body
     assert b'gateway_webhooks{status="paused"} 1' in metrics
@@ -227,7 +228,8 @@ async def test_deliveries_are_listed_and_sent_again_one_or_all_from_a_cursor(
     assert (await provider.send("POST", f"{hook['self']}/rewind", {"after": cursor})).status == 200
     got = await hears.until(len(expected) - 1)
     assert {each.id for each in got} == {*expected[1:]}
-    assert (await provider.send("POST", f"{hook['self']}/rewind", {"after": "x"})).code == "BAD_CURSOR"
+    for after, code in (("x", "BAD_CURSOR"), ("0.0.0.0", "CURSOR_OF_ANOTHER_HISTORY")):
+        assert (await provider.send("POST", f"{hook['self']}/rewind", {"after": after})).code == code
     assert (await provider.send("POST", path, {"event_id": "x"})).code == "UNKNOWN_EVENT"
 
 
@@ -311,6 +313,7 @@ async def test_a_receiver_that_is_too_slow_has_failed(hears: Receiver) -> None:
 async def test_what_is_wrong_with_a_webhook_is_said(provider: Client, hears: Receiver) -> None:
     for body, code in (
         ({"of": "referrals", "url": hears.url}, "BAD_WEBHOOK"),
+        ({"of": {}, "url": hears.url}, "BAD_WEBHOOK"),
         ({"of": "instructions", "url": hears.url, "topics": ["jobcentre.notices"]}, "BAD_WEBHOOK"),
         ({"of": "instructions", "url": hears.url, "secret": "mine"}, "BAD_WEBHOOK"),
         ({"of": "instructions", "url": hears.url, "after": "x"}, "BAD_CURSOR"),

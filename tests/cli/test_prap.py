@@ -53,6 +53,7 @@ def test_what_was_entered_is_marked_once_by_whom_and_can_be_unmarked(decided: Ga
     [
         (("actions", "--since", "1.2"), 2, "--since is no cursor; expected that of a row, as it is"),
         (("actions", "--since", "1-aaaaaaaaaaaa"), 2, "--since is a cursor of another log"),
+        (("actions", "--since", "0.0"), 2, "--since is a cursor of another log"),
         (("mark", "PO1-1-1"), 1, "there is no action PO1-1-1; take the event_id from"),
         (("mark", "PO1-1-1", "--by", "AB 12 34 56 C"), 2, "--by "),
     ],

@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from gateway.engine.log import INBOUND_TOPICS
 from gateway.engine.partitioner import partition_for
 from gateway.intake.lines import read_lines
+from gateway.rules.events import OUTBOUND
 from gateway.rules.messages import TOPIC_OF
 from schemas.codec import encode
 from tests.faults.scene import Scene, sample
@@ -56,6 +57,6 @@ async def test_a_count_of_partitions_that_has_changed_since_is_refused_at_the_st
         came = await scene.came()
         await scene.widen(3, INBOUND_TOPICS[0])
         await scene.refused("the partitions are 3, 2, 2, 2, 2 and should be equal", "GATEWAY_TOPIC_PREFIX")
-        await scene.widen(3, *INBOUND_TOPICS[1:], "gateway.state")
+        await scene.widen(3, *INBOUND_TOPICS[1:], "gateway.state", *OUTBOUND)
         await scene.refused("decided with 2 partitions and has 3 now", "give the topics their old number")
         assert await scene.came() == came

@@ -224,7 +224,7 @@ REWIND_WEBHOOK: Final = Operation(
     parameters=(_ID,),
     takes={JSON: _TAKES_CURSOR},
     answers={200: Answer("The webhook.", WebhookView)},
-    problems={**_CHANGING, **_UNKNOWN, **_CURSORS},
+    problems={**_CHANGING, **_UNKNOWN, **_CURSORS, 400: ("BAD_CURSOR", "BAD_WEBHOOK")},
 )
 LIST_DELIVERIES: Final = Operation(
     id="listDeliveries",

@@ -48,7 +48,7 @@ from gateway.api.webhooks.operations import (
     WebhookView,
 )
 from gateway.engine.log import CONTROL, LogError
-from gateway.reading.cursor import Cursor, NotACursor, beginning, parse_cursor
+from gateway.reading.cursor import Cursor, CursorOfAnotherLog, NotACursor, beginning, parse_cursor
 from gateway.reading.view import View
 from gateway.rules.events import FOR_JOBCENTRES
 from producers.control import Delivered, Webhook, progress, webhook
@@ -79,7 +79,7 @@ class Webhooks:
     async def _make(self, request: web.Request) -> web.Response:
         value = await _read(request, "of", "url", "topics", "after")
         kind = value.get("of")
-        if kind not in FEEDS:
+        if not isinstance(kind, str) or kind not in FEEDS:
             raise _wrong("of", f"of must be one of {', '.join(FEEDS)}.")
         if kind == "events":
             parties = jobcentres_of(request, SUBSCRIBE_AS_JOBCENTRE)
@@ -255,7 +255,9 @@ class Webhooks:
         try:
             if not isinstance(text, str):
                 raise NotACursor("is no cursor; give it as text")
-            cursor = parse_cursor(text, len(feed.topics) * self._partitions)
+            cursor = parse_cursor(text, len(feed.topics) * self._partitions, len(feed.topics))
+        except CursorOfAnotherLog:
+            raise another_history("after") from None
         except NotACursor as error:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, f"after {error}.", code="BAD_CURSOR", field="after"

@@ -5,6 +5,7 @@ the next request, and holds every answer against the document.
 """
 
 import argparse
+import json
 import os
 import random
 import subprocess
@@ -44,8 +45,11 @@ values = ["{provider}"]
 values = ["JCP-LEEDS"]
 [dictionaries.session]
 values = ["S1", "S2", "NEVER-BOOKED"]
+[dictionaries.action]
+values = {actions}
 
 [parameters]
+"path.event_id" = {{ dictionary = "action", probability = 0.8 }}
 "path.po" = {{ dictionary = "po", probability = 0.8 }}
 "body.value.provider_id" = {{ dictionary = "provider", probability = 0.9 }}
 "body.po_number" = {{ dictionary = "po", probability = 0.8 }}
@@ -67,8 +71,8 @@ checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.expected-statuses = {of_uploads}
 """
 #: By operation, what else may come of it: a record or a message may be refused by the rules, and another plan
-#: under a key that one has; the document does not say which texts are cursors, which addresses are public,
-#: and how a file is written that is an upload.
+#: under a key that one has; the document does not say which texts are cursors, which addresses are public and
+#: take events, and how a file is written that is an upload.
 _ALSO = {
     "postRecord": "422",
     "postSandboxMessage": "422",
@@ -85,23 +89,28 @@ _ALSO = {
     "listEvents": "400",
     "listSessionsOfDay": "400",
     "getWorklist": "400",
-    "makeWebhook": "400",
+    "listPrapActions": "400",
+    "makeWebhook": "400 422",
     "rewindWebhook": "400",
     "listDeliveries": "400",
 }
 
 
-def configuration(examples: int) -> str:
-    """What schemathesis reads. examples: how many cases an operation has in each phase, at the most."""
+def configuration(examples: int, actions: list[str]) -> str:
+    """What schemathesis reads.
+
+    examples: how many cases an operation has in each phase, at the most. actions: ids of some for PRaP.
+    """
     of_operations = "\n".join(
         f'[[operations]]\ninclude-operation-id = "{operation}"\n'
-        f"checks.positive_data_acceptance.expected-statuses = {[*_TAKEN, status]}\n"
+        f"checks.positive_data_acceptance.expected-statuses = {[*_TAKEN, *status.split()]}\n"
         for operation, status in _ALSO.items()
     )
     return _CONFIGURATION.format(
         examples=examples,
         provider=PROVIDER,
         purchase_orders=PURCHASE_ORDERS,
+        actions=actions,
         not_an_error=["2xx", "3xx", "4xx"],
         taken=_TAKEN,
         of_operations=of_operations,
@@ -112,7 +121,8 @@ def configuration(examples: int) -> str:
 def fuzz(here: Sandbox, folder: Path, *, examples: int, seed: int) -> tuple[int, str]:
     """Run it. Returns its exit status, 0 where every answer was as the document says, and what it printed."""
     file = folder / "schemathesis.toml"
-    file.write_text(configuration(examples))
+    listed = json.loads(here.ask("GET", "/v1/prap-actions?limit=5").body)["actions"]
+    file.write_text(configuration(examples, [each["event_id"] for each in listed]))
     done = subprocess.run(
         [
             *(SCHEMATHESIS, "--config-file", str(file), "run", f"{here.url}/v1/openapi.json"),

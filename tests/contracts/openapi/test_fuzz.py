@@ -35,7 +35,11 @@ def test_thousands_of_requests_are_answered_as_the_document_says(here: Sandbox, 
             path = entry["request"]["url"].removeprefix(here.url).partition("?")[0]
             if entry["request"]["method"] == operation.method and re.fullmatch(pattern, path):
                 reached[operation.id] += entry["response"]["status"] < 300
-    # schemathesis leaves out the document's own path, and finds no calendar's: it is a secret.
-    listed = {operation.id for operation in operations(sandbox=True)} - {"getOpenApi", "readCalendar"}
-    assert listed == {operation for operation, times in reached.items() if times}
+    # schemathesis leaves out the document's own path, and finds no calendar's: it is a secret. What a webhook
+    # that it has made delivers is found by luck only.
+    left_out = {"getOpenApi", "readCalendar", "sendAgain"}
+    listed = {operation.id for operation in operations(sandbox=True)} - left_out
+    assert listed == {
+        operation for operation, times in reached.items() if times and operation not in left_out
+    }
     assert [line for line in here.process.logged if line["level"] in {"error", "critical"}] == []

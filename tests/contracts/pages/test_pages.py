@@ -77,4 +77,4 @@ def test_the_reference_shows_every_tag_and_tries_a_request(page: Page) -> None:
     page.locator(
         "#operations-operation-getLiveness .live-responses-table .response-col_status", has_text="200"
     ).wait_for()
-    assert page.locator(".opblock-tag").count() == 10
+    assert page.locator(".opblock-tag").count() == 11
