@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -17,7 +18,10 @@ from gateway.processes.logs import open_kafka
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import Settings
 from gateway.system.clock import wall_clock
+from producers.control import PROGRESS, WEBHOOKS
 
+#: Webhooks are signed by a key of the embedded log, and are at places of it.
+_STAYING: Final = (WEBHOOKS, PROGRESS)
 #: Called after each partition: how many were moved, of how many.
 Progress = Callable[[int, int], None]
 
@@ -66,7 +70,7 @@ async def migrate(
             oldest = await _oldest(kafka.brokers, moving.begun_at)
             taking = TakingOver(kafka.brokers)
             try:
-                leaving = EmbeddedLeaving(file, await kafka.partitions(), oldest)
+                leaving = EmbeddedLeaving(file, await kafka.partitions(), oldest, _STAYING)
                 if before is not None:
                     await taking.end_open()
                 missing = await taking.missing(leaving.identity)

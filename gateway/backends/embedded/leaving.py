@@ -30,12 +30,16 @@ class EmbeddedLeaving:
     """What a file has, read in one transaction. To be closed.
 
     partitions: of the new log. oldest: by topic, the instant (UTC milliseconds) before which the new log
-    keeps nothing: what was decided, and what has come out, before then is left out. Raises CannotMove.
+    keeps nothing: what was decided, and what has come out, before then is left out. staying: what the keys of
+    gateway.control begin with that stay on the file. Raises CannotMove.
     """
 
-    def __init__(self, file: EmbeddedFile, partitions: int, oldest: Mapping[str, int]) -> None:
+    def __init__(
+        self, file: EmbeddedFile, partitions: int, oldest: Mapping[str, int], staying: tuple[str, ...] = ()
+    ) -> None:
         self._file = file
         self._partitions = partitions
+        self._staying = staying
         self._db = sqlite3.connect(file.path.absolute(), isolation_level=None, check_same_thread=False)
         try:
             self._arrange(oldest)
@@ -107,8 +111,8 @@ class EmbeddedLeaving:
         for table in ("in", "out"):
             sql = f"SELECT topic, count(*) FROM going_{table} JOIN {table}bound USING (offset) GROUP BY topic"
             found |= dict(db.execute(sql))
-        for name, table in ((STATES, "state"), (CONTROL, "control")):
-            found[name] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        found[STATES] = db.execute("SELECT count(*) FROM state").fetchone()[0]
+        found[CONTROL] = len(self._control())
         return found
 
     def part(self, partition: int) -> "EmbeddedPart":
@@ -119,8 +123,11 @@ class EmbeddedLeaving:
 
     def whole(self) -> Whole:
         """What belongs to no purchase order. A pause of partitions that are others now is one of them all."""
-        control = dict(self._db.execute("SELECT key, value FROM control"))
-        return Whole(control, self._pauses(), self._file.clock_accepted)
+        return Whole(self._control(), self._pauses(), self._file.clock_accepted)
+
+    def _control(self) -> dict[str, bytes]:
+        rows = self._db.execute("SELECT key, value FROM control")
+        return {key: value for key, value in rows if not key.startswith(self._staying)}
 
     def _pauses(self) -> Mapping[int, Pause]:
         pauses = self._file.pauses
