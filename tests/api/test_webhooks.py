@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from gateway.api.webhooks.delivering import FIRST_WAIT_MS, PAUSED_AFTER_MS
 from gateway.api.webhooks.operations import MOST
 from tests.api.conftest import PERSONAL, lines
 from tests.api.receiver import HOUR_MS, HandClock, Receiver, receiver
-from tests.api.running import Client, Sandbox, sandbox
-from tests.cli.running import Json
+from tests.api.running import Client, Sandbox, process, sandbox
+from tests.cli.running import Json, spawn
 from tests.patience import PATIENCE_S, in_the_end
 
 SUBSCRIBES = ("jobcentre:subscribe",)
@@ -202,6 +202,38 @@ async def test_what_was_under_way_at_a_restart_comes_again_with_its_id(
         assert all(each.is_signed_with(hook["secret"]) for each in hears.got)
     kept = [each.read_bytes() for each in tmp_path.glob("gateway.db*")]
     assert not any(hook["secret"].removeprefix("whsec_").encode() in each for each in kept)
+
+
+async def test_each_delivery_arrives_although_the_process_is_killed_while_one_is_under_way(
+    tmp_path: Path, hears: Receiver
+) -> None:
+    """SIGKILL, three times, each time while a receiver holds a delivery; what comes twice has its id."""
+    held = asyncio.Event()
+
+    async def hold() -> web.StreamResponse:
+        held.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with process(tmp_path) as gateway:
+        async with ClientSession(gateway.url) as session:
+            await asyncio.to_thread(gateway.until, "http.started")
+            told = await asyncio.to_thread(spawn, "token", "--provider", "PRV01", cwd=tmp_path)
+            provider = Client(session, told.out.decode().strip())
+            hears.answers = [204, hold]
+            hook = await made(provider, hears)
+            expected = await ids(provider)
+            for _ in range(3):
+                await asyncio.wait_for(held.wait(), PATIENCE_S)
+                held.clear()
+                gateway.kill()
+                hears.answers = [204, 204, hold]
+                gateway.start()
+            hears.answers = []
+            async with asyncio.timeout(PATIENCE_S):
+                while [*dict.fromkeys(each.id for each in hears.got)] != expected:
+                    await hears.until(len(hears.got) + 1)
+            assert all(each.is_signed_with(hook["secret"]) for each in hears.got)
 
 
 async def test_deliveries_are_listed_and_sent_again_one_or_all_from_a_cursor(
