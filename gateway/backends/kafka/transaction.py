@@ -6,7 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    IllegalOperation,
+    InvalidTxnState,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from gateway.backends.kafka.producer import retrieve
@@ -55,7 +60,18 @@ class Sending:
         for place, batch in self._open.items():
             await self._send(place, batch)
         self._open.clear()
-        await asyncio.gather(*self._sent)
+        await self._taken()
+
+    async def _taken(self) -> None:
+        """Wait until all that was sent is taken. Raises what went wrong."""
+        try:
+            await asyncio.gather(*self._sent)
+        except InvalidTxnState:
+            # A topic may not be written. aiokafka sends these batches all the same, and brokers refuse them.
+            ended = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
+            if ended.done():
+                ended.result()
+            raise
 
     async def _send(self, place: tuple[str, int], batch: BatchBuilder) -> None:
         topic, partition = place
@@ -64,7 +80,7 @@ class Sending:
             sent = await self._producer.send_batch(batch, topic, partition=partition)
         except IllegalOperation:
             # The transaction has ended meanwhile, by what went wrong with an earlier batch: raise that.
-            await asyncio.gather(*self._sent)
+            await self._taken()
             raise
         # A commit that ends before it waits for all of them has failed, and says so itself.
         sent.add_done_callback(retrieve)
