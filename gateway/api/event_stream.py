@@ -31,7 +31,6 @@ from gateway.api.requests import PROVIDER, caller_of, providers_of
 from gateway.api.responses import VARY, answer
 from gateway.api.services import Services
 from gateway.api.slots import Slots
-from gateway.engine.log import LogError
 from gateway.intake.uploads.export import csv_bytes
 from gateway.reading.cursor import Cursor, CursorOfAnotherLog, NotACursor, beginning, parse_cursor
 from gateway.reading.view import ActionsWanted, Listed, View
@@ -284,23 +283,12 @@ class EventStream(Generic[E]):
 
         found = await self._behind(request, wish, cursor, standing)
         if found is None:
-            await self._reach()  # another process may have given it out, and this one has not read so far
+            # Another process may have given it out, and this one has not read so far.
+            await self._services.reach(self._feed.topics)
             found = await self._behind(request, wish, cursor, standing)
         if found is None:
             raise another_history(field)
         return found
-
-    async def _reach(self) -> None:
-        """Return when all is here that is on the topics now. Raises Problem."""
-        try:
-            await self._services.model.reach(self._feed.topics)
-        except (LogError, TimeoutError):
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "The log could not be read as far as needed yet; send the request again.",
-                code="TRY_AGAIN",
-                headers={"Retry-After": "1"},
-            ) from None
 
     async def _behind(self, request: web.Request, wish: Wish, cursor: Cursor, behind: Behind[T]) -> T:
         """The answer to a question about what is behind a cursor. Raises Problem."""
@@ -308,7 +296,7 @@ class EventStream(Generic[E]):
         if len(self._feed.topics) > 1:
             until = await self._services.ask(request, lambda view: self._feed.until(view, wish, cursor))
             if until:
-                await self._reach()
+                await self._services.reach(self._feed.topics)
         return await self._services.ask(request, lambda view: behind(view, until))
 
     async def _wait(

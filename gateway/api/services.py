@@ -1,7 +1,8 @@
 """What the routes of /v1 work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TypeVar
 
 from aiohttp import web
@@ -9,9 +10,11 @@ from aiohttp import web
 from gateway.api.idempotency import Idempotency
 from gateway.api.limits import DEFAULT, Limits
 from gateway.api.posting import Posting
+from gateway.api.problems import Problem
 from gateway.api.requests import caller_of
 from gateway.api.slots import Turns
 from gateway.engine.clock_watch import ClockWatch
+from gateway.engine.log import LogError
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
 from gateway.reading.view import View
@@ -46,3 +49,15 @@ class Services:
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError
             return await self.asking.ask(turn.timed(question))
+
+    async def reach(self, topics: Sequence[str]) -> None:
+        """Return when the read model has all that is on these topics now. Raises Problem."""
+        try:
+            await self.model.reach(topics)
+        except (LogError, TimeoutError):
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The log could not be read as far as needed yet; send the request again.",
+                code="TRY_AGAIN",
+                headers={"Retry-After": "1"},
+            ) from None

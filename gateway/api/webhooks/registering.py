@@ -173,7 +173,7 @@ class Webhooks:
             cursor = await self._cursor(request, hook, after)
         until = await self._services.ask(request, lambda view: feed.until(view, wish, cursor))
         if until:
-            await self._reach(feed.topics)
+            await self._services.reach(feed.topics)
         found = await self._services.ask(request, lambda view: feed.ask(view, wish, cursor, limit, until))
         reached = _position(hook, stands, self._partitions)
         listed: list[DeliveryView] = []
@@ -266,21 +266,10 @@ class Webhooks:
             return cursor
         at = partial(feed.is_at, cursor=cursor)
         if not await self._services.ask(request, at):
-            await self._reach(feed.topics)
+            await self._services.reach(feed.topics)
             if not await self._services.ask(request, at):
                 raise another_history("after")
         return cursor
-
-    async def _reach(self, topics: Sequence[str]) -> None:
-        try:
-            await self._services.model.reach(topics)
-        except (LogError, TimeoutError):
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "The log could not be read as far as needed yet; send the request again.",
-                code="TRY_AGAIN",
-                headers={"Retry-After": "1"},
-            ) from None
 
     async def _put(self, webhook_id: str, hook: Webhook) -> None:
         await durably(self._services.posting, [webhook(webhook_id, hook)])

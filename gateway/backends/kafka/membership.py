@@ -122,6 +122,8 @@ class Membership(ConsumerRebalanceListener):
 
     async def _note(self, consumer: AIOKafkaConsumer) -> None:
         """Note what was decided with the group. What can't be is noted with what comes next, or never."""
+        if not self._decided:
+            return
         decided, self._decided = self._decided, {}
         offsets = {place: OffsetAndMetadata(offset, "") for place, offset in decided.items()}
         try:
