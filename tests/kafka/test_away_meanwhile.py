@@ -1,6 +1,7 @@
 """Brokers that go away while something is read or put: an error, and not a wait without an end."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -11,6 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from gateway.backends.kafka.append import KafkaAppend
 from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
+from gateway.backends.kafka.membership import Membership
 from gateway.backends.kafka.topics_create import create
 from gateway.engine.log import ChangeReader, Draft, LogBusy, Record
 from tests.broker.broker import Broker
@@ -214,3 +216,23 @@ async def test_who_reads_changes_gets_an_error_and_goes_on_from_the_last_positio
         await again(lambda: log.append([Draft(TOPIC, b"PO1", b"more")]))
         found = await again(lambda: read_from(impatient, changes.positions))
     assert {record.value for record in found} == {b"more"}
+
+
+async def test_positions_that_can_not_be_noted_with_the_group_leave_no_error_behind(
+    log: KafkaLog, broker: Broker
+) -> None:
+    topic = log.brokers.named(TOPIC)
+
+    async def is_there() -> bool:
+        return True
+
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(about["message"]))
+    member = Membership(BrokerConnection((broker.bootstrap,)), "noting", topic, 30.0, is_there)
+    async with asyncio.timeout(PATIENCE_S):
+        await member.assigned(0)
+    async with away(broker):
+        member.note({TopicPartition(topic, 0): 1})
+        await member.leave()
+    gc.collect()
+    assert not complaints

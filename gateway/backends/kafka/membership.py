@@ -128,8 +128,9 @@ class Membership(ConsumerRebalanceListener):
         offsets = {place: OffsetAndMetadata(offset, "") for place, offset in decided.items()}
         try:
             async with asyncio.timeout(NOTE_S):
-                # The consumer itself commits only what is assigned to it, and that is one topic.
+                # The consumer itself commits only what is assigned to it, and that is one topic. Its
+                # coordinator's public method shields the request, which would outlive this and fail unseen.
                 if (group := consumer._coordinator) is not None:  # noqa: SLF001
-                    await group.commit_offsets(None, offsets)
+                    await group._do_commit_offsets(None, offsets)  # noqa: SLF001
         except (KafkaError, TimeoutError):
             self._decided = decided | self._decided
