@@ -1,7 +1,7 @@
 """Known vulnerabilities of the packages that the locks name: `python -m tests.install.audit`.
 
-pip-audit asks PyPI for the advisories of each version. Where it can't be asked, or knows nothing of one, that is
-said, and never taken for an answer. Exit status 1 where an advisory is found.
+pip-audit asks PyPI for the advisories of each version. Where it can't be asked, or knows nothing of one, that
+is said, and never taken for an answer. Exit status 1 where an advisory is found.
 """
 
 import json
