@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-logs bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-logs bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,13 @@ check: setup ## lint, formatting, types, and the arrows between rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: setup ## ask PyPI for known vulnerabilities of what the locks name; ARGS='-s osv' asks another service
+	$(BIN)/python -m tests.install.audit $(ARGS)
+
+sbom: setup ## write what the gateway is made of, as CycloneDX, into dist/sbom.json
+	@mkdir -p dist
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements.lock
 
 format: setup ## put the code in ruff's form
 	$(BIN)/ruff check --fix .

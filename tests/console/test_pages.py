@@ -263,7 +263,7 @@ def test_nothing_from_outside_is_a_script_or_markup(site: Site, officer: Page) -
         assert officer.locator("main script, main img, main b").count() == 0
     officer.goto("/console/sessions?day=2016-03-17")
     officer.get_by_role("link", name="S<b>'\"").click()
-    expect(officer.get_by_text(QUOTES)).to_be_visible()
+    expect(officer.get_by_role("heading", name="S<b>'\"")).to_be_visible()
     expect(officer.get_by_text("1 need one")).to_be_visible()
     check(officer)
 

@@ -18,6 +18,8 @@ import msgspec
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
 
+from gateway.system.withheld import Withheld
+
 LARGEST_ANSWER: Final = 65536
 #: A token is replaced when this part of its life is over.
 RENEWED_AFTER: Final = 0.8
@@ -66,7 +68,7 @@ class TokenFile(AbstractTokenProvider):
         return text.strip()
 
 
-class _Answer(msgspec.Struct):
+class _Answer(Withheld, msgspec.Struct):
     access_token: str
     token_type: str
     expires_in: float = 0

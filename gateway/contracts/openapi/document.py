@@ -36,7 +36,7 @@ from gateway.api.webhooks import operations as webhooks
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
 from gateway.contracts.openapi.plain import plain
-from gateway.contracts.openapi.records import components, enums, sandbox_components
+from gateway.contracts.openapi.records import components, enums, sandbox_components, with_classes
 from gateway.rules.messages import INBOUND
 from gateway.sandbox import routes as sandboxes
 from gateway.system.version import gateway_version
@@ -217,7 +217,8 @@ def _schemas(*, sandbox: bool) -> Object:
     records = components() | (sandbox_components() if sandbox else {})
     if both := found.keys() & (records.keys() | enums().keys()):
         raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")
-    described = {name: plain(schema, _ENUM_NAMED) for name, schema in (found | records).items()}
+    answered = {name: with_classes(name, schema) for name, schema in found.items()}
+    described = {name: plain(schema, _ENUM_NAMED) for name, schema in (answered | records).items()}
     referred = json.encode(described).decode()
     used = {name: each for name, each in enums().items() if f'"{_path(name)["$ref"]}"' in referred}
     return dict(sorted((described | used).items()))
