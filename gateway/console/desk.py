@@ -13,7 +13,7 @@ from msgspec import json
 from gateway.api.surroundings import Surroundings
 from gateway.console.browsers import Browser, Browsers, Operator
 from gateway.engine.clock_watch import ClockWatch
-from gateway.engine.log import AUDIT, Draft, Log
+from gateway.engine.log import AUDIT, Columns, Draft, Log
 from gateway.engine.workers import Workers
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
@@ -67,13 +67,19 @@ class Desk:
         )
         return web.Response(text=body, content_type="text/html", status=status)
 
-    async def audit(self, request: web.Request, act: str, about: Mapping[str, object]) -> None:
-        """Keep that somebody does something by hand, before it is done; callers log it. Raises LogError."""
+    async def audit(
+        self, request: web.Request, act: str, about: Mapping[str, object], letter: str | None = None
+    ) -> None:
+        """Keep that somebody does something by hand, before it is done; callers log it. Raises LogError.
+
+        letter: the dead letter that it is about, by which it can be asked for.
+        """
         operator = request[OPERATOR]
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         by = {"by": operator.subject, "issuer": operator.issuer, "name": operator.name}
-        value = json.encode({"act": act, **about, **by, "at": at})
-        await self.log.append([Draft(AUDIT, act.encode(), value)])
+        named = {} if letter is None else {"letter": letter}
+        value = json.encode({"act": act, **named, **about, **by, "at": at})
+        await self.log.append([Draft(AUDIT, act.encode(), value, columns=Columns(message_id=letter))])
 
 
 def go(to: str) -> web.Response:

@@ -23,6 +23,8 @@ DELIVERY_PLANS = "jobcentre.delivery-plans"
 #: What could not be decoded, and what was done by hand, one act after the other: neither is decided on.
 DEAD_LETTERS = "gateway.dead-letters"
 AUDIT = "gateway.audit"
+#: Where a shared log keeps states, and what was done with dead letters.
+STATE = "gateway.state"
 #: What is registered or marked by hand, each under a key of its own; what has no value any more is gone.
 CONTROL = "gateway.control"
 
@@ -30,7 +32,8 @@ CONTROL = "gateway.control"
 class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
-    message_id: of an action for PRaP, its event_id. status: of an outcome, a breach or such an action.
+    message_id: of an action for PRaP or a dead letter, its event_id; of an act by hand, that of the letter
+    it is about. status: of an outcome, a breach or such an action; of a letter, its code or what was done.
     trace_id: of the trace that its cause is part of. caller: who sent it over HTTP. upload, line: with which
     upload it came, and where it stands in that. jobcentre_id: of an event that is for a Jobcentre.
     """
@@ -230,12 +233,16 @@ class Changes(Struct, frozen=True, gc=False):
         change or, on a log whose topics have no common order, around the same time.
     positions: where to go on. What the names mean is the log's own affair.
     behind: how many records there are beyond, at the most.
+    handled: what was done with dead letters, by event_id.
+    begins: by topic and partition, the first offset that there still is; empty where that is as it was.
     """
 
     records: Sequence[Record]
     states: Mapping[str, bytes | None]
     positions: Mapping[str, int]
     behind: int
+    handled: Mapping[str, Handled] = {}
+    begins: Mapping[tuple[str, int], int] = {}
 
 
 class LogError(UserError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.backends.embedded.records import SELECT, record_of
-from gateway.engine.log import Changes, Commit, PositionsGone, Record
+from gateway.engine.log import Changes, Commit, Handled, PositionsGone, Record
 from gateway.reading.tables import LogTables
 from gateway.system.clock import wall_clock
 
@@ -95,7 +95,9 @@ class FileChanges:
             states[po_number] = state
             self._next["states"] += 1
         records = [record for record in records if record.topic in self._topics]
-        return Changes(records, states, dict(self._next), behind)
+        marks = log.file.db.execute("SELECT letter, done, at FROM handled").fetchall()
+        handled = {letter: Handled(done, at) for letter, done, at in marks}
+        return Changes(records, states, dict(self._next), behind, handled)
 
     async def close(self) -> None:
         """Nothing is held."""
