@@ -12,6 +12,7 @@ from msgspec import json
 
 from gateway.api.surroundings import Surroundings
 from gateway.console.browsers import Browser, Browsers, Operator
+from gateway.console.owners import Owners
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import AUDIT, Columns, Draft, Log
 from gateway.engine.workers import Workers
@@ -33,7 +34,8 @@ class Desk:
     """What the pages work with.
 
     model: whether it is complete, and what answers come from. time: what the log's clock says, UTC
-    milliseconds. now: the wall clock, where that is the log's.
+    milliseconds. now: the wall clock, where that is the log's. owners: of the partitions of all processes;
+    None: there are no others.
     """
 
     log: Log
@@ -46,10 +48,20 @@ class Desk:
     now: Callable[[], int] | None
     around: Surroundings
     clock: ClockWatch | None
+    owners: Owners | None = None
 
     async def ask(self, question: Callable[[View], T]) -> T:
         """Ask the read model."""
         return await self.asking.ask(question)
+
+    def troubles(self) -> list[str]:
+        """What is wrong beside the partitions, in sentences."""
+        found = [self.around.brokers or "", *self.around.warnings()]
+        if self.model.trouble is not None:
+            found.append(f"what these pages are made of is not current: {self.model.trouble}")
+        if self.clock is not None:
+            found.append(self.clock.trouble or "")
+        return [f"{each[:1].upper()}{each[1:].removesuffix('.')}." for each in found if each]
 
     def page(
         self, request: web.Request, template: str, status: int = HTTPStatus.OK, **context: object

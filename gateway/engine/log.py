@@ -217,6 +217,18 @@ class Assignment(Struct, frozen=True, gc=False):
     partitions: frozenset[int]
 
 
+class PartitionOwner(Struct, frozen=True, gc=False):
+    """Who works on a partition number of a shared log.
+
+    process: what it is called; None: no process is assigned it. waiting: how many records lie beyond what was
+    decided, at the most.
+    """
+
+    partition: int
+    process: str | None
+    waiting: int
+
+
 class Handled(Struct, frozen=True, gc=False):
     """What was done with a dead letter, once for all. `at` is when: UTC milliseconds since 1970."""
 
@@ -475,6 +487,9 @@ class Log(Protocol):
 
 class SharedLog(Log, Protocol):
     """A log that several processes work on, so that each keeps a read model of its own, from its changes."""
+
+    async def owners(self) -> Sequence[PartitionOwner]:
+        """Who works on each partition number, of all processes, as far as the log knows. Raises LogBusy."""
 
     async def identity(self) -> str:
         """What distinguishes this log from all others, also from one that was made anew in its place."""
