@@ -262,8 +262,9 @@ class KafkaLog:
             for partition in range(await brokers.count(topic))
         ]
         clock = asyncio.get_running_loop().time
-        reader = await brokers.reader(places)
+        reader = None
         try:
+            reader = await brokers.reader(places)
             ends = await brokers.ends(places)
             for place in places:
                 if not from_start:
@@ -293,7 +294,8 @@ class KafkaLog:
                 "again"
             ) from error
         finally:
-            await reader.stop()
+            if reader is not None:
+                await reader.stop()
 
     async def close(self) -> None:
         """Let the claims go, leave the group, and let the brokers go. Never raises.
