@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -21,6 +23,7 @@ from tests.engine.letters import referral
 from tests.kafka.deciding import make
 from tests.kafka.gateways import running
 from tests.patience import PATIENCE_S, eventually
+from tests.ports import free_port
 
 PARTITIONS = 3
 PREFIX = "console."
@@ -128,6 +131,19 @@ def test_the_owner_and_the_lag_of_all_partitions_are_shown_also_of_a_process_tha
         other.process.send_signal(signal.SIGCONT)
 
 
+def test_nobody_signs_in_with_a_development_token_on_kafka(on_kafka: OnKafka, tmp_path: Path) -> None:
+    """A process that names no provider for operators lets nobody in."""
+    own = {**on_kafka.settings, "http_port": str(port := free_port())}
+    with running(tmp_path, "", PREFIX, **own) as other:
+        eventually(lambda: "http.started" in other.said)
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"http://127.0.0.1:{port}/console/sign-in", timeout=PATIENCE_S)
+        assert refused.value.status == 503
+        text = refused.value.read().decode()
+    assert "Nobody can sign in yet." in text
+    assert "<form" not in text
+
+
 def test_brokers_that_are_away_are_said_to_be_and_are_found_again(on_kafka: OnKafka, officer: Page) -> None:
     on_kafka.broker.stop()
     said = officer.get_by_role("alert").filter(has_text=on_kafka.broker.bootstrap)
@@ -141,3 +157,14 @@ def test_brokers_that_are_away_are_said_to_be_and_are_found_again(on_kafka: OnKa
     expect(officer.get_by_text("brokers").first).to_be_visible(timeout=1_000 * PATIENCE_S)
     on_kafka.broker.start()
     eventually(lambda: officer.goto("/console/") and not officer.get_by_role("alert").count())
+
+
+def test_a_page_that_can_not_be_updated_says_so(on_kafka: OnKafka, officer: Page) -> None:
+    officer.clock.install()
+    officer.goto("/console/")
+    officer.clock.run_for(6_000)
+    said = officer.get_by_role("status")
+    expect(said).to_have_text("")
+    on_kafka.site.process.kill()
+    officer.clock.run_for(6_000)
+    expect(said).to_have_text("This page can’t be updated at the moment, so it shows how things were.")

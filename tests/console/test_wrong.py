@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 
-from gateway.api.callers import OPERATE
+from gateway.api.callers import OPERATE, PERSONAL_DATA
 from gateway.api.callers.keyring import Keyring
 from gateway.api.callers.sources import from_url
 from gateway.api.surroundings import Surroundings
@@ -95,7 +95,9 @@ async def opened(
 
     async def sign_in(request: web.Request) -> web.Response:
         response = web.Response()
-        browsers.sign_in(request, response, Operator("i", "s", "Somebody", frozenset({OPERATE})))
+        browsers.sign_in(
+            request, response, Operator("i", "s", "Somebody", frozenset({OPERATE, PERSONAL_DATA}))
+        )
         return response
 
     app = web.Application(middlewares=[console.gate])
@@ -202,6 +204,35 @@ async def test_before_the_read_model_is_filled_a_page_says_what_that_waits_for(t
         text = html.unescape(await answer.text())
     assert "has just started and is reading its log" in text
     assert "The broker 127.0.0.1:" in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/",
+        "/console/referrals?po=PO1",
+        "/console/participant?po=PO1",
+        "/console/deadlines",
+        "/console/sessions",
+        "/console/sessions/session?provider=PRV01&id=S1",
+        "/console/providers",
+        "/console/refusals",
+        "/console/dead-letters",
+        "/console/dead-letters/letter?id=prap.referrals-0-1",
+    ],
+)
+async def test_a_page_of_a_file_that_can_not_be_read_says_so(tmp_path: Path, path: str) -> None:
+    """And a page that needs nothing of the file is shown."""
+    async with opened(tmp_path / "gateway.db") as (session, log):
+        with (tmp_path / "gateway.db").open("r+b") as file:
+            await log.file.run(lambda: log.file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+            file.write(bytes(range(256)) * (log.file.path.stat().st_size // 256))
+        async with session.get(path) as answer:
+            assert answer.status == 503
+            text = html.unescape(await answer.text())
+        said = "can't be read at the moment. Check its disk, and try again."
+        assert said in text or "is damaged; restore it from a backup" in text
+        assert 'aria-label="Pages"' in text, "the others can still be chosen"
 
 
 async def test_a_comparison_that_takes_too_long_is_stopped_from_its_page(tmp_path: Path) -> None:
