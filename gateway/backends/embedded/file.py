@@ -36,7 +36,7 @@ T = TypeVar("T")
 #: 'WPIS': marks the file as a gateway log.
 APPLICATION_ID: Final = 0x57504953
 #: Of the tables; kept in the low byte of user_version, the partition count above it.
-VERSION: Final = 7
+VERSION: Final = 8
 #: How long to wait for another process that writes, such as a large feed.
 BUSY_MS: Final = 60_000
 MOST_PARTITIONS: Final = 1_000

@@ -208,6 +208,9 @@ class EmbeddedLog:
                     for letter, draft in letters.items()
                     if db.execute(sql, (letter, "REPLAYED" if draft else "DISCARDED", at)).rowcount
                 )
+                if self._tables is not None:
+                    for letter in marked:
+                        self._tables.put_handled(db, letter)
                 drafts = (draft for letter, draft in letters.items() if draft and letter in marked)
                 newest = self.newest()
                 # The wall clock would bring about all that is due in a log whose time is that of its records.

@@ -24,6 +24,9 @@ class ReadTables(Protocol):
     def put_control(self, db: Connection, key: str) -> None:
         """Have what is listed show what stands under a key of gateway.control now, or no longer does."""
 
+    def put_handled(self, db: Connection, letter: str) -> None:
+        """Have a dead letter stand as what was done with it says. letter: its event_id."""
+
     def forget(self, db: Connection, po_number: str, at: int, below: int) -> None:
         """Make unfindable what was decided on a purchase order at lower offsets, and the messages it was
         about.
