@@ -280,7 +280,7 @@ def test_every_code_is_that_of_an_operation_and_explained_in_the_table() -> None
         for code in codes
     }
     assert listed - of_operations == OF_NO_OPERATION
-    table = as_read()["info"]["description"]
+    table = as_read()["components"]["schemas"]["ProblemDetails"]["description"]
     for status, code in of_operations:
         assert f"| {status} | `{code}` |" in table
 
