@@ -1,6 +1,6 @@
 """How a step of the engine is written to the embedded log: one SQL transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 from typing import Protocol
 
@@ -27,11 +27,11 @@ class ReadTables(Protocol):
     def put_handled(self, db: Connection, letter: str) -> None:
         """Have a dead letter stand as what was done with it says. letter: its event_id."""
 
-    def forget(self, db: Connection, po_number: str, at: int, below: int) -> None:
-        """Make unfindable what was decided on a purchase order at lower offsets, and the messages it was
-        about.
+    def forget(self, db: Connection, forgotten: Sequence[tuple[str, int, int]]) -> None:
+        """Make unfindable what was decided on purchase orders, and the messages it was about.
 
-        at: when it was forgotten, UTC milliseconds: what arrived before was decided before.
+        forgotten: their numbers, each with when it was forgotten (UTC milliseconds: what arrived before was
+        decided before), and the offset below which was put what was decided on it.
         """
 
 
@@ -64,14 +64,16 @@ def write_step(
     forget = f"DELETE FROM state WHERE partition = {partition} AND po_number IN (VALUES {{}})"
     with file.transaction() as db:
         check_owner(file, partition, epoch)
-        first = file.end("outbound") if step.forgotten else 0
         put_rows(db, INSERT_OUTBOUND, outputs)
         put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
         if tables is not None:
-            for po_number, each in step.forgotten.items():
-                tables.forget(db, po_number, each.at, first + each.outputs)
+            if step.forgotten:
+                first = file.end("outbound") - len(outputs)
+                tables.forget(
+                    db, [(po, each.at, first + each.outputs) for po, each in step.forgotten.items()]
+                )
             tables.put(db, partition, step.listings)
         db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, partition))
     if step.erases or forgotten:

@@ -102,8 +102,8 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
     },
 }
 
-#: What a code means that comes with two statuses: 404 where somebody asked for it, 422 where a message that names
-#: it was decided and refused.
+#: What a code means that comes with two statuses: 404 where somebody asked for it, 422 where a message that
+#: names it was decided and refused.
 MEANINGS: Final = {
     "UNKNOWN_REFERRAL": "The gateway knows no referral of yours with this number.",
     "UNKNOWN_SESSION": "No session with this id is booked for you.",
