@@ -15,7 +15,8 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ from tests.fuzzing.parsers import kept, parsers
 from tests.fuzzing.watching import Found, Parser, watch
 
 #: How many inputs a parser gets in one round.
-INPUTS: Final = 400
+INPUTS: Final = 100
 #: Beyond what the process has when it begins. An input that wants more is a finding, whoever asks for it.
 MEMORY_BYTES: Final = 512 * 1024 * 1024
 
@@ -60,10 +61,13 @@ def fuzz(parser: Parser, number: int, inputs: int) -> Found | None:
 
 
 @contextmanager
-def all_parsers() -> Iterator[Sequence[Parser]]:
-    """All parsers, with a sandbox for that of HTTP."""
-    with tempfile.TemporaryDirectory() as folder, http(Path(folder)) as served:
-        yield [*parsers(Path(folder)), served]
+def chosen(only: Sequence[str] | None) -> Iterator[list[Parser]]:
+    """The parsers of these names, or all, with a sandbox where HTTP is among them."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        found = parsers(Path(folder))
+        if not only or "http" in only:
+            found.append(stack.enter_context(http(Path(folder))))
+        yield [each for each in found if not only or each.name in only]
 
 
 def bound_memory() -> None:
@@ -85,22 +89,19 @@ def main() -> int:
     ends_at = time.monotonic() + options.minutes * 60
     tracemalloc.start()
     tried, found = 0, 0
-    with all_parsers() as every:
+    with chosen(options.only) as left:
         bound_memory()
-        chosen = [each for each in every if not options.only or each.name in options.only]
-        for number in range(options.seed, options.seed + options.rounds):
-            for parser in chosen:
-                if time.monotonic() >= ends_at or not chosen:
-                    break
-                tried += options.inputs
-                if (wrong := fuzz(parser, number, options.inputs)) is not None:
-                    found += 1
-                    chosen = [each for each in chosen if each is not parser]
-                    cause = f" ({wrong.__cause__!r})" if wrong.__cause__ else ""
-                    print(f"{wrong}{cause}, seed {number}", wrong.__notes__[-1], sep="\n", flush=True)
-            else:
-                continue
-            break
+        seeds = range(options.seed, options.seed + options.rounds)
+        turns = ((number, each) for number in takewhile(lambda _: left, seeds) for each in tuple(left))
+        for number, parser in turns:
+            if time.monotonic() >= ends_at:
+                break
+            tried += options.inputs
+            if (wrong := fuzz(parser, number, options.inputs)) is not None:
+                found += 1
+                left.remove(parser)
+                cause = f" ({wrong.__cause__!r})" if wrong.__cause__ else ""
+                print(f"{wrong}{cause}, seed {number}", wrong.__notes__[-1], sep="\n", flush=True)
     print(f"{tried:,} inputs, {found} found", flush=True)
     return 1 if found else 0
 

@@ -40,6 +40,7 @@ from gateway.intake.uploads.export import csv_bytes
 from gateway.intake.uploads.json_lines import read_json_lines
 from gateway.intake.uploads.table import read_table
 from gateway.intake.uploads.template import template_csv
+from gateway.intake.uploads.uploaded_record import RECORDS
 from gateway.reading.cursor import (
     CursorOfAnotherLog,
     NotACursor,
@@ -48,7 +49,7 @@ from gateway.reading.cursor import (
     last_read,
     parse_cursor,
 )
-from gateway.rules.messages import RECORD_NAMED
+from gateway.rules.messages import RECORD_NAMED, TOPIC_OF
 from gateway.rules.policy import shipped
 from producers.trace import headers_of_trace, traceparent_of
 from schemas.catalogue import SCHEMAS, earlier_schemas
@@ -81,7 +82,7 @@ _ORDER: Final = {
 
 
 def parsers(folder: Path) -> list[Parser]:
-    """All of them but HTTP itself, see `serving`. folder: an empty one, for a key."""
+    """All of them but HTTP itself, which is in http.py. folder: an empty one, for a key."""
     return [*_of_bytes(), *_of_files(), *_of_json(), *_of_callers(folder), *_of_requests(), *_of_topics()]
 
 
@@ -127,17 +128,17 @@ def _of_files() -> Iterator[Parser]:
     yield Parser("prap-zip", lambda given: download(given, "x.zip"), seeds, (InvalidDownload,))
     yield Parser("prap-csv", lambda given: download(given, "x.csv"), [orders], (InvalidDownload,))
     yield Parser("upload-csv", lambda given: list(read_table(given)), [template_csv(), orders])
-    records = b"\n".join(
-        to_json(record)[:-1] + f',"type":"{name}"}}'.encode() for name, record in EXAMPLES.items()
-    )
-    yield Parser("upload-json", lambda given: list(read_json_lines(given)), [records, *records.splitlines()])
-    lines = [
-        json.dumps(
-            {"at": "2016-03-14T09:00:00Z", "topic": "prap.referrals", "value": json.loads(to_json(record))}
-        ).encode()
-        for name, record in EXAMPLES.items()
-        if name in RECORD_NAMED
-    ]
+    records = []
+    for name in RECORDS:
+        value = {"type": name} | json.loads(to_json(EXAMPLES[name]))
+        del value["provider_id"]
+        records.append(json.dumps(value).encode())
+    yield Parser("upload-json", lambda given: list(read_json_lines(given)), [*records, b"\n".join(records)])
+    lines = []
+    for name, kind in RECORD_NAMED.items():
+        value = json.loads(to_json(EXAMPLES[name]))
+        line = {"at": "2016-03-14T09:00:00Z", "topic": TOPIC_OF[kind], "type": name, "value": value}
+        lines.append(json.dumps(line).encode())
     yield Parser(
         "json-lines",
         lambda given: list(read_lines(split_lines(io.BytesIO(given)))),
