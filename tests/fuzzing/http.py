@@ -14,7 +14,8 @@ from tests.api.running import Process, process, token_of
 from tests.fuzzing.watching import Found, Parser
 from tests.patience import PATIENCE_S
 
-_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2}) ")
+#: aiohttp answers a request line without a version as one of 0.9.
+_STATUS: Final = re.compile(rb"HTTP/(?:0\.9|1\.[01]) ([1-5][0-9]{2}) ")
 #: Where somebody reads slowly or nothing comes, 503 is right; nothing else that is the gateway's fault.
 _AT_FAULT: Final = {500, 502, 504}
 

@@ -84,5 +84,18 @@ def test_a_parser_that_does_it_is_found(parse: object, what: str) -> None:
     watch(parser, b"abc")
 
 
+def test_what_happens_only_once_is_found_too() -> None:
+    left = [1]
+
+    def raises_once(given: bytes) -> None:
+        if left:
+            left.pop()
+            raise IndexError
+
+    found = fuzz(Parser("one", raises_once, [b"abc"]), 1, 10)
+    assert found is not None
+    assert "one raises IndexError" in str(found)
+
+
 def test_a_refusal_is_no_finding() -> None:
     watch(Parser("one", raises, [], (IndexError,)), b"\xff")

@@ -52,6 +52,8 @@ def watch(parser: Parser, given: bytes, longest_s: float = LONGEST_S) -> None:
         pass
     except _TooLong:
         raise Found(f"{parser.name} takes more than {longest_s} s of the processor") from None
+    except Found:
+        raise
     except Exception as error:
         raise Found(f"{parser.name} raises {type(error).__name__}") from error
     taken = tracemalloc.get_traced_memory()[1] - before
