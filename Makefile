@@ -19,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz fuzz-parsers soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ faults: setup ## put the gateway through every fault, with a real broker, which 
 
 fuzz: setup ## ask a sandbox tens of thousands of things made from the OpenAPI document, for some 15 minutes
 	$(BIN)/python -m tests.contracts.openapi.fuzz $(ARGS)
+
+fuzz-parsers: setup ## damage what parsers read that strangers can reach, for 10 minutes; ARGS='--minutes 60 --only avro'
+	$(BIN)/python -m tests.fuzzing.fuzz $(ARGS)
 
 soak: setup ## random faults for 15 minutes; ARGS='--minutes 5 --seed 1' for others
 	$(BIN)/python -m tests.faults.soak $(ARGS)
