@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 #: What no run needs that serves nothing over HTTP, and that takes long to import.
 _NEVER = {
     "aiohttp",
