@@ -33,6 +33,8 @@ _MISSING: Final = object()
 _MISSES: Final = "is missing; it has no default"
 _AVRO_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _MOST_UNKNOWN: Final = 10
+#: How many letters a name may have more or fewer than the one that is meant.
+_SLIPPED: Final = 3
 
 
 class InvalidJson(ValueError):
@@ -286,8 +288,9 @@ def _record_reader(record: type[Struct], schema: Schema) -> Reader:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Which of the known names somebody may mean who writes this one, of at most some 60 characters."""
-    return next(iter(get_close_matches(name, known, n=1)), None)
+    """Which of the known names somebody may mean who writes this one."""
+    as_long = [each for each in known if abs(len(each) - len(name)) <= _SLIPPED]  # the search takes time
+    return next(iter(get_close_matches(name, as_long, n=1)), None)
 
 
 def _unknown_field(key: object, names: Iterable[str]) -> InvalidJson:

@@ -205,6 +205,9 @@ def raised() -> Iterator[tuple[int, str]]:
     }
     for file in (ROOT / "gateway").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name("invalid"), args=[ast.Constant(str(code)), *_]):
+                    yield 400, code
             if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem"):
                 continue
             status = getattr(node.args[0], "attr", None) if node.args else None
@@ -288,7 +291,7 @@ def test_its_parameters_of_the_query_are_those_that_are_read(operation: Operatio
     answered = here.ask(operation.method, f"{path}?nothing_of_the_kind=1")
     problem = json.loads(answered.body)
     assert problem["code"] == "UNKNOWN_PARAMETER"
-    named = problem["detail"].partition("it takes ")[2].rstrip(".").split(", ")
+    named = problem["detail"].partition("It takes ")[2].rstrip(".").split(", ")
     assert set(named) - {"none"} == {part.name for part in operation.parameters if part.where == "query"}
 
 
