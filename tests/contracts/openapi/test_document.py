@@ -20,6 +20,7 @@ from gateway.api.security import RoleReason, TokenReason
 from gateway.contracts.openapi import document, operations
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.document import CODES_MEMBER
+from gateway.contracts.openapi.fields import MEANS
 from gateway.processes import serving
 from gateway.processes.plan import Plan
 from gateway.reading.tables import LogTables
@@ -156,6 +157,14 @@ def test_each_advisory_has_a_sentence() -> None:
     assert {*advisory["enum"]} == {*get_args(Advisory)}
     for name in advisory["enum"]:
         assert f"- `{name}`: {ADVISORY_WORDS[name]}." in advisory["description"]
+
+
+def test_each_field_is_described() -> None:
+    schemas = as_read()["components"]["schemas"]
+    fields = [each for schema in schemas.values() for each in schema.get("properties", {}).items()]
+    assert [name for name, part in fields if "$ref" not in part and not part.get("description")] == []
+    written = {part.get("description") for _, part in fields}
+    assert [name for name, means in MEANS.items() if means not in written] == []
 
 
 def test_a_problem_is_one_class_with_its_codes_beside_it() -> None:
