@@ -1,7 +1,7 @@
 """The embedded log at size: `python -m benchmarks.at_size 10000 300000`, a row for each number of referrals.
 
 Each programme of `gateway sample` is fed and decided, up to its last message: so nearly all referrals are
-live then. The gateway is started on that log and asked for pages of referrals. Printed is a table in Markdown;
+live then. The gateway is started on that log and asked for pages of referrals. It prints a table in Markdown;
 where other programs run beside it, compare processor time and bytes.
 """
 
