@@ -35,16 +35,24 @@ def record_of(row: Row) -> Record:
 def inbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     """The values of INSERT_INBOUND."""
     columns = draft.columns
-    return *_row(draft, partition, timestamp), columns.caller, columns.upload, columns.line
+    return (
+        draft.topic,
+        partition,
+        timestamp,
+        draft.key,
+        draft.value,
+        _packed(draft.headers),
+        columns.po_number,
+        columns.provider_id,
+        columns.message_id,
+        columns.caller,
+        columns.upload,
+        columns.line,
+    )
 
 
 def outbound_row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     """The values of INSERT_OUTBOUND."""
-    columns = draft.columns
-    return *_row(draft, partition, timestamp), columns.status, columns.trace_id, columns.jobcentre_id
-
-
-def _row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
     columns = draft.columns
     return (
         draft.topic,
@@ -56,6 +64,9 @@ def _row(draft: Draft, partition: int, timestamp: int) -> tuple[object, ...]:
         columns.po_number,
         columns.provider_id,
         columns.message_id,
+        columns.status,
+        columns.trace_id,
+        columns.jobcentre_id,
     )
 
 
