@@ -162,7 +162,8 @@ def _records(po_number: str, order: PurchaseOrder) -> Iterator[tuple[object, ...
             decided_at=at,
             rule="WP19 ¶2",
         )
-        yield outbound_row(outcomes.draft(refused, None), 0, at)
+        draft = outcomes.draft(refused, None)
+        yield outbound_row(draft, 0, at, draft.value)
     if number % 5 == 0:
         late = Breach(
             event_id=f"{po_number}-{at}-2",
@@ -174,7 +175,8 @@ def _records(po_number: str, order: PurchaseOrder) -> Iterator[tuple[object, ...
             decided_at=at,
             rule="WP19 ¶2",
         )
-        yield outbound_row(breaches.draft(late, None), 0, at)
+        draft = breaches.draft(late, None)
+        yield outbound_row(draft, 0, at, draft.value)
 
 
 async def measure(path: Path, times: int) -> None:

@@ -7,6 +7,7 @@ from gateway.engine.log import SharedLog
 from gateway.processes.plan import Clock
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import Settings
+from gateway.settings.wrapping import wrapping_keys
 
 if TYPE_CHECKING:
     from gateway.backends.kafka.log import KafkaLog
@@ -41,6 +42,7 @@ async def open_file(
         must_exist=settings.log_must_exist,
         anew=anew,
         tables=LogTables(),
+        wrapping=wrapping_keys(settings),
     )
 
 

@@ -1,23 +1,12 @@
 """Rows put into a table of SQLite, many at once."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import islice
 from typing import Final
 
 #: How many rows one statement writes at the most, a power of two.
 AT_ONCE: Final = 1_024
-
-
-def put_all(db: sqlite3.Connection, sql: str, rows: Iterable[tuple[object, ...]]) -> int:
-    """As `put_rows`, for rows that are made on the way; returns how many there were."""
-    count = 0
-    rows = iter(rows)
-    while some := list(islice(rows, AT_ONCE)):
-        put_rows(db, sql, some)
-        count += len(some)
-    return count
 
 
 def put_rows(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
