@@ -6,7 +6,7 @@ forgotten can't be found any more.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import json
@@ -122,6 +122,37 @@ _STANDING: Final = (
 )
 _MARK: Final = f"UPDATE outbound SET status = {_STANDING} WHERE topic = '{PRAP_ACTIONS}' AND message_id = ?1"
 
+#: What was decided on purchase orders that are forgotten. CROSS JOIN keeps SQLite to this order.
+_DECIDED: Final = (
+    "forgotten CROSS JOIN outbound ON outbound.po_number = forgotten.po_number AND outbound.offset < below"
+)
+_PROVIDERS: Final = f"topic = '{PROVIDERS_TOPIC}' AND provider_id IS NOT NULL"
+_FORGET_MESSAGES: Final = f"""
+UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL, upload = NULL,
+    line = NULL
+WHERE offset IN (
+    SELECT inbound.offset FROM forgotten CROSS JOIN inbound
+        ON inbound.po_number = forgotten.po_number AND timestamp < at
+    WHERE ({_PROVIDERS} OR {SENT}) AND (forgotten.po_number, message_id) IN (
+        SELECT forgotten.po_number, message_id FROM {_DECIDED}
+        WHERE topic = '{OUTCOMES}' AND status != 'HELD'))"""
+_FORGET_DECIDED: Final = f"""
+UPDATE outbound SET po_number = NULL, provider_id = NULL, trace_id = NULL,
+    message_id = CASE topic WHEN '{PRAP_ACTIONS}' THEN message_id END
+WHERE offset IN (SELECT offset FROM {_DECIDED})"""
+#: In this order: which messages were decided is known by their outcomes.
+_FORGET: Final = tuple(
+    f"WITH forgotten (po_number, at, below) AS (VALUES {{}}) {sql}"
+    for sql in (
+        _FORGET_MESSAGES,
+        _FORGET_DECIDED,
+        *(
+            f"DELETE FROM {table} WHERE po_number IN (SELECT po_number FROM forgotten)"
+            for table in ("referral", "booking", "duty")
+        ),
+    )
+)
+
 
 class LogTables:
     """The tables of the read side as an embedded log writes them."""
@@ -167,31 +198,14 @@ class LogTables:
         """Make findable what stands under a key now, or no longer does: see `mark`."""
         mark(db, key)
 
-    def forget(self, db: sqlite3.Connection, po_number: str, at: int, below: int) -> None:
-        """Make unfindable what was decided on a purchase order at lower offsets, and the messages that this
-        was about.
+    def forget(self, db: sqlite3.Connection, forgotten: Sequence[tuple[str, int, int]]) -> None:
+        """Make unfindable what was decided on purchase orders, and the messages that this was about.
 
-        at: when it was forgotten, UTC milliseconds. below: what was decided has lower offsets in `outbound`.
-        A Jobcentre can ask for its events on, as far back as the log goes, and PRaP for its actions.
+        forgotten: see ReadTables. A Jobcentre can ask for its events on, as far back as the log goes, and
+        PRaP for its actions.
         """
-        decided = (
-            "SELECT message_id FROM outbound WHERE po_number = ? AND offset < ?"
-            f" AND topic = '{OUTCOMES}' AND status != 'HELD'"
-        )
-        for which in (f"provider_id IS NOT NULL AND topic = '{PROVIDERS_TOPIC}'", SENT):
-            db.execute(
-                "UPDATE inbound SET po_number = NULL, provider_id = NULL, message_id = NULL, caller = NULL,"
-                f" upload = NULL, line = NULL WHERE {which} AND message_id IN ({decided})"
-                " AND po_number = ? AND timestamp < ?",
-                (po_number, below, po_number, at),
-            )
-        db.execute(
-            "UPDATE outbound SET po_number = NULL, provider_id = NULL, trace_id = NULL,"
-            f" message_id = CASE topic WHEN '{PRAP_ACTIONS}' THEN message_id END"
-            " WHERE po_number = ? AND offset < ?",
-            (po_number, below),
-        )
-        unlist(db, po_number)
+        for sql in _FORGET:
+            put_rows(db, sql, forgotten)
 
 
 def _put_duties(db: sqlite3.Connection, listings: Mapping[str, Listing]) -> None:

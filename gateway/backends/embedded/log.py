@@ -306,8 +306,8 @@ class EmbeddedLog:
             end = self.file.end("outbound")
             for po_number in po_numbers:
                 db.execute("DELETE FROM state WHERE (partition, po_number) = (?, ?)", (partition, po_number))
-                if self._tables is not None:
-                    self._tables.forget(db, po_number, _ENDLESS, end)
+            if self._tables is not None:
+                self._tables.forget(db, [(po_number, _ENDLESS, end) for po_number in po_numbers])
 
     async def decided_to(self) -> int | None:
         """The latest instant at which something was decided."""

@@ -26,11 +26,11 @@ class ReadTables(Protocol):
     def put_control(self, db: Connection, key: str) -> None:
         """Have what is listed show what stands under a key of gateway.control now, or no longer does."""
 
-    def forget(self, db: Connection, po_number: str, at: int, below: int) -> None:
-        """Make unfindable what was decided on a purchase order at lower offsets, and the messages it was
-        about.
+    def forget(self, db: Connection, forgotten: Sequence[tuple[str, int, int]]) -> None:
+        """Make unfindable what was decided on purchase orders, and the messages it was about.
 
-        at: when it was forgotten, UTC milliseconds: what arrived before was decided before.
+        forgotten: their numbers, each with when it was forgotten (UTC milliseconds: what arrived before was
+        decided before), and the offset below which was put what was decided on it.
         """
 
 
@@ -63,7 +63,6 @@ def write_step(
     vault = file.vault
     with file.transaction() as db:
         check_owner(file, partition, epoch)
-        first = file.end("outbound") if step.forgotten else 0
         earlier = [place for place in letters if _is_before(step, place, records[place])]
         sealed = _sealed(db, vault, records, earlier)
         doomed = lose_keys(db, vault, partition, step.erased) if step.erased else []
@@ -80,8 +79,11 @@ def write_step(
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
         if tables is not None:
-            for po_number, each in step.forgotten.items():
-                tables.forget(db, po_number, each.at, first + each.outputs)
+            if step.forgotten:
+                first = file.end("outbound") - len(records)
+                tables.forget(
+                    db, [(po, each.at, first + each.outputs) for po, each in step.forgotten.items()]
+                )
             tables.put(db, partition, step.listings)
         db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, partition))
     if doomed:
