@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from msgspec import json
+from msgspec import Struct, json
 
 from gateway.engine.log import LogBusy, LogError
 from gateway.sealing.wrapping import Wrapped
@@ -33,6 +33,30 @@ CREATE TABLE store_key (
     number INTEGER PRIMARY KEY AUTOINCREMENT, wrapped_by TEXT NOT NULL, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE key (id INTEGER PRIMARY KEY, store_key INTEGER, wrapped BLOB) STRICT
 """
+
+
+#: In one statement, so that a store's key is not dropped in between.
+_KEPT: Final = (
+    "SELECT id, key.store_key, key.wrapped, wrapped_by, store_key.wrapped FROM key"
+    " LEFT JOIN store_key ON number = key.store_key"
+)
+
+
+class Kept(Struct, frozen=True):
+    """A key. value: wrapped with the store's key of that number, itself wrapped as `by`; None: destroyed."""
+
+    id: int
+    number: int = 0
+    value: bytes | None = None
+    by: Wrapped | None = None
+
+
+def _kept(
+    key: int, number: int | None, value: bytes | None, wrapped_by: str | None, wrapped: bytes | None
+) -> Kept:
+    if number is None or wrapped_by is None or wrapped is None:
+        return Kept(key)
+    return Kept(key, number, value, Wrapped(wrapped_by, wrapped))
 
 
 class KeyStore:
@@ -125,14 +149,11 @@ class KeyStore:
                 f"the keys {self.path} can't be used ({name}); check the file, its disk and its folder"
             ) from error
 
-    def store_key(self, number: int | None = None) -> tuple[int, Wrapped] | None:
-        """A key of the store, wrapped, and its number. number: which one; None: the newest."""
-        which = "ORDER BY number DESC LIMIT 1" if number is None else "WHERE number = ?"
+    def store_key(self) -> tuple[int, Wrapped] | None:
+        """The newest key of the store, wrapped, and its number; None: there is none yet."""
+        sql = "SELECT number, wrapped_by, wrapped FROM store_key ORDER BY number DESC LIMIT 1"
         with self.plainly():
-            row = self.db.execute(
-                f"SELECT number, wrapped_by, wrapped FROM store_key {which}",
-                () if number is None else (number,),
-            ).fetchone()
+            row = self.db.execute(sql).fetchone()
         return None if row is None else (row[0], Wrapped(row[1], row[2]))
 
     def put_store_key(self, wrapped: Wrapped) -> int:
@@ -144,13 +165,28 @@ class KeyStore:
         """Keep keys: id, number of the store's key, the key, wrapped with that. In a transaction."""
         put_rows(self.db, "INSERT INTO key VALUES {}", keys)
 
-    def get(self, ids: Sequence[int]) -> list[tuple[int, int | None, bytes | None]]:
-        """Those that there are, like `put` has them; None: it was destroyed."""
+    def get(self, ids: Sequence[int]) -> list[Kept]:
+        """Those of these keys that there are."""
         with self.plainly():
-            return self.db.execute(
-                "SELECT id, store_key, wrapped FROM key WHERE id IN (SELECT value FROM json_each(?))",
-                (json.encode(ids).decode(),),
+            rows = self.db.execute(
+                f"{_KEPT} WHERE id IN (SELECT value FROM json_each(?))", (json.encode(ids).decode(),)
             ).fetchall()
+        return [_kept(*row) for row in rows]
+
+    def older(self, number: int, after: int, most: int) -> list[Kept]:
+        """Keys that a store's key before this one wraps, by id behind one, so many at the most."""
+        rows = self.db.execute(
+            f"{_KEPT} WHERE key.store_key < ? AND id > ? ORDER BY id LIMIT ?", (number, after, most)
+        )
+        return [_kept(*row) for row in rows.fetchall()]
+
+    def put_anew(self, keys: Sequence[tuple[int, bytes, int]]) -> None:
+        """Keep keys in the place of what they were: the store's key, the key, wrapped with it, the id."""
+        self.db.executemany("UPDATE key SET store_key = ?, wrapped = ? WHERE id = ?", keys)
+
+    def drop_store_keys(self, number: int) -> None:
+        """Drop the store's keys before this one. To be called in a transaction."""
+        self.db.execute("DELETE FROM store_key WHERE number < ?", (number,))
 
     def destroy(self, ids: Sequence[int]) -> None:
         """Overwrite keys; durable when it returns."""

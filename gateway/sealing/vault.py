@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.engine.log import LogBusy, LogError
-from gateway.sealing.key_store import KeyStore
-from gateway.sealing.wrapping import KEY_BYTES, NONCE_BYTES, WrappingKeys
+from gateway.sealing.key_store import Kept, KeyStore
+from gateway.sealing.wrapping import KEY_BYTES, NONCE_BYTES, Wrapped, WrappingKeys
 
 T = TypeVar("T")
 
@@ -129,6 +129,33 @@ class Vault:
             for each in ids:
                 self._ciphers[each] = None
 
+    def rotate(self, at_once: int = _MOST) -> int:
+        """Wrap all keys anew, with a new key of the store, and that with the newest wrapping key; how many.
+
+        Other processes go on meanwhile: both keys of the store are there until all is done. Killed anywhere,
+        it can be done again. at_once: how many keys one transaction wraps.
+        """
+        with self._lock:
+            value = os.urandom(KEY_BYTES)
+            wrapped = self._asked(lambda: self._wrapping.wrap(value))
+            with self.store.transaction():
+                number = self.store.put_store_key(wrapped)
+            wrapping = self._store_keys[number] = AESGCM(value)
+            count, last = 0, -1
+            while True:
+                with self.store.transaction():
+                    some = self.store.older(number, last, at_once)
+                    if not some:
+                        self.store.drop_store_keys(number)
+                        return count
+                    self.store.put_anew(
+                        [
+                            (number, _wrapped(wrapping, each.id, self._unwrapped(each)), each.id)
+                            for each in some
+                        ]
+                    )
+                count, last = count + len(some), some[-1].id
+
     def close(self) -> None:
         """Let go of the store. Never raises."""
         with self._lock:
@@ -157,17 +184,18 @@ class Vault:
                 f"the keys {self.store.path} are older than the log: one that it was sealed with is not "
                 "among them; put the newest copy of the keys back"
             )
-        for key, number, wrapped in found:
-            if wrapped is None or number is None:
-                self._ciphers[key] = None
-                continue
-            try:
-                unwrapped = self._store_key(number).decrypt(
-                    wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key.to_bytes(_ID_BYTES, "big")
-                )
-            except InvalidTag:
-                raise LogError(f"the keys {self.store.path} are damaged; put a copy of them back") from None
-            self._ciphers[key] = AESGCM(unwrapped)
+        for kept in found:
+            self._ciphers[kept.id] = None if kept.value is None else AESGCM(self._unwrapped(kept))
+
+    def _unwrapped(self, kept: Kept) -> bytes:
+        if kept.value is None or kept.by is None:
+            raise LogError(f"the keys {self.store.path} are damaged; put a copy of them back")
+        wrapping = self._store_key(kept.number, kept.by)
+        nonce, wrapped = kept.value[:NONCE_BYTES], kept.value[NONCE_BYTES:]
+        try:
+            return wrapping.decrypt(nonce, wrapped, kept.id.to_bytes(_ID_BYTES, "big"))
+        except InvalidTag:
+            raise LogError(f"the keys {self.store.path} are damaged; put a copy of them back") from None
 
     def _make(self, count: int) -> None:
         made: list[tuple[int, int, bytes]] = []
@@ -178,9 +206,7 @@ class Vault:
             for _ in range(count):
                 # Of 63 bits: SQLite's integers have a sign.
                 key, value = int.from_bytes(os.urandom(_ID_BYTES), "big") >> 1, os.urandom(KEY_BYTES)
-                nonce = os.urandom(NONCE_BYTES)
-                wrapped = nonce + wrapping.encrypt(nonce, value, key.to_bytes(_ID_BYTES, "big"))
-                made.append((key, number, wrapped))
+                made.append((key, number, _wrapped(wrapping, key, value)))
                 ciphers[key] = AESGCM(value)
             self.store.put(made)
         self._ciphers |= ciphers
@@ -194,15 +220,12 @@ class Vault:
             wrapped = self._asked(lambda: self._wrapping.wrap(key))
             with self.store.transaction():
                 newest = self.store.store_key() or (self.store.put_store_key(wrapped), wrapped)
-        return newest[0], self._store_key(newest[0])
+        return newest[0], self._store_key(*newest)
 
-    def _store_key(self, number: int) -> AESGCM:
+    def _store_key(self, number: int, wrapped: Wrapped) -> AESGCM:
         cipher = self._store_keys.get(number)
         if cipher is None:
-            kept = self.store.store_key(number)
-            if kept is None:
-                raise LogError(f"the keys {self.store.path} are damaged; put a copy of them back")
-            cipher = AESGCM(self._asked(lambda: self._wrapping.unwrap(kept[1])))
+            cipher = AESGCM(self._asked(lambda: self._wrapping.unwrap(wrapped)))
             self._store_keys[number] = cipher
         return cipher
 
@@ -218,3 +241,8 @@ class Vault:
             raise
         self._away = None
         return answer
+
+
+def _wrapped(wrapping: AESGCM, key: int, value: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + wrapping.encrypt(nonce, value, key.to_bytes(_ID_BYTES, "big"))

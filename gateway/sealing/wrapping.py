@@ -31,9 +31,6 @@ class Wrapped(Struct, frozen=True):
 class WrappingKeys(Protocol):
     """Wraps keys, and unwraps them; there may be several wrapping keys, of which the newest wraps."""
 
-    def newest(self) -> str:
-        """The id of the one that wraps now. Raises LogError, LogBusy where that isn't known at the moment."""
-
     def wrap(self, key: bytes) -> Wrapped:
         """The key, wrapped. Raises LogError or LogBusy."""
 
@@ -51,10 +48,6 @@ class WrappingKeyFile:
         """make: a missing file is made when something is first wrapped, readable by its owner alone."""
         self._path = path
         self._make = make
-
-    def newest(self) -> str:
-        """The id of the last key."""
-        return _id(self._keys()[-1])
 
     def wrap(self, key: bytes) -> Wrapped:
         """The key, wrapped with the last one."""

@@ -12,7 +12,8 @@ import pytest
 from gateway.engine.log import LogBusy, LogError
 from gateway.sealing.key_store import KeyStore
 from gateway.sealing.vault import Vault
-from gateway.sealing.wrapping import Wrapped, WrappingKeyFile
+from gateway.sealing.wrapping import WrappingKeyFile
+from tests.sealing.transit import Transit
 
 
 def vault(folder: Path, *, keys: str = "keys", wrapping: str = "wrapping", at_hand: int = 65_536) -> Vault:
@@ -157,50 +158,22 @@ def test_a_file_that_is_no_key_store_is_refused(tmp_path: Path) -> None:
         KeyStore(tmp_path / "none").open()
 
 
-class Away:
-    """A key service that does not answer until it is there."""
-
-    def __init__(self, there: WrappingKeyFile) -> None:
-        self.there: WrappingKeyFile | None = None
-        self.later = there
-        self.asked = 0
-
-    def newest(self) -> str:
-        """See WrappingKeys."""
-        return self._found().newest()
-
-    def wrap(self, key: bytes) -> Wrapped:
-        """See WrappingKeys."""
-        return self._found().wrap(key)
-
-    def unwrap(self, wrapped: Wrapped) -> bytes:
-        """See WrappingKeys."""
-        return self._found().unwrap(wrapped)
-
-    def _found(self) -> WrappingKeyFile:
-        self.asked += 1
-        if self.there is None:
-            raise LogBusy("the key service does not answer")
-        return self.there
-
-
 def test_what_wraps_is_asked_once_and_not_at_once_again_where_it_is_away(tmp_path: Path) -> None:
     """Whoever waits for it waits in the log's thread."""
     now_s = 0.0
     store = KeyStore(tmp_path / "keys")
     store.make()
-    service = Away(WrappingKeyFile(tmp_path / "wrapping", make=True))
-    sealing = Vault(store, service, now_s=lambda: now_s)
+    transit = Transit(tmp_path)
+    transit.instead = 503, b"{}"
+    sealing = Vault(store, transit.client(), now_s=lambda: now_s)
+    answered = transit.answered
     for _ in range(5):
-        with pytest.raises(LogBusy, match="does not answer"):
+        with pytest.raises(LogBusy, match="the key service answers 503"):
             sealing.new_keys(1)
-    assert service.asked == 1
-    service.there = service.later
-    with pytest.raises(LogBusy, match="does not answer"):
+    assert transit.answered == answered + 1
+    transit.instead = None
+    with pytest.raises(LogBusy, match="the key service answers 503"):
         sealing.new_keys(1)
     now_s += 1
-    sealed = sealing.seal(sealing.new_keys(1)[0], "state", "PO1", b"somebody")
-    service.there = None
-    asked = service.asked
-    assert sealing.open("state", "PO1", sealed) == b"somebody"
-    assert (len(sealing.new_keys(1_000)), service.asked) == (1_000, asked)
+    assert sealing.new_keys(1)
+    transit.stop()
