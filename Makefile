@@ -2,6 +2,7 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .benchmarks/peers
 # How many processes run the tests.
 WORKERS ?= auto
 # More for pytest: `make test ARGS='-k wp11'`.
@@ -18,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-logs bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +108,13 @@ check: setup ## lint, formatting, types, and the arrows between rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: setup ## ask PyPI for known vulnerabilities of what the locks name; ARGS='-s osv' asks another service
+	$(BIN)/python -m tests.install.audit $(ARGS)
+
+sbom: setup ## write what the gateway is made of, as CycloneDX, into dist/sbom.json
+	@mkdir -p dist
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements.lock
+
 format: setup ## put the code in ruff's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -131,6 +139,15 @@ bench-api: setup ## measure on a gateway what benchmarks/api.md reports, which t
 bench-logs: setup ## measure what it costs to log decisions, by turns, in a minute or two
 	$(BIN)/python -m benchmarks.log_events $(ARGS)
 
+bench-peers: setup $(PEERS)/.installed ## compare with other ways to do the same on a broker, in a quarter of an hour at most, and write it in docs/performance.md
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+# What the gateway is compared with is no part of it, and has an environment of its own.
+$(PEERS)/.installed: benchmarks/peers/requirements.lock $(VENV)/.locked
+	$(BIN)/python -m venv --clear --without-pip $(PEERS)
+	$(BIN)/python -m pip --python $(PEERS)/bin/python install --disable-pip-version-check $(LOCKED) -r $<
+	@touch $@
+
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)
 
@@ -152,6 +169,7 @@ simulate: setup ## run 100,000 random schedules of crashes and delays through th
 lock: setup ## make the locks anew, with the newest versions
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --output-file requirements-dev.lock --extra dev --group build --constraint requirements.lock pyproject.toml
+	$(COMPILE) --output-file benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 	$(COMPILE) --output-file requirements-build.lock --group build --constraint requirements-dev.lock
 
 wheel: setup ## build the wheel into dist/

@@ -24,6 +24,7 @@ from gateway.console.browsers import Browsers, Operator
 from gateway.console.desk import Desk
 from gateway.console.flow import Flow
 from gateway.console.site import Console
+from gateway.engine.log import DEAD_LETTERS, Record
 from gateway.engine.purchase_orders import pack
 from gateway.engine.workers import Workers
 from gateway.processes.wiring import WIRING
@@ -37,7 +38,8 @@ from gateway.rules.messages import Participant
 from gateway.rules.policy import shipped
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session
 from gateway.system.sql_rows import put_rows
-from producers import breaches, outcomes
+from producers import breaches, dead_letters, outcomes
+from schemas.codec import Unreadable
 
 TODAY: Final = 17_000
 _DAYS: Final = 400
@@ -50,6 +52,7 @@ PAGES: Final = (
     "/console/providers",
     "/console/refusals",
     "/console/dead-letters",
+    "/console/dead-letters/letter?id=prap.referrals-0-1000",
     "/console/rules",
     "/console/what-if",
     "/console/reports",
@@ -105,8 +108,11 @@ def orders(count: int) -> Iterator[tuple[str, PurchaseOrder]]:
         )
 
 
-def fill(path: Path, count: int) -> None:
-    """The tables of that many referrals, with a breach of every fifth and a refusal of every tenth."""
+def fill(path: Path, count: int, letters: int) -> None:
+    """The tables of that many referrals, with a breach of every fifth and a refusal of every tenth.
+
+    letters: how many dead letters wait, and how many were discarded beside them.
+    """
     db = sqlite3.connect(path, isolation_level=None)
     # Made of all rows at the end: kept up to date row by row, they would take hours.
     db.execute("PRAGMA synchronous = OFF")
@@ -139,10 +145,24 @@ def fill(path: Path, count: int) -> None:
         if len(batch) == _AT_ONCE:
             put()
     put()
+    db.execute("BEGIN")
+    put_rows(db, INSERT_OUTBOUND, [_letter(number) for number in range(2 * letters)])
+    db.execute(
+        "INSERT INTO handled SELECT message_id, 'DISCARDED', timestamp FROM outbound"
+        f" WHERE topic = '{DEAD_LETTERS}' AND timestamp % 2"
+    )
+    db.execute("UPDATE outbound SET status = 'DISCARDED' WHERE message_id IN (SELECT letter FROM handled)")
+    db.execute("COMMIT")
     for _, sql in indexes:
         db.execute(sql)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
+
+
+def _letter(number: int) -> tuple[object, ...]:
+    """A dead letter of a record that is as long as most are."""
+    came = Record("prap.referrals", 0, number, midnight(TODAY) + number, b"PO1", b"\0" * 300)
+    return outbound_row(dead_letters.draft(came, Unreadable("UNDECODABLE", "It is not.")), 0, came.timestamp)
 
 
 def _records(po_number: str, order: PurchaseOrder) -> Iterator[tuple[object, ...]]:
@@ -226,6 +246,7 @@ def main() -> None:
     """Make the log, and ask."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--referrals", type=int, default=1_000_000)
+    arguments.add_argument("--letters", type=int, default=100_000)
     arguments.add_argument("--times", type=int, default=10)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -235,7 +256,7 @@ def main() -> None:
             await (await open_embedded(path, tables=LogTables())).close()
 
         asyncio.run(make())
-        fill(path, given.referrals)
+        fill(path, given.referrals, given.letters)
         print("| page | first, ms | then, median, ms | kB |\n|---|---|---|---|")
         asyncio.run(measure(path, given.times))
 

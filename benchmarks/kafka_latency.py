@@ -5,11 +5,12 @@ each is timed from when it is sent until a consumer that reads only what is comm
 """
 
 import asyncio
+import subprocess
 import sys
 import time
 import uuid
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +20,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
 from benchmarks.by_turns import cpu_s
+from benchmarks.peers.deciding import INPUT
+from benchmarks.peers.feeding import make_topics
 from benchmarks.processes import Commands
-from gateway.backends.kafka.connection import BrokerConnection
-from gateway.backends.kafka.topics_create import create
 from gateway.engine.partitioner import partition_for
 from gateway.intake.lines import read_lines
 from gateway.rules.events import Outcome
@@ -37,6 +38,8 @@ _TICK_S: Final = 0.002
 #: What is sent for so long isn't counted: modules are imported, and caches filled.
 _WARM_S: Final = 3.0
 _REST_S: Final = 5.0
+#: Longer than any that keeps up needs for its last messages.
+_KEEPS_UP_S: Final = 20.0
 _SHARES: Final = (0.5, 0.9, 0.99, 0.999)
 
 
@@ -47,6 +50,22 @@ class Message(Struct, frozen=True):
     key: bytes
     value: bytes
     message_id: str
+
+
+class Taken(Struct, frozen=True):
+    """What it took at a rate. seconds: from send to outcome, of each message, in ascending order.
+
+    processor_s: of who decided and of the broker, a second; at_rest_s: likewise with no messages.
+    """
+
+    rate: int
+    seconds: list[float]
+    processor_s: tuple[float, ...]
+    at_rest_s: tuple[float, ...]
+
+    def share_ms(self, share: float) -> float:
+        """Within how many milliseconds this share of the outcomes came."""
+        return self.seconds[int(share * len(self.seconds))] * 1_000
 
 
 def main() -> int:
@@ -60,38 +79,62 @@ def main() -> int:
     given = parser.parse_args()
     for rate in map(int, given.rates.split(",")):
         with TemporaryDirectory() as folder:
-            each = Latency(given.bootstrap, Path(folder), given.partitions, given.broker)
-            asyncio.run(each.measure(rate, given.seconds))
+            start = gateway_in(Path(folder), given.bootstrap)
+            each = Latency(given.bootstrap, given.partitions, given.broker, start)
+            taken = asyncio.run(each.measure(rate, given.seconds, _REST_S))
+        shares = ", ".join(f"p{100 * share:g} {taken.share_ms(share):.0f} ms" for share in _SHARES)
+        print(
+            f"{rate:,} a second: {shares}; processor time a second: {_in_words(taken.processor_s)}; "
+            f"at rest: {_in_words(taken.at_rest_s)}",
+            flush=True,
+        )
     return 0
 
 
-class Latency:
-    """One gateway on topics of its own, and when messages were sent and their outcomes seen."""
+def _in_words(used: tuple[float, ...]) -> str:
+    return ", ".join(f"{name} {each:.2f} s" for name, each in zip(("gateway", "broker"), used, strict=False))
 
-    def __init__(self, bootstrap: str, folder: Path, partitions: int, broker: int | None) -> None:
+
+#: Starts who decides on the topics with that prefix.
+Start = Callable[[str], "subprocess.Popen[bytes]"]
+
+
+def gateway_in(folder: Path, bootstrap: str) -> Start:
+    """Starts a gateway that decides by the wall clock, with what it keeps in a folder."""
+
+    def start(prefix: str) -> "subprocess.Popen[bytes]":
+        settings = {"topic_prefix": prefix, "http_port": "0", "log_level": "error"}
+        return Commands(folder, log_url=f"kafka://{bootstrap}", **settings).started("run")
+
+    return start
+
+
+class TooSlow(RuntimeError):
+    """Who decides does not keep up with the rate."""
+
+
+class Latency:
+    """Topics of their own, who decides on them, and when messages were sent and their outcomes seen.
+
+    broker: its process id, to weigh it too. one_input: all messages are put on one topic.
+    """
+
+    def __init__(
+        self, bootstrap: str, partitions: int, broker: int | None, start: Start, *, one_input: bool = False
+    ) -> None:
         self._bootstrap = bootstrap
         self._prefix = f"latency-{uuid.uuid4().hex}."
         self._partitions = partitions
         self._broker = broker
-        self._commands = Commands(
-            folder,
-            log_url=f"kafka://{bootstrap}",
-            topic_prefix=self._prefix,
-            http_port="0",
-            log_level="error",
-        )
+        self._start = start
+        self._one_input = one_input
         self._sent_s: dict[str, float] = {}
         self._seen_s: dict[str, float] = {}
 
-    async def measure(self, rate: int, seconds: int) -> None:
-        """Send at a rate, wait for all outcomes, rest, and print what it took."""
-        await create(
-            BrokerConnection((self._bootstrap,)),
-            self._prefix,
-            partitions=self._partitions,
-            default_partitions=self._partitions,
-            replication=None,
-            timestamps="log",
+    async def measure(self, rate: int, seconds: float, rest_s: float = 0.0) -> Taken:
+        """Send at a rate, wait for all outcomes, and rest. Raises TooSlow."""
+        await make_topics(
+            self._bootstrap, self._prefix, self._partitions, one_input=self._one_input, timestamps="log"
         )
         consumer = AIOKafkaConsumer(
             f"{self._prefix}{OUTCOMES}",
@@ -103,29 +146,41 @@ class Latency:
         await consumer.start()
         await producer.start()
         reading = asyncio.create_task(self._read(consumer))
-        gateway = self._commands.started("run")
+        deciding = self._start(self._prefix)
         try:
             first, *rest = messages_up_to_today(round(rate * (seconds + _WARM_S)) + 1)
             # The first is decided when all has been claimed; it isn't counted.
             await self._send(producer, first)
             await in_the_end(lambda: self._seen_s)
-            weighed = self._weighed(gateway.pid)
+            weighed = self._weighed(deciding.pid)
             began_s = time.perf_counter()
             await self._send_steadily(producer, rest, rate)
-            await in_the_end(lambda: self._seen_s.keys() >= self._sent_s.keys())
-            cost = self._a_second(gateway.pid, weighed, time.perf_counter() - began_s)
-            weighed = self._weighed(gateway.pid)
-            await asyncio.sleep(_REST_S)
-            at_rest = self._a_second(gateway.pid, weighed, _REST_S)
+            await self._until_all_seen()
+            used = self._a_second(deciding.pid, weighed, time.perf_counter() - began_s)
+            weighed = self._weighed(deciding.pid)
+            await asyncio.sleep(rest_s)
+            at_rest = self._a_second(deciding.pid, weighed, rest_s) if rest_s else ()
         finally:
-            gateway.terminate()
-            gateway.wait()
+            deciding.terminate()
+            try:
+                deciding.wait(_KEEPS_UP_S)
+            except subprocess.TimeoutExpired:
+                deciding.kill()
+                deciding.wait()
             reading.cancel()
             await consumer.stop()
             await producer.stop()
-        took = sorted(self._seen_s[each] - at for each, at in self._sent_s.items() if at > began_s + _WARM_S)
-        shares = ", ".join(f"p{100 * each:g} {took[int(each * len(took))] * 1000:.0f} ms" for each in _SHARES)
-        print(f"{rate:,} a second: {shares}; processor time a second: {cost}; at rest: {at_rest}", flush=True)
+        took = [self._seen_s[each] - at for each, at in self._sent_s.items() if at > began_s + _WARM_S]
+        return Taken(rate, sorted(took), used, at_rest)
+
+    async def _until_all_seen(self) -> None:
+        try:
+            async with asyncio.timeout(_KEEPS_UP_S):
+                while not self._seen_s.keys() >= self._sent_s.keys():  # noqa: ASYNC110 - no event says so
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            missing = len(self._sent_s.keys() - self._seen_s.keys())
+            raise TooSlow(f"{missing:,} outcomes are missing after {_KEEPS_UP_S:.0f} s") from None
 
     async def _send_steadily(self, producer: AIOKafkaProducer, messages: list[Message], rate: int) -> None:
         began_s = time.perf_counter()
@@ -140,7 +195,7 @@ class Latency:
     async def _send(self, producer: AIOKafkaProducer, message: Message) -> None:
         self._sent_s.setdefault(message.message_id, time.perf_counter())
         await producer.send(
-            f"{self._prefix}{message.topic}",
+            self._prefix + (INPUT if self._one_input else message.topic),
             message.value,
             message.key,
             partition=partition_for(message.key, self._partitions),
@@ -152,14 +207,11 @@ class Latency:
             if isinstance(outcome, Outcome):
                 self._seen_s.setdefault(outcome.message_id, time.perf_counter())
 
-    def _weighed(self, gateway: int) -> tuple[float, ...]:
-        return tuple(cpu_s(pid) for pid in (gateway, self._broker) if pid is not None)
+    def _weighed(self, deciding: int) -> tuple[float, ...]:
+        return tuple(cpu_s(pid) for pid in (deciding, self._broker) if pid is not None)
 
-    def _a_second(self, gateway: int, before: tuple[float, ...], seconds: float) -> str:
-        used = [(b - a) / seconds for a, b in zip(before, self._weighed(gateway), strict=True)]
-        return ", ".join(
-            f"{name} {each:.2f} s" for name, each in zip(("gateway", "broker"), used, strict=False)
-        )
+    def _a_second(self, deciding: int, before: tuple[float, ...], seconds: float) -> tuple[float, ...]:
+        return tuple((b - a) / seconds for a, b in zip(before, self._weighed(deciding), strict=True))
 
 
 def messages_up_to_today(count: int) -> Iterator[Message]:

@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.engine.log import Draft, Headers, Record
+from gateway.engine.log import Columns, Draft, Headers, Record
 from gateway.rules.events import DeadLetter
 from producers.cloud_event import cloud_event_headers
 from producers.trace import traceparent_of
 from schemas.codec import Unreadable, encode
 
 TOPIC: Final = "gateway.dead-letters"
+#: The header of a record that was put back: the event_id of the dead letter that it was.
+REPLAYED_FROM: Final = "gateway_replayed_from"
 
 _NUMBERED: Final = re.compile(r"(.*)\[[1-9][0-9]*\]", re.DOTALL)
 
@@ -58,4 +60,11 @@ def draft(record: Record, why: Unreadable) -> Draft:
     """The record to put on the topic, in the trace of the one that could not be read."""
     letter = dead_letter_of(record, why)
     headers = cloud_event_headers(letter, None, traceparent_of(record.headers))
-    return Draft(TOPIC, record.key, encode(letter), headers, letter.decided_at)
+    columns = Columns(message_id=letter.event_id, status=letter.code)
+    return Draft(TOPIC, record.key, encode(letter), headers, letter.decided_at, columns)
+
+
+def came_from(letter: DeadLetter) -> str | None:
+    """The event_id of the letter that its record says it was; None: it says nothing. Anybody may say so."""
+    named = letter.headers.get(REPLAYED_FROM)
+    return None if named is None else named.decode(errors="replace")

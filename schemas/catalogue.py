@@ -57,6 +57,16 @@ SCHEMA_OF: Final[dict[type[Struct], Schema]] = {
 DATA_CLASSES: Final = frozenset({"personal", "special category", "operational"})
 
 
+def data_classes(schema: Schema) -> dict[str, str]:
+    """The class of each of a schema's fields by name, and of fields within a field as `participant.nino`."""
+    found = {}
+    for field in schema["fields"]:
+        found[field["name"]] = field["data_class"]
+        for part in _parts_of(field["type"]):
+            found |= {f"{field['name']}.{name}": kind for name, kind in data_classes(part).items()}
+    return found
+
+
 def about_a_person(schema: Schema) -> set[str]:
     """The names of the schema's fields, those of records within it included, that are not operational."""
     return {

@@ -18,6 +18,7 @@ from gateway.rules.messages import (
     SessionFormat,
 )
 from gateway.rules.referral import Status
+from gateway.system.withheld import Withheld
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2016-04-04T23:00:00Z"])]
 #: How many of something.
@@ -567,7 +568,7 @@ class CalendarView(Struct, frozen=True, kw_only=True):
     self: Annotated[str, Meta(description="What to DELETE to revoke it.")]
 
 
-class CalendarMade(CalendarView, frozen=True, kw_only=True):
+class CalendarMade(Withheld, CalendarView, frozen=True, kw_only=True):
     """A new calendar."""
 
     address: Annotated[str, Meta(description="Where calendar programs read it: a secret, shown this once.")]

@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import resource
 import signal
 import sys
 import traceback
@@ -54,6 +55,8 @@ def main() -> NoReturn:
     if debug:
         arguments.remove(DEBUG)
     signal.signal(signal.SIGTERM, _on_sigterm)
+    # A crash writes no image of the memory, which holds secrets and personal data.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # What has been imported stays, and what is decided makes no cycles: looking for them takes a tenth of a
     # replay's time, and finds next to nothing.
     gc.freeze()

@@ -63,10 +63,10 @@ class Browser:
     operator: Operator | None = None
     to: str = ""
     idle_s: float = 0.0
-    csrf: str = field(default_factory=lambda: token_urlsafe(_BYTES))
-    state: str = field(default_factory=lambda: token_urlsafe(_BYTES))
-    nonce: str = field(default_factory=lambda: token_urlsafe(_BYTES))
-    verifier: str = field(default_factory=lambda: token_urlsafe(_BYTES))
+    csrf: str = field(default_factory=lambda: token_urlsafe(_BYTES), repr=False)
+    state: str = field(default_factory=lambda: token_urlsafe(_BYTES), repr=False)
+    nonce: str = field(default_factory=lambda: token_urlsafe(_BYTES), repr=False)
+    verifier: str = field(default_factory=lambda: token_urlsafe(_BYTES), repr=False)
 
     def has_sent(self, form: "web.FileField | str | bytes | bytearray | None") -> bool:
         """Whether a form is one of this browser's."""

@@ -1,46 +1,22 @@
 """Dead letters: what could not be decoded, why, and since when; put back or discarded, with a reason."""
 
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from gateway.console.desk import OPERATOR, Desk, go
-from gateway.dead_letters.handling import (
-    DeadLetterEntry,
-    DeadLetterFilter,
-    dead_letter,
-    dead_letters,
-    discard,
-    fails_again,
-    put_back,
-)
-from gateway.engine.log import AUDIT
-from gateway.system.errors import UsageError
+from gateway.dead_letters.handling import discard, fails_again, put_back_one
+from gateway.engine.log import AUDIT, STATE, LogError
+from gateway.reading.letters import DISCARDED, REPLAYED, Act, KnownLetter, acts_on, letter, letters
+from gateway.reading.view import View
 from schemas.limits import wrong_with_id
 
-#: So many are listed, the newest.
-MOST_LISTED: Final = 200
 LONGEST_REASON: Final = 500
 _PATH: Final = "/console/dead-letters"
-
-
-class Act(msgspec.Struct, frozen=True):
-    """What somebody has done with a letter."""
-
-    act: str
-    at: str
-    letter: str = ""
-    reason: str = ""
-    by: str = ""
-    name: str = ""
-
-
-_act: Final = msgspec.json.Decoder(Act).decode
 
 
 def routes(desk: Desk) -> Sequence[web.RouteDef]:
@@ -49,26 +25,15 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
     say = structlog.get_logger("gateway")
 
     async def show_all(request: web.Request) -> web.Response:
-        waiting: list[DeadLetterEntry] = []
-        codes: Counter[str] = Counter()
-        since: dict[str, int] = {}
-        handled = 0
-        async for each in dead_letters(desk.log, DeadLetterFilter()):
-            if each.handled is not None:
-                handled += 1
-                continue
-            waiting.append(each)
-            del waiting[:-MOST_LISTED]
-            codes[each.dead.code] += 1
-            since.setdefault(each.dead.code, each.dead.decided_at)
+        found = await desk.ask(letters)
         return desk.page(
             request,
             "dead_letters.html",
             title="Dead letters",
-            waiting=waiting[::-1],
-            count=codes.total(),
-            codes=[(code, count, since[code]) for code, count in codes.most_common()],
-            handled=handled,
+            count=sum(each.count for each in found.codes),
+            codes=found.codes,
+            waiting=found.newest,
+            handled=found.handled,
         )
 
     async def show(request: web.Request) -> web.Response:
@@ -80,19 +45,21 @@ def routes(desk: Desk) -> Sequence[web.RouteDef]:
         reason = " ".join(reason.split())
         if wrong := _wrong_with(act, reason):
             return await _show(desk, request, name, wrong=wrong, reason=reason[:LONGEST_REASON])
-        letter = await _found(desk, name)
-        if letter.handled is not None:
+        found, _ = await _found(desk, name)
+        if found.handled is not None:
             return await _show(desk, request, name, wrong="It was handled before. Nothing was done.")
         # Before it is done: what is done by hand never goes without a trace.
-        kept = "DEAD_LETTER_REPLAYED" if act == "replay" else "DEAD_LETTER_DISCARDED"
-        await desk.audit(request, kept, {"letter": name, "reason": reason})
+        kept = REPLAYED if act == "replay" else DISCARDED
+        await desk.audit(request, kept, {"reason": reason}, name)
         operator = request[OPERATOR].id
         if act == "replay":
             say.info("console.dead_letter_replayed", operator=operator, letter=name)
-            await put_back(desk.log, [name], anyway=True)
+            await put_back_one(desk.log, found.dead)
         else:
             say.info("console.dead_letter_discarded", operator=operator, letter=name)
             await discard(desk.log, [name])
+        with suppress(LogError, TimeoutError):  # it is done, and will be shown
+            await desk.model.reach((AUDIT, STATE))
         return go(f"{_PATH}/letter?id={name}")
 
     return [
@@ -112,42 +79,35 @@ def _wrong_with(act: str, reason: str) -> str | None:
     return None
 
 
-async def _found(desk: Desk, name: str) -> DeadLetterEntry:
+async def _found(desk: Desk, name: str) -> tuple[KnownLetter, list[Act]]:
+    """A letter, and what was done with it by hand."""
     if wrong_with_id(name):
         raise web.HTTPNotFound
-    try:
-        return await dead_letter(desk.log, name)
-    except UsageError:
-        raise web.HTTPNotFound from None
+
+    def question(view: View) -> tuple[KnownLetter | None, list[Act]]:
+        return letter(view, name), acts_on(view, name)
+
+    found, acts = await desk.ask(question)
+    if found is None:
+        raise web.HTTPNotFound
+    return found, acts
 
 
 async def _show(
     desk: Desk, request: web.Request, name: str, *, wrong: str | None = None, reason: str = ""
 ) -> web.Response:
-    letter = await _found(desk, name)
+    found, acts = await _found(desk, name)
+    value = await desk.log.unframed(found.dead.value)
     return desk.page(
         request,
         "dead_letter.html",
         HTTPStatus.OK if wrong is None else HTTPStatus.UNPROCESSABLE_ENTITY,
         title=f"Dead letter {name}",
-        letter=letter,
-        again=fails_again(letter.dead, letter.value),
-        acts=await _acts(desk, name),
+        letter=found,
+        again=fails_again(found.dead, value),
+        acts=acts,
         wrong=wrong,
         reason=reason,
         longest=LONGEST_REASON,
         me=request[OPERATOR].name,
     )
-
-
-async def _acts(desk: Desk, name: str) -> list[Act]:
-    """What was done with a letter by hand, and by whom."""
-    found = []
-    async for record in desk.log.follow((AUDIT,), from_start=True, wait=False):
-        try:
-            act = _act(record.value or b"")
-        except msgspec.DecodeError:
-            continue  # an act of another kind
-        if act.letter == name:
-            found.append(act)
-    return found

@@ -12,8 +12,9 @@ from msgspec import json
 
 from gateway.api.surroundings import Surroundings
 from gateway.console.browsers import Browser, Browsers, Operator
+from gateway.console.owners import Owners
 from gateway.engine.clock_watch import ClockWatch
-from gateway.engine.log import AUDIT, Draft, Log
+from gateway.engine.log import AUDIT, Columns, Draft, Log
 from gateway.engine.workers import Workers
 from gateway.reading.asking import Asking
 from gateway.reading.model import ReadModel
@@ -33,7 +34,8 @@ class Desk:
     """What the pages work with.
 
     model: whether it is complete, and what answers come from. time: what the log's clock says, UTC
-    milliseconds. now: the wall clock, where that is the log's.
+    milliseconds. now: the wall clock, where that is the log's. owners: of the partitions of all processes;
+    None: there are no others.
     """
 
     log: Log
@@ -46,10 +48,20 @@ class Desk:
     now: Callable[[], int] | None
     around: Surroundings
     clock: ClockWatch | None
+    owners: Owners | None = None
 
     async def ask(self, question: Callable[[View], T]) -> T:
         """Ask the read model."""
         return await self.asking.ask(question)
+
+    def troubles(self) -> list[str]:
+        """What is wrong beside the partitions, in sentences."""
+        found = [self.around.brokers or "", *self.around.warnings()]
+        if self.model.trouble is not None:
+            found.append(f"what these pages are made of is not current: {self.model.trouble}")
+        if self.clock is not None:
+            found.append(self.clock.trouble or "")
+        return [f"{each[:1].upper()}{each[1:].removesuffix('.')}." for each in found if each]
 
     def page(
         self, request: web.Request, template: str, status: int = HTTPStatus.OK, **context: object
@@ -67,13 +79,19 @@ class Desk:
         )
         return web.Response(text=body, content_type="text/html", status=status)
 
-    async def audit(self, request: web.Request, act: str, about: Mapping[str, object]) -> None:
-        """Keep that somebody does something by hand, before it is done; callers log it. Raises LogError."""
+    async def audit(
+        self, request: web.Request, act: str, about: Mapping[str, object], letter: str | None = None
+    ) -> None:
+        """Keep that somebody does something by hand, before it is done; callers log it. Raises LogError.
+
+        letter: the dead letter that it is about, by which it can be asked for.
+        """
         operator = request[OPERATOR]
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         by = {"by": operator.subject, "issuer": operator.issuer, "name": operator.name}
-        value = json.encode({"act": act, **about, **by, "at": at})
-        await self.log.append([Draft(AUDIT, act.encode(), value)])
+        named = {} if letter is None else {"letter": letter}
+        value = json.encode({"act": act, **named, **about, **by, "at": at})
+        await self.log.append([Draft(AUDIT, act.encode(), value, columns=Columns(message_id=letter))])
 
 
 def go(to: str) -> web.Response:

@@ -10,6 +10,7 @@ from gateway.api.partitions import partitions
 from gateway.console.charts import columns
 from gateway.console.desk import Desk
 from gateway.console.flow import Flow
+from gateway.console.owners import Ownership
 from gateway.reading.operators import breaches, due_by_day
 from gateway.reading.view import View
 from gateway.rules.calendar import DAY_MS, day_text, london_day
@@ -38,7 +39,8 @@ def routes(desk: Desk, flow: Flow) -> Sequence[web.RouteDef]:
         waiting = [each.behind_s for each in owned if each.behind_s]
         taken, put = flow.last_minute()
         configured = desk.model.partitions or workers.configured
-        others = sorted(set(range(configured)) - {each.number for each in owned})
+        elsewhere = sorted(set(range(configured)) - {each.number for each in owned})
+        known = Ownership({}) if desk.owners is None else await desk.owners.look()
         days = [(_short(day), due.get(day, 0)) for day in range(today, today + _DUE_DAYS)]
         return desk.page(
             request,
@@ -49,14 +51,15 @@ def routes(desk: Desk, flow: Flow) -> Sequence[web.RouteDef]:
             put=put,
             oldest_s=max(waiting, default=None),
             owned=owned,
-            others=others,
+            others=[(number, known.partitions.get(number)) for number in elsewhere],
+            unknown=known.trouble if elsewhere else None,
             waiting_for=None if workers.assigned else workers.waiting_for,
             due_today=due.get(today, 0),
             due_tomorrow=due.get(today + 1, 0),
             today=today,
             due=columns(days, "Purchase orders due"),
             breaches=missed,
-            troubles=_troubles(desk),
+            troubles=desk.troubles(),
         )
 
     return [web.get("/console/", show)]
@@ -65,11 +68,3 @@ def routes(desk: Desk, flow: Flow) -> Sequence[web.RouteDef]:
 def _short(day: int) -> str:
     """A day without its year, for where there is little room."""
     return day_text(day).rpartition(" ")[0]
-
-
-def _troubles(desk: Desk) -> list[str]:
-    """What is wrong beside the partitions, in sentences."""
-    found = [desk.around.brokers or "", desk.model.trouble or "", *desk.around.warnings()]
-    if desk.clock is not None:
-        found.append(desk.clock.trouble or "")
-    return [f"{each[:1].upper()}{each[1:].removesuffix('.')}." for each in found if each]

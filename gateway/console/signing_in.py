@@ -25,6 +25,7 @@ from gateway.console.browsers import Browser, Operator
 from gateway.settings.settings import is_this_machine
 from gateway.settings.signing_in import SignInSettings
 from gateway.system.errors import UserError
+from gateway.system.withheld import Withheld
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class _Discovered(msgspec.Struct, frozen=True):
     jwks_uri: str
 
 
-class _Tokens(msgspec.Struct, frozen=True):
+class _Tokens(Withheld, msgspec.Struct, frozen=True):
     """What it answers to a code."""
 
     id_token: str

@@ -157,12 +157,21 @@ class Console:
                 request,
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "The gateway has just started and is reading its log, or the log is away. Try again soon.",
+                self._desk.troubles(),
             )
         return await handler(request)
 
-    def _wrong(self, request: web.Request, status: HTTPStatus, detail: str | None = None) -> web.Response:
+    def _wrong(
+        self,
+        request: web.Request,
+        status: HTTPStatus,
+        detail: str | None = None,
+        troubles: Sequence[str] = (),
+    ) -> web.Response:
         says = detail or _SAYS.get(status, "Something is wrong. Go back, and try again.")
-        return self._desk.page(request, "error.html", status, title=status.phrase, says=says)
+        return self._desk.page(
+            request, "error.html", status, title=status.phrase, says=says, troubles=troubles
+        )
 
     async def _to_home(self, _: web.Request) -> web.StreamResponse:
         return go(HOME)

@@ -12,7 +12,7 @@ from gateway.rules.messages import INBOUND
 from gateway.system.version import gateway_version
 from producers.cloud_event import SOURCE
 from producers.read_back import ALL_OUTBOUND_TOPICS, DEAD_LETTERS
-from schemas.catalogue import SCHEMAS
+from schemas.catalogue import SCHEMAS, data_classes
 
 FILE: Final = "asyncapi.json"
 
@@ -132,6 +132,7 @@ def _message(name: str, topic: str) -> Object:
         "headers": {"$ref": f"#/components/schemas/{headers}"},
         "payload": {"schemaFormat": _AVRO, "schema": schema},
         "bindings": {"kafka": {"key": key, "bindingVersion": _KAFKA}},
+        "x-data-class": data_classes(schema),
         **({"examples": examples} if examples else {}),
     }
 

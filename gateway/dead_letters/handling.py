@@ -10,12 +10,10 @@ from consumers import READERS, columns_of
 from gateway.engine.log import NO_COLUMNS, Draft, Handled, Log, Record
 from gateway.rules.events import DeadLetter
 from gateway.system.errors import UsageError
-from producers.dead_letters import as_they_came
+from producers.dead_letters import REPLAYED_FROM, as_they_came, came_from
 from producers.read_back import DEAD_LETTERS, read_event
 from schemas.codec import Unreadable
 
-#: The header of a record that was put back: the event_id of the dead letter that it was.
-REPLAYED_FROM: Final = "gateway_replayed_from"
 #: So many letters, or bytes of their values, are handled in one transaction at the most.
 AT_ONCE: Final = 100
 AT_ONCE_BYTES: Final = 8 * 1024 * 1024
@@ -145,6 +143,11 @@ async def put_back(
     return PutBack(len(done), {name: why for name, why in failing.items() if name in done}, left)
 
 
+async def put_back_one(log: Log, dead: DeadLetter) -> bool:
+    """Put a letter's record back in any case; False: it was handled before. Raises LogError."""
+    return bool(await _handle(log, {dead.event_id: _draft(dead)}))
+
+
 async def discard(log: Log, ids: Collection[str]) -> int:
     """Mark letters as handled without putting them back; returns how many were not handled before.
 
@@ -197,10 +200,10 @@ def _draft(dead: DeadLetter) -> Draft:
 
 
 def _origin(dead: DeadLetter, handled: Mapping[str, Handled]) -> tuple[str, Handled] | None:
-    named = (dead.headers.get(REPLAYED_FROM) or b"").decode(errors="replace")
-    mark = handled.get(named)
+    named = came_from(dead)
+    mark = None if named is None else handled.get(named)
     # Anybody may send such a header; it counts where that letter was put back.
-    return (named, mark) if mark and mark.done == "REPLAYED" else None
+    return (named, mark) if named and mark and mark.done == "REPLAYED" else None
 
 
 def _unknown(event_id: str, mark: Handled | None) -> UsageError:

@@ -23,6 +23,8 @@ DELIVERY_PLANS = "jobcentre.delivery-plans"
 #: What could not be decoded, and what was done by hand, one act after the other: neither is decided on.
 DEAD_LETTERS = "gateway.dead-letters"
 AUDIT = "gateway.audit"
+#: Where a shared log keeps states, and what was done with dead letters.
+STATE = "gateway.state"
 #: What is registered or marked by hand, each under a key of its own; what has no value any more is gone.
 CONTROL = "gateway.control"
 
@@ -30,7 +32,8 @@ CONTROL = "gateway.control"
 class Columns(Struct, frozen=True, gc=False):
     """By what a record can be asked for, as plain values; None: it can't be, by that.
 
-    message_id: of an action for PRaP, its event_id. status: of an outcome, a breach or such an action.
+    message_id: of an action for PRaP or a dead letter, its event_id; of an act by hand, that of the letter
+    it is about. status: of an outcome, a breach or such an action; of a letter, its code or what was done.
     trace_id: of the trace that its cause is part of. caller: who sent it over HTTP. upload, line: with which
     upload it came, and where it stands in that. jobcentre_id: of an event that is for a Jobcentre.
     """
@@ -225,6 +228,18 @@ class Assignment(Struct, frozen=True, gc=False):
     partitions: frozenset[int]
 
 
+class PartitionOwner(Struct, frozen=True, gc=False):
+    """Who works on a partition number of a shared log.
+
+    process: what it is called; None: no process is assigned it. waiting: how many records lie beyond what was
+    decided, at the most.
+    """
+
+    partition: int
+    process: str | None
+    waiting: int
+
+
 class Handled(Struct, frozen=True, gc=False):
     """What was done with a dead letter, once for all. `at` is when: UTC milliseconds since 1970."""
 
@@ -241,12 +256,16 @@ class Changes(Struct, frozen=True, gc=False):
         change or, on a log whose topics have no common order, around the same time.
     positions: where to go on. What the names mean is the log's own affair.
     behind: how many records there are beyond, at the most.
+    handled: what was done with dead letters, by event_id.
+    begins: by topic and partition, the first offset that there still is; empty where that is as it was.
     """
 
     records: Sequence[Record]
     states: Mapping[str, bytes | None]
     positions: Mapping[str, int]
     behind: int
+    handled: Mapping[str, Handled] = {}
+    begins: Mapping[tuple[str, int], int] = {}
 
 
 class LogError(UserError):
@@ -479,6 +498,9 @@ class Log(Protocol):
 
 class SharedLog(Log, Protocol):
     """A log that several processes work on, so that each keeps a read model of its own, from its changes."""
+
+    async def owners(self) -> Sequence[PartitionOwner]:
+        """Who works on each partition number, of all processes, as far as the log knows. Raises LogBusy."""
 
     async def identity(self) -> str:
         """What distinguishes this log from all others, also from one that was made anew in its place."""

@@ -28,6 +28,7 @@ from gateway.backends.embedded.log import EmbeddedLog
 from gateway.console.browsers import Browsers
 from gateway.console.desk import Desk
 from gateway.console.flow import Flow
+from gateway.console.owners import Owners
 from gateway.console.signing_in import Provider
 from gateway.console.site import Console
 from gateway.contracts.openapi import routes as openapi
@@ -141,6 +142,7 @@ async def served(
                 now,
                 around,
                 clock,
+                None if isinstance(log, EmbeddedLog) else Owners(log.owners),
             )
             console = Console(
                 desk,

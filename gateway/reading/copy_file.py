@@ -17,7 +17,7 @@ from gateway.system.ownership import BESIDE_SQLITE, exposed
 #: 'WPIR': marks the file as a projection.
 APPLICATION_ID: Final = 0x57504952
 #: Of the tables. A file of another version is made anew.
-VERSION: Final = 8
+VERSION: Final = 9
 #: See CopyFile; pages have 4 KiB.
 MOST_UNTIDY: Final = 16_384
 
@@ -42,6 +42,8 @@ CREATE TABLE event_order (
     po_number TEXT NOT NULL, decided_at INTEGER NOT NULL, number INTEGER NOT NULL, jobcentre_id TEXT NOT NULL,
     topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
     PRIMARY KEY (po_number, decided_at, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE handled (
+    letter TEXT PRIMARY KEY, done TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 {SCHEMA}
 """
 _TABLES: Final = (
@@ -55,6 +57,7 @@ _TABLES: Final = (
     "plan",
     "plan_key",
     "control",
+    "handled",
     "history",
     "source",
 )

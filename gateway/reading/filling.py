@@ -2,24 +2,46 @@
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import structlog
 
 from consumers import READERS, caller_of, columns_of, upload_of
-from gateway.engine.log import CONTROL, DELIVERY_PLANS, INBOUND_TOPICS, Changes, Listing, LogError, Record
+from gateway.engine.log import (
+    AUDIT,
+    CONTROL,
+    DEAD_LETTERS,
+    DELIVERY_PLANS,
+    INBOUND_TOPICS,
+    Changes,
+    Handled,
+    Listing,
+    LogError,
+    Record,
+)
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.copy_file import CopyFile
 from gateway.reading.cursor import standing
+from gateway.reading.letters import letter_of_act
 from gateway.reading.model import PRAP, News
-from gateway.reading.tables import INSTRUCTIONS, OUTCOMES, PRAP_ACTIONS, LogTables, listing, mark, unlist
+from gateway.reading.tables import (
+    INSTRUCTIONS,
+    OUTCOMES,
+    PRAP_ACTIONS,
+    LogTables,
+    handle,
+    listing,
+    mark,
+    unlist,
+)
 from gateway.rules.events import (
     FOR_JOBCENTRES,
     OUTBOUND,
     AttendanceEvent,
     Breach,
     CancellationEvent,
+    DeadLetter,
     Event,
     Instruction,
     Notice,
@@ -38,7 +60,7 @@ from producers.read_back import read_event
 from schemas.codec import Unreadable, digest_of
 
 #: What the copy is filled from, beside the states.
-TOPICS: Final = (*INBOUND_TOPICS, *OUTBOUND, DELIVERY_PLANS, CONTROL)
+TOPICS: Final = (*INBOUND_TOPICS, *OUTBOUND, DELIVERY_PLANS, CONTROL, DEAD_LETTERS, AUDIT)
 
 #: The topics of events that say more than which purchase order they are about.
 _READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC, breaches.TOPIC, *FOR_JOBCENTRES})
@@ -46,6 +68,7 @@ _READ: Final = frozenset({OUTCOMES, INSTRUCTIONS, prap_actions.TOPIC, breaches.T
 _PUT_INBOUND: Final = "INSERT OR REPLACE INTO inbound VALUES {}"
 _PUT_OUTBOUND: Final = "INSERT OR REPLACE INTO outbound VALUES {}"
 _PUT_ORDER: Final = "INSERT OR REPLACE INTO event_order VALUES {}"
+_PUT_HANDLED: Final = "INSERT OR REPLACE INTO handled VALUES {}"
 _PUT_STATE: Final = "INSERT OR REPLACE INTO state VALUES {}"
 #: See place_in_time.
 Place = tuple[int, int]
@@ -62,6 +85,8 @@ def fill(file: CopyFile, changes: Changes, partitions: int) -> News:
             rows.add(record)
         rows.put()
         file.erased |= _put_states(db, changes.states, partitions)
+        _put_handled(db, changes.handled)
+        file.erased |= _drop_deleted(db, changes.begins)
         file.keep_positions(changes.positions)
     return News(rows.po_numbers | changes.states.keys(), rows.for_parties, rows.read_back)
 
@@ -82,6 +107,8 @@ class _Rows:
         self._waiting: set[str] = set()
         #: The marks among what came: the actions that they are about may be rows that are not put yet.
         self._marks: set[str] = set()
+        #: The dead letters among them: what was done with them may be known already.
+        self._letters: set[str] = set()
         self.po_numbers: set[str] = set()
         self.for_parties: set[tuple[str, str]] = set()
         self.read_back: list[tuple[str, str]] = []
@@ -99,6 +126,9 @@ class _Rows:
         for key in self._marks:
             mark(self._db, key)
         self._marks.clear()
+        for letter in self._letters:
+            handle(self._db, letter)
+        self._letters.clear()
 
     def add(self, record: Record) -> None:
         """A record's row. Of most events nothing is read but the key, which says what they are about."""
@@ -108,6 +138,10 @@ class _Rows:
             self._add_control(record)
         elif record.topic == DELIVERY_PLANS:
             self._add_plan(record)
+        elif record.topic == DEAD_LETTERS:
+            self._add_letter(record)
+        elif record.topic == AUDIT:
+            self._add_act(record)
         elif record.key is not None:
             self._add_event(record, record.key.decode())
 
@@ -154,6 +188,23 @@ class _Rows:
         caller = caller_of(record.headers)
         if caller is not None:
             self.read_back.append((caller, plan.message_id))
+
+    def _add_letter(self, record: Record) -> None:
+        """A dead letter, which is about no purchase order that is known."""
+        letter = _event(record)
+        if not isinstance(letter, DeadLetter):
+            _pass_over(record)
+            return
+        names = None, None, letter.event_id, letter.code, None, None
+        self._outbound.append((*_place(record), record.value, *names))
+        self._letters.add(letter.event_id)
+
+    def _add_act(self, record: Record) -> None:
+        """What somebody did with a dead letter. The topic has other acts as well, which nobody asks for."""
+        letter = letter_of_act(record)
+        if letter is not None:
+            names = None, None, letter, None, None, None
+            self._outbound.append((*_place(record), record.value, *names))
 
     def _add_event(self, record: Record, po_number: str) -> None:
         provider_id = message_id = jobcentre_id = None
@@ -203,10 +254,10 @@ def _place(record: Record) -> tuple[str, int, int, int]:
     return record.topic, record.partition, record.offset, record.timestamp
 
 
-def _event(record: Record) -> Event | None:
+def _event(record: Record) -> Event | DeadLetter | None:
     """The event of a record; None: a later version wrote it."""
     try:
-        return cast(Event, read_event(record))
+        return read_event(record)
     except LogError:
         return None
 
@@ -230,7 +281,7 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
         " WHERE po_number = ?",
         (po_number,),
     ).fetchall()
-    found: list[tuple[Place, Event | None, Any]] = []
+    found: list[tuple[Place, Event | DeadLetter | None, Any]] = []
     for topic, partition, offset, timestamp, value, *names in rows:
         event = _event(Record(topic, partition, offset, timestamp, None, value))
         place = (timestamp, 0) if event is None else place_in_time(event)
@@ -266,6 +317,22 @@ def _forget(db: sqlite3.Connection, po_number: str, begins: Place = _NEVER) -> N
                 " AND timestamp < ?",
                 (po_number, provider_id, message_id, end[0]),
             )
+
+
+def _put_handled(db: sqlite3.Connection, handled: Mapping[str, Handled]) -> None:
+    """Take in what was done with dead letters, which may be here already or come later."""
+    put_rows(db, _PUT_HANDLED, [(letter, mark.done, mark.at) for letter, mark in handled.items()])
+    for letter in handled:
+        handle(db, letter)
+
+
+def _drop_deleted(db: sqlite3.Connection, begins: Mapping[tuple[str, int], int]) -> bool:
+    """Drop what brokers have deleted for its age; True: some of it was here."""
+    dropped = 0
+    for (topic, partition), begin in begins.items():
+        where = "topic = ? AND partition = ? AND offset < ?"
+        dropped += db.execute(f"DELETE FROM outbound WHERE {where}", (topic, partition, begin)).rowcount
+    return dropped > 0
 
 
 def _put_states(db: sqlite3.Connection, states: Mapping[str, bytes | None], partitions: int) -> bool:

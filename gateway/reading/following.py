@@ -160,7 +160,7 @@ class Following(ReadModel):
             changes = await _unless(stop, reader, WAIT_S if self.filled.is_set() else WAIT_FIRST_S)
             if changes is None or self._damaged.is_set():
                 return
-            if changes.records or changes.states or changes.positions != positions:
+            if changes.records or changes.states or changes.positions != positions or changes.begins:
                 self.notify(await self._fill(changes))
                 positions = dict(changes.positions)
             async with self._went_on:

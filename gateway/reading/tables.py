@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import json
 
-from gateway.engine.log import Listing, Record
+from gateway.engine.log import AUDIT, DEAD_LETTERS, Listing, Record
 from gateway.rules.duties import duties
 from gateway.rules.events import DeliveryPlan
 from gateway.rules.messages import PROVIDERS_TOPIC
@@ -77,6 +77,9 @@ CREATE INDEX outbound_prap_action ON outbound (partition, offset) WHERE topic = 
 CREATE INDEX outbound_prap_open ON outbound (partition, offset, timestamp)
     WHERE topic = '{PRAP_ACTIONS}' AND status = '{prap_actions.OPEN}';
 CREATE INDEX outbound_prap_named ON outbound (message_id) WHERE topic = '{PRAP_ACTIONS}';
+CREATE INDEX outbound_letter ON outbound (status, timestamp) WHERE topic = '{DEAD_LETTERS}';
+CREATE INDEX outbound_letter_named ON outbound (message_id) WHERE topic = '{DEAD_LETTERS}';
+CREATE INDEX outbound_letter_act ON outbound (message_id) WHERE topic = '{AUDIT}' AND message_id IS NOT NULL;
 CREATE INDEX outbound_for_jobcentre ON outbound (jobcentre_id, topic, partition, offset)
     WHERE jobcentre_id IS NOT NULL;
 CREATE TABLE plan (
@@ -121,6 +124,11 @@ _STANDING: Final = (
     f" ELSE '{prap_actions.OPEN}' END"
 )
 _MARK: Final = f"UPDATE outbound SET status = {_STANDING} WHERE topic = '{PRAP_ACTIONS}' AND message_id = ?1"
+#: Whatever came first, the letter or what was done with it.
+_HANDLE: Final = (
+    "UPDATE outbound SET status = ifnull((SELECT done FROM handled WHERE letter = ?1), status)"
+    f" WHERE topic = '{DEAD_LETTERS}' AND message_id = ?1"
+)
 
 #: What was decided on purchase orders that are forgotten. CROSS JOIN keeps SQLite to this order.
 _DECIDED: Final = (
@@ -198,6 +206,10 @@ class LogTables:
         """Make findable what stands under a key now, or no longer does: see `mark`."""
         mark(db, key)
 
+    def put_handled(self, db: sqlite3.Connection, letter: str) -> None:
+        """Have a dead letter stand as what was done with it says. letter: its event_id."""
+        handle(db, letter)
+
     def forget(self, db: sqlite3.Connection, forgotten: Sequence[tuple[str, int, int]]) -> None:
         """Make unfindable what was decided on purchase orders, and the messages that this was about.
 
@@ -224,6 +236,11 @@ def mark(db: sqlite3.Connection, key: str) -> None:
     """Have an action for PRaP stand as its mark says. key: of the control record, of whatever kind."""
     if key.startswith(MARKS):
         db.execute(_MARK, (key.removeprefix(MARKS),))
+
+
+def handle(db: sqlite3.Connection, letter: str) -> None:
+    """Have a dead letter stand as what was done with it says, if anything was. letter: its event_id."""
+    db.execute(_HANDLE, (letter,))
 
 
 def unlist(db: sqlite3.Connection, po_number: str) -> None:

@@ -82,7 +82,7 @@ class Vault:
             return {each for each in ids if self._ciphers[each] is not None}
 
     def seal(self, key: int, purpose: Purpose, name: str, value: bytes) -> bytes:
-        """A value, sealed. key: one that is alive. name: of the purchase order whose it is."""
+        """A value, sealed. key: one that is alive. name: of the purchase order whose it is; '': not said."""
         cipher = self._cipher(key)
         if cipher is None:
             raise LogError("a key was destroyed while it was used; start the gateway again")

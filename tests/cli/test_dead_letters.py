@@ -14,13 +14,14 @@ from time import monotonic
 import pytest
 
 from gateway.backends.embedded.log import open_embedded
-from gateway.dead_letters.handling import REPLAYED_FROM, DeadLetterFilter
+from gateway.dead_letters.handling import DeadLetterFilter
 from gateway.dead_letters.printing import print_dead_letters
 from gateway.engine.log import Record
 from gateway.intake.lines import read_lines
 from gateway.reading.tables import LogTables
 from gateway.system.clock import wall_clock
 from producers import dead_letters
+from producers.dead_letters import REPLAYED_FROM
 from schemas.codec import Unreadable, UnreadableCode, encode
 from schemas.json import parse_instant
 from tests.cli.conftest import Gateway

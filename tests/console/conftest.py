@@ -89,8 +89,8 @@ def empty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @contextmanager
-def gateway(folder: Path, *arguments: str) -> Iterator[Process]:
-    """`gateway run`, with a provider of its own."""
+def gateway(folder: Path, *arguments: str, **more: str) -> Iterator[Process]:
+    """`gateway run`, with a provider of its own. more: settings."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with identity_provider(f"{url}/console/signed-in") as issuer:
@@ -99,6 +99,7 @@ def gateway(folder: Path, *arguments: str) -> Iterator[Process]:
             "console_url": url,
             "console_client_id": "console",
             "console_client_secret": "a secret: of the console",
+            **more,
         }
         process = Process(folder, ("run", *arguments), port, settings)
         try:

@@ -16,6 +16,7 @@ from schemas.codec import Unreadable, encode
 from schemas.json import parse, parse_instant
 from tests.api.running import ACCEPTED, booking, referral, token_of
 from tests.console.conftest import NOBODY, OFFICER, OPERATOR, Site, check
+from tests.patience import PATIENCE_S
 
 PAGES = (
     "/console/",
@@ -30,6 +31,22 @@ PAGES = (
     "/console/what-if",
     "/console/reports",
 )
+#: What they lead to.
+DETAILS = (
+    "/console/participant?po=UC-MANDATORY",
+    "/console/deadlines?from=2016-03-14&day=2016-03-16",
+    "/console/nothing",
+)
+#: What can be used on a page, in its order. Of some choices only one is reached by Tab.
+USABLE = """
+() => [...document.querySelectorAll(
+    'a[href], button, input:not([type=hidden]), textarea, summary, [tabindex="0"]'
+)].filter(each => each.checkVisibility()).filter(each => {
+    if (each.type !== "radio") return true;
+    const choices = [...document.getElementsByName(each.name)];
+    return each === (choices.find(other => other.checked) ?? choices[0]);
+})
+"""
 AT = parse_instant("2016-03-14T08:30:00Z")
 SCRIPT = "<script>document.title = 'owned'</script>"
 QUOTES = "\"'><img src=x onerror=\"document.title = 'owned'\">"
@@ -88,12 +105,25 @@ def test_each_page_is_accessible(officer: Page, path: str) -> None:
     check(officer)
 
 
+@pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+def test_each_page_fits_a_narrow_window(site: Site, path: str) -> None:
+    """Also where it is zoomed to four times its size in a window of 1280 pixels."""
+    with site.visit(OFFICER, width=320) as page:
+        page.goto(path)
+        check(page)
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_each_page_fits_a_narrow_window(officer: Page, path: str) -> None:
-    officer.set_viewport_size({"width": 320, "height": 700})
+def test_each_chart_stands_beside_a_table_that_has_its_numbers(officer: Page, path: str) -> None:
     officer.goto(path)
-    assert officer.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    officer.set_viewport_size({"width": 1280, "height": 900})
+    for chart in officer.locator("svg.chart").all():
+        bars = [title.text_content() for title in chart.locator("title").all()]
+        assert bars
+        table = chart.locator("xpath=following::table[1]")
+        rows = [row.locator("th, td").all_text_contents() for row in table.locator("tbody tr").all()]
+        for bar in bars:
+            name, _, value = str(bar).rpartition(": ")
+            assert any(row[0] == name and value in row for row in rows), (bar, rows)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +171,36 @@ def test_a_referral_is_told_with_the_guidance_and_what_happens_next(officer: Pag
 
 
 def test_it_works_without_scripts_and_is_current_by_itself(site: Site) -> None:
+    """All that can be done with them can be done without."""
+    name = letter(site.process.folder, 103, b"\x00", b"PO-BROKEN")
     with site.visit(OFFICER, scripts=False) as page:
         page.goto("/console/")
         assert page.locator("meta[http-equiv=refresh]").count() == 1
-        page.goto("/console/referrals?po=UC-MANDATORY")
+        expect(page.get_by_role("button", name="Pause updates")).to_be_hidden()
+        page.get_by_role("link", name="Referrals").click()
+        page.get_by_label("Purchase order").fill("UC-MANDATORY")
+        page.get_by_role("button", name="Find").click()
         expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+        page.get_by_role("link", name="Dead letters").click()
+        page.get_by_role("link", name=name).click()
+        page.get_by_label("Reason").fill("A test of the sender")
+        page.get_by_role("button", name="Discard").click()
+        expect(page.get_by_text("Discarded", exact=True)).to_be_visible()
+        page.get_by_role("link", name="What if").click()
+        page.get_by_label("Policy").fill("[[policy]]\nfrom = 2011-06-01\naccept_within_working_days = 0\n")
+        page.get_by_role("button", name="Compare").click()
+        compared = page.get_by_text("would have been decided otherwise.")  # the page reloads itself
+        expect(compared).to_be_visible(timeout=1_000 * PATIENCE_S)
+        page.get_by_role("link", name="Rules").click()
+        page.get_by_text("Every message", exact=True).click()
+        expect(page.get_by_role("table", name="Every message")).to_be_visible()
+        page.get_by_role("link", name="Reports").click()
+        page.get_by_label("Cancellations").check()
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download").click()
+        assert started.value.suggested_filename == "cancellations.csv"
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
 
 
 def test_the_first_page_follows_what_happens_and_can_be_paused(site: Site) -> None:
@@ -161,12 +216,29 @@ def test_the_first_page_follows_what_happens_and_can_be_paused(site: Site) -> No
         expect(page.get_by_role("button", name="Resume updates")).to_be_visible()
 
 
-def test_the_keyboard_reaches_everything_that_can_be_done(officer: Page) -> None:
+def test_the_keyboard_skips_to_what_a_page_is_about(officer: Page) -> None:
     officer.goto("/console/")
     officer.keyboard.press("Tab")
     expect(officer.get_by_role("link", name="Skip to main content")).to_be_focused()
     officer.keyboard.press("Enter")
     expect(officer.locator("main")).to_be_focused()
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+def test_the_keyboard_reaches_everything_that_can_be_done_and_shows_where_it_is(
+    officer: Page, path: str
+) -> None:
+    """In the order in which it stands there. A date is several stops: a day, a month, a year, a calendar."""
+    officer.goto(path)
+    officer.evaluate(f"window.usable = ({USABLE})()")
+    count = officer.evaluate("usable.length")
+    assert count > 10
+    at, reached = "document.activeElement", [-1]
+    while reached[-1] < count - 1:
+        officer.keyboard.press("Tab")
+        reached.append(officer.evaluate(f"usable.indexOf({at})"))
+        assert officer.evaluate(f"getComputedStyle({at}).outlineStyle") != "none", reached
+        assert reached[-1] - reached[-2] in {0, 1}, reached
 
 
 def test_a_dead_letter_is_replayed_from_the_page_with_a_reason_and_then_decided(
@@ -263,7 +335,7 @@ def test_nothing_from_outside_is_a_script_or_markup(site: Site, officer: Page) -
         assert officer.locator("main script, main img, main b").count() == 0
     officer.goto("/console/sessions?day=2016-03-17")
     officer.get_by_role("link", name="S<b>'\"").click()
-    expect(officer.get_by_text(QUOTES)).to_be_visible()
+    expect(officer.get_by_role("heading", name="S<b>'\"")).to_be_visible()
     expect(officer.get_by_text("1 need one")).to_be_visible()
     check(officer)
 

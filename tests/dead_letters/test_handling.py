@@ -9,7 +9,7 @@ import pytest
 
 from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.dead_letters import handling
-from gateway.dead_letters.handling import REPLAYED_FROM, DeadLetterEntry, DeadLetterFilter
+from gateway.dead_letters.handling import DeadLetterEntry, DeadLetterFilter
 from gateway.engine.log import INBOUND_TOPICS, Draft, Headers, Record
 from gateway.engine.workers import Workers
 from gateway.intake.lines import read_lines
@@ -18,6 +18,7 @@ from gateway.rules import policy
 from gateway.rules.events import Outcome
 from gateway.system.errors import UsageError
 from producers import dead_letters
+from producers.dead_letters import REPLAYED_FROM
 from producers.read_back import OUTBOUND_TOPICS, read_event
 from schemas.codec import Unreadable, UnreadableCode, encode
 from tests.cli.running import json_lines, referral

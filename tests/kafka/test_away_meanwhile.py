@@ -96,6 +96,17 @@ async def again(work: Callable[[], Awaitable[T]]) -> T:
                 await asyncio.sleep(0.1)
 
 
+async def test_reading_that_begins_while_the_brokers_are_away_ends_with_an_error(
+    impatient: KafkaLog, broker: Broker
+) -> None:
+    assert [record.key async for record in impatient.follow((TOPIC,), from_start=True, wait=False)] == [
+        b"PO1"
+    ]
+    async with away(broker):
+        with pytest.raises(LogBusy, match="the brokers failed"):
+            await anext(impatient.follow((TOPIC,), from_start=True, wait=False))
+
+
 async def test_what_an_open_transaction_hides_is_waited_for_until_the_brokers_are_away(
     log: KafkaLog, impatient: KafkaLog, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

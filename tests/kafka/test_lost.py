@@ -92,7 +92,7 @@ async def test_where_undecided_records_were_deleted_their_partition_stands_and_t
     async with deciding(log) as workers:
         await in_the_end(lambda: workers.is_lost(0))
         await scene.put(referral(ON_0, "r3"), referral(ON_1, "r4"))
-        assert (await outcomes(log, 3))[2] == "r4"
+        assert set(await outcomes(log, 3)) == {"r1", "r2", "r4"}  # two partitions have no order
         assert "offsets 2 to 3 were deleted" in (workers.trouble(0) or "")
         assert workers.trouble(1) is None
         (loss,) = await log.accept_loss(0, "the disk was full", "ops")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,18 +22,22 @@ from gateway.sample import programme
 from gateway.settings.settings import Settings
 from producers.control import Webhook, webhook
 from tests.api.running import Answer, Client, until_ready
-from tests.api.tokens import AUDIENCE, ISSUER, usual_keys
-from tests.cli.running import json_lines, spawn
+from tests.api.tokens import AUDIENCE, ISSUER, token, usual_keys
+from tests.broker.registry import Registry
+from tests.cli.running import Json, json_lines, spawn
 from tests.docs.pages import ROOT, blocks
+from tests.intake.prap.downloads import order, zipped
 from tests.kafka.feeding import make, put
 from tests.kafka.gateways import Gateway, several
 from tests.kafka.plain_consumer import read
-from tests.kafka.test_api import ACCEPTED, lines, token_for
+from tests.kafka.test_api import ACCEPTED, BOOKED, TODAY, lines, token_for
 from tests.kafka.test_programme import END, OUTBOUND, came_out, expected
 from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
 PARTITIONS = 3
+#: Topics whose values are registered.
+FRAMED = ("gateway.outcomes", "provider.instructions", "jobcentre.delivery-plans", "jobcentre.sessions")
 
 
 class Killed(Exception):
@@ -211,6 +216,138 @@ async def test_what_was_known_of_referrals_is_known_on_kafka(
     assert spawn("feed", "-", cwd=tmp_path, stdin=json_lines(lines())).status == 0
     with pytest.raises(CannotMove, match="begin anew"):
         await migrate(path, to, "log")
+
+
+#: What callers register, send and mark, by who asks for it.
+KNOWN = {
+    "provider": (
+        "/v1/calendars",
+        "/v1/delivery-plans",
+        "/v1/messages/u1",
+        "/v1/worklist",
+        f"/v1/sessions?on={TODAY}",
+    ),
+    "clerk": ("/v1/prap-actions?limit=200",),
+    "prap": ("/v1/messages/prap-PO9000-1",),
+}
+
+
+def without_cursors(found: object) -> object:
+    """An answer, but for places in the log and what these say of order: there are more partitions."""
+    if isinstance(found, dict):
+        return {name: without_cursors(each) for name, each in found.items() if name not in {"next", "cursor"}}
+    return sorted(map(without_cursors, found), key=repr) if isinstance(found, list) else found
+
+
+async def known(callers: Mapping[str, Client], *more: str) -> dict[str, object]:
+    """What each caller is told. more: what else the provider asks for."""
+    found: dict[str, object] = {}
+    for who, paths in (KNOWN | {"provider": (*KNOWN["provider"], *more)}).items():
+        for path in paths:
+            answer = await callers[who].get(path)
+            assert answer.status == 200, (path, answer.body)
+            if answer.body.startswith(b"{"):
+                found[path] = without_cursors(answer.json)
+            else:
+                found[path] = [line for line in answer.body.split(b"\r\n") if b"DTSTAMP" not in line]
+    return found
+
+
+def callers(client: Client) -> dict[str, Client]:
+    """The provider, a clerk who enters actions on PRaP, and PRaP."""
+    now_s = int(time.time())
+    claims: Json = {"iat": now_s - 10, "exp": now_s + 600, "provider_id": None}
+    clerk = token(**claims, scope="prap:actions", sub="clerk")
+    prap = token(**claims, scope="prap:send", sub="prap")
+    return {
+        "provider": client,
+        "clerk": Client(client.session, clerk),
+        "prap": Client(client.session, prap),
+    }
+
+
+async def test_what_callers_registered_sent_and_marked_goes_on_also_with_a_schema_registry(
+    bootstrap: str, topic_prefix: str, tmp_path: Path, registry: Registry
+) -> None:
+    """Calendars, plans, uploads, a download, marks, their keys, and the clock that was accepted."""
+    assert spawn("feed", "-", cwd=tmp_path, stdin=json_lines(lines())).status == 0
+    plan = {"formats": ["GROUP"], "timings": "Mondays", "effective_from": TODAY}
+    upload = json_lines(
+        [
+            {
+                "type": "GroupObjection",
+                "raised_at": f"{TODAY}T12:00:00Z",
+                "message_id": "u1",
+                "po_number": "PO2",
+            },
+            {
+                "type": "GroupObjection",
+                "raised_at": f"{TODAY}T12:00:00Z",
+                "message_id": "u2",
+                "po_number": "PO3",
+            },
+        ]
+    )
+    download = zipped(order("PO9000", referred_on=TODAY))
+
+    async def send(client: Client) -> list[tuple[int, object]]:
+        """All that is sent, with keys: the first time, or again."""
+        by = callers(client)
+        as_json: dict[str, str | None] = {"Content_Type": "application/jsonl", "Prefer": "wait=20"}
+        as_zip: dict[str, str | None] = {"Content_Type": "application/zip", "Prefer": "wait=20"}
+        answers = [
+            await client.record("PO1", "a1", ACCEPTED),
+            await client.record("PO1", "b1", BOOKED),
+            await client.send(
+                "PUT", "/v1/delivery-plans/CPA01", plan | {"group_size": 1}, Idempotency_Key="p1"
+            ),
+            await client.ask("POST", "/v1/uploads", upload, Idempotency_Key="f", **as_json),
+            await by["prap"].ask("POST", "/v1/prap-downloads", download, Idempotency_Key="d", **as_zip),
+        ]
+        return [(answer.status, without_cursors(answer.json)) for answer in answers]
+
+    async with serving(tmp_path, {}) as client:
+        first = await send(client)
+        assert [status for status, _ in first] == [200] * 5, first
+        later = await client.send(
+            "PUT", "/v1/delivery-plans/CPA01", plan | {"group_size": 2}, Idempotency_Key="p2"
+        )
+        assert later.status == 200
+        calendar = (await client.send("POST", "/v1/calendars", None)).json
+        by = callers(client)
+        (action, *_) = (await by["clerk"].get("/v1/prap-actions?limit=200")).json["actions"]
+        assert (await by["clerk"].ask("PUT", action["self"])).status == 200
+        uploaded = first[3][1]
+        assert isinstance(uploaded, dict)
+        more = uploaded["self"], calendar["address"]
+        before = await known(by, *more)
+    assert spawn("clock", "accept", cwd=tmp_path).status == 0
+    file = await open_embedded(tmp_path / "gateway.db")
+    accepted = await file.clock_accepted()
+    await file.close()
+
+    kafka = {
+        "GATEWAY_LOG_URL": f"kafka://{bootstrap}",
+        "GATEWAY_TOPIC_PREFIX": topic_prefix,
+        "GATEWAY_SCHEMA_REGISTRY_URL": registry.url,
+    }
+    create, move, _ = commands()
+    assert spawn(*create, cwd=tmp_path, environment=kafka | {"GATEWAY_PARTITIONS": "3"}).status == 0
+    moved = spawn(*move, cwd=tmp_path, environment=kafka)
+    assert moved.status == 0, (moved.out, moved.err)
+    on_kafka = KafkaLog(BrokerConnection((bootstrap,)), prefix=topic_prefix)
+    assert accepted is not None
+    assert await on_kafka.clock_accepted() == accepted
+    plain = [record.value or b"" async for record in on_kafka.follow(FRAMED, from_start=True, wait=False)]
+    assert plain
+    assert {value[:1] for value in plain} == {b"\0"}, "they are in the wire format of the registry"
+    await on_kafka.close()
+    async with serving(tmp_path, kafka) as client:
+        assert await known(callers(client), *more) == before
+        assert await send(client) == first, "each key counts as sent"
+        assert await known(callers(client), *more) == before, "so nothing has changed"
+        assert (await callers(client)["clerk"].ask("DELETE", action["self"])).status == 204
+        assert (await client.ask("DELETE", calendar["self"])).status == 204
 
 
 def commands() -> list[list[str]]:

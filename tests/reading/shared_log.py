@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.backends.embedded.records import SELECT, records_of
-from gateway.engine.log import Changes, Commit, PositionsGone, Record
+from gateway.engine.log import Changes, Commit, Handled, PartitionOwner, PositionsGone, Record
 from gateway.reading.tables import LogTables
 from gateway.system.clock import wall_clock
 
@@ -48,6 +48,10 @@ class FileLog(EmbeddedLog):
         await super().write(partition, epoch, step)
         end = await self.file.run(lambda: self.file.end("outbound"))
         self.changed += ((end, *each) for each in step.states.items())
+
+    async def owners(self) -> Sequence[PartitionOwner]:
+        """Nobody: it is decided part by part."""
+        return [PartitionOwner(number, None, 0) for number in range(await self.partitions())]
 
     async def identity(self) -> str:
         """The name that it was given."""
@@ -100,7 +104,9 @@ class FileChanges:
             states[po_number] = state
             self._next["states"] += 1
         records = [record for record in records if record.topic in self._topics]
-        return Changes(records, states, dict(self._next), behind)
+        marks = log.file.db.execute("SELECT letter, done, at FROM handled").fetchall()
+        handled = {letter: Handled(done, at) for letter, done, at in marks}
+        return Changes(records, states, dict(self._next), behind, handled)
 
     async def close(self) -> None:
         """Nothing is held."""

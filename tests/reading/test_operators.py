@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.reading import operators
+from gateway.reading import letters, operators
 from gateway.reading.view import View
 from gateway.rules.calendar import london_day
 from schemas.json import parse_instant
@@ -23,6 +23,9 @@ QUESTIONS: dict[str, Callable[[View], object]] = {
     "nearest": lambda view: operators.nearest_session_day(view, D),
     "counts": lambda view: operators.counts(view, operators.Ages(D, D - 15, D - 21, D - 28)),
     "late": operators.late,
+    "letters": letters.letters,
+    "letter": lambda view: letters.letter(view, "prap.referrals-0-1"),
+    "acts on a letter": lambda view: letters.acts_on(view, "prap.referrals-0-1"),
     "attendance": lambda view: operators.attendance(view, D),
 }
 

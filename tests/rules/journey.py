@@ -57,6 +57,7 @@ from gateway.rules.messages import (
 )
 from gateway.rules.policy import Policies, shipped
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session
+from tests.personal import marked, texts_about
 from tests.rules.never import Watch
 
 LONDON: Final = ZoneInfo("Europe/London")
@@ -76,9 +77,10 @@ MANDATORY: Final = "Work Programme Information Session-Mandatory"
 VOLUNTARY: Final = "Work Programme Information Session-Voluntary"
 START: Final = "2016-03-21 10:00"
 END: Final = "2016-03-21 11:00"
-PERSON: Final = Participant(nino="AB123456C", forename="Forename-mark", surname="Surname-mark")
+#: Somebody with a mark in every text about them.
+PERSON: Final[Participant] = marked(Participant())
 #: What must be in no event.
-MARKS: Final = ("AB123456C", "-mark")
+MARKS: Final = tuple(texts_about(PERSON))
 #: What makes a session mandatory, where the annotation alone does not say it.
 MANDATIONS: Final[dict[Benefit, Mandation | None]] = {
     "ESA": None,

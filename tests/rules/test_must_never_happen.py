@@ -29,6 +29,7 @@ from gateway.rules.messages import AttachmentRegistered, Message, Referral
 from gateway.rules.policy import Policies, parse, shipped
 from tests.forms import LONG
 from tests.oracle.programmes import policy_file, programme, random_policies
+from tests.personal import marked
 from tests.rules.journey import (
     DAY,
     END,
@@ -318,13 +319,13 @@ def lines_of(seed: int, referrals: int, *, own_policies: bool) -> tuple[list[Lin
     return list(read_lines(lines)), parse(policy_file(policies)) if policies else shipped()
 
 
-def marked(message: Message) -> Message:
-    """The same with a mark in every personal field but the NINO, which rules look at."""
+def with_marks(message: Message) -> Message:
+    """The same with a mark in every text about the participant but the NINO, which rules look at."""
     if not isinstance(message, Referral):
         return message
-    names = ("forename", "surname", "phone", "email", "postcode", "preferred_language")
-    fields: dict[str, Any] = {name: f"{MARK}{name}" for name in names}
-    return replace(message, participant=replace(message.participant, **fields, address=(f"{MARK}address",)))
+    marks = marked(message.participant, MARK)
+    same = {name: getattr(message.participant, name) for name in ("nino", "date_of_birth")}
+    return replace(message, participant=replace(marks, **same))
 
 
 def watched(seed: int, *, own_policies: bool) -> Watch:
@@ -335,7 +336,7 @@ def watched(seed: int, *, own_policies: bool) -> Watch:
     messages: dict[str, list[tuple[int, Message]]] = {}
     for line in lines:
         if line.message is not None:
-            messages.setdefault(line.message.po_number, []).append((line.at, marked(line.message)))
+            messages.setdefault(line.message.po_number, []).append((line.at, with_marks(line.message)))
     for po_number, told in messages.items():
         journey = Journey(po_number=po_number, policies=policies)
         journey.now = lines[0].at

@@ -48,6 +48,7 @@ from gateway.rules.messages import (
 )
 from gateway.rules.policy import shipped
 from gateway.rules.referral import Held, PurchaseOrder, Session
+from tests.personal import marked, texts_about
 from tests.rules.journey import MANDATORY, VOLUNTARY, day, instant
 from tests.rules.never import NOTHING, Known, follow, personal_data_in
 
@@ -72,10 +73,9 @@ MOMENTS: Final = tuple(
 )
 S1: Final = instant("2016-03-21 10:00")
 S2: Final = instant("2016-04-04 23:00")
-MARKS: Final = ("AB123456C", "Marked", "marked@example.org")
-PERSON: Final = Participant(
-    nino="AB123456C", forename="Marked", surname="Marked", email="marked@example.org", address=("Marked",)
-)
+PERSON: Final[Participant] = marked(Participant())
+#: What must be in no event.
+MARKS: Final = tuple(texts_about(PERSON))
 MOST_HELD: Final = 2
 
 _pack: Final = msgpack.Encoder().encode

@@ -123,7 +123,8 @@ def readable(log: Path, keys: Path) -> set[bytes]:
     values: list[bytes | None] = []
     with closing(sqlite3.connect(log)) as db:
         for table, purpose in (("inbound", "inbound"), ("state", "state"), ("outbound", "dead letter")):
-            name, value = ("po_number", "state") if table == "state" else ("CAST(key AS TEXT)", "value")
+            names = {"state": "po_number", "inbound": "CAST(key AS TEXT)", "outbound": "''"}
+            name, value = names[table], "state" if table == "state" else "value"
             where = "WHERE topic = 'gateway.dead-letters'" if table == "outbound" else ""
             rows = db.execute(f"SELECT {name}, {value} FROM {table} {where}").fetchall()
             assert rows or where

@@ -21,6 +21,7 @@ from gateway.api.views import Count, Instant
 from gateway.api.webhooks.addresses import LONGEST_URL
 from gateway.api.webhooks.feeds import FEEDS
 from gateway.rules.events import FOR_JOBCENTRES
+from gateway.system.withheld import Withheld
 from producers.control import Delivered
 
 #: How many webhooks those may have together who share a provider or a Jobcentre.
@@ -62,7 +63,7 @@ class WebhookView(Struct, frozen=True, kw_only=True):
     self: Annotated[str, Meta(description="Where it is; what to DELETE.")]
 
 
-class WebhookMade(WebhookView, frozen=True, kw_only=True):
+class WebhookMade(Withheld, WebhookView, frozen=True, kw_only=True):
     """A new webhook."""
 
     secret: Annotated[str, Meta(description="What deliveries are signed with; shown this once.")]

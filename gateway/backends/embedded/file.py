@@ -62,6 +62,7 @@ CREATE TABLE outbound (
     status TEXT, trace_id TEXT, jobcentre_id TEXT) STRICT;
 CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
 CREATE INDEX outbound_dead_letter ON outbound (offset) WHERE topic = '{DEAD_LETTERS}';
+CREATE INDEX outbound_letter_of ON outbound (key, offset) WHERE topic = '{DEAD_LETTERS}';
 CREATE INDEX outbound_act ON outbound (offset) WHERE topic = '{AUDIT}';
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at

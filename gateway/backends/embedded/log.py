@@ -23,6 +23,7 @@ from gateway.backends.embedded.records import (
     put_inbound,
     records_of,
 )
+from gateway.backends.embedded.seals import drop_letters
 from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
@@ -213,6 +214,9 @@ class EmbeddedLog:
                     for letter, draft in letters.items()
                     if db.execute(sql, (letter, "REPLAYED" if draft else "DISCARDED", at)).rowcount
                 )
+                if self._tables is not None:
+                    for letter in marked:
+                        self._tables.put_handled(db, letter)
                 drafts = (draft for letter, draft in letters.items() if draft and letter in marked)
                 newest = self.newest()
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
@@ -306,6 +310,7 @@ class EmbeddedLog:
             end = self.file.end("outbound")
             for po_number in po_numbers:
                 db.execute("DELETE FROM state WHERE (partition, po_number) = (?, ?)", (partition, po_number))
+            drop_letters(db, dict.fromkeys(po_numbers, end))
             if self._tables is not None:
                 self._tables.forget(db, [(po_number, _ENDLESS, end) for po_number in po_numbers])
 

@@ -46,7 +46,10 @@ def records_of(rows: Sequence[Row], vault: Vault) -> list[Record | None]:
             sealed[_SEALED[row[0]]].append(place)
     values: dict[int, bytes | None] = {}
     for purpose, places in sealed.items():
-        some = [(name_of(rows[place][4]), rows[place][5] or b"") for place in places]
+        some = [
+            (name_of(rows[place][4]) if purpose == "inbound" else "", rows[place][5] or b"")
+            for place in places
+        ]
         values.update(zip(places, vault.open_all(purpose, some), strict=True))
     return [
         None if place in values and values[place] is None else _record(row, values.get(place, row[5]))

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import json
 
-from gateway.engine.log import Erased
+from gateway.engine.log import DEAD_LETTERS, Erased
 from gateway.sealing.vault import Vault
 from gateway.system.sql_rows import put_rows
 
@@ -82,6 +82,14 @@ def lose_keys(db: Connection, vault: Vault, partition: int, erased: Mapping[str,
             [(vault.seal(keys[name], "inbound", name, value), at) for at, name, value in later],
         )
     return [key for (key,) in gone]
+
+
+def drop_letters(db: Connection, below: Mapping[str, int]) -> None:
+    """Drop the dead letters of purchase orders at lower offsets, which nobody can open any more."""
+    db.executemany(
+        f"DELETE FROM outbound WHERE topic = '{DEAD_LETTERS}' AND key = ? AND offset < ?",
+        [(po_number.encode(), offset) for po_number, offset in below.items()],
+    )
 
 
 def _listed(names: Collection[str]) -> str:

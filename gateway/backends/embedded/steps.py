@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
-from gateway.backends.embedded.seals import keys_of, lose_keys, name_of
+from gateway.backends.embedded.seals import drop_letters, keys_of, lose_keys, name_of
 from gateway.engine.log import DEAD_LETTERS, Commit, Draft, Listing, Lost, Record
 from gateway.sealing.vault import Vault
 from gateway.system.sql_rows import put_rows
@@ -25,6 +25,9 @@ class ReadTables(Protocol):
 
     def put_control(self, db: Connection, key: str) -> None:
         """Have what is listed show what stands under a key of gateway.control now, or no longer does."""
+
+    def put_handled(self, db: Connection, letter: str) -> None:
+        """Have a dead letter stand as what was done with it says. letter: its event_id."""
 
     def forget(self, db: Connection, forgotten: Sequence[tuple[str, int, int]]) -> None:
         """Make unfindable what was decided on purchase orders, and the messages it was about.
@@ -75,12 +78,13 @@ def write_step(
                 for place, (record, stamp) in enumerate(zip(records, stamps, strict=True))
             ],
         )
+        first = file.end("outbound") - len(records) if step.erased or step.forgotten else 0
+        drop_letters(db, {po_number: first + each.outputs for po_number, each in step.erased.items()})
         put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", _states(db, vault, partition, step))
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
         if tables is not None:
             if step.forgotten:
-                first = file.end("outbound") - len(records)
                 tables.forget(
                     db, [(po, each.at, first + each.outputs) for po, each in step.forgotten.items()]
                 )
@@ -105,7 +109,7 @@ def _sealed(
     names = {place: name_of(records[place].key) for place in places}
     keys = keys_of(db, vault, names.values())
     return {
-        place: vault.seal(keys[name], "dead letter", name, value)
+        place: vault.seal(keys[name], "dead letter", "", value)
         for place, name in names.items()
         if (value := records[place].value) is not None
     }

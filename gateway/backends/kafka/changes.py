@@ -13,10 +13,11 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.claim import ORDER
 from gateway.backends.kafka.failures import failure
+from gateway.backends.kafka.letters import marked
 from gateway.backends.kafka.producer import BATCH_BYTES
 from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import STATE_TOPIC
-from gateway.engine.log import Changes, LogBusy, PositionsGone, Record
+from gateway.engine.log import AUDIT, DEAD_LETTERS, Changes, Handled, LogBusy, PositionsGone, Record
 
 #: A read takes no more when it has so many records, or so many bytes of them.
 MOST: Final = 1_000
@@ -25,6 +26,8 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 AT_ONCE: Final = 50
 #: How much is fetched ahead, in bytes before they are unpacked, of all partitions.
 AHEAD_BYTES: Final = 32 * 1024 * 1024
+#: Topics of which is said where they begin: what brokers have deleted of them is to be shown no more.
+_BEGIN: Final = frozenset({DEAD_LETTERS, AUDIT})
 
 _Ends = Mapping[TopicPartition, int]
 
@@ -90,6 +93,9 @@ class KafkaChanges:
         #: The ends when they were last asked for. What a fetch says of them is newer.
         self._ends: _Ends = {}
         self._asked_s = 0.0
+        #: Where topics of _BEGIN begin, and whether that is new.
+        self._begins: _Ends = {}
+        self._begin_anew = False
 
     async def seek(self, positions: Mapping[str, int]) -> None:
         """Go to these positions. What lies below the beginning of a partition is there no more: go on there.
@@ -109,6 +115,7 @@ class KafkaChanges:
         await asyncio.sleep(0)  # what has been fetched already is had without waiting for anything
         records: list[Record] = []
         states: dict[str, bytes | None] = {}
+        handled: dict[str, Handled] = {}
         taken = size = 0
         try:
             if asyncio.get_running_loop().time() > self._asked_s + self._ask_again_s:
@@ -124,6 +131,8 @@ class KafkaChanges:
                     topic = self._topics[place]
                     if topic == STATE_TOPIC:
                         states.update(_states(some))
+                        for record in some:
+                            handled |= marked(record.key, record.value)
                     else:
                         records += some
             places = {place: await self._reader.position(place) for place in self._topics}
@@ -132,7 +141,9 @@ class KafkaChanges:
             raise _away(error) from error
         positions = {self._names[place]: offset for place, offset in places.items()}
         behind = sum(max(0, self._end(place) - offset) for place, offset in places.items())
-        return Changes(records, states, positions, behind)
+        begins = {(self._topics[place], place.partition): offset for place, offset in self._begins.items()}
+        new, self._begin_anew = self._begin_anew, False
+        return Changes(records, states, positions, behind, handled, begins if new else {})
 
     async def close(self) -> None:
         """Let the consumer go. Never raises."""
@@ -145,6 +156,9 @@ class KafkaChanges:
 
     async def _ask(self) -> None:
         self._ends = await self._brokers.ends(list(self._topics))
+        begins = await self._brokers.begins([at for at, topic in self._topics.items() if topic in _BEGIN])
+        self._begin_anew |= begins != self._begins
+        self._begins = begins
         self._asked_s = asyncio.get_running_loop().time()
 
 

@@ -38,6 +38,13 @@ pack_handled: Final = msgpack.Encoder().encode
 _handled: Final = msgpack.Decoder(Handled).decode
 
 
+def marked(key: bytes | None, value: bytes | None) -> dict[str, Handled]:
+    """What a record of gateway.state says was done with a letter, by its event_id; {}: it is no mark."""
+    if key is None or value is None or not key.startswith(LETTER):
+        return {}
+    return {key.removeprefix(LETTER).decode(): _handled(value)}
+
+
 class KafkaLetters:
     """What was done with dead letters, and doing it. It holds a producer from the first letter on."""
 
@@ -53,8 +60,7 @@ class KafkaLetters:
         await self._brokers.partitions()
         marks: dict[str, Handled] = {}
         async for key, value in read_state(self._brokers, MARKS):
-            if key.startswith(LETTER) and value is not None:
-                marks[key.removeprefix(LETTER).decode()] = _handled(value)
+            marks |= marked(key, value)
         return marks
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:

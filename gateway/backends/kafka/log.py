@@ -24,6 +24,7 @@ from gateway.backends.kafka.framing import Framing
 from gateway.backends.kafka.letters import KafkaLetters
 from gateway.backends.kafka.losses import accept, losses_of
 from gateway.backends.kafka.membership import Membership
+from gateway.backends.kafka.owners import KafkaOwners
 from gateway.backends.kafka.pauses import KafkaPauses
 from gateway.backends.kafka.producer import discard, start_producer
 from gateway.backends.kafka.topics import TOPICS
@@ -35,6 +36,7 @@ from gateway.engine.log import (
     LogBusy,
     Loss,
     NoSuchPartition,
+    PartitionOwner,
     Record,
 )
 from gateway.engine.pausing import Pause
@@ -91,6 +93,7 @@ class KafkaLog:
         self._claims: set[KafkaClaim] = set()
         self._append = KafkaAppend(self.brokers, append_s)
         self._letters = KafkaLetters(self.brokers, now)
+        self._owners = KafkaOwners(self.brokers)
         self._clock_kept = KafkaClock(self.brokers)
         self._pauses = KafkaPauses(self.brokers)
 
@@ -218,6 +221,10 @@ class KafkaLog:
             raise NoSuchPartition(partition)
         return partition in await self._pauses.in_force()
 
+    async def owners(self) -> Sequence[PartitionOwner]:
+        """Who is assigned each partition, and how much waits on it. Raises LogBusy."""
+        return await self._owners.all()
+
     async def identity(self) -> str:
         """The cluster, and the id that gateway.state was given when it was made."""
         return await self.brokers.identity()
@@ -255,8 +262,9 @@ class KafkaLog:
             for partition in range(await brokers.count(topic))
         ]
         clock = asyncio.get_running_loop().time
-        reader = await brokers.reader(places)
+        reader = None
         try:
+            reader = await brokers.reader(places)
             ends = await brokers.ends(places)
             for place in places:
                 if not from_start:
@@ -286,7 +294,8 @@ class KafkaLog:
                 "again"
             ) from error
         finally:
-            await reader.stop()
+            if reader is not None:
+                await reader.stop()
 
     async def close(self) -> None:
         """Let the claims go, leave the group, and let the brokers go. Never raises.
@@ -296,6 +305,7 @@ class KafkaLog:
         await asyncio.gather(*(claim.release() for claim in [*self._claims]))
         await self._append.close()
         await self._letters.close()
+        await self._owners.close()
         await self._membership.leave()
         await self.brokers.close()
 

@@ -5,6 +5,8 @@ same partition numbers, so what is assigned of it is a set of partition numbers.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -14,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from gateway.backends.kafka.connection import BrokerConnection
+from gateway.backends.kafka.connection import CLIENT_ID, BrokerConnection
 from gateway.backends.kafka.producer import stop
 from gateway.engine.log import Assignment
 
@@ -25,6 +27,16 @@ ASK_MS: Final = 1_000
 HEARTBEAT_S: Final = 1.0
 AGAIN_S: Final = 1.0
 NOTE_S: Final = 5.0
+#: A member's client id begins with it. Behind it is the process, for those who ask who has which partition.
+_MEMBER: Final = f"{CLIENT_ID}@"
+
+
+def process_of(client_id: str, host: str) -> str:
+    """What a process of the group is called: its host and number, and its address as brokers see it.
+
+    client_id, host: as brokers describe a member. Of a foreign member its client id stands for the process.
+    """
+    return f"{client_id.removeprefix(_MEMBER)} ({host.removeprefix('/')})"
 
 
 class Membership(ConsumerRebalanceListener):
@@ -97,7 +109,8 @@ class Membership(ConsumerRebalanceListener):
             while not await self._is_there():  # noqa: ASYNC110 - nobody says when it is
                 await asyncio.sleep(AGAIN_S)
             self._consumer = consumer = AIOKafkaConsumer(
-                **self._connection.arguments(),
+                **self._connection.arguments()
+                | {"client_id": f"{_MEMBER}{socket.gethostname()}/{os.getpid()}"},
                 group_id=self._group,
                 session_timeout_ms=int(self._session_timeout_s * 1000),
                 heartbeat_interval_ms=int(min(HEARTBEAT_S, self._session_timeout_s / 4) * 1000),

@@ -6,13 +6,15 @@ Source: Confluent Schema Registry, API reference: Schemas, Subjects, Compatibili
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
 
 from gateway.engine.log import LogBusy, LogError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 LARGEST_ANSWER: Final = 1024 * 1024
 #: How deep a schema's references may refer to others.
@@ -102,8 +104,8 @@ class SchemaRegistry:
             case BearerLogin(token):
                 self._headers["Authorization"] = f"Bearer {token}"
         self._tls = tls
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        self._timeout_s = timeout_s
+        self._session: ClientSession | None = None
 
     async def schema(self, schema_id: int) -> list[str]:
         """The Avro schema of an id as JSON, behind those that it refers to.
@@ -154,11 +156,13 @@ class SchemaRegistry:
         return self._read(await self._send("GET", path, None), _Found)
 
     async def _send(self, method: str, path: str, content: object) -> bytes:
+        # It takes a sixth of a start, and few have a registry.
+        import aiohttp
+
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._tls or True)
-            self._session = aiohttp.ClientSession(
-                timeout=self._timeout, headers=self._headers, connector=connector
-            )
+            timeout = aiohttp.ClientTimeout(total=self._timeout_s)
+            self._session = aiohttp.ClientSession(timeout=timeout, headers=self._headers, connector=connector)
         body = None if content is None else msgspec.json.encode(content)
         try:
             # A redirection would send the password to wherever it leads.
@@ -210,7 +214,7 @@ class SchemaRegistry:
         )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: "ClientResponse") -> bytes:
     """The whole body, or nothing where it is larger than any answer that is waited for."""
     body = b""
     async for part in response.content.iter_any():

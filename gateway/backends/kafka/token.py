@@ -10,13 +10,17 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
 
-import aiohttp
 import msgspec
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
+
+from gateway.system.withheld import Withheld
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
 
 LARGEST_ANSWER: Final = 65536
 #: A token is replaced when this part of its life is over.
@@ -66,7 +70,7 @@ class TokenFile(AbstractTokenProvider):
         return text.strip()
 
 
-class _Answer(msgspec.Struct):
+class _Answer(Withheld, msgspec.Struct):
     access_token: str
     token_type: str
     expires_in: float = 0
@@ -96,7 +100,7 @@ class ClientCredentials(AbstractTokenProvider):
         login = f"{quote_plus(client_id)}:{quote_plus(client_secret)}".encode()
         self._headers = {"Authorization": f"Basic {b64encode(login).decode()}", "Accept": "application/json"}
         self._form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout_s = timeout_s
         self._now_s = now_s
         self._one_at_a_time = asyncio.Lock()
         self._token = ""
@@ -130,9 +134,13 @@ class ClientCredentials(AbstractTokenProvider):
             self._ends_at = asked_at + answer.expires_in
 
     async def _ask(self) -> _Answer:
+        # It takes a sixth of a start, and few ask an endpoint.
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s)
         try:
             async with (
-                aiohttp.ClientSession(timeout=self._timeout) as session,
+                aiohttp.ClientSession(timeout=timeout) as session,
                 # A redirection would send the secret to wherever it leads.
                 session.post(
                     self._url, data=self._form, headers=self._headers, allow_redirects=False
@@ -159,7 +167,7 @@ class ClientCredentials(AbstractTokenProvider):
         return answer
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: "ClientResponse") -> bytes:
     """The whole body, or nothing where it is larger than any token's."""
     body = b""
     async for part in response.content.iter_any():

@@ -19,6 +19,7 @@ from gateway.engine.log import (
     DEAD_LETTERS,
     DELIVERY_PLANS,
     INBOUND_TOPICS,
+    STATE,
     LogBusy,
     LogError,
 )
@@ -27,7 +28,7 @@ from gateway.rules.events import OUTBOUND
 #: What gives a record its timestamp: the log when it arrives, or whoever made it.
 Timestamps = Literal["log", "create"]
 
-STATE_TOPIC: Final = "gateway.state"
+STATE_TOPIC: Final = STATE
 DEAD_LETTERS_TOPIC: Final = DEAD_LETTERS
 #: What was done by hand, each with a key of its own; and, one after the other, that it was done.
 CONTROL_TOPIC: Final = CONTROL

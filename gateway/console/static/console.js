@@ -3,6 +3,7 @@
 (() => {
   const live = document.getElementById("live");
   const pause = document.getElementById("pause");
+  const old = document.getElementById("old");
   if (!live || !pause) return;
   let paused = false;
   const update = async () => {
@@ -17,12 +18,14 @@
       live.replaceChildren(...fresh.childNodes);
       live.querySelectorAll("details").forEach((each, number) => { each.open = Boolean(open[number]); });
       live.classList.remove("stale");
+      old.textContent = "";
       if (!fresh.dataset.every) {
         clearInterval(updating);
         pause.hidden = true;
       }
     } catch {
       live.classList.add("stale");
+      old.textContent = old.dataset.says;
     }
   };
   pause.hidden = false;

@@ -47,8 +47,9 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "UNKNOWN_CALENDAR": "Check the address, or make a new calendar; it may be revoked.",
         "UNKNOWN_EXPORT": "Ask for one that there is: instructions, outcomes, referrals or sessions.",
         "UNKNOWN_MESSAGE": "Check the id; it may be another's.",
-        "UNKNOWN_REFERRAL": "Check the number; the referral may be another's, or not here yet.",
-        "UNKNOWN_SESSION": "Check the id; no referral of yours is booked on it.",
+        "UNKNOWN_REFERRAL": "Check the number in what you asked; the referral may be another's, or not here "
+        "yet. Nothing was decided, and an Idempotency-Key stays free.",
+        "UNKNOWN_SESSION": "Check the id in the path; no referral of yours is booked on it.",
         "UNKNOWN_EVENT": "Take an `event_id` of the webhook's deliveries; older ones are forgotten.",
         "UNKNOWN_WEBHOOK": "Check the id, or make a new webhook; it may be deleted, or another's.",
         "UNKNOWN_UPLOAD": "Check the id; it may be another's, or all of its referrals are forgotten.",
@@ -99,4 +100,11 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         _NO_KEYS: f"{TOKEN_SAYS['keys_unavailable']} Wait for {KEYS_AGAIN_S} seconds.",
         "TRY_AGAIN": "Send the same again, with the same Idempotency-Key, when Retry-After has passed.",
     },
+}
+
+#: What a code means that comes with two statuses: 404 where somebody asked for it, 422 where a message that
+#: names it was decided and refused.
+MEANINGS: Final = {
+    "UNKNOWN_REFERRAL": "The gateway knows no referral of yours with this number.",
+    "UNKNOWN_SESSION": "No session with this id is booked for you.",
 }

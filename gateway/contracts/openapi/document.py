@@ -36,7 +36,7 @@ from gateway.api.webhooks import operations as webhooks
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
 from gateway.contracts.openapi.plain import plain
-from gateway.contracts.openapi.records import components, enums, sandbox_components
+from gateway.contracts.openapi.records import components, enums, sandbox_components, with_classes
 from gateway.rules.messages import INBOUND
 from gateway.sandbox import routes as sandboxes
 from gateway.system.version import gateway_version
@@ -105,8 +105,9 @@ Jobcentre Plus refers participants to a provider; the provider reports what happ
 do next. A record is put on the gateway's log, decided once, and its outcome can be asked for.
 
 Instants are RFC 3339 in UTC, dates ISO 8601. A parameter of the query without a value is as if it was left
-out. Every error is problem details (RFC 9457) with a `code` that stays: decide by it. A referral
-of another provider is answered as one that there isn't.
+out. Every error is problem details (RFC 9457) with a `code` that stays: decide by it. The schema
+ProblemDetails lists all codes, and so does `/problems`. A referral of another provider is answered as one
+that there isn't.
 """
 _TAGS: Final = {
     "referrals": "Who was referred to you.",
@@ -174,7 +175,7 @@ def document(*, sandbox: bool) -> Object:
         "info": {
             "title": "Information session gateway",
             "version": gateway_version(),
-            "description": _DESCRIPTION + _table_of_codes(listed),
+            "description": _DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -217,7 +218,10 @@ def _schemas(*, sandbox: bool) -> Object:
     records = components() | (sandbox_components() if sandbox else {})
     if both := found.keys() & (records.keys() | enums().keys()):
         raise NotImplementedError(f"A record and an answer have one name ({min(both)}); rename the answer.")
-    described = {name: plain(schema, _ENUM_NAMED) for name, schema in (found | records).items()}
+    # Not in the description of the whole, which generators copy into each of their files.
+    found["ProblemDetails"]["description"] += "\n" + _table_of_codes(operations(sandbox=sandbox))
+    answered = {name: with_classes(name, schema) for name, schema in found.items()}
+    described = {name: plain(schema, _ENUM_NAMED) for name, schema in (answered | records).items()}
     referred = json.encode(described).decode()
     used = {name: each for name, each in enums().items() if f'"{_path(name)["$ref"]}"' in referred}
     return dict(sorted((described | used).items()))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, get_args
 
-from msgspec import json
+from msgspec import Struct, json
 
 from gateway.api.operation import Object
 from gateway.api.views import HistoryEntry
@@ -13,18 +13,26 @@ from gateway.rules.events import (
     OUTBOUND,
     Advisory,
     DeliveryPlan,
+    Instruction,
+    Outcome,
     OutcomeStatus,
+    PrapAction,
 )
 from gateway.rules.messages import (
     INBOUND,
     PROVIDERS_TOPIC,
     TOPIC_OF,
     AlternativeSessionRequested,
+    AttendanceRecorded,
+    ExpenseReimbursed,
+    Participant,
     Referral,
+    SessionBooked,
+    SessionCancelled,
     Wp11,
 )
 from gateway.rules.referral import Status
-from schemas.catalogue import SCHEMAS, Schema
+from schemas.catalogue import SCHEMA_OF, SCHEMAS, Schema
 from schemas.limits import ID_PATTERN, MOST_ITEMS, is_id, is_limited, longest
 from schemas.ranges import range_of
 
@@ -63,6 +71,22 @@ _PLAN: Final[dict[str, Object]] = {
 #: By field, from which number on the rules take it.
 LEAST: Final = {"duration_minutes": 1, "amount_pence": 1, "attempt": 1}
 _MOST_INT32: Final = 2**31 - 1
+#: The member that says which class of data a field is: its schema's `data_class`.
+DATA_CLASS: Final = "x-data-class"
+#: By answer, the records whose fields it shows under their own names.
+SHOWN: Final[Mapping[str, tuple[type[Struct], ...]]] = {
+    "Summary": (Referral,),
+    "ReferralView": (Referral,),
+    "ParticipantView": (Participant,),
+    "SessionView": (SessionBooked, SessionCancelled, AttendanceRecorded),
+    "SessionOfDay": (SessionBooked,),
+    "BookingView": (SessionBooked, AttendanceRecorded),
+    "ExpenseView": (ExpenseReimbursed,),
+    "DeliveryPlanView": (DeliveryPlan,),
+    "InstructionView": (Instruction,),
+    "OutcomeView": (Outcome,),
+    "PrapActionView": (PrapAction,),
+}
 
 
 def components() -> dict[str, Object]:
@@ -106,6 +130,22 @@ def components() -> dict[str, Object]:
             **_one_of({event.__name__: f"{event.__name__}Entry" for event in OUTBOUND.values()}),
         },
     }
+
+
+def with_classes(name: str, answer: Object) -> Object:
+    """An answer's schema, in which each field that comes from a record's schema has its class of data."""
+    classes = {
+        field["name"]: field["data_class"]
+        for record in reversed(SHOWN.get(name, ()))
+        for field in SCHEMA_OF[record]["fields"]
+    }
+    if "properties" not in answer:
+        return answer
+    properties = {
+        field: schema | ({DATA_CLASS: classes[field]} if field in classes else {})
+        for field, schema in answer["properties"].items()
+    }
+    return answer | {"properties": properties}
 
 
 def enums() -> dict[str, Object]:
@@ -237,7 +277,7 @@ def _record(schema: Schema, without: frozenset[str] = frozenset()) -> Object:
 
 
 def _field(record: str, field: Schema) -> Object:
-    found = _value(field["type"])
+    found = _value(field["type"]) | {DATA_CLASS: field["data_class"]}
     if is_limited(record):
         name = field["name"]
         limits: Object = {"maxLength": longest(record, name)}

@@ -10,14 +10,14 @@ from msgspec import Struct
 from gateway.api.operation import refusals
 from gateway.api.problems import PROBLEMS, Problem
 from gateway.api.rendering import guidance
-from gateway.contracts.openapi.codes import CODES
+from gateway.contracts.openapi.codes import CODES, MEANINGS
 from gateway.contracts.pages.page import page_or_json
 from gateway.rules.decide import CHECKS
 from gateway.rules.messages import INBOUND
 
 
 class Meaning(Struct, frozen=True, kw_only=True):
-    """What a code means with a status."""
+    """What to do about a code that comes with a status."""
 
     status: int
     title: str
@@ -32,9 +32,13 @@ class Paragraph(Struct, frozen=True, kw_only=True):
 
 
 class CodeView(Struct, frozen=True, kw_only=True):
-    """A code of problem details. paragraphs: of a refusal, those that it may cite."""
+    """A code of problem details.
+
+    means: of one with several statuses, what it means with each. paragraphs: of a refusal, those it may cite.
+    """
 
     code: str
+    means: str | None
     meanings: list[Meaning]
     paragraphs: list[Paragraph]
     self: str
@@ -57,6 +61,7 @@ def _by_code() -> dict[str, CodeView]:
     return {
         code: CodeView(
             code=code,
+            means=MEANINGS.get(code),
             meanings=[
                 Meaning(status=status, title=HTTPStatus(status).phrase, what_to_do=codes[code])
                 for status, codes in sorted(listed.items())

@@ -17,7 +17,8 @@ CACHE: Final = ROOT / ".tools"
 _HERE: Final = Path(__file__).parent
 #: By its name, the package of Debian that has it.
 _PROGRAMS: Final = {"node": "nodejs", "npm": "npm", "java": "openjdk-17-jdk-headless", "mvn": "maven"} | {
-    "javac": "openjdk-17-jdk-headless"
+    "javac": "openjdk-17-jdk-headless",
+    "go": "golang-go",
 }
 
 
@@ -39,6 +40,12 @@ def python() -> Path:
 def jars() -> Path:
     """The folder of what pom.xml names. Without a program the test is left out, but not in CI."""
     return fetched_jars(_HERE / "pom.xml", "jars")
+
+
+def go() -> str:
+    """Go's compiler. Without it the test is left out, but not in CI."""
+    _need("go")
+    return "go"
 
 
 def fetched_jars(pom: Path, name: str) -> Path:

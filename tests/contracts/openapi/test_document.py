@@ -20,6 +20,7 @@ from gateway.api.security import RoleReason, TokenReason
 from gateway.contracts.openapi import document, operations
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.document import CODES_MEMBER
+from gateway.contracts.openapi.records import SHOWN
 from gateway.processes import serving
 from gateway.processes.plan import Plan
 from gateway.reading.tables import LogTables
@@ -29,6 +30,7 @@ from gateway.rules.policy import shipped
 from gateway.rules.referral import Status
 from gateway.sandbox.beginning import open_sandbox
 from gateway.settings.settings import Settings
+from schemas.catalogue import SCHEMA_OF, SCHEMAS, about_a_person
 from tests.ports import free_port
 from tests.sandbox_process import Sandbox
 
@@ -64,6 +66,45 @@ def references(thing: object) -> Iterator[str]:
     elif isinstance(thing, list):
         for part in thing:
             yield from references(part)
+
+
+#: Fields of answers that have the name of a field about a person, and are another thing.
+NAMESAKES = {("CalendarMade", "address"), ("UploadOutcomes", "pending")}
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_each_field_of_a_record_has_the_class_of_its_schema(sandbox: bool) -> None:
+    components = as_read(sandbox=sandbox)["components"]["schemas"]
+    by_name = {schema["name"]: schema for schema in SCHEMA_OF.values()}
+    described = {name: by_name.get(name.removesuffix("Value")) for name in components}
+    checked = 0
+    for name, schema in described.items():
+        if schema is None or "properties" not in components[name]:
+            continue
+        classes = {field["name"]: field["data_class"] for field in schema["fields"]} | {"type": None}
+        for field, property_ in components[name]["properties"].items():
+            assert property_.get("x-data-class") == classes[field], (name, field)
+            checked += 1
+    assert checked > 200
+
+
+def test_each_field_of_an_answer_that_comes_from_a_record_has_its_class() -> None:
+    """Whatever has the name of a field about a person is one, or is named above."""
+    components = as_read(sandbox=False)["components"]["schemas"]
+    personal = set[str]().union(*(about_a_person(SCHEMAS[name]) for name in SCHEMAS if name != "DeadLetter"))
+    found = {
+        (name, field): property_.get("x-data-class")
+        for name, schema in components.items()
+        for field, property_ in schema.get("properties", {}).items()
+        if field in personal and name not in SCHEMAS
+    }
+    assert {at for at, kind in found.items() if kind in {None, "operational"}} == NAMESAKES
+    assert found["ParticipantView", "nino"] == found["ReferralView", "participant"] == "personal"
+    assert found["SessionView", "reason_given"] == "special category"
+    for name, records in SHOWN.items():
+        mine = {field["name"] for record in records for field in SCHEMA_OF[record]["fields"]}
+        shown = components[name]["properties"]
+        assert {each for each in shown if "x-data-class" in shown[each]} == mine & shown.keys(), name
 
 
 @pytest.mark.parametrize("sandbox", [True, False])
@@ -239,7 +280,7 @@ def test_every_code_is_that_of_an_operation_and_explained_in_the_table() -> None
         for code in codes
     }
     assert listed - of_operations == OF_NO_OPERATION
-    table = as_read()["info"]["description"]
+    table = as_read()["components"]["schemas"]["ProblemDetails"]["description"]
     for status, code in of_operations:
         assert f"| {status} | `{code}` |" in table
 

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
-from gateway.contracts.openapi.codes import CODES
+from gateway.contracts.openapi.codes import CODES, MEANINGS
 from tests.console.tools import chromium, required
 from tests.patience import PATIENCE_S
 from tests.sandbox_process import Sandbox, sandbox
@@ -59,6 +59,14 @@ def test_the_type_of_an_error_leads_to_the_page_about_its_code(here: Sandbox) ->
     assert {code for codes in CODES.values() for code in codes} < listed.keys()
     assert here.get("/problems/NO_WP11")["paragraphs"][0]["rule"] == "WP19 ¶11"
     assert here.ask("GET", "/problems/NO_SUCH_CODE").status == 404
+
+
+def test_a_code_with_several_statuses_has_one_meaning(here: Sandbox) -> None:
+    several = {each["code"] for each in here.get("/problems")["codes"] if len(each["meanings"]) > 1}
+    assert several == MEANINGS.keys()
+    for code in several:
+        assert here.get(f"/problems/{code}")["means"] == MEANINGS[code]
+        assert MEANINGS[code].encode() in here.ask("GET", f"/problems/{code}", Accept="text/html").body
 
 
 @pytest.mark.parametrize("path", ["/", "/problems", "/problems/NO_WP11"])
