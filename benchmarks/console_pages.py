@@ -18,8 +18,10 @@ from aiohttp import ClientSession, web
 
 from gateway.api.callers import OPERATE
 from gateway.api.surroundings import Surroundings
+from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.log import open_embedded
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
+from gateway.backends.embedded.seals import keys_of
 from gateway.console.browsers import Browsers, Operator
 from gateway.console.desk import Desk
 from gateway.console.flow import Flow
@@ -37,6 +39,7 @@ from gateway.rules.events import Breach, Outcome
 from gateway.rules.messages import Participant
 from gateway.rules.policy import shipped
 from gateway.rules.referral import PurchaseOrder, ReferralState, Session
+from gateway.sealing.vault import Vault
 from gateway.system.sql_rows import put_rows
 from producers import breaches, dead_letters, outcomes
 from schemas.codec import Unreadable
@@ -121,17 +124,25 @@ def fill(path: Path, count: int, letters: int) -> None:
     ).fetchall()
     for name, _ in indexes:
         db.execute(f"DROP INDEX {name}")
-    tables = LogTables()
+    tables, vault = LogTables(), EmbeddedFile(path).vault
+    vault.store.open()
     batch: list[tuple[str, PurchaseOrder]] = []
 
     def put() -> None:
         db.execute("BEGIN")
         found = {po_number: listed for po_number, order in batch if (listed := listing(order)) is not None}
         tables.put(db, 0, found)
+        keys = keys_of(db, vault, [po_number for po_number, _ in batch])
         db.executemany(
             "INSERT INTO state VALUES (0, ?, ?, ?, ?, ?)",
             [
-                (po_number, pack(order), order.events_at, order.due_at, len(order.seen))
+                (
+                    po_number,
+                    vault.seal(keys[po_number], "state", po_number, pack(order)),
+                    order.events_at,
+                    order.due_at,
+                    len(order.seen),
+                )
                 for po_number, order in batch
             ],
         )
@@ -146,7 +157,8 @@ def fill(path: Path, count: int, letters: int) -> None:
             put()
     put()
     db.execute("BEGIN")
-    put_rows(db, INSERT_OUTBOUND, [_letter(number) for number in range(2 * letters)])
+    key = keys_of(db, vault, ["PO1"])["PO1"]
+    put_rows(db, INSERT_OUTBOUND, [_letter(vault, key, number) for number in range(2 * letters)])
     db.execute(
         "INSERT INTO handled SELECT message_id, 'DISCARDED', timestamp FROM outbound"
         f" WHERE topic = '{DEAD_LETTERS}' AND timestamp % 2"
@@ -159,10 +171,12 @@ def fill(path: Path, count: int, letters: int) -> None:
     db.close()
 
 
-def _letter(number: int) -> tuple[object, ...]:
+def _letter(vault: Vault, key: int, number: int) -> tuple[object, ...]:
     """A dead letter of a record that is as long as most are."""
     came = Record("prap.referrals", 0, number, midnight(TODAY) + number, b"PO1", b"\0" * 300)
-    return outbound_row(dead_letters.draft(came, Unreadable("UNDECODABLE", "It is not.")), 0, came.timestamp)
+    draft = dead_letters.draft(came, Unreadable("UNDECODABLE", "It is not."))
+    sealed = vault.seal(key, "dead letter", "", draft.value or b"")
+    return outbound_row(draft, 0, came.timestamp, sealed)
 
 
 def _records(po_number: str, order: PurchaseOrder) -> Iterator[tuple[object, ...]]:
@@ -182,7 +196,8 @@ def _records(po_number: str, order: PurchaseOrder) -> Iterator[tuple[object, ...
             decided_at=at,
             rule="WP19 ¶2",
         )
-        yield outbound_row(outcomes.draft(refused, None), 0, at)
+        draft = outcomes.draft(refused, None)
+        yield outbound_row(draft, 0, at, draft.value)
     if number % 5 == 0:
         late = Breach(
             event_id=f"{po_number}-{at}-2",
@@ -194,7 +209,8 @@ def _records(po_number: str, order: PurchaseOrder) -> Iterator[tuple[object, ...
             decided_at=at,
             rule="WP19 ¶2",
         )
-        yield outbound_row(breaches.draft(late, None), 0, at)
+        draft = breaches.draft(late, None)
+        yield outbound_row(draft, 0, at, draft.value)
 
 
 async def measure(path: Path, times: int) -> None:

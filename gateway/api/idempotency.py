@@ -13,7 +13,7 @@ from gateway.api.posting import Posting, TooMany
 from gateway.api.problems import Problem
 from gateway.engine.log import Draft, LogError
 from gateway.reading.model import ReadModel
-from gateway.reading.view import Keyed, View
+from gateway.reading.view import FORGOTTEN, Keyed, View
 from schemas.codec import digest_of
 
 #: How many messages are remembered here until they have been read back from the log.
@@ -119,7 +119,7 @@ class Idempotency:
                 keyed = before[name]
                 if keyed is None:
                     new.append((name, message))
-                elif (keyed.po_number, keyed.digest) != (message.po_number, message.digest):
+                elif keyed.po_number != message.po_number or keyed.digest not in {FORGOTTEN, message.digest}:
                     others.add(name)
             if not others and new:
                 await (self._put if put is None else put)(new)

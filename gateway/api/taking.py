@@ -14,7 +14,7 @@ from gateway.api.requests import caller_of
 from gateway.api.sending import key_reused
 from gateway.api.services import Services
 from gateway.engine.log import Draft
-from gateway.reading.view import View
+from gateway.reading.view import FORGOTTEN, View
 from gateway.rules import messages
 from gateway.rules.events import Outcome
 from producers import headers_of_trace
@@ -87,7 +87,7 @@ async def _outcome_of(
                     woken.clear()
         except TimeoutError:
             return held, reference
-    if decided != message.digest:
+    if decided not in {FORGOTTEN, message.digest}:
         raise key_reused("record")
     return outcome, now
 

@@ -43,7 +43,7 @@ def migrate_command(
 
     settings = read_settings(config)
     if take_back:
-        if not asyncio.run(moving.take_back(file)):
+        if not asyncio.run(moving.take_back(file, settings)):
             raise UsageError(f"{file} was not moved, so there is nothing to take back")
         print(f"{file} can be used again", file=sys.stderr)
         return

@@ -11,6 +11,7 @@ from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.find import find_command, list_command
+from gateway.cli.keys import keys_app
 from gateway.cli.migrate import migrate_command
 from gateway.cli.partitions import partitions_app
 from gateway.cli.prap import prap_app
@@ -46,6 +47,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(prap_app, name="prap")
     app.add_typer(projection_app, name="projection")
     app.add_typer(clock_app, name="clock")
+    app.add_typer(keys_app, name="keys")
 
 
 def sample(

@@ -176,6 +176,17 @@ class Forgotten(Struct, frozen=True, gc=False):
     outputs: int
 
 
+class Erased(Struct, frozen=True, gc=False):
+    """That about somebody nobody is to read any more what was decided before, and had come out of it.
+
+    outputs: so many of the step's outputs came before. positions: per inbound topic, the offset of the next
+    record that was to be decided then.
+    """
+
+    outputs: int
+    positions: Mapping[str, int]
+
+
 class Commit(Struct, frozen=True, gc=False):
     """One step of the engine: it takes effect whole or not at all.
 
@@ -185,7 +196,7 @@ class Commit(Struct, frozen=True, gc=False):
     forgotten: by po_number, that a referral was forgotten in this step, after so many of its outputs.
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
-    erases: whether a state loses personal data with it, which must then leave the disk.
+    erased: by po_number, that what was known of a participant was erased in this step, and when in it.
     """
 
     outputs: Sequence[Output]
@@ -195,7 +206,7 @@ class Commit(Struct, frozen=True, gc=False):
     draft: Drafting | None = None
     listings: Mapping[str, Listing] = {}
     forgotten: Mapping[str, "Forgotten"] = {}
-    erases: bool = False
+    erased: Mapping[str, "Erased"] = {}
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""

@@ -18,6 +18,7 @@ from gateway.engine.log import (
     Commit,
     Draft,
     Drafting,
+    Erased,
     Forgotten,
     Headers,
     Listing,
@@ -125,7 +126,7 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "erases", "forgotten", "last", "moved", "out", "to_log", "touched")
+    __slots__ = ("bytes", "decided", "erased", "forgotten", "last", "moved", "out", "to_log", "touched")
 
     def __init__(self) -> None:
         self.out: list[Output] = []
@@ -136,7 +137,7 @@ class _Step:
         self.last: Subject = ""
         self.moved = 0
         self.bytes = 0
-        self.erases = False
+        self.erased: dict[str, Erased] = {}
 
 
 class _Turn:
@@ -276,7 +277,7 @@ class Deciding:
             self._wiring.draft,
             listings,
             step.forgotten,
-            step.erases or bool(step.forgotten),
+            step.erased,
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -326,7 +327,7 @@ class Deciding:
         subject = record.topic, record.offset
         out: Sequence[Output]
         log: Callable[[], None] | None = None
-        po_number, astray, forgets = None, False, False
+        po_number, astray, forgets, erases = None, False, False, False
         try:
             message = self._understood.pop(subject, None) or self._wiring.read(record)
             if subject in self._caution.too_large:
@@ -344,7 +345,7 @@ class Deciding:
                 if alone:
                     self._check(decision)
                 if type(message) is Referral:  # nothing else makes a record special
-                    step.erases |= any(
+                    erases = any(
                         type(each) is Outcome and each.code == SPECIAL.code for each, _ in decision.effects
                     )
                 po_number = message.po_number
@@ -365,6 +366,9 @@ class Deciding:
             step.touched[po_number] = None
             if forgets:
                 step.forgotten[po_number] = Forgotten(at, len(step.out))
+            if forgets or erases:
+                through = {**self.inbox.positions, record.topic: record.offset + 1}
+                step.erased[po_number] = Erased(len(step.out), through)
         step.decided += 1
         step.last = subject
         step.moved += astray
@@ -407,6 +411,7 @@ class Deciding:
         step.touched[po_number] = None
         if forgets:
             step.forgotten[po_number] = Forgotten(self._decided_to, len(step.out))
+            step.erased[po_number] = Erased(len(step.out), dict(self.inbox.positions))
         step.decided += 1
         step.last = po_number
         if out:

@@ -33,7 +33,7 @@ _FIRST_AT: Final = -(2**62)
 #: How long one read of states waits, in seconds, where there is nothing.
 _WAIT_S: Final = 1.0
 _OF_REFERRALS: Final = "(partition, po_number) IN (SELECT partition, po_number FROM referral WHERE {})"
-_STATE: Final = "SELECT state FROM state WHERE (partition, po_number) = (?, ?)"
+_STATE: Final = "SELECT opened('state', po_number, state) FROM state WHERE (partition, po_number) = (?, ?)"
 _REFUSED: Final = (
     f"SELECT topic, partition, offset, timestamp, value FROM outbound"
     f" WHERE status = 'REFUSED' AND timestamp >= ? AND topic = '{OUTCOMES}' ORDER BY offset"
@@ -262,7 +262,8 @@ async def own_states(source: Source, which: OrderFilter) -> AsyncIterator[tuple[
     sql = f"SELECT partition, po_number FROM state WHERE {' AND '.join(conditions) or 'TRUE'}"
     with _view(source) as db:
         for key in db.execute(f"{sql} ORDER BY partition, po_number", [*conditions.values()]).fetchall():
-            if row := db.execute(_STATE, key).fetchone():  # it may have been forgotten meanwhile
+            row = db.execute(_STATE, key).fetchone()
+            if row is not None and row[0] is not None:  # it may have been forgotten meanwhile
                 yield key[1], unpack(row[0])
 
 

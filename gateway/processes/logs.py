@@ -6,6 +6,7 @@ from gateway.engine.log import SharedLog
 from gateway.processes.options import Clock
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import Settings
+from gateway.settings.wrapping import wrapping_keys
 
 # Of the two backends, only the one that is opened is imported.
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ async def open_file(
         must_exist=settings.log_must_exist,
         anew=anew,
         tables=LogTables(),
+        wrapping=wrapping_keys(settings),
     )
 
 

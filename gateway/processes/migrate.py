@@ -17,6 +17,7 @@ from gateway.engine.moving import CannotMove
 from gateway.processes.logs import open_kafka
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import Settings
+from gateway.settings.wrapping import wrapping_keys
 from gateway.system.clock import wall_clock
 from producers.control import PROGRESS, WEBHOOKS
 
@@ -55,7 +56,7 @@ async def migrate(
     Killed anywhere, it goes on when it is started again. Raises LogError.
     """
     kafka = open_kafka(settings)
-    file = EmbeddedFile(path, LogTables.schema)
+    file = EmbeddedFile(path, LogTables.schema, wrapping=wrapping_keys(settings))
     try:
         await _take(file)
         target = " ".join(filter(None, (settings.log_name, settings.topic_prefix)))
@@ -89,9 +90,9 @@ async def migrate(
         await file.close()
 
 
-async def take_back(path: Path) -> bool:
+async def take_back(path: Path, settings: Settings) -> bool:
     """Let the file be used again; False: it was not marked. What was moved stays on Kafka."""
-    file = EmbeddedFile(path, LogTables.schema)
+    file = EmbeddedFile(path, LogTables.schema, wrapping=wrapping_keys(settings))
     try:
         await _take(file)
         marked = await file.run(lambda: file.moved) is not None

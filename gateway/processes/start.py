@@ -21,6 +21,7 @@ from gateway.reading.cursor import MOST_PARTITIONS
 from gateway.reading.log_lines import EventLog, shown
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import InvalidSettings, Settings
+from gateway.settings.wrapping import wrapping_keys
 from gateway.system.clock import wall_clock
 from gateway.system.stopping import stop_on_signals
 from gateway.system.version import gateway_version
@@ -89,6 +90,7 @@ async def _open(plan: Plan) -> "EmbeddedLog | SharedLog":
             LogTables(),
             must_exist=settings.log_must_exist,
             begins_at=wall_clock() if plan.today else BEGINS_AT,
+            wrapping=wrapping_keys(settings),
         )
     return await open_log(plan.settings, clock=plan.clock, own=True)
 
@@ -182,6 +184,8 @@ async def _is_fit(
         workers.away.ended(workers)
         workers.configured = partitions
         say.info("gateway.started", version=gateway_version(), log=settings.log_url, partitions=partitions)
+        if not settings.on_kafka and not plan.sandbox and wrapping_keys(settings) is None:
+            say.info("keys.beside_log")
         return True
     return False
 

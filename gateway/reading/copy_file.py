@@ -109,8 +109,10 @@ class CopyFile:
         return self._db
 
     def view(self) -> sqlite3.Connection:
-        """Another connection, which reads what was committed last."""
-        return _reading(self.path)
+        """Another connection, which reads what was committed last. Nothing in a copy is sealed."""
+        db = _reading(self.path)
+        db.create_function("opened", 3, lambda _purpose, _po_number, value: value, deterministic=True)
+        return db
 
     def positions(self, identity: str) -> dict[str, int] | None:
         """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""

@@ -29,6 +29,8 @@ DISCARDED: Final = "DEAD_LETTER_DISCARDED"
 
 _CODES: Final[Sequence[str]] = get_args(UnreadableCode)
 _DONE: Final[Sequence[str]] = ("REPLAYED", "DISCARDED")
+#: NULL: it was forgotten.
+_OPENED: Final = "opened('dead letter', '', value)"
 _LETTERS: Final = f"FROM outbound WHERE topic = '{DEAD_LETTERS}'"
 
 
@@ -94,7 +96,7 @@ def letters(view: View) -> Letters:
         if count:
             codes.append(WaitingCode(code, count, since))
             newest += view.db.execute(
-                f"SELECT timestamp, message_id, status, iif(length(value) <= {LARGEST_READ}, value, NULL)"
+                f"SELECT timestamp, message_id, status, iif(length(value) <= {LARGEST_READ}, {_OPENED}, NULL)"
                 f" {_LETTERS} AND status = ? ORDER BY timestamp DESC LIMIT {MOST_LISTED}",
                 (code,),
             )
@@ -114,8 +116,10 @@ def letters(view: View) -> Letters:
 
 def letter(view: View, event_id: str) -> KnownLetter | None:
     """One of them; None: there is none, or it is no longer kept."""
-    row = view.db.execute(f"SELECT timestamp, value {_LETTERS} AND message_id = ?", (event_id,)).fetchone()
-    if row is None:
+    row = view.db.execute(
+        f"SELECT timestamp, {_OPENED} {_LETTERS} AND message_id = ?", (event_id,)
+    ).fetchone()
+    if row is None or row[1] is None:
         return None
     dead, handled = _dead(row[1]), _handled(view, event_id)
     named = came_from(dead)
@@ -157,11 +161,12 @@ def _failed_again(view: View, event_id: str, at: int) -> str | None:
     """The letter that a letter became: what was put back has arrived later."""
     any_status = (*_CODES, *_DONE)
     rows = view.db.execute(
-        f"SELECT value {_LETTERS} AND status IN ({', '.join('?' * len(any_status))}) AND timestamp >= ?"
+        f"SELECT {_OPENED} {_LETTERS} AND status IN ({', '.join('?' * len(any_status))}) AND timestamp >= ?"
         " ORDER BY timestamp LIMIT ?",
         (*any_status, at, MOST_SEARCHED),
     )
-    return next((dead.event_id for (value,) in rows if came_from(dead := _dead(value)) == event_id), None)
+    later = (_dead(value) for (value,) in rows if value is not None)
+    return next((dead.event_id for dead in later if came_from(dead) == event_id), None)
 
 
 def _dead(value: bytes) -> DeadLetter:

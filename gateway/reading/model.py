@@ -35,7 +35,10 @@ class Source(Protocol):
     one_order: bool
 
     def view(self) -> sqlite3.Connection:
-        """A connection that reads what was committed last."""
+        """A connection that reads what was committed last.
+
+        Its SQL has the function opened(purpose, po_number, value), which is NULL where that was forgotten.
+        """
 
 
 class News(Struct, frozen=True):

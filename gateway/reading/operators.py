@@ -103,7 +103,8 @@ def told(view: View, po_number: str) -> Told | None:
 
 def _arrivals(view: View, po_number: str) -> Iterator[ArrivedMessage]:
     rows = view.db.execute(
-        "SELECT topic, partition, offset, timestamp, value FROM inbound WHERE po_number = ?"
+        "SELECT topic, partition, offset, timestamp, opened('inbound', po_number, value) FROM inbound"
+        " WHERE po_number = ?"
         f" ORDER BY timestamp DESC, offset DESC LIMIT {MOST_TOLD}",
         (po_number,),
     ).fetchall()
@@ -161,11 +162,11 @@ def last_day(due_at: int) -> int:
 def due_on(view: View, day: int, limit: int) -> list[Due]:
     """The purchase orders of which something falls due next on a day, `limit` at the most."""
     rows = view.db.execute(
-        "SELECT po_number, state FROM state WHERE due_at > ? AND due_at <= ?"
+        "SELECT po_number, opened('state', po_number, state) FROM state WHERE due_at > ? AND due_at <= ?"
         " ORDER BY due_at, po_number LIMIT ?",
         (midnight(day), midnight(day + 1), limit),
     )
-    return [Due(po_number, unpack(state)) for po_number, state in rows]
+    return [Due(po_number, unpack(state)) for po_number, state in rows if state is not None]
 
 
 def sessions_on(view: View, day: int, limit: int) -> list[DaySession]:

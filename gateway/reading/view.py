@@ -67,6 +67,13 @@ _WANTED: Final[dict[ActionsWanted, str]] = {
 }
 
 
+#: The value of a message, and a referral's state, as it was before it was sealed; NULL: it was forgotten.
+_OPENED: Final = "opened('inbound', po_number, value)"
+_OPENED_STATE: Final = "opened('state', s.po_number, s.state)"
+#: In the place of the digest of what was forgotten: nobody can say any more what it was.
+FORGOTTEN: Final = b""
+
+
 class Known(Struct, frozen=True):
     """A referral as the read model knows it."""
 
@@ -76,7 +83,7 @@ class Known(Struct, frozen=True):
 
 
 class Keyed(Struct, frozen=True):
-    """What was sent with a key: the digest of an encoded record; po_number: None: it is about none."""
+    """What was sent with a key. digest: of an encoded record, or FORGOTTEN. po_number: None: about none."""
 
     po_number: str | None
     digest: bytes
@@ -235,7 +242,8 @@ _SESSIONS: Final = (
     " ifnull(min(CASE WHEN cancelled THEN NULL ELSE po_number END), min(po_number)) FROM booking"
 )
 _STATE: Final = (
-    "SELECT s.state FROM referral r JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
+    f"SELECT {_OPENED_STATE} FROM referral r"
+    " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
 )
 
 
@@ -267,7 +275,7 @@ class View:
     def referral(self, po_number: str) -> Known | None:
         """A referral by its purchase order's number."""
         row = self._one(f"{_STATE} WHERE r.po_number = ?", po_number)
-        return None if row is None else _known(po_number, row[0])
+        return None if row is None or row[0] is None else _known(po_number, row[0])
 
     def owner(self, po_number: str) -> str | None:
         """The provider whose referral it is; None: nobody's.
@@ -433,14 +441,14 @@ class View:
         po_number, provider_id: of a record; on one referral the rules decide an id once, whoever sent it.
         """
         row = self._one(
-            f"SELECT po_number, value FROM inbound WHERE {_MESSAGE}"
+            f"SELECT po_number, {_OPENED} FROM inbound WHERE {_MESSAGE}"
             " AND (caller = ? OR (po_number, provider_id) = (?, ?)) ORDER BY timestamp, offset LIMIT 1",
             *(message_id, caller, po_number, provider_id),
         )
         if row is not None:
-            return Keyed(row[0], digest_of(row[1]))
+            return Keyed(row[0], _digest(row[1]))
         row = self._one(
-            f"SELECT po_number, value FROM inbound WHERE {SENT} AND message_id = ? AND caller = ?"
+            f"SELECT po_number, {_OPENED} FROM inbound WHERE {SENT} AND message_id = ? AND caller = ?"
             " ORDER BY timestamp, offset LIMIT 1",
             *(message_id, caller),
         )
@@ -479,11 +487,11 @@ class View:
     def received(self, po_number: str, providers: Collection[str], message_id: str) -> Received | None:
         """The message with an id of one of these providers about a referral, the one that was decided."""
         row = self._one(
-            f"SELECT timestamp, value FROM inbound WHERE {_MESSAGE} AND po_number = ?"
+            f"SELECT timestamp, {_OPENED} FROM inbound WHERE {_MESSAGE} AND po_number = ?"
             f" AND provider_id IN ({','.join('?' * len(providers))}) ORDER BY timestamp, offset LIMIT 1",
             *(message_id, po_number, *providers),
         )
-        if row is None:
+        if row is None or row[1] is None:
             return None
         message = session_records.read(Record(PROVIDERS_TOPIC, 0, 0, row[0], po_number.encode(), row[1]))
         return None if isinstance(message, Unreadable) else Received(row[0], cast(SessionRecord, message))
@@ -496,13 +504,13 @@ class View:
     def decided(
         self, po_number: str, provider_id: str | None, message_id: str, topic: str = PROVIDERS_TOPIC
     ) -> bytes | None:
-        """The digest of the record that was decided, of those with one id; None: none has been read yet.
+        """The digest of the record that was decided, of those with one id, or FORGOTTEN; None: none was read.
 
         provider_id: whose; None: nobody's, and it was sent over HTTP. They are on one partition of one topic,
         so the first one that has been read is the first one there is.
         """
         row = self._one(
-            f"SELECT value FROM inbound WHERE {SENT if provider_id is None else _OF_PROVIDERS}"
+            f"SELECT {_OPENED} FROM inbound WHERE {SENT if provider_id is None else _OF_PROVIDERS}"
             " AND message_id = ? AND po_number = ? AND provider_id IS ? AND topic = ?"
             " ORDER BY timestamp, offset LIMIT 1",
             *(message_id, po_number, provider_id, topic),
@@ -855,15 +863,16 @@ class View:
     ) -> list[Booked]:
         """The bookings of a session behind a place, by provider and purchase order, `limit` at the most."""
         rows = self._db.execute(
-            f"SELECT b.po_number, s.state {_BOOKED} AND b.provider_id IN ({','.join('?' * len(providers))})"
+            f"SELECT b.po_number, {_OPENED_STATE} {_BOOKED}"
+            f" AND b.provider_id IN ({','.join('?' * len(providers))})"
             " AND (b.provider_id, b.po_number) > (?, ?) ORDER BY b.provider_id, b.po_number LIMIT ?",
             (session_id, *providers, *after, limit),
         )
         booked: list[Booked] = []
         for po_number, state in rows:
-            referral = _known(po_number, state).referral
-            session = referral.session(session_id)
-            if session is not None:
+            referral = None if state is None else _known(po_number, state).referral
+            session = None if referral is None else referral.session(session_id)
+            if referral is not None and session is not None:
                 booked.append(Booked(po_number, referral, session))
         return booked
 
@@ -948,7 +957,7 @@ class View:
         for provider in sorted(each for each in providers if each >= after[0]):
             place = after[1:] if provider == after[0] else ("", "")
             rows = self._db.execute(
-                "SELECT b.session_id, b.po_number, s.state FROM booking b"
+                f"SELECT b.session_id, b.po_number, {_OPENED_STATE} FROM booking b"
                 " JOIN referral r ON r.po_number = b.po_number"
                 " JOIN state s ON s.partition = r.partition AND s.po_number = r.po_number"
                 " WHERE b.provider_id = ? AND (b.session_id, b.po_number) > (?, ?)"
@@ -956,9 +965,9 @@ class View:
                 (provider, *place, limit - len(found)),
             )
             for session_id, po_number, state in rows:
-                referral = _known(po_number, state).referral
-                session = referral.session(session_id)
-                if session is not None:
+                referral = None if state is None else _known(po_number, state).referral
+                session = None if referral is None else referral.session(session_id)
+                if referral is not None and session is not None:
                     found.append((session_id, Booked(po_number, referral, session)))
             if len(found) >= limit:
                 break
@@ -1025,8 +1034,10 @@ def _topic_at(place: Sequence[int], number: int) -> tuple[str, int]:
     return FOR_JOBCENTRES[topic], partition
 
 
-def _digest(value: bytes) -> bytes:
+def _digest(value: bytes | None) -> bytes:
     """The digest of an encoded message; a copy of a log has that in place of what is not a provider's."""
+    if value is None:
+        return FORGOTTEN
     return value if len(value) == DIGEST_BYTES else digest_of(value)
 
 

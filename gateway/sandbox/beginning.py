@@ -9,6 +9,7 @@ from gateway.rules.messages import TOPIC_OF, Referral
 from gateway.sandbox import BEGINS_AT
 from gateway.sandbox.refusals import refusals
 from gateway.sandbox.scenes import drafts, groups
+from gateway.sealing.wrapping import WrappingKeys
 
 _DAY_MS: Final = 86_400_000
 
@@ -20,14 +21,21 @@ async def open_sandbox(
     *,
     must_exist: bool = False,
     begins_at: int = BEGINS_AT,
+    wrapping: WrappingKeys | None = None,
 ) -> EmbeddedLog:
     """Open the sandbox in a file, and fill it where it is new. Raises LogError, also where it must exist.
 
     begins_at: what the clock of a new one says, UTC milliseconds; all that is ready-made is as many whole
-    days later.
+    days later. wrapping: see open_embedded.
     """
     log = await open_embedded(
-        path, partitions=partitions, own=True, must_exist=must_exist, sandbox=begins_at, tables=tables
+        path,
+        partitions=partitions,
+        own=True,
+        must_exist=must_exist,
+        sandbox=begins_at,
+        tables=tables,
+        wrapping=wrapping,
     )
     try:
         if not await log.keeps_time():  # which it does from the moment at which it is filled

@@ -24,9 +24,11 @@ from gateway.rules.policy import Policies
 from gateway.settings import api as api_settings
 from gateway.settings import console as console_settings
 from gateway.settings import kafka as kafka_settings
+from gateway.settings import sealing as sealing_settings
 from gateway.settings.api import ApiSettings
 from gateway.settings.console import ConsoleSettings
 from gateway.settings.kafka import KafkaSettings
+from gateway.settings.sealing import SealingSettings
 from gateway.system.errors import UsageError
 
 PREFIX: Final = "GATEWAY_"
@@ -44,7 +46,7 @@ class InvalidSettings(UsageError):
     code = "BAD_SETTINGS"
 
 
-class Settings(ApiSettings, ConsoleSettings, KafkaSettings):
+class Settings(ApiSettings, ConsoleSettings, KafkaSettings, SealingSettings):
     """All settings. What the environment says goes before .env, and that before the TOML file."""
 
     model_config = SettingsConfigDict(
@@ -256,12 +258,13 @@ def unknown() -> list[str]:
 def described() -> list[tuple[str, str]]:
     """Each setting's environment variable, and in a sentence or two what it says and what it is without.
 
-    Those of the API come behind the others, then those of the console, and last those for Kafka.
+    Those of the API come behind the others, then those of the console and of encryption, and last Kafka's.
     """
     names = sorted(
         Settings.model_fields,
         key=lambda name: (
             name in KafkaSettings.model_fields,
+            name in SealingSettings.model_fields,
             name in ConsoleSettings.model_fields,
             name in ApiSettings.model_fields,
         ),
@@ -287,6 +290,7 @@ _EXPECTED: Final = {
     **kafka_settings.EXPECTED,
     **api_settings.EXPECTED,
     **console_settings.EXPECTED,
+    **sealing_settings.EXPECTED,
     "log_url": "is not text; expected a URL such as sqlite:///./gateway.db",
     "log_must_exist": "is neither true nor false; expected one of them",
     "partitions": "is not a number of partitions; expected 1 to 1000",

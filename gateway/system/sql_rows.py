@@ -1,9 +1,8 @@
 """Rows put into a table of SQLite, many at once."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import islice
 from typing import Final, cast
 
 #: How many rows one statement writes at the most, a power of two.
@@ -14,16 +13,6 @@ AT_ONCE: Final = 1_024
 # Both are functions in C: `{}.get` gives None for None.
 sqlite3.register_adapter(bytes, bytes)
 sqlite3.register_adapter(type(None), cast(Callable[[None], None], {}.get))
-
-
-def put_all(db: sqlite3.Connection, sql: str, rows: Iterable[tuple[object, ...]]) -> int:
-    """As `put_rows`, for rows that are made on the way; returns how many there were."""
-    count = 0
-    rows = iter(rows)
-    while some := list(islice(rows, AT_ONCE)):
-        put_rows(db, sql, some)
-        count += len(some)
-    return count
 
 
 def put_rows(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:

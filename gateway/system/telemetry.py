@@ -55,6 +55,12 @@ _DECIDED: Final = (
 _BREACH: Final = (*_DECIDED, "kind", "session_id", "because", "due_on")
 LOG_EVENTS: Final[dict[str, LogEvent]] = {
     "gateway.started": LogEvent("info", ("version", "log", "partitions"), "The gateway begins to work."),
+    "keys.beside_log": LogEvent(
+        "info",
+        (),
+        "The wrapping key of the embedded log is in a file beside it, because no setting names another. That "
+        "protects backups and copies of the log, and not the disk with both.",
+    ),
     "settings.unknown": LogEvent(
         "warning",
         ("names",),

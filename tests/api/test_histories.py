@@ -63,7 +63,7 @@ def backed_up(path: Path, to: Path) -> None:
 
 def put_in_place(copy: Path, path: Path) -> None:
     for old in path.parent.glob(f"{path.name}*"):
-        if not old.name.endswith(".key"):
+        if not old.name.endswith((".key", ".keys", ".wrapping-key")):
             old.unlink()
     shutil.copy(copy, path)
 

@@ -1,5 +1,6 @@
 """`gateway backup`: a whole copy of the log as it is at one moment, while it is written to."""
 
+import shutil
 import sqlite3
 import stat
 import threading
@@ -58,6 +59,8 @@ def test_a_copy_made_while_the_gateway_runs_is_whole_and_goes_on_as_the_log_woul
     assert set(found) <= set(ends)
     # The first copy, with what came after it, comes to what all of it comes to.
     copies[0].rename(restored / "gateway.db")
+    for end in ("keys", "wrapping-key"):
+        shutil.copy(running / f"gateway.db.{end}", restored)
     for part in whole[ends.index(found[0]) :]:
         assert spawn("feed", "--keep-time", "-", cwd=restored, stdin=part).status == 0
     assert spawn("run", "--clock", "log", "--until", END, cwd=restored).status == 0

@@ -8,7 +8,6 @@ those whom it is for, and must not reach a log, an error or `explain` either.
 import asyncio
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -29,6 +28,7 @@ from schemas.json import parse_instant
 from tests.cli.conftest import Gateway
 from tests.cli.running import Ended, Json, json_lines, referral
 from tests.oracle.programmes import programme
+from tests.sealing.opening import looking_into
 
 #: All marks: texts have Qz in them, numbers are ZY and six digits, births lie in 1910 to 1919.
 PERSONAL = re.compile(rb"Qz|ZY[0-9]{6}|191[0-9]-[01][0-9]-[0-3][0-9]")
@@ -231,17 +231,19 @@ def test_nothing_about_a_person_comes_out(
     for line in tailed.lines:
         assert not PERSONAL.search(json.dumps(without_original_bytes(line)).encode())
 
-    db = sqlite3.connect(tmp_path / "gateway.db")
-    originals = b""
-    for topic, *parts in db.execute("SELECT topic, key, value, headers FROM outbound"):
-        if topic != "gateway.dead-letters":
-            assert not any(PERSONAL.search(part) for part in parts)
-        else:
-            originals += parts[1]
-            assert not PERSONAL.search(parts[2]), "the headers of a dead letter are the gateway's own"
-    assert PERSONAL.search(originals), "the search finds what is there"
-    states = [unpack(state) for (state,) in db.execute("SELECT state FROM state")]
-    db.close()
+    with looking_into(tmp_path / "gateway.db") as db:
+        letters = [
+            row[0] for row in db.execute("SELECT value FROM outbound WHERE topic = 'gateway.dead-letters'")
+        ]
+        for topic, *parts in db.execute("SELECT topic, key, value, headers FROM outbound"):
+            if topic != "gateway.dead-letters":
+                assert not any(PERSONAL.search(part) for part in parts)
+            else:
+                assert not PERSONAL.search(parts[2]), "the headers of a dead letter are the gateway's own"
+        opened = "SELECT opened('state', po_number, state) FROM state"
+        states = [unpack(state) for (state,) in db.execute(opened)]
+    assert letters
+    assert not any(PERSONAL.search(sealed) for sealed in letters)
     assert any(order.referral is not None and order.referral.participant for order in states)
     assert not any(PERSONAL.search(repr(order).encode()) for order in states)
 

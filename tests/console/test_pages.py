@@ -89,7 +89,7 @@ def letter(folder: Path, offset: int, value: bytes, key: bytes) -> str:
     draft = dead_letters.draft(came, Unreadable("UNKNOWN_SCHEMA", "So it was."))
     db = sqlite3.connect(folder / "gateway.db", isolation_level=None, timeout=60)
     try:
-        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, 0, AT)])
+        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, 0, AT, draft.value)])
     finally:
         db.close()
     return f"prap.referrals-0-{offset}"

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.log import Record, SharedLog
+from gateway.engine.purchase_orders import unpack
 from gateway.engine.step import StepSize
 from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
@@ -24,14 +24,17 @@ from producers.read_back import read_event
 from schemas.json import parse_instant
 from tests.cli.running import Json
 from tests.reading.shared_log import FileLog
+from tests.sealing.opening import looking_into
 
 #: What can be asked for, of the embedded log and of a copy of it alike.
 SELECTS: Final = {
     "referral": "SELECT * FROM referral",
     "booking": "SELECT * FROM booking",
-    "state": "SELECT s.* FROM state s JOIN referral r USING (partition, po_number)",
-    "inbound": "SELECT topic, partition, offset, timestamp, value, po_number, provider_id, message_id"
-    " FROM inbound WHERE topic = 'provider.session-records' AND provider_id IS NOT NULL",
+    "state": "SELECT partition, s.po_number, opened('state', s.po_number, state), changed_at, due_at,"
+    " messages FROM state s JOIN referral r USING (partition, po_number)",
+    "inbound": "SELECT topic, partition, offset, timestamp, opened('inbound', po_number, value), po_number,"
+    " provider_id, message_id FROM inbound"
+    " WHERE topic = 'provider.session-records' AND provider_id IS NOT NULL",
     "outbound": "SELECT topic, partition, offset, timestamp, value, po_number, provider_id, message_id,"
     " status, trace_id FROM outbound WHERE po_number IS NOT NULL OR topic = 'jobcentre.delivery-plans'",
 }
@@ -44,11 +47,11 @@ def rows(path: Path) -> Rows:
     But for what came of a referral that was refused: in a copy that is made anew it can't be known if that
     was about the referral before, which has been forgotten, and nobody waits for it.
     """
-    db = sqlite3.connect(path)
-    try:
+    with looking_into(path) as db:
         found = {table: sorted(db.execute(sql).fetchall(), key=repr) for table, sql in SELECTS.items()}
-    finally:
-        db.close()
+    # What was said on one that is special by now can't be read any more; a copy has what it read before.
+    special = {row[1] for row in found["state"] if (known := unpack(row[2]).referral) and known.special}
+    found["inbound"] = [row for row in found["inbound"] if row[5] not in special]
     found["outbound"] = [row for row in found["outbound"] if not _is_of_a_refused_referral(*row[:5])]
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.log import EmbeddedLog
-from gateway.backends.embedded.records import SELECT, record_of
+from gateway.backends.embedded.records import SELECT, records_of
 from gateway.engine.log import Changes, Commit, Handled, PartitionOwner, PositionsGone, Record
 from gateway.reading.tables import LogTables
 from gateway.system.clock import wall_clock
@@ -37,7 +37,11 @@ class FileLog(EmbeddedLog):
             "SELECT (SELECT max(offset) + 1 FROM outbound o WHERE o.po_number = s.po_number), s.po_number,"
             " s.state FROM state s ORDER BY 1, 2"
         )
-        self.changed = self.file.db.execute(sql).fetchall()
+        opened = self.file.vault.opened
+        self.changed = [
+            (end, po_number, opened("state", po_number, state))
+            for end, po_number, state in self.file.db.execute(sql)
+        ]
 
     async def write(self, partition: int, epoch: int, step: Commit) -> None:
         """Write a step, and keep what has changed in it."""
@@ -88,7 +92,8 @@ class FileChanges:
                 raise PositionsGone("the log is another one; begin anew")
             upto = self._next[table] = min(end, begin + log.most)
             sql = f"{SELECT.format(table)} WHERE offset >= ? AND offset < ? ORDER BY offset"
-            records += map(record_of, log.file.db.execute(sql, (begin, upto)))
+            rows = log.file.db.execute(sql, (begin, upto)).fetchall()
+            records += filter(None, records_of(rows, log.file.vault))
             behind += end - upto
         states = {}
         while self._next["states"] < len(log.changed):

@@ -1,11 +1,11 @@
 """What the tables of an embedded log must hold by what the states in it say."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 from gateway.engine.purchase_orders import unpack
 from gateway.reading.tables import listing
+from tests.sealing.opening import looking_into
 
 
 def contradictions(path: Path) -> dict[str, set[tuple[Any, ...]]]:
@@ -16,10 +16,11 @@ def contradictions(path: Path) -> dict[str, set[tuple[Any, ...]]]:
         "duty": set(),
         "state": set(),
     }
-    db = sqlite3.connect(path)
-    try:
-        for partition, po_number, state in db.execute("SELECT partition, po_number, state FROM state"):
-            found = listing(unpack(state))
+    with looking_into(path) as db:
+        for partition, po_number, state, opened in db.execute(
+            "SELECT partition, po_number, state, opened('state', po_number, state) FROM state"
+        ):
+            found = listing(unpack(opened))
             times: tuple[int | None, ...] = (None, None, None)
             if found is not None:
                 place = (found.jobcentre_id, found.contract_package_area, found.referred_on)
@@ -35,6 +36,4 @@ def contradictions(path: Path) -> dict[str, set[tuple[Any, ...]]]:
                 times = (found.changed_at, found.due_at, found.messages)
             wanted["state"].add((partition, po_number, state, *times))
         there = {table: set(db.execute(f"SELECT * FROM {table}")) for table in wanted}
-    finally:
-        db.close()
     return {table: rows ^ there[table] for table, rows in wanted.items() if rows != there[table]}

@@ -7,7 +7,6 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
+from gateway.backends.embedded.seals import SCHEMA as _SEALS
 from gateway.engine.log import (
     AUDIT,
     DEAD_LETTERS,
@@ -28,6 +28,9 @@ from gateway.engine.log import (
     TooLarge,
 )
 from gateway.engine.pausing import Pause, key_of, pause_of, paused, resumed
+from gateway.sealing.key_store import KeyStore
+from gateway.sealing.vault import Vault
+from gateway.sealing.wrapping import WrappingKeyFile, WrappingKeys
 from gateway.system.ownership import BESIDE_SQLITE, exposed
 from gateway.system.sql_rows import put_rows
 
@@ -43,16 +46,12 @@ MOST_PARTITIONS: Final = 1_000
 #: Of a new file. States are written all over their table: with SQLite's 4 KiB a large step takes half as long
 #: again to write, and one of a single message about as long.
 PAGE_BYTES: Final = 16_384
-#: What lies beside a log that has been used: SQLite's files, the lock, the development key.
-_BESIDE: Final = ("-wal", "-shm", ".lock", ".key")
+#: What lies beside a log that has been used: SQLite's files, the lock, the development key, and its keys.
+_BESIDE: Final = ("-wal", "-shm", ".lock", ".key", ".keys")
 #: How much is written beside the file before it is copied into it.
 CHECKPOINT_BYTES: Final = 64 * 1024 * 1024
-#: How long what was erased may stay beside the file where there is no rest.
-ERASED_WITHIN_S: Final = 10.0
-#: How long to wait before truncating what is beside the file again, where somebody read it.
-_AGAIN_S: Final = 1.0
 
-_SCHEMA: Final = f"""
+_SCHEMA: Final = f"""{_SEALS};
 CREATE TABLE inbound (
     offset INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     key BLOB, value BLOB, headers BLOB NOT NULL, po_number TEXT, provider_id TEXT, message_id TEXT,
@@ -63,6 +62,7 @@ CREATE TABLE outbound (
     status TEXT, trace_id TEXT, jobcentre_id TEXT) STRICT;
 CREATE INDEX outbound_compacted ON outbound (key, offset) WHERE topic = '{DELIVERY_PLANS}';
 CREATE INDEX outbound_dead_letter ON outbound (offset) WHERE topic = '{DEAD_LETTERS}';
+CREATE INDEX outbound_letter_of ON outbound (key, offset) WHERE topic = '{DEAD_LETTERS}';
 CREATE INDEX outbound_act ON outbound (offset) WHERE topic = '{AUDIT}';
 CREATE TABLE state (
     partition INTEGER NOT NULL, po_number TEXT NOT NULL, state BLOB NOT NULL, changed_at INTEGER, due_at
@@ -108,15 +108,20 @@ class EmbeddedFile:
         path: Path,
         schema: str = "",
         busy_ms: int = BUSY_MS,
-        now_s: Callable[[], float] = time.monotonic,
+        wrapping: WrappingKeys | None = None,
     ) -> None:
         """schema: more tables and indexes of a new file, as SQL statements with ; between them.
 
-        busy_ms: how long to wait for another process that writes. now_s: a clock that doesn't go back, in
-        seconds.
+        busy_ms: how long to wait for another process that writes. wrapping: what wraps the keys by which it
+        is sealed; None: a key in a file beside it, which is made.
         """
-        self._now_s = now_s
         self.path = path
+        # Beside the file itself, whatever link it was named by.
+        real = path.resolve()
+        self.vault = Vault(
+            KeyStore(real.with_name(f"{real.name}.keys")),
+            wrapping or WrappingKeyFile(real.with_name(f"{real.name}.wrapping-key"), make=True),
+        )
         #: It is never made anew while it is used, and all that comes out has one order.
         self.made_anew = 0
         self.one_order = True
@@ -125,9 +130,6 @@ class EmbeddedFile:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-log")
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
-        #: When to overwrite what was erased, at rest and in any case, by the clock; None: nothing was erased.
-        #: At first it is unknown whether a process that was killed left something.
-        self._overwrite_s: tuple[float, float] | None = (0.0, 0.0)
         #: Which file it is, whatever is found under its name later; None: not opened yet.
         self._opened: tuple[int, int] | None = None
 
@@ -147,6 +149,7 @@ class EmbeddedFile:
                 with suppress(sqlite3.Error):
                     self._db.close()
                 self._db = None
+            self.vault.close()
 
         with suppress(RuntimeError):
             await asyncio.get_running_loop().run_in_executor(self._thread, shut)
@@ -294,7 +297,7 @@ class EmbeddedFile:
 
     def _keep_act(self, partition: int, act: bytes, at: int) -> None:
         """Keep what somebody did by hand among what comes out; part of a transaction."""
-        row = outbound_row(Draft(AUDIT, key_of(partition), act), partition, at)
+        row = outbound_row(Draft(AUDIT, key_of(partition), act), partition, at, act)
         put_rows(self.db, INSERT_OUTBOUND, [row])
 
     def refuse_gone(self, *, must_exist: bool, left_behind: bool) -> None:
@@ -350,11 +353,31 @@ class EmbeddedFile:
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        # Whatever SQLite was built with: what is deleted is overwritten.
-        db.execute("PRAGMA secure_delete = ON")
         # A step writes a few megabytes: copied into the main file every few steps, not within each.
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // self._pragma('page_size')}")
         db.execute("PRAGMA cache_size = -65536")
+        self._meet_keys()
+
+    def _meet_keys(self) -> None:
+        """Open the keys that the log is sealed with, or make them for a new one. Raises LogError.
+
+        A key service that is away is asked again when something is to be sealed or opened.
+        """
+        of_log = "SELECT id FROM key_store"
+        row = self.db.execute(of_log).fetchone()
+        if row is None:
+            with self.transaction() as db:
+                row = db.execute(of_log).fetchone()
+                if row is None:  # or another process has made them meanwhile
+                    row = (self.vault.store.make(),)
+                    db.execute("INSERT INTO key_store VALUES (1, ?)", row)
+        if self.vault.store.open() != row[0]:
+            raise LogError(
+                f"the keys {self.vault.store.path} are those of another log than {self.path}; put its own "
+                "back"
+            )
+        with suppress(LogBusy):
+            self.vault.unlock()
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -385,34 +408,26 @@ class EmbeddedFile:
                 db.execute("ROLLBACK")
             raise
 
-    def note_erased(self) -> None:
-        """Remember that a state lost personal data: the pages from before are still beside the file."""
-        if self._overwrite_s is None:
-            now_s = self._now_s()
-            self._overwrite_s = now_s, now_s + ERASED_WITHIN_S
+    def destroy_doomed(self) -> None:
+        """Destroy the keys that are doomed, when that is durable.
 
-    def overwrite_erased(self, *, at_rest: bool) -> None:
-        """Copy what is beside the file into it, and truncate that, where something was erased.
-
-        Where somebody reads it, or the disk fails, it is tried again.
+        That it was done is kept in a transaction of its own: one that was destroyed may be destroyed again.
         """
-        now_s = self._now_s()
-        if self._overwrite_s is None or now_s < self._overwrite_s[0 if at_rest else 1]:
-            return
-        db = self.db
-        db.execute("PRAGMA busy_timeout = 0")
-        done = False
-        with suppress(sqlite3.Error):
-            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            done = not busy
-        db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
-        self._overwrite_s = None if done else (now_s + _AGAIN_S, now_s + _AGAIN_S)
+        doomed = [key for (key,) in self.db.execute("SELECT key FROM doomed")]
+        if doomed:
+            self.vault.destroy(doomed)
+            with self.transaction() as db:
+                db.execute("DELETE FROM doomed")
 
     def view(self) -> sqlite3.Connection:
-        """Another connection, which only reads, beside whoever writes, in whatever thread."""
+        """Another connection, which only reads, beside whoever writes, in whatever thread.
+
+        Its SQL has the function opened(purpose, po_number, value), which is NULL where that was forgotten.
+        """
         db = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA query_only = ON")
         db.execute("PRAGMA cache_size = -32768")
+        db.create_function("opened", 3, self.vault.opened)
         return db
 
     def end(self, table: str) -> int:

@@ -1,4 +1,7 @@
-"""The embedded log as it is handed over to another log. It is only read."""
+"""The embedded log as it is handed over to another log, opened. It is only read.
+
+What was forgotten is left out.
+"""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -6,16 +9,19 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.backends.embedded.file import EmbeddedFile
-from gateway.backends.embedded.records import SELECT, record_of
+from gateway.backends.embedded.records import SELECT, records_of
 from gateway.engine.log import CONTROL, DEAD_LETTERS, Draft
 from gateway.engine.moving import STATES, CannotMove, Whole
 from gateway.engine.partitioner import partition_for
 from gateway.engine.pausing import Pause
 from gateway.rules.events import OUTBOUND
+from gateway.sealing.vault import Vault
 
 #: Before any instant, for a topic of which nothing is too old.
 ALWAYS: Final = -(2**62)
 
+#: How many records are opened at once.
+_AT_ONCE: Final = 1_000
 #: Where each record and state goes, by its new partition number; `decided`: whether a message was.
 _GOING: Final = """
 CREATE TEMP TABLE going_in (
@@ -54,6 +60,7 @@ class EmbeddedLeaving:
             db.execute(statement)
         db.executemany("INSERT INTO oldest VALUES (?, ?)", oldest.items())
         db.create_function("target", 2, self._target, deterministic=True)
+        db.create_function("readable", 1, self._file.vault.readable)
         db.execute("BEGIN")
         (self._from,) = db.execute("SELECT user_version >> 8 FROM pragma_user_version").fetchone()
         mark = db.execute("SELECT hex(id) FROM history ORDER BY offset DESC LIMIT 1").fetchone()
@@ -64,7 +71,8 @@ class EmbeddedLeaving:
         db.execute(
             "INSERT INTO going_in SELECT target(key, i.partition), i.offset < ifnull(p.offset, 1) AS decided,"
             " i.offset FROM inbound i LEFT JOIN position p ON p.partition = i.partition AND p.topic = i.topic"
-            " LEFT JOIN oldest o ON o.topic = i.topic WHERE NOT decided OR i.timestamp >= o.timestamp"
+            " LEFT JOIN oldest o ON o.topic = i.topic WHERE (NOT decided OR i.timestamp >= o.timestamp)"
+            " AND (i.value IS NULL OR readable(i.value))"
         )
         db.execute(
             "INSERT INTO going_out SELECT target(key, partition), offset FROM outbound"
@@ -98,7 +106,8 @@ class EmbeddedLeaving:
     def _waiting_letters(self) -> int:
         """How many dead letters were neither put back nor discarded."""
         rows = self._db.execute(f"{SELECT.format('outbound')} WHERE topic = '{DEAD_LETTERS}'")
-        letters = {(dict(record_of(row).headers)["ce_id"] or b"").decode() for row in rows}
+        found = filter(None, records_of(rows.fetchall(), self._file.vault))
+        letters = {(dict(record.headers)["ce_id"] or b"").decode() for record in found}
         return len(letters - {letter for (letter,) in self._db.execute("SELECT letter FROM handled")})
 
     def _target(self, key: bytes | None, partition: int) -> int:
@@ -119,7 +128,7 @@ class EmbeddedLeaving:
         """What belongs on a partition number of the new log."""
         where = f"WHERE partition = {partition}" if self._from == self._partitions else ""
         row = self._db.execute(f"SELECT max(decided_to) FROM ownership {where}").fetchone()
-        return EmbeddedPart(self._db, partition, row[0])
+        return EmbeddedPart(self._db, self._file.vault, partition, row[0])
 
     def whole(self) -> Whole:
         """What belongs to no purchase order. A pause of partitions that are others now is one of them all."""
@@ -144,8 +153,9 @@ class EmbeddedLeaving:
 class EmbeddedPart:
     """What belongs on one partition number of the new log."""
 
-    def __init__(self, db: sqlite3.Connection, partition: int, decided_to: int | None) -> None:
+    def __init__(self, db: sqlite3.Connection, vault: Vault, partition: int, decided_to: int | None) -> None:
         self._db = db
+        self._vault = vault
         self._partition = partition
         self.decided_to: int | None = decided_to
 
@@ -165,11 +175,14 @@ class EmbeddedPart:
         )
 
     def _records(self, sql: str, *more: object) -> Iterator[Draft]:
-        for row in self._db.execute(sql, (self._partition, *more)):
-            record = record_of(row)
-            yield Draft(record.topic, record.key, record.value, record.headers, record.timestamp)
+        rows = self._db.execute(sql, (self._partition, *more))
+        while some := rows.fetchmany(_AT_ONCE):
+            for record in records_of(some, self._vault):
+                if record is not None:
+                    yield Draft(record.topic, record.key, record.value, record.headers, record.timestamp)
 
     def states(self) -> Iterator[tuple[str, bytes | None]]:
         """Packed states by po_number; None: it was forgotten."""
         sql = "SELECT po_number, state FROM going_state LEFT JOIN state USING (po_number) WHERE target = ?"
-        yield from self._db.execute(sql, (self._partition,))
+        for po_number, state in self._db.execute(sql, (self._partition,)):
+            yield po_number, self._vault.opened("state", po_number, state)

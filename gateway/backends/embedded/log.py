@@ -16,13 +16,14 @@ from typing import Final, Literal
 
 from gateway.backends.embedded.file import BUSY_MS, EmbeddedFile
 from gateway.backends.embedded.records import (
-    INSERT_INBOUND,
     INSERT_OUTBOUND,
     SELECT,
-    inbound_row,
+    Row,
     outbound_row,
-    record_of,
+    put_inbound,
+    records_of,
 )
+from gateway.backends.embedded.seals import drop_letters
 from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
@@ -42,8 +43,9 @@ from gateway.engine.log import (
 )
 from gateway.engine.partitioner import partition_for
 from gateway.engine.pausing import Pause
+from gateway.sealing.wrapping import WrappingKeys
 from gateway.system.clock import wall_clock
-from gateway.system.sql_rows import put_all, put_rows
+from gateway.system.sql_rows import put_rows
 
 #: How often a reader looks for what another process has put there.
 LOOK_AGAIN_S: Final = 0.02
@@ -57,6 +59,10 @@ LOOK_THROUGH: Final = 20_000
 _APART: Final = frozenset({DEAD_LETTERS, AUDIT})
 #: How many records of all topics one read goes past at the most.
 WINDOW: Final = 8_000
+#: After all instants.
+_ENDLESS: Final = 2**62
+#: How many states are opened at once when they are restored.
+_OPENED_AT_ONCE: Final = 4_096
 
 
 class EmbeddedLog:
@@ -120,6 +126,7 @@ class EmbeddedLog:
                     " ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
                     (partition,),
                 ).fetchone()
+            self.file.destroy_doomed()  # where whoever decided before was killed before it had
             return int(row[0])
 
         return EmbeddedClaim(self, partition, await self.file.run(raise_epoch))
@@ -146,8 +153,8 @@ class EmbeddedLog:
                 newest = self.newest()
                 # Stamped while no other process can write: whoever comes later gets no earlier timestamp.
                 now = max(self._now(), newest)
-                rows = _inbound_rows(others(), self.file.partitions, newest, now, self._keep_time)
-                count = put_all(db, INSERT_INBOUND, rows)
+                stamped = _stamped(others(), self.file.partitions, newest, now, self._keep_time)
+                count = put_inbound(db, self.file.vault, stamped)
                 for draft in apart:
                     self._put_apart(db, draft, _or(draft.timestamp, now))
             return count + len(apart)
@@ -179,7 +186,7 @@ class EmbeddedLog:
     def _put_plan(self, db: Connection, draft: Draft, at: int) -> None:
         """Put a record on the topic that is compacted, and take away those of its key before it."""
         partition = partition_for(draft.key, self.file.partitions)
-        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, partition, at)])
+        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, partition, at, draft.value)])
         offset = self.file.end("outbound") - 1
         db.execute(
             f"DELETE FROM outbound WHERE topic = '{DELIVERY_PLANS}' AND key = ? AND offset < ?",
@@ -191,9 +198,8 @@ class EmbeddedLog:
 
     def _put_act(self, db: Connection, draft: Draft, at: int) -> None:
         """Keep what somebody did by hand."""
-        put_rows(
-            db, INSERT_OUTBOUND, [outbound_row(draft, partition_for(draft.key, self.file.partitions), at)]
-        )
+        partition = partition_for(draft.key, self.file.partitions)
+        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, partition, at, draft.value)])
 
     async def handle(self, letters: Mapping[str, Draft | None]) -> frozenset[str]:
         """Put dead letters' records back and mark the letters, in one transaction."""
@@ -215,8 +221,8 @@ class EmbeddedLog:
                 newest = self.newest()
                 # The wall clock would bring about all that is due in a log whose time is that of its records.
                 now = newest if self.file.keeps_time else max(at, newest)
-                rows = _inbound_rows(drafts, self.file.partitions, newest, now, self._keep_time)
-                put_all(db, INSERT_INBOUND, rows)
+                stamped = _stamped(drafts, self.file.partitions, newest, now, self._keep_time)
+                put_inbound(db, self.file.vault, stamped)
             return marked
 
         marked = await self.file.run(put)
@@ -244,8 +250,9 @@ class EmbeddedLog:
     ) -> AsyncIterator[Record]:
         """Records of the topics in the order in which they were committed; see Log.
 
-        SQLite leaves out what is not wanted, which is faster than reading it. Raises LogError for inbound and
-        outbound topics together, which have no common order.
+        SQLite leaves out what is not wanted, which is faster than reading it; only a text in what is sealed
+        it can't see. What was forgotten is left out, too. Raises LogError for inbound and outbound topics
+        together, which have no common order.
         """
         inbound = [topic for topic in topics if topic in INBOUND_TOPICS]
         if inbound and len(inbound) < len(topics):
@@ -258,7 +265,7 @@ class EmbeddedLog:
         if key is not None:
             chosen += " AND key = ?"
             values += (key,)
-        if text is not None:
+        if text is not None and not inbound and alone != DEAD_LETTERS:
             chosen += " AND (instr(value, ?) OR instr(headers, ?))"
             values += (text, text)
 
@@ -276,7 +283,12 @@ class EmbeddedLog:
                 (after, upto, *values),
             ).fetchall()
             reached = rows[-1][2] if len(rows) == FOLLOW else max(after, upto)
-            return [record_of(row) for row in rows], reached, not rows and upto == last
+            found = [
+                record
+                for record in records_of(rows, self.file.vault)
+                if record is not None and record.has(None, text)
+            ]
+            return found, reached, not rows and upto == last
 
         after = 0 if from_start else await self.file.run(end)
         while True:
@@ -291,6 +303,16 @@ class EmbeddedLog:
     async def write(self, partition: int, epoch: int, step: Commit) -> None:
         """Write a step of a claim. Raises Lost, CannotDraft or LogError."""
         await self.file.run(partial(write_step, self.file, self._tables, partition, epoch, step))
+
+    def forget_again(self, partition: int, po_numbers: Sequence[str]) -> None:
+        """Forget what was forgotten since the log was backed up; to be called in the file's thread."""
+        with self.file.transaction() as db:
+            end = self.file.end("outbound")
+            for po_number in po_numbers:
+                db.execute("DELETE FROM state WHERE (partition, po_number) = (?, ?)", (partition, po_number))
+            drop_letters(db, dict.fromkeys(po_numbers, end))
+            if self._tables is not None:
+                self._tables.forget(db, [(po_number, _ENDLESS, end) for po_number in po_numbers])
 
     async def decided_to(self) -> int | None:
         """The latest instant at which something was decided."""
@@ -357,6 +379,7 @@ async def open_embedded(
     window: int = WINDOW,
     read_bytes: int = READ_BYTES,
     busy_ms: int = BUSY_MS,
+    wrapping: WrappingKeys | None = None,
 ) -> EmbeddedLog:
     """Open the log in a file, or make it with that many partitions.
 
@@ -365,10 +388,10 @@ async def open_embedded(
     even where other files say that there was one. sandbox: it is to be a sandbox, which begins at this
     instant where it is new. tables: those by which it is asked; None: nobody asks. window: how
     many records of all topics one read goes past at the most. read_bytes: how large what it takes of one
-    topic may be, but for the last record. busy_ms: how long to wait for another process that writes. Raises
-    LogError where the file can't be used.
+    topic may be, but for the last record. busy_ms, wrapping: see EmbeddedFile. Raises LogError where the
+    file can't be used.
     """
-    file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms)
+    file = EmbeddedFile(path, "" if tables is None else tables.schema, busy_ms, wrapping)
     try:
         if not anew:
             # In a sandbox nothing is lost that was real: whoever wants a new one deletes its file.
@@ -411,14 +434,29 @@ class EmbeddedClaim:
         def load() -> Restored:
             db, mine = self._file.db, (self.partition,)
             with self._file.snapshot():
-                states = dict(db.execute("SELECT po_number, state FROM state WHERE partition = ?", mine))
+                states = self._states()
                 decided = dict(db.execute("SELECT topic, offset FROM position WHERE partition = ?", mine))
                 row = db.execute("SELECT decided_to FROM ownership WHERE partition = ?", mine).fetchone()
-            return Restored(states, self._next | decided, row[0])
+            gone = [po_number for po_number, state in states.items() if state is None]
+            if gone:
+                self._log.forget_again(self.partition, gone)
+            kept = {po_number: state for po_number, state in states.items() if state is not None}
+            return Restored(kept, self._next | decided, row[0])
 
         restored = await self._file.run(load)
         self._next = dict(restored.positions)
         return restored
+
+    def _states(self) -> dict[str, bytes | None]:
+        """All states; None: it was forgotten since the log was backed up that this one was restored from."""
+        rows = self._file.db.execute(
+            "SELECT po_number, state FROM state WHERE partition = ?", (self.partition,)
+        )
+        states: dict[str, bytes | None] = {}
+        while some := rows.fetchmany(_OPENED_AT_ONCE):
+            opened = self._file.vault.open_all("state", some)
+            states.update(zip((po_number for po_number, _ in some), opened, strict=True))
+        return states
 
     async def read(self, room: Mapping[str, int], wait_s: float) -> Batch:
         """What has arrived since the last read: a snapshot of the file, so all topics are of one moment."""
@@ -449,27 +487,27 @@ class EmbeddedClaim:
                 upto = row[0] if row else end
             quiet_at = self._log.quiet_at(upto, alone and upto == end)
             for topic, most in room.items():
-                found, size = 0, 0
+                size = 0
                 rows = db.execute(
                     f"{SELECT.format('inbound')} WHERE offset >= ? AND offset < ? AND partition = ?"
                     " AND topic = ? ORDER BY offset LIMIT ?",
                     (self._next[topic], upto, self.partition, topic, most),
                 )
+                taken: list[Row] = []
                 for row in rows:
-                    record = record_of(row)
-                    records.append(record)
-                    found += 1
-                    size += len(record.value or b"")
+                    taken.append(row)
+                    size += len(row[5] or b"")
                     if size >= self._log.read_bytes:
                         break
                 rows.close()
-                if found < most and size < self._log.read_bytes:
+                if len(taken) < most and size < self._log.read_bytes:
                     self._next[topic] = upto
-                elif found:
-                    self._next[topic] = records[-1].offset + 1
+                elif taken:
+                    self._next[topic] = taken[-1][2] + 1
+                # What came to a log that was restored, and was forgotten since, is not decided again.
+                records += filter(None, records_of(taken, self._file.vault))
         # Of all partitions: how many are of this one, the file would have to be read to say.
         unread = end - min(self._next.values())
-        self._file.overwrite_erased(at_rest=not records and upto == end)
         ends = dict.fromkeys(INBOUND_TOPICS, upto)
         return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread)
 
@@ -490,9 +528,10 @@ def _put_control(db: Connection, draft: Draft) -> None:
         db.execute("INSERT OR REPLACE INTO control VALUES (?, ?)", (key, draft.value))
 
 
-def _inbound_rows(
+def _stamped(
     drafts: Iterable[Draft], partitions: int, newest: int, now: int, keep_time: Callable[[], None]
-) -> Iterator[tuple[object, ...]]:
+) -> Iterator[tuple[Draft, int, int]]:
+    """Drafts, each with its partition and timestamp."""
     kept = False
     for draft in drafts:
         if draft.timestamp is not None and not kept:
@@ -504,8 +543,7 @@ def _inbound_rows(
                 "a record is older than the newest one in the log; time can't go back, so use a new log"
             )
         newest = stamp
-        partition = partition_for(draft.key, partitions)
-        yield inbound_row(draft, partition, stamp)
+        yield draft, partition_for(draft.key, partitions), stamp
 
 
 def _or(stamp: int | None, otherwise: int) -> int:

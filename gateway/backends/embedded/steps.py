@@ -6,7 +6,9 @@ from typing import Protocol
 
 from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
-from gateway.engine.log import Commit, Listing, Lost, Record
+from gateway.backends.embedded.seals import drop_letters, keys_of, lose_keys, name_of
+from gateway.engine.log import DEAD_LETTERS, Commit, Draft, Listing, Lost, Record
+from gateway.sealing.vault import Vault
 from gateway.system.sql_rows import put_rows
 
 
@@ -47,37 +49,85 @@ def write_step(
 ) -> None:
     """Outputs, states and positions, if the partition is still owned. Raises Lost, CannotDraft or LogError.
 
+    1. What is to be written, as far as it needs no transaction.
+    2. Those who are erased lose their keys, with all that was written before. What comes after it in the step
+       is sealed with others.
+    3. The rest, sealed.
+    4. When that is durable, the keys are destroyed. Who is killed in between leaves that to the next claim.
+
     epoch: that of the claim.
     """
-    outputs = [
-        outbound_row(record, partition, step.decided_to if record.timestamp is None else record.timestamp)
-        for record in step.records()
-    ]
-    # In the order of the table, so that what stands beside each other is written together.
-    kept = sorted(
-        (partition, po_number, state, *_when(step.listings.get(po_number)))
-        for po_number, state in step.states.items()
-        if state is not None
-    )
+    records = step.records()
+    stamps = [step.decided_to if record.timestamp is None else record.timestamp for record in records]
+    letters = [place for place, record in enumerate(records) if record.topic == DEAD_LETTERS]
     forgotten = [(po_number,) for po_number, state in step.states.items() if state is None]
     positions = [(partition, topic, offset) for topic, offset in step.positions.items()]
     forget = f"DELETE FROM state WHERE partition = {partition} AND po_number IN (VALUES {{}})"
+    vault = file.vault
     with file.transaction() as db:
         check_owner(file, partition, epoch)
-        put_rows(db, INSERT_OUTBOUND, outputs)
-        put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", kept)
+        earlier = [place for place in letters if _is_before(step, place, records[place])]
+        sealed = _sealed(db, vault, records, earlier)
+        doomed = lose_keys(db, vault, partition, step.erased) if step.erased else []
+        sealed |= _sealed(db, vault, records, [place for place in letters if place not in sealed])
+        put_rows(
+            db,
+            INSERT_OUTBOUND,
+            [
+                outbound_row(record, partition, stamp, sealed.get(place, record.value))
+                for place, (record, stamp) in enumerate(zip(records, stamps, strict=True))
+            ],
+        )
+        first = file.end("outbound") - len(records) if step.erased or step.forgotten else 0
+        drop_letters(db, {po_number: first + each.outputs for po_number, each in step.erased.items()})
+        put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", _states(db, vault, partition, step))
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
         if tables is not None:
             if step.forgotten:
-                first = file.end("outbound") - len(outputs)
                 tables.forget(
                     db, [(po, each.at, first + each.outputs) for po, each in step.forgotten.items()]
                 )
             tables.put(db, partition, step.listings)
         db.execute("UPDATE ownership SET decided_to = ? WHERE partition = ?", (step.decided_to, partition))
-    if step.erases or forgotten:
-        file.note_erased()
+    if doomed:
+        file.destroy_doomed()
+
+
+def _is_before(step: Commit, place: int, record: Draft) -> bool:
+    """Whether an output comes before its purchase order is erased in the step."""
+    erased = step.erased.get(name_of(record.key))
+    return erased is not None and place < erased.outputs
+
+
+def _sealed(
+    db: Connection, vault: Vault, records: Sequence[Draft], places: Sequence[int]
+) -> dict[int, bytes]:
+    """The values of these dead letters, sealed."""
+    if not places:
+        return {}
+    names = {place: name_of(records[place].key) for place in places}
+    keys = keys_of(db, vault, names.values())
+    return {
+        place: vault.seal(keys[name], "dead letter", "", value)
+        for place, name in names.items()
+        if (value := records[place].value) is not None
+    }
+
+
+def _states(db: Connection, vault: Vault, partition: int, step: Commit) -> list[tuple[object, ...]]:
+    """The rows of states, in the order of the table: what stands beside each other is written together."""
+    kept = sorted((po_number, state) for po_number, state in step.states.items() if state is not None)
+    keys = keys_of(db, vault, [po_number for po_number, _ in kept])
+    return [
+        (
+            partition,
+            po_number,
+            vault.seal(keys[po_number], "state", po_number, state),
+            *_when(step.listings.get(po_number)),
+        )
+        for po_number, state in kept
+    ]
 
 
 def _when(listing: Listing | None) -> tuple[int | None, int | None, int | None]:

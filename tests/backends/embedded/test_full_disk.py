@@ -109,7 +109,8 @@ async def test_a_read_only_file_can_be_followed_and_says_so_when_written() -> No
             one.mkdir()
             async with opened(one / "gateway.db") as log:
                 await log.append([draft(WP11, b"a")])
-            (one / "gateway.db").chmod(0o444)
+            for file in ("gateway.db", "gateway.db.keys", "gateway.db.wrapping-key"):
+                (one / file).chmod(0o444)
         folder.chmod(0o777)
         closed_folder.chmod(0o555)
         process = await asyncio.create_subprocess_exec(

@@ -21,13 +21,13 @@ async def test_a_log_of_which_the_lock_is_left_is_refused(path: Path) -> None:
     await used(path)
     path.rename(path.with_name("moved"))
     said = await refused(path, own=True)
-    assert said.startswith(f"there is no log {path} any more, or it is empty, but {path}.lock is there;")
+    assert said.startswith(f"there is no log {path} any more, or it is empty, but {path}.keys is there;")
     assert "make a new log on purpose with `gateway topics create`" in said
     assert await refused(path) == said, "whoever only feeds it makes none either"
     assert not path.exists()
 
 
-@pytest.mark.parametrize("end", [".key", ".lock", "-wal", "-shm"])
+@pytest.mark.parametrize("end", [".key", ".keys", ".lock", "-wal", "-shm"])
 async def test_any_of_its_other_files_says_that_there_was_one(path: Path, end: str) -> None:
     path.with_name(path.name + end).touch()
     assert f"{path.name}{end} is there" in await refused(path, own=True)
@@ -45,7 +45,7 @@ async def test_what_is_beside_the_file_that_a_link_leads_to_counts_too(path: Pat
     path.symlink_to(path.parent / "volume" / "real.db")
     await used(path)
     (path.parent / "volume" / "real.db").unlink()
-    assert "real.db.lock is there" in await refused(path, own=True)
+    assert "real.db.keys is there" in await refused(path, own=True)
 
 
 async def test_one_that_is_put_back_goes_on(path: Path) -> None:

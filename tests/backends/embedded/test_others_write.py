@@ -123,13 +123,13 @@ async def test_nobody_sees_a_part_of_a_step_while_it_is_being_committed(path: Pa
     async with opened(path) as log:
         claim, restored = await owned(log)
         await claim.commit(step(restored.positions, draft(OUT, b"1"), states={"PO1": b"1"}, decided_to=1))
-        reader = sqlite3.connect(path, check_same_thread=False)
+        reader = log.file.view()
         seen = []
 
         def look(statement: str) -> None:
             parts = (
                 "SELECT group_concat(CAST(value AS TEXT)) FROM outbound",
-                "SELECT group_concat(CAST(state AS TEXT)) FROM state",
+                "SELECT group_concat(CAST(opened('state', po_number, state) AS TEXT)) FROM state",
                 "SELECT sum(offset) FROM position",
                 "SELECT decided_to FROM ownership",
             )
