@@ -64,7 +64,7 @@ def _comparison(measured: Measured) -> Iterator[str]:
     yield "|---|--:|--:|--:|--:|--:|--:|"
     for who in CONTENDERS:
         runs = measured.runs[who.name]
-        limited = f", the first {who.most:,} messages" if who.most else ""
+        limited = f", the first {runs[0].messages:,} messages" if who.first_only else ""
         yield (
             f"| {who.name}{limited} | {_number(median(run.rate for run in runs))} "
             f"| {_ratio(measured, who.name, BARE_LOOP):.2f} "
