@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import json
 
 from benchmarks.peers.chart import chart
-from benchmarks.peers.measured import FULL, SMOKE, Measured, measure
+from benchmarks.peers.measured import FULL, QUICK, SMOKE, Measured, measure
 from benchmarks.peers.report import put_between_markers, report
 from benchmarks.peers.running import Runs
 from tests.broker.broker import Broker
@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument(
         "--smoke", action="store_true", help="measure next to nothing, and write only into --docs"
     )
+    parser.add_argument("--quick", action="store_true", help="measure smaller programmes, in a few minutes")
     parser.add_argument("--docs", type=Path, help="the folder with performance.md; default: docs")
     parser.add_argument("--again", action="store_true", help="write the results of the last run again")
     given = parser.parse_args()
@@ -40,7 +41,7 @@ def main() -> int:
     else:
         with TemporaryDirectory(dir=_DISK, prefix="work-") as name, Broker(Path(name) / "broker") as broker:
             broker.start()
-            size = SMOKE if given.smoke else FULL
+            size = SMOKE if given.smoke else QUICK if given.quick else FULL
             runs = Runs(Path(name), broker, size.partitions)
             measured = measure(runs, size, Path(name), lambda line: print(line, flush=True))
         _KEPT.write_bytes(json.encode(measured))

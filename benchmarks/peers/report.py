@@ -13,6 +13,7 @@ BEGIN: Final = "<!-- Written by make bench-peers: begin -->"
 END: Final = "<!-- Written by make bench-peers: end -->"
 
 CAPTION: Final = "Messages a second, time to an outcome, and processor time as a programme grows"
+BUSY: Final = " The machine had much else to do: trust processor time and memory, and no other figure."
 _WIDTH: Final = 120
 
 
@@ -38,6 +39,7 @@ def _report(measured: Measured) -> Iterator[str]:
         f"{measured.load_before:.1f} before and {measured.load_after:.1f} after. {messages:,} messages on "
         f"{size.partitions} partitions; medians of {size.rounds} rounds by turns, from the start of the "
         "process to its end. Ratios are medians of those of the rounds."
+        + (BUSY if max(measured.load_before, measured.load_after) > 2 * measured.cores else "")
     )
     yield ""
     yield from _comparison(measured)
@@ -64,12 +66,12 @@ def _comparison(measured: Measured) -> Iterator[str]:
     yield "|---|--:|--:|--:|--:|--:|--:|"
     for who in CONTENDERS:
         runs = measured.runs[who.name]
-        limited = f", the first {who.most:,} messages" if who.most else ""
+        limited = f", the first {runs[0].messages:,} messages" if who.first_only else ""
         yield (
             f"| {who.name}{limited} | {_number(median(run.rate for run in runs))} "
-            f"| {_ratio(measured, who.name, BARE_LOOP):.2f} "
+            f"| {_times(_ratio(measured, who.name, BARE_LOOP))} "
             f"| {_number(median(run.processor_us for run in runs))} µs "
-            f"| {_cost_ratio(measured, who.name):.2f} "
+            f"| {_times(_cost_ratio(measured, who.name))} "
             f"| {_number(median(run.broker_us for run in runs))} µs "
             f"| {median(run.peak_mib for run in runs):.0f} MiB |"
         )
@@ -186,6 +188,10 @@ def _cost_ratio(measured: Measured, who: str) -> float:
 
 def _paragraph(text: str) -> str:
     return fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2f}" if ratio >= 0.01 else f"{ratio:.3f}"
 
 
 def _number(value: float) -> str:

@@ -61,7 +61,6 @@ class Runs:
 
     def decide(self, who: Contender, given: Sequence[Letter], until: str, processes: int = 1) -> Run:
         """Have messages decided by so many processes, and what is due by `until`. Raises Failed."""
-        given = given[: who.most]
         place = self._place("create", who)
         asyncio.run(self._fill(place, who, given))
         if who.module is None:

@@ -15,7 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+PEERS = "benchmarks/peers/requirements.lock"
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock", PEERS)
 OLDEST_PIP = "22.3"  # what Python 3.11.0 brings
 
 
@@ -67,6 +68,12 @@ def test_what_runs_and_what_builds_is_what_was_developed_with() -> None:
     developed_with = pinned("requirements-dev.lock")
     for lock in ("requirements.lock", "requirements-build.lock"):
         assert pinned(lock).items() <= developed_with.items()
+
+
+def test_what_the_peers_have_of_the_gateway_has_its_versions() -> None:
+    own, peers = pinned("requirements.lock"), pinned(PEERS)
+    shared = ("aiokafka", "fastavro", "holidays", "msgspec")
+    assert {name: peers[name] for name in shared} == {name: own[name] for name in shared}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
