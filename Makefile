@@ -18,10 +18,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-logs bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check format bench bench-kafka bench-api bench-logs bench-turns bench-answers docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with what the lock names, and the project in it
 
@@ -133,6 +133,9 @@ bench-logs: setup ## measure what it costs to log decisions, by turns, in a minu
 
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)
+
+bench-answers: setup ## compare how long answers take in another checkout, by turns: OLD=/path/to/it
+	$(BIN)/python -m benchmarks.answers_by_turns "$(OLD)" . $(ARGS)
 
 docs: setup ## make anew what is made from the code: docs/rules.md, docs/events.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
