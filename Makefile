@@ -19,10 +19,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz fuzz-parsers soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-embedded bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz fuzz-parsers soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-answers bench-embedded bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with what the lock names, and the project in it
 
@@ -156,6 +156,9 @@ bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 
 bench-embedded: setup ## measure the embedded log at sizes: ARGS='10000 300000', numbers of referrals
 	$(BIN)/python -m benchmarks.at_size $(ARGS)
+
+bench-answers: setup ## compare how long answers take in another checkout, by turns: OLD=/path/to/it
+	$(BIN)/python -m benchmarks.answers_by_turns "$(OLD)" . $(ARGS)
 
 docs: setup ## make anew what is made from the code: docs/rules.md, docs/events.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md

@@ -39,7 +39,7 @@ async def test_an_upload_that_is_waited_for_says_what_came_of_every_record(provi
         "code": "ALREADY_ACCEPTED",
         "detail": "The referral has been accepted already.",
         "rule": "WP19 ¶3",
-        "guidance": "The provider acknowledges and accepts the referral on PRaP.",
+        "guidance": None,
         "self": "/v1/messages/m3",
     }
     asked = await provider.get(answer.json["self"])

@@ -19,6 +19,7 @@ from gateway.api.rendering import MOST_SHOWN
 from gateway.intake.uploads.upload import LARGEST_UPLOAD, MIB, MOST_RECORDS
 from gateway.rules.duties import DutyKind
 from gateway.rules.events import InstructionKind
+from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC
 from gateway.rules.policy import shipped
 from gateway.settings.api import ApiSettings
 from producers.delivery_plans import MOST_EARLIER
@@ -175,3 +176,9 @@ def test_what_is_shown_is_told_from_what_was_printed() -> None:
     assert not shown_in(["a", "…", "a"], ["a"])
     assert shown_in(["a…"], ["abc"])
     assert not shown_in(["b…"], ["abc"])
+
+
+def test_the_walk_sends_a_record_of_each_type() -> None:
+    walk = "".join(block.body for block in blocks(INTEGRATE) if block.info.startswith("sh"))
+    types = {record.__name__ for record in INBOUND[PROVIDERS_TOPIC]}
+    assert types <= set(re.findall(r'"type": "(\w+)"', walk))
