@@ -110,7 +110,7 @@ _DUTIES: Final = (
     "SELECT po_number, kind, session_id, provider_id, due_on FROM duty"
     " WHERE po_number IN (SELECT value FROM json_each(?))"
 )
-# Of the whole key alone, SQLite doesn't see that it can be looked up, and goes through all duties there are.
+# By the whole key alone, SQLite goes through all duties there are as soon as two are to be dropped.
 _DROP_DUTY: Final = (
     "WITH done (po_number, kind, session_id) AS (VALUES {}) DELETE FROM duty"
     " WHERE po_number IN (SELECT po_number FROM done) AND (po_number, kind, session_id) IN done"

@@ -54,7 +54,7 @@ def test_after_each_step_of_any_size_they_hold_what_the_states_say(
 
 
 async def test_whatever_a_step_looks_for_it_finds_by_an_index(tmp_path: Path) -> None:
-    """A step takes the same on a large log as on a small one."""
+    """Or a step would take longer the more there is in the log."""
     statements: set[str] = set()
     async with a_log(tmp_path / "gateway.db") as log:
         await log.file.run(lambda: log.file.db.set_trace_callback(statements.add))
