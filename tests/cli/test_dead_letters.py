@@ -44,7 +44,8 @@ AT = parse_instant("2016-03-14T09:00:00Z")
 REFERRALS = "prap.referrals"
 (LINE,) = read_lines([json_lines([referral()])])
 assert isinstance(LINE.message, Referral)
-GOOD = encode(LINE.message)
+MESSAGE: Referral = LINE.message
+GOOD = encode(MESSAGE)
 HEADERS = (("traceparent", b"00"), ("odd \x1b[2J", b"\xff"))
 
 
@@ -279,7 +280,7 @@ def test_a_letter_that_is_named_is_put_back_though_it_fails_again_and_then_says_
     gateway: Gateway, tmp_path: Path
 ) -> None:
     # Of today: one that came so late that it is forgotten at once would take its letters with it.
-    good = encode(replace(LINE.message, referred_on=london_day(wall_clock())))
+    good = encode(replace(MESSAGE, referred_on=london_day(wall_clock())))
     died(tmp_path, "UNDECODABLE", b"junk", good, b"")
     one, two, three = (f"prap.referrals-0-10{place}" for place in (1, 2, 3))
     ended = gateway("dead-letters", "replay", one, two)
