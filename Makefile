@@ -19,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --system-certs --upgrade --
 	--generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test long faults fuzz soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
+.PHONY: help setup demo run test long faults fuzz fuzz-parsers soak broker broker-stop check audit sbom format bench bench-kafka bench-api bench-embedded bench-logs bench-peers bench-turns docs mutants screenshots simulate lock wheel release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ faults: setup ## put the gateway through every fault, with a real broker, which 
 fuzz: setup ## ask a sandbox tens of thousands of things made from the OpenAPI document, for some 15 minutes
 	$(BIN)/python -m tests.contracts.openapi.fuzz $(ARGS)
 
+fuzz-parsers: setup ## damage what parsers read that strangers can reach, for 10 minutes; ARGS='--minutes 60 --only avro'
+	$(BIN)/python -m tests.fuzzing.fuzz $(ARGS)
+
 soak: setup ## random faults for 15 minutes; ARGS='--minutes 5 --seed 1' for others
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
@@ -150,6 +153,9 @@ $(PEERS)/.installed: benchmarks/peers/requirements.lock $(VENV)/.locked
 
 bench-turns: setup ## compare with another checkout, by turns: OLD=/path/to/it
 	$(BIN)/python -m benchmarks.by_turns "$(OLD)" . $(ARGS)
+
+bench-embedded: setup ## measure the embedded log at sizes: ARGS='10000 300000', numbers of referrals
+	$(BIN)/python -m benchmarks.at_size $(ARGS)
 
 docs: setup ## make anew what is made from the code: docs/rules.md, docs/events.md, docs/demo.svg, the API's examples
 	$(BIN)/python -m gateway.contracts.rules_page > docs/rules.md.new && mv docs/rules.md.new docs/rules.md

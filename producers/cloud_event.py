@@ -26,15 +26,17 @@ _CONTENT_TYPE: Final = ("content-type", b"application/avro")
 
 
 @cache
-def _type(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
-    return "ce_type", record.__name__.encode()
+def _of_type(record: type[Event | DeadLetter | DeliveryPlan]) -> tuple[Header, Header, Header]:
+    """What all records of a class have: source, type, and its name with the fingerprint of its schema.
 
-
-@cache
-def _schema(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
-    """The record's name, and the CRC-64-AVRO fingerprint of its schema as it stands in its values."""
+    That is the CRC-64-AVRO one, as it stands in its values.
+    """
     name = record.__name__
-    return _SCHEMA, f"{_URN}{name}:{header_of(SCHEMAS[name])[len(MARKER) :].hex()}".encode()
+    return (
+        ("ce_source", f"{SOURCE}{_PARTS.get(record, '')}".encode()),
+        ("ce_type", name.encode()),
+        (_SCHEMA, f"{_URN}{name}:{header_of(SCHEMAS[name])[len(MARKER) :].hex()}".encode()),
+    )
 
 
 def header_named(record: Record) -> bytes | None:
@@ -45,11 +47,6 @@ def header_named(record: Record) -> bytes | None:
     except ValueError:
         return None
     return header if named.startswith(_URN.encode()) and len(header) == HEADER_BYTES else None
-
-
-@cache
-def _source(record: type[Event | DeadLetter | DeliveryPlan]) -> Header:
-    return "ce_source", f"{SOURCE}{_PARTS.get(record, '')}".encode()
 
 
 @lru_cache(maxsize=1_024)
@@ -95,9 +92,7 @@ def headers_of(
     headers: Headers = (
         _SPECVERSION,
         ("ce_id", event_id.encode()),
-        _source(record),
-        _type(record),
-        _schema(record),
+        *_of_type(record),
         *(() if at is None else (_time(at),)),
         _CONTENT_TYPE,
     )

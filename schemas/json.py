@@ -5,7 +5,7 @@ which numbers a field may hold, is what the Avro schema says. Errors name the fi
 never what was there: it may be about a person.
 """
 
-from schemas.json_reader import InvalidJson, mistakes, parse, parse_as
+from schemas.json_reader import InvalidJson, mistakes, nearest, parse, parse_as
 from schemas.json_text import parse_text
 from schemas.json_writer import render, to_json
 from schemas.times import NotADay, NotAnInstant, format_day, format_instant, parse_day, parse_instant
@@ -17,6 +17,7 @@ __all__ = [
     "format_day",
     "format_instant",
     "mistakes",
+    "nearest",
     "parse",
     "parse_as",
     "parse_day",

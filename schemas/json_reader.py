@@ -3,6 +3,8 @@
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from itertools import islice
 from math import isinf
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -30,6 +32,9 @@ Reader = Callable[[Any], Any]
 _MISSING: Final = object()
 _MISSES: Final = "is missing; it has no default"
 _AVRO_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_MOST_UNKNOWN: Final = 10
+#: How many letters a name may have more or fewer than the one that is meant.
+_SLIPPED: Final = 3
 
 
 class InvalidJson(ValueError):
@@ -64,7 +69,7 @@ def parse(name: str, value: object) -> Message:
 def mistakes(name: str, value: object) -> list[InvalidJson]:
     """All that is wrong with the JSON form of the inbound record `name`, at most one mistake for each field.
 
-    In the order of the fields; empty: `parse` takes it.
+    In the order of the fields, and then the first ten that are none; empty: `parse` takes it.
     """
     return _mistakes(RECORD_NAMED[name], value)
 
@@ -89,8 +94,10 @@ def _mistakes(record: type, value: object) -> list[InvalidJson]:
                 read(item)
             except InvalidJson as error:
                 found.append(error.within(name))
-    names = {field[0] for field in fields}
-    return found + [_unknown_field(key) for key in value if key not in names]
+    names = [field[0] for field in fields]
+    unknown = (key for key in value if key not in names)
+    # One with thousands of unknown fields is not worth as many searches.
+    return found + [_unknown_field(key, names) for key in islice(unknown, _MOST_UNKNOWN)]
 
 
 def parse_as(record: type[R], value: object) -> R:
@@ -274,16 +281,25 @@ def _record_reader(record: type[Struct], schema: Schema) -> Reader:
             else:
                 raise InvalidJson(name, _MISSES)
         if len(found) != present:
-            raise _unknown_field(next(key for key in value if key not in names))
+            raise _unknown_field(next(key for key in value if key not in names), names)
         return record(**found)
 
     return read_record
 
 
-def _unknown_field(key: object) -> InvalidJson:
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Which of the known names somebody may mean who writes this one."""
+    as_long = [each for each in known if abs(len(each) - len(name)) <= _SLIPPED]  # the search takes time
+    return next(iter(get_close_matches(name, as_long, n=1)), None)
+
+
+def _unknown_field(key: object, names: Iterable[str]) -> InvalidJson:
     # What doesn't look like a field's name may be content that has slipped.
     if isinstance(key, str) and _AVRO_NAME.fullmatch(key):
-        return InvalidJson(key, "is not a field of this record; take it out")
+        near = nearest(key, names)
+        return InvalidJson(
+            key, f"is not a field of this record; {f'write {near}' if near else 'take it out'}"
+        )
     return InvalidJson("", "has a field whose name no record has; take it out")
 
 

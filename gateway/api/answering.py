@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.api.headers import preference
 from gateway.api.operation import TEXT, Answer, Parameter, header
 from gateway.api.problems import Problem
-from gateway.api.rendering import decided, guidance
+from gateway.api.rendering import decided
 from gateway.api.responses import answer
 from gateway.api.views import MessageView
 from gateway.rules.decide import field_at_fault
@@ -66,5 +66,5 @@ def _refused(record: type[Message], view: MessageView, headers: dict[str, str]) 
         code=view.code,
         field=field_at_fault(record, view.code),
         headers=headers,
-        more={"rule": view.rule, "guidance": guidance(view.rule), "message": to_builtins(view)},
+        more={"rule": view.rule, "guidance": view.guidance, "message": to_builtins(view)},
     )

@@ -14,6 +14,7 @@ from gateway.api.problems import Problem
 from gateway.api.security import TOKEN_SAYS
 from gateway.rules.decide import CHECKS, UNKNOWN_DETAIL, UNKNOWN_REFERRAL
 from gateway.rules.messages import INBOUND
+from schemas.json import nearest
 
 Object = dict[str, Any]
 Tag = Literal[
@@ -195,17 +196,29 @@ _OF_BODIES: Final[Codes] = {
 _OF_JSON: Final[Codes] = {400: ("NOT_JSON",), 415: ("JSON_NEEDED",)}
 
 
+#: What doesn't look like a parameter's name may be content that has slipped.
+_A_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+
+
 def _refuse_unknown_parameters(request: web.Request, known: Collection[str]) -> None:
     """Raises Problem for a parameter that there is not, which would else be passed over in silence."""
-    if any(name not in known for name in request.query):
+    if unknown := next((name for name in request.query if name not in known), None):
+        named = unknown if _A_NAME.fullmatch(unknown) else None
+        near = None if named is None else nearest(named, known)
+        what_to_do = f"write {near}" if near else "leave it out"
         raise Problem(
             HTTPStatus.BAD_REQUEST,
-            f"There is a parameter that this path does not have; it takes {', '.join(known) or 'none'}.",
+            f"There is a parameter that this path does not have; {what_to_do}. "
+            f"It takes {', '.join(known) or 'none'}.",
             code="UNKNOWN_PARAMETER",
+            field=named,
         )
     if len(request.query) != len(set(request.query)):
         raise Problem(
-            HTTPStatus.BAD_REQUEST, "A parameter is given twice; give it once.", code="BAD_PARAMETER"
+            HTTPStatus.BAD_REQUEST,
+            "A parameter is given twice; give it once.",
+            code="BAD_PARAMETER",
+            field=next(name for name in known if len(request.query.getall(name, ())) > 1),
         )
 
 

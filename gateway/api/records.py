@@ -1,6 +1,7 @@
 """`POST /v1/referrals/{po}/records` and `GET /v1/messages/{id}`: a record, and what comes of it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ from gateway.api.responses import answer
 from gateway.api.sending import (
     KEY,
     idempotency_key,
+    invalid,
     refuse_other_provider,
     refuse_where_nothing_can_be_posted,
     too_many_messages,
@@ -29,7 +31,7 @@ from gateway.api.views import MessagePage
 from gateway.reading.view import Received, View
 from gateway.rules.events import Outcome
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, SessionRecord
-from schemas.json import InvalidJson, format_instant, parse
+from schemas.json import InvalidJson, format_instant, mistakes, parse
 from schemas.limits import LONGEST_ID
 
 TYPES: Final = frozenset(record.__name__ for record in INBOUND[PROVIDERS_TOPIC])
@@ -167,32 +169,25 @@ class Records:
 
 
 def _read(value: dict[str, Any], message_id: str, po_number: str, provider_id: str) -> SessionRecord:
-    """The record of a body. Raises Problem."""
-    for name, whence in (
-        ("message_id", "the header Idempotency-Key"),
-        ("po_number", "the path"),
-        ("provider_id", "the token"),
-    ):
-        if name in value:
-            raise Problem(
-                HTTPStatus.BAD_REQUEST,
-                f"{name} comes from {whence}; take it out of the body.",
-                code="INVALID_RECORD",
-                field=name,
-            )
-    kind = value.get("type")
-    if not isinstance(kind, str) or kind not in TYPES:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            f"type is not a provider's record; expected one of {', '.join(sorted(TYPES))}.",
-            code="INVALID_RECORD",
-            field="type",
+    """The record of a body. Raises Problem with all that is wrong with its form."""
+    found = [
+        InvalidJson(name, f"comes from {whence}; take it out of the body")
+        for name, whence in (
+            ("message_id", "the header Idempotency-Key"),
+            ("po_number", "the path"),
+            ("provider_id", "the token"),
         )
+        if name in value
+    ]
+    kind = value.get("type")
     fields = {key: item for key, item in value.items() if key != "type"}
     fields |= {"message_id": message_id, "po_number": po_number, "provider_id": provider_id}
-    try:
-        return cast(SessionRecord, parse(kind, fields))
-    except InvalidJson as error:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, f"{error}.", code="INVALID_RECORD", field=error.field or None
-        ) from None
+    if isinstance(kind, str) and kind in TYPES:
+        if not found:
+            with suppress(InvalidJson):
+                return cast(SessionRecord, parse(kind, fields))
+        found += mistakes(kind, fields)
+    else:
+        expected = ", ".join(sorted(TYPES))
+        found.append(InvalidJson("type", f"is not a provider's record; expected one of {expected}"))
+    raise invalid("INVALID_RECORD", found)

@@ -32,7 +32,7 @@ from gateway.rules.case import requirement
 from gateway.rules.deadlines import ACCEPTANCE_LATE, ATTACHMENT_LATE, NOT_STARTED, SESSION_LATE
 from gateway.rules.duties import RULE_OF_DUTY
 from gateway.rules.events import Advisory, DeliveryPlan, Event, Instruction, Outcome, PrapAction
-from gateway.rules.guidance import SAYS
+from gateway.rules.guidance import SAYS, UNSPOKEN
 from gateway.rules.messages import INBOUND, PROVIDERS_TOPIC, Participant, SessionRecord
 from gateway.rules.referral import Expense, ReferralState, Session
 from producers.control import Mark
@@ -106,7 +106,7 @@ def decided(outcome: Outcome, reference: str | None = None) -> MessageView:
         detail=outcome.detail,
         advisories=cast(list[Advisory], list(outcome.advisories)),
         rule=outcome.rule,
-        guidance=guidance(outcome.rule),
+        guidance=guidance(outcome.rule, outcome.code),
         decided_at=format_instant(outcome.decided_at),
         self=message_path(outcome.message_id),
         referral=referral_path(outcome.po_number),
@@ -141,7 +141,7 @@ def outcome(listed: Listed[Outcome]) -> OutcomeView:
         advisories=list(event.advisories),
         decided_at=format_instant(event.decided_at),
         rule=event.rule,
-        guidance=guidance(event.rule),
+        guidance=guidance(event.rule, event.code),
         reference=listed.reference,
         message=message_path(event.message_id),
     )
@@ -273,9 +273,9 @@ def delivery_plan(plan: DeliveryPlan) -> DeliveryPlanView:
     )
 
 
-def guidance(rule: str | None) -> str | None:
-    """What a paragraph says."""
-    return None if rule is None else SAYS.get(rule)
+def guidance(rule: str | None, code: str | None = None) -> str | None:
+    """What a paragraph says. code: of a refusal: None where it does not speak of that."""
+    return None if rule is None or code in UNSPOKEN else SAYS.get(rule)
 
 
 def referral_path(po_number: str) -> str:

@@ -119,24 +119,29 @@ def message_in(value: dict[str, Any], records: Sequence[type[Message]], message_
     names = [record.__name__ for record in records]
     kind = value.get("type") if len(names) > 1 else names[0]
     if kind not in names:
-        raise _invalid([Mistake(0, "type", f"is none of the records; expected one of {', '.join(names)}")])
+        raise invalid(
+            "INVALID_MESSAGE",
+            [InvalidJson("type", f"is none of the records; expected one of {', '.join(names)}")],
+        )
     given = {name: item for name, item in value.items() if name != "type" or len(names) == 1}
     found = mistakes(kind, given | {"message_id": message_id})
     if "message_id" in given:
         found.insert(0, InvalidJson("message_id", "comes from the header Idempotency-Key; take it out"))
     if found:
-        raise _invalid([Mistake(0, each.field, each.problem) for each in found])
+        raise invalid("INVALID_MESSAGE", found)
     return parse(kind, given | {"message_id": message_id})
 
 
-def _invalid(found: Sequence[Mistake]) -> Problem:
+def invalid(code: str, found: Sequence[InvalidJson]) -> Problem:
+    """What to raise for all that is wrong with the form of a body. Its sentence is about the first."""
     first = found[0]
+    listed = [Mistake(0, each.field, each.problem) for each in found[:MOST_MISTAKES]]
     return Problem(
         HTTPStatus.BAD_REQUEST,
         f"{first.field or 'The body'} {first.problem}.",
-        code="INVALID_MESSAGE",
+        code=code,
         field=first.field or None,
-        more={"mistakes": to_builtins(found[:MOST_MISTAKES])},
+        more={"mistakes": to_builtins(listed)},
     )
 
 

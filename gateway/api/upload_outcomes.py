@@ -182,7 +182,7 @@ def _outcomes(upload_id: str, rows: dict[int, UploadRow]) -> UploadOutcomes:
                 code=row.outcome.code or "",
                 detail=row.outcome.detail or "",
                 rule=row.outcome.rule,
-                guidance=guidance(row.outcome.rule),
+                guidance=guidance(row.outcome.rule, row.outcome.code),
                 self=message_path(row.message_id),
             )
             for line, row in sorted(rows.items())

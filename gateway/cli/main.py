@@ -9,29 +9,12 @@ import sys
 import traceback
 from errno import EBADF
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import structlog
 import typer
 
-from gateway.cli.backup import backup
-from gateway.cli.clock import clock_app
-from gateway.cli.dead_letters import dead_letters_app
-from gateway.cli.feed import feed, replay
-from gateway.cli.find import find_command, list_command
-from gateway.cli.keys import keys_app
-from gateway.cli.migrate import migrate_command
-from gateway.cli.partitions import partitions_app
-from gateway.cli.prap import prap_app
-from gateway.cli.projection import projection_app
-from gateway.cli.read import explain, tail
-from gateway.cli.report import report_command
 from gateway.cli.run import DEBUG, run, settings_help
-from gateway.cli.schemas import schemas_app
-from gateway.cli.token import token
-from gateway.cli.topics import topics_app
-from gateway.cli.what_if import what_if_command
 from gateway.system import telemetry
 from gateway.system.errors import UsageError, UserError
 from gateway.system.stopping import Terminated
@@ -73,7 +56,7 @@ def main() -> NoReturn:
 def _attempt(arguments: list[str], debug: bool) -> int:
     """Run a command; returns the exit status."""
     try:
-        with typer.main.get_command(app).make_context("gateway", arguments) as context:
+        with typer.main.get_command(_app(arguments)).make_context("gateway", arguments) as context:
             context.command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as ended:
@@ -184,22 +167,23 @@ def _open_what_is_closed() -> None:
     sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
-app = typer.Typer(
-    name="gateway",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
-)
-app.add_typer(dead_letters_app, name="dead-letters")
-app.add_typer(topics_app, name="topics")
-app.add_typer(schemas_app, name="schemas")
-app.add_typer(partitions_app, name="partitions")
-app.add_typer(prap_app, name="prap")
-app.add_typer(projection_app, name="projection")
-app.add_typer(clock_app, name="clock")
-app.add_typer(keys_app, name="keys")
+def _app(arguments: list[str]) -> typer.Typer:
+    """The commands: all of them, or `run` alone, which starts sooner without what only others need."""
+    app = typer.Typer(
+        name="gateway",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        help="Decides, exactly once, what comes of each message about a Work Programme Information Session.",
+        callback=_common,
+    )
+    app.command(epilog=settings_help())(run)
+    if not _runs(arguments):
+        from gateway.cli.others import add_to
+
+        add_to(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -208,7 +192,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     # It does nothing here: `main` takes --debug out, wherever it stands.
     debug: Annotated[bool, typer.Option(DEBUG, help="Show a stack trace where something fails.")] = False,
@@ -217,52 +200,3 @@ def _common(
     ] = False,
 ) -> None:
     telemetry.configure("info")
-
-
-# The help lists them in this order.
-app.command(epilog=settings_help())(run)
-app.command()(replay)
-app.command()(feed)
-app.command()(tail)
-app.command()(explain)
-app.command("find")(find_command)
-app.command("list")(list_command)
-app.command("what-if")(what_if_command)
-app.command("report")(report_command)
-app.command()(backup)
-app.command("migrate")(migrate_command)
-
-
-@app.command()
-def sample(
-    referrals: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many referrals.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same programme.")] = 0,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            help="A date, or today: it ends on the day before, so that, fed with --keep-time, it can "
-            "be run by the wall clock.  Default: one of 2016.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Print JSON lines of a believable programme, for replay and feed."""
-    from gateway.sample import ends_on, programme
-
-    for line in programme(referrals, seed, None if until is None else ends_on(until)):
-        sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
-
-
-app.command()(token)
-
-
-@app.command()
-def docs(
-    folder: Annotated[Path, typer.Argument(help="Where to; made where it isn't there.")] = Path("docs"),
-) -> None:
-    """Write what describes topics and HTTP to other programs: AsyncAPI 3 and OpenAPI 3.1."""
-    from gateway.contracts.files import write_docs
-
-    for path in write_docs(folder):
-        print(printable(str(path)))

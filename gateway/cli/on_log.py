@@ -7,11 +7,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from gateway.backends.embedded.log import EmbeddedLog
-from gateway.engine.clock_watch import refuse_far
 from gateway.engine.log import Log, LogError
-from gateway.processes.logs import open_log
-from gateway.processes.plan import Clock
+from gateway.processes.options import Clock
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import Settings
 from gateway.system import telemetry
@@ -45,6 +42,8 @@ def on_log(
 ) -> T:
     """Open the log, do the work, and let go of it."""
 
+    from gateway.processes.logs import open_log
+
     async def opened() -> T:
         log = await open_log(settings, clock=clock)
         try:
@@ -60,6 +59,9 @@ async def refuse_far_clock(log: Log, settings: Settings) -> None:
 
     A sandbox dates them by its own, which the caller moves.
     """
+    from gateway.backends.embedded.log import EmbeddedLog
+    from gateway.engine.clock_watch import refuse_far
+
     if not (isinstance(log, EmbeddedLog) and log.sandbox):
         await refuse_far(log, gap_ms=settings.clock_gap_ms)
 

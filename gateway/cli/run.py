@@ -11,8 +11,7 @@ import typer
 
 from gateway.cli.on_log import Config, instant, read_settings
 from gateway.engine.log import RecordsLost
-from gateway.processes.plan import plan_of
-from gateway.processes.start import run as run_plan
+from gateway.processes.options import refuse_contradictions
 from gateway.processes.supervisor import NOTHING_LEFT
 from gateway.settings import settings as gateway_settings
 from gateway.settings.settings import InvalidSettings, Settings
@@ -85,18 +84,19 @@ def run(
         raise InvalidSettings(
             "a sandbox has one process and a clock of its own; name nothing but --sandbox, and --today"
         )
-    plan = plan_of(
-        settings,
-        clock=clock,
-        until=instant("--until", until),
-        worker=as_worker,
-        sandbox=sandbox,
-        today=today,
+    until_at = instant("--until", until)
+    refuse_contradictions(
+        settings, clock=clock, until=until_at, worker=as_worker, sandbox=sandbox, today=today
     )
     if workers > 1 and as_worker is None:
         if status := _supervise(settings, workers, clock, until, config):
             raise WorkersFailed(status)
         return
+    # A supervisor starts its workers without what only they need.
+    from gateway.processes.plan import plan_of
+    from gateway.processes.start import run as run_plan
+
+    plan = plan_of(settings, clock=clock, until=until_at, worker=as_worker, sandbox=sandbox, today=today)
     if unknown := gateway_settings.unknown():
         names = ", ".join(gateway_settings.PREFIX + name.upper() for name in unknown)
         structlog.get_logger("gateway").warning("settings.unknown", names=names)

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.backends.embedded.log import EmbeddedLog, open_embedded
 from gateway.engine.log import SharedLog
-from gateway.processes.plan import Clock
+from gateway.processes.options import Clock
 from gateway.reading.tables import LogTables
 from gateway.settings.settings import Settings
 from gateway.settings.wrapping import wrapping_keys
 
+# Of the two backends, only the one that is opened is imported.
 if TYPE_CHECKING:
+    from gateway.backends.embedded.log import EmbeddedLog
     from gateway.backends.kafka.log import KafkaLog
 
 #: How long putting records on a log on Kafka may take: in a gateway, what came over HTTP, and in a command,
@@ -20,7 +21,7 @@ FED_S: Final = 60.0
 
 async def open_log(
     settings: Settings, *, clock: Clock = "wall", own: bool = False
-) -> EmbeddedLog | SharedLog:
+) -> "EmbeddedLog | SharedLog":
     """Open the log that the settings name; `own`: to decide on it. Raises LogError or InvalidSettings.
 
     One on Kafka is connected to when something is first asked of it.
@@ -32,8 +33,10 @@ async def open_log(
 
 async def open_file(
     settings: Settings, *, clock: Clock = "wall", own: bool = False, anew: bool = False
-) -> EmbeddedLog:
+) -> "EmbeddedLog":
     """The embedded log; anew: made on purpose where it is missing. Raises LogError or InvalidSettings."""
+    from gateway.backends.embedded.log import open_embedded
+
     return await open_embedded(
         settings.log_path(),
         partitions=settings.partition_count,

@@ -1,13 +1,11 @@
 """What is to run: settled in one place before anything is opened."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from gateway.engine.step import SERVING, StepSize
+from gateway.processes.options import Clock, refuse_contradictions
 from gateway.rules.policy import Policies
-from gateway.settings.settings import InvalidSettings, Settings
-
-Clock = Literal["wall", "log"]
+from gateway.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +55,7 @@ def plan_of(
     today: bool = False,
 ) -> Plan:
     """The plan of a run. Raises InvalidSettings where what is asked for does not go together."""
-    if until is not None and clock != "log" and not sandbox:
-        raise InvalidSettings("--until needs --clock log; name both")
-    if today and not sandbox:
-        raise InvalidSettings("--today is for a sandbox; name --sandbox, too, or leave it out")
-    if sandbox and (clock == "log" or until is not None or worker is not None):
-        raise InvalidSettings(
-            "a sandbox has one process and a clock of its own; name nothing but --sandbox, and --today"
-        )
-    if sandbox and settings.on_kafka:
-        raise InvalidSettings(
-            "a sandbox has an embedded log and GATEWAY_LOG_URL names brokers; name a file such as "
-            "sqlite:///./sandbox.db, or leave out --sandbox"
-        )
-    if sandbox and not settings.http_port:
-        raise InvalidSettings("a sandbox is asked over HTTP and GATEWAY_HTTP_PORT is 0; set it to a port")
+    refuse_contradictions(settings, clock=clock, until=until, worker=worker, sandbox=sandbox, today=today)
     # What ends by itself serves nobody, unless the port is set: it may run beside a gateway that has the
     # port.
     http = settings.http_port != 0 and (until is None or "http_port" in settings.model_fields_set)

@@ -5,11 +5,10 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.clock_watch import ClockWatch
 from gateway.engine.log import LogBusy, SharedLog
 from gateway.engine.observer import Observer, Observers
@@ -26,6 +25,9 @@ from gateway.settings.wrapping import wrapping_keys
 from gateway.system.clock import wall_clock
 from gateway.system.stopping import stop_on_signals
 from gateway.system.version import gateway_version
+
+if TYPE_CHECKING:
+    from gateway.backends.embedded.log import EmbeddedLog
 
 #: The log's thread needs the interpreter for moments only, and at the default of 5 ms waits most of its time.
 SWITCH_INTERVAL_S: Final = 0.0005
@@ -76,7 +78,7 @@ async def run(plan: Plan) -> int:
             await log.close()
 
 
-async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
+async def _open(plan: Plan) -> "EmbeddedLog | SharedLog":
     if plan.sandbox:
         from gateway.sandbox import BEGINS_AT
         from gateway.sandbox.beginning import open_sandbox
@@ -93,7 +95,7 @@ async def _open(plan: Plan) -> EmbeddedLog | SharedLog:
     return await open_log(plan.settings, clock=plan.clock, own=True)
 
 
-def _watch(plan: Plan, log: EmbeddedLog | SharedLog) -> ClockWatch | None:
+def _watch(plan: Plan, log: "EmbeddedLog | SharedLog") -> ClockWatch | None:
     """What watches the wall clock; None: time is another's."""
     if not plan.by_wall_clock:
         return None
@@ -109,7 +111,7 @@ def _watch(plan: Plan, log: EmbeddedLog | SharedLog) -> ClockWatch | None:
 @asynccontextmanager
 async def _workers(
     plan: Plan,
-    log: EmbeddedLog | SharedLog,
+    log: "EmbeddedLog | SharedLog",
     stop: asyncio.Event,
     summary: ActivitySummary,
     clock: ClockWatch | None,
@@ -143,7 +145,7 @@ async def _workers(
 
 async def _is_fit(
     plan: Plan,
-    log: EmbeddedLog | SharedLog,
+    log: "EmbeddedLog | SharedLog",
     workers: Workers,
     stop: asyncio.Event,
     clock: ClockWatch | None,
@@ -188,13 +190,16 @@ async def _is_fit(
     return False
 
 
-async def _refuse_other_time(log: EmbeddedLog | SharedLog, settings: Settings) -> None:
+async def _refuse_other_time(log: "EmbeddedLog | SharedLog", settings: Settings) -> None:
     """Raises InvalidSettings where the log's own time is not that of the wall clock.
 
     An embedded log that was fed with messages up to now goes on by the wall clock from there.
     """
     why = "the topics keep the time that a message is put with (CreateTime)"
-    if isinstance(log, EmbeddedLog):
+    if not settings.on_kafka:
+        from gateway.backends.embedded.log import EmbeddedLog
+
+        assert isinstance(log, EmbeddedLog)
         old = wall_clock() - await log.file.run(log.newest)
         if 0 <= old <= settings.clock_gap_ms:
             return

@@ -147,7 +147,7 @@ def letter_of_act(record: Record) -> str | None:
     if record.key is None or record.key.decode(errors="replace") not in {REPLAYED, DISCARDED}:
         return None
     try:
-        return _act(record.value or b"").letter
+        return _act(record.value or b"").letter or None
     except msgspec.DecodeError:
         return None  # a later version wrote it
 

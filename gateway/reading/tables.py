@@ -110,7 +110,11 @@ _DUTIES: Final = (
     "SELECT po_number, kind, session_id, provider_id, due_on FROM duty"
     " WHERE po_number IN (SELECT value FROM json_each(?))"
 )
-_DROP_DUTY: Final = "DELETE FROM duty WHERE (po_number, kind, session_id) IN (VALUES {})"
+# Of the whole key alone, SQLite doesn't see that it can be looked up, and goes through all duties there are.
+_DROP_DUTY: Final = (
+    "WITH done (po_number, kind, session_id) AS (VALUES {}) DELETE FROM duty"
+    " WHERE po_number IN (SELECT po_number FROM done) AND (po_number, kind, session_id) IN done"
+)
 _PUT_DUTY: Final = "INSERT INTO duty VALUES {}"
 
 _OF_AREA: Final = "FROM plan_key WHERE (provider_id, contract_package_area) = (?, ?)"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -284,7 +284,8 @@ class Check(Generic[M]):
     row: its name in the rulebook. when: the condition in words, in which a limit of the policy stands in
     braces. code: of the refusal, '' for a duplicate. rule: the guidance that says so, None where none does.
     detail: a sentence for a person, without personal data. also: what happens beside the refusal. field: the
-    path of the field that is at fault, where it is one.
+    path of the field that is at fault, where it is one. says: the sentence about the state at hand, where
+    `detail` names several.
     """
 
     row: str
@@ -295,6 +296,7 @@ class Check(Generic[M]):
     detail: str | None = None
     also: Also[M] | None = None
     field: str | None = None
+    says: Callable[[Case[M]], str] | None = None
 
     @property
     def status(self) -> Literal["DUPLICATE", "REFUSED"]:
@@ -367,6 +369,9 @@ def closed(row: str, rule: str | None) -> Check[Any]:
         "REFERRAL_CLOSED",
         rule,
         "The referral is attached, cancelled or rejected; nothing more can be recorded on it.",
+        says=lambda case: (
+            f"The referral is {case.referral.status.lower()}; nothing more can be recorded on it."
+        ),
     )
 
 
@@ -383,6 +388,14 @@ def unknown_session(row: str, rule: str | None) -> Check[Any]:
     )
 
 
+NOT_OPEN: Final = "The session was cancelled or has an outcome already."
+
+
+def why_not_open(case: Case[Any]) -> str:
+    """Which of the two it is."""
+    return "The session was cancelled." if case.booked.cancelled else "The session has an outcome already."
+
+
 def session_not_open(row: str, rule: str | None) -> Check[Any]:
     """The session was cancelled or has an outcome."""
     return Check(
@@ -391,5 +404,6 @@ def session_not_open(row: str, rule: str | None) -> Check[Any]:
         lambda case: not case.booked.open,
         "SESSION_NOT_OPEN",
         rule,
-        "The session was cancelled or has an outcome already.",
+        NOT_OPEN,
+        says=why_not_open,
     )

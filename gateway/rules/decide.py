@@ -225,7 +225,8 @@ def _refuse(case: Case[Any], check: Check[Any]) -> None:
         check.also.act(case)
     if case.known is not None and check is not referrals.SPECIAL:
         _remember(case)
-    _emit_outcome(case.effects, case.message, check.status, check.code or None, check.detail, rule=check.rule)
+    detail = check.detail if check.says is None else check.says(case)
+    _emit_outcome(case.effects, case.message, check.status, check.code or None, detail, rule=check.rule)
 
 
 def _remember(case: Case[Any]) -> None:

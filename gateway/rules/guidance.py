@@ -121,3 +121,28 @@ SAYS: Final[dict[str, str]] = {
     OBJECTION: "Customers can object to a group, and this must be respected.",
     APPEAL: "Claimants who appeal to be placed in the Support Group are not put into the Work Programme.",
 }
+
+#: Refusals that follow from how things stand, or from a record's form: the paragraph that their row cites is
+#: about the record, and does not explain them.
+UNSPOKEN: Final = frozenset(
+    {
+        "ALREADY_ACCEPTED",
+        "ALREADY_ATTACHED",
+        "INVALID_AMOUNT",
+        "INVALID_DURATION",
+        "ISSUED_BEFORE_INTERVIEW",
+        "NOTHING_TO_CORRECT",
+        "NOTIFIED_BEFORE_REFERRAL",
+        "OUTCOME_ALREADY_RECORDED",
+        "OUTCOME_NOT_RECORDED",
+        "REFERRAL_CLOSED",
+        "REFERRAL_NOT_ACCEPTED",
+        "SESSION_ALREADY_BOOKED",
+        "SESSION_ALREADY_STARTED",
+        "SESSION_BEFORE_REFERRAL",
+        "SESSION_CANCELLED",
+        "SESSION_NOT_OPEN",
+        "SESSION_NOT_STARTED",
+        "UNKNOWN_SESSION",
+    }
+)

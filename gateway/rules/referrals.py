@@ -278,6 +278,7 @@ CHECKS: Final[tuple[Check[Referral], ...]] = (
         lambda case: case.known is not None and case.known.closed,
         "REFERRAL_CLOSED",
         detail="The referral is attached, cancelled or rejected; it can't be revised any more.",
+        says=lambda case: f"The referral is {case.referral.status.lower()}; it can't be revised any more.",
     ),
     Check(
         "R11",

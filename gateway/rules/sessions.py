@@ -5,7 +5,17 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.rules.calendar import MINUTE_MS, add_working_days, instant_text, london_day
-from gateway.rules.case import Also, Case, Check, Row, closed, session_not_open, unknown_session
+from gateway.rules.case import (
+    NOT_OPEN,
+    Also,
+    Case,
+    Check,
+    Row,
+    closed,
+    session_not_open,
+    unknown_session,
+    why_not_open,
+)
 from gateway.rules.deadlines import clear_outcome_late, decide_end
 from gateway.rules.events import Advisory
 from gateway.rules.failures import withdraw
@@ -194,6 +204,9 @@ def _closed_for_sessions(row: str, rule: str) -> Check[Any]:
         "REFERRAL_CLOSED",
         rule,
         "The participant is attached, or the referral was rejected; no session can be booked or changed.",
+        says=lambda case: (
+            f"The referral is {case.referral.status.lower()}; no session can be booked or changed."
+        ),
     )
 
 
@@ -334,7 +347,8 @@ CANCELLED: Final = Row(
             _can_not_be_cancelled,
             "SESSION_NOT_OPEN",
             REQUIREMENT_TOLD,
-            "The session was cancelled or has an outcome already.",
+            NOT_OPEN,
+            says=why_not_open,
         ),
         Check(
             "P5",

@@ -163,8 +163,8 @@ async def test_a_cursor_of_another_log_is_refused_where_that_can_be_seen(tmp_pat
         ("limit=ten", "BAD_PARAMETER", "limit"),
         ("wait=61", "BAD_PARAMETER", "wait"),
         ("wait=-1", "BAD_PARAMETER", "wait"),
-        ("limit=1&limit=2", "BAD_PARAMETER", None),
-        ("cursor=1", "UNKNOWN_PARAMETER", None),
+        ("limit=1&limit=2", "BAD_PARAMETER", "limit"),
+        ("cursor=1", "UNKNOWN_PARAMETER", "cursor"),
     ],
 )
 async def test_a_parameter_that_is_wrong_is_refused(

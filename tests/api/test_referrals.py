@@ -74,8 +74,10 @@ async def test_the_status_is_a_filter(provider: Client) -> None:
         ("cursor=%C3%A9", "BAD_CURSOR", "cursor"),
         ("cursor=ks9_____________oUE", "BAD_CURSOR", "cursor"),
         ("cursor=kgGj7aCA", "BAD_CURSOR", "cursor"),
-        ("after=1", "UNKNOWN_PARAMETER", None),
-        ("status=OPEN&status=JOINING", "BAD_PARAMETER", None),
+        ("after=1", "UNKNOWN_PARAMETER", "after"),
+        ("statsu=LOST", "UNKNOWN_PARAMETER", "statsu"),
+        ("Qz+Surname=LOST", "UNKNOWN_PARAMETER", None),
+        ("status=OPEN&status=JOINING", "BAD_PARAMETER", "status"),
     ],
 )
 async def test_a_parameter_that_is_wrong_is_refused(
@@ -84,6 +86,12 @@ async def test_a_parameter_that_is_wrong_is_refused(
     answer = await provider.get(f"/v1/referrals?{query}")
     assert (answer.status, answer.code, answer.json.get("field")) == (400, code, field)
     assert query.partition("=")[2] not in answer.json["detail"] or len(query.partition("=")[2]) < 2
+
+
+@pytest.mark.parametrize(("written", "meant"), [("statsu", "write status"), ("colour", "leave it out")])
+async def test_what_is_like_a_parameter_leads_to_it(written: str, meant: str, provider: Client) -> None:
+    answer = await provider.get(f"/v1/referrals?{written}=OPEN")
+    assert f"; {meant}. It takes status, " in answer.json["detail"]
 
 
 async def test_a_referral_is_that_of_the_provider_that_is_named(served: Sandbox, provider: Client) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.rules.decide import ROWS, SHARED, UNKNOWN_REFERRAL
-from gateway.rules.guidance import SAYS
+from gateway.rules.guidance import SAYS, UNSPOKEN
 from gateway.rules.referrals import CHECKS
 from gateway.sandbox.refusals import Refusal, refusals
 from tests.api.running import ACCEPTED, Answer, Client, Process, referral, until_ready
@@ -67,10 +67,11 @@ def is_refused(answer: Answer, code: str) -> None:
     assert answer.code == code
     body = answer.json
     assert body["rule"] in RULES[code]
-    assert body["guidance"] == (None if body["rule"] is None else SAYS[body["rule"]])
+    assert body["guidance"] == (None if body["rule"] is None or code in UNSPOKEN else SAYS[body["rule"]])
     assert body["detail"].endswith(".")
     message = body["message"]
     assert (message["status"], message["code"], message["rule"]) == ("REFUSED", code, body["rule"])
+    assert message["guidance"] == body["guidance"]
 
 
 async def test_the_sandbox_says_how_to_get_each_of_them(asking: Client) -> None:
@@ -124,3 +125,39 @@ async def test_a_first_referral_that_was_refused_is_no_part_of_the_one_that_come
     await asking.new_referral("WAS-WRONG", message_id="second", referred_on=at[:10])
     history = (await asking.get("/v1/referrals/WAS-WRONG")).json["history"]
     assert [entry["type"] for entry in history] == ["PrapAction", "Instruction", "Outcome"]
+
+
+def test_what_is_shown_without_guidance_is_refused_somewhere() -> None:
+    assert RULES.keys() > UNSPOKEN
+    # What the guidance itself forbids is shown with it.
+    assert not UNSPOKEN & {
+        "NO_WP11",
+        "GROUP_CANNOT_BE_MANDATED",
+        "GROUP_SESSION_UNSUITABLE",
+        "NOTIFIED_TOO_LATE",
+    }
+
+
+async def test_all_mistakes_of_a_records_form_are_named_at_once(asking: Client) -> None:
+    wrong = {
+        "type": "SessionBooked",
+        "session_id": "",
+        "sesion_name": "Information session",
+        "starts_at": "tomorrow",
+        "duration_minutes": "60",
+        "location": "Leeds Town Hall",
+        "format": "GROUPS",
+        "Qz Surname": 1,
+        "po_number": "ANOTHER",
+    }
+    answer = await asking.record("UC-VOLUNTARY", "mistaken", wrong)
+    assert (answer.status, answer.code) == (400, "INVALID_RECORD")
+    listed = {each["field"]: each["problem"] for each in answer.json["mistakes"]}
+    assert [*listed] == [
+        *("po_number", "session_id", "session_name", "starts_at", "duration_minutes", "format"),
+        *("sesion_name", ""),
+    ]
+    assert answer.json["field"] == "po_number"
+    assert answer.json["detail"] == f"po_number {listed['po_number']}."
+    assert listed["sesion_name"] == "is not a field of this record; write session_name"
+    assert b"Qz" not in answer.body

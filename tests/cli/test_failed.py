@@ -61,7 +61,7 @@ def test_what_nobody_expected_is_an_event_without_its_text(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("Featherstonehaugh")
 
-    monkeypatch.setattr("gateway.cli.run.plan_of", fail)
+    monkeypatch.setattr("gateway.processes.plan.plan_of", fail)
     ended = gateway("run")
     assert ended.status == 1
     assert failed(ended.err)["code"] == "UNEXPECTED"

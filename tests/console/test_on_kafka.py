@@ -1,6 +1,7 @@
 """The console of one of two processes on a real broker, each of which is taken away."""
 
 import asyncio
+import re
 import signal
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -155,8 +156,25 @@ def test_brokers_that_are_away_are_said_to_be_and_are_found_again(on_kafka: OnKa
     officer.goto("/console/what-if")
     officer.get_by_role("button", name="Compare").click()
     expect(officer.get_by_text("brokers").first).to_be_visible(timeout=1_000 * PATIENCE_S)
+    answer = officer.goto("/console/reports/csv?report=breaches")
+    assert answer is not None
+    assert answer.status == 503
+    expect(officer.get_by_text("The brokers failed")).to_be_visible()
+    check(officer)
     on_kafka.broker.start()
     eventually(lambda: officer.goto("/console/") and not officer.get_by_role("alert").count())
+
+
+def test_a_report_and_a_comparison_are_made_of_a_log_on_kafka(on_kafka: OnKafka, officer: Page) -> None:
+    """Of the referrals that came to it, read from its topics."""
+    report = officer.request.get("/console/reports/csv?report=cancellations")
+    assert report.ok
+    assert report.text().lstrip("\ufeff").startswith('"decided_at","po_number"')
+    officer.goto("/console/what-if")
+    officer.get_by_label("Policy").fill("[[policy]]\nfrom = 2011-06-01\naccept_within_working_days = 9\n")
+    officer.get_by_role("button", name="Compare").click()
+    compared = officer.get_by_text(re.compile("of 30 purchase orders would have been decided otherwise"))
+    expect(compared).to_be_visible(timeout=1_000 * PATIENCE_S)
 
 
 def test_a_page_that_can_not_be_updated_says_so(on_kafka: OnKafka, officer: Page) -> None:

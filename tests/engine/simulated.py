@@ -28,6 +28,7 @@ from gateway.engine.log import (
     LogError,
     Lost,
     NoSuchPartition,
+    PartitionOwner,
     PositionsGone,
     Record,
     Restored,
@@ -380,6 +381,10 @@ class SimulatedLog:
             return False
         self.ground.put(Draft(AUDIT, key_of(partition), resumed(partition, by, at)), at)
         return True
+
+    async def owners(self) -> Sequence[PartitionOwner]:
+        """Nobody asks."""
+        raise NotImplementedError
 
     async def identity(self) -> str:
         """That of the ground."""

@@ -1,5 +1,6 @@
 """With what `gateway topics acls` prints, and nothing else, brokers let everybody do their work."""
 
+import asyncio
 import shlex
 import subprocess
 from argparse import ArgumentParser
@@ -16,6 +17,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it does not 
     ResourceType,
 )
 
+from gateway.backends.kafka.connection import BrokerConnection, PasswordLogin
+from gateway.backends.kafka.log import KafkaLog
 from tests.broker.broker import Broker
 from tests.cli.running import GATEWAY, clean_environment
 from tests.kafka.secured import OTHER_USER, PASSWORD, USER, Certificates, secured_broker
@@ -130,3 +133,13 @@ def test_the_gateway_needs_no_more_than_what_is_printed(
     ):
         done = gateway(USER, *arguments, stdin=sample)
         assert done.returncode == 0, (arguments, done.stderr)
+
+    async def owners() -> int:
+        login = PasswordLogin("SCRAM-SHA-512", USER, PASSWORD)
+        log = KafkaLog(BrokerConnection((broker.address("CLEAR"),), login=login), prefix=topic_prefix)
+        try:
+            return len(await log.owners())
+        finally:
+            await log.close()
+
+    assert asyncio.run(owners()) == 1, "the console asks for them"

@@ -11,7 +11,7 @@ from gateway.backends.kafka.connection import BrokerConnection
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.topics import STATE_TOPIC
 from gateway.backends.kafka.topics_create import create
-from gateway.engine.log import Draft, Record
+from gateway.engine.log import AUDIT, Draft, Record
 from tests.conftest import delete_topics
 from tests.patience import PATIENCE_S
 
@@ -60,3 +60,24 @@ async def test_topics_that_were_made_anew_are_another_log(bootstrap: str, topic_
     log = await made(bootstrap, topic_prefix)
     assert await log.identity() != before
     await log.close()
+
+
+async def test_what_brokers_delete_for_its_age_is_told_by_where_the_topic_begins(
+    bootstrap: str, topic_prefix: str
+) -> None:
+    """Once, and again when more is deleted. Of topics that copies forget otherwise it is not told."""
+    await (await made(bootstrap, topic_prefix)).close()
+    log = KafkaLog(BrokerConnection((bootstrap,)), prefix=topic_prefix, ask_again_s=0)
+    await log.append([Draft(AUDIT, b"ACT", b"{}"), Draft(TOPIC, b"PO1", b"")])
+    reader = await log.changes([AUDIT, TOPIC], {})
+    try:
+        assert (await reader.read(0)).begins == {(AUDIT, 0): 0}
+        assert (await reader.read(0)).begins == {}
+        deleted = [TopicPartition(topic_prefix + topic, 0, 1) for topic in (AUDIT, TOPIC)]
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        for future in admin.delete_records(deleted).values():
+            await asyncio.to_thread(future.result, PATIENCE_S)
+        assert (await reader.read(0)).begins == {(AUDIT, 0): 1}
+    finally:
+        await reader.close()
+        await log.close()

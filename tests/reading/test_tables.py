@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from tests.reading.filling import a_log, decide, differences, filled, in_parts, 
 from tests.reading.states import contradictions
 
 ROOT = Path(__file__).parents[2]
+#: How a query plan says that a table, or an index of it, is read from its beginning to its end.
+SCANS = {f"SCAN {table}" for table in ("inbound", "outbound", "state", "referral", "booking", "duty")}
 
 
 @settings(max_examples=15)
@@ -48,6 +51,23 @@ def test_after_each_step_of_any_size_they_hold_what_the_states_say(
             assert differences(await filled(log, path.with_name("copy")), rows(path)) == {}
 
     asyncio.run(check())
+
+
+async def test_whatever_a_step_looks_for_it_finds_by_an_index(tmp_path: Path) -> None:
+    """A step takes the same on a large log as on a small one."""
+    statements: set[str] = set()
+    async with a_log(tmp_path / "gateway.db") as log:
+        await log.file.run(lambda: log.file.db.set_trace_callback(statements.add))
+        await decide(log, [json.loads(line) for line in sample(40, 1)], StepSize(decisions=50))
+        await log.file.run(lambda: log.file.db.set_trace_callback(None))
+        looking = [each for each in statements if re.match("(WITH|DELETE|UPDATE|SELECT) ", each)]
+        plans = await log.file.run(lambda: {each: _plan(log.file.db, each) for each in looking})
+    assert any("DELETE FROM duty" in each for each in looking)
+    assert [each for each in looking if plans[each] & SCANS] == []
+
+
+def _plan(db: sqlite3.Connection, sql: str) -> set[str]:
+    return {" ".join(row[3].split()[:2]) for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")}
 
 
 async def test_at_the_end_of_a_believable_programme_they_hold_what_the_states_say(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What every message shares: G1 to G4, the release, outcomes and ids (rulebook: Every message)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.rules.journey import (
     Came,
     Journey,
     accepted,
+    attached,
     booked,
     cancelled,
     day,
@@ -500,3 +502,31 @@ def test_event_ids_are_unique_whatever_comes(steps: list[tuple[int, str]]) -> No
                 journey.reject(at)
     made = [event.event_id for event in journey.out]
     assert len(set(made)) == len(made)
+
+
+@pytest.mark.parametrize(
+    ("begin", "state"), [(attached, "attached"), (cancelled, "cancelled"), (rejected, "rejected")]
+)
+def test_a_refusal_names_the_state_that_the_referral_is_in(begin: Callable[[], Journey], state: str) -> None:
+    refused = begin().object_to_group()
+    assert refused.outcome.code == "REFERRAL_CLOSED"
+    assert refused.outcome.detail == f"The referral is {state}; nothing more can be recorded on it."
+    revised = begin().refer(po_revision=2, message_id="revised")
+    assert revised.outcome.detail == f"The referral is {state}; it can't be revised any more."
+
+
+def test_a_refusal_names_the_state_that_the_session_is_in() -> None:
+    called_off, over = booked(), booked()
+    called_off.cancel()
+    over.record("ATTENDED")
+    assert called_off.cannot_attend().outcome.detail == "The session was cancelled."
+    assert over.cancel(message_id="again").outcome.detail == "The session has an outcome already."
+
+
+@pytest.mark.parametrize(("begin", "state"), [(attached, "attached"), (rejected, "rejected")])
+def test_a_refused_booking_names_the_state_that_the_referral_is_in(
+    begin: Callable[[], Journey], state: str
+) -> None:
+    refused = begin().book("S2")
+    assert refused.outcome.code == "REFERRAL_CLOSED"
+    assert refused.outcome.detail == f"The referral is {state}; no session can be booked or changed."

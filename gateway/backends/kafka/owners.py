@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.failures import failure
@@ -36,15 +37,17 @@ class KafkaOwners:
             except BaseException as error:
                 # Whatever it was: the next question is asked on another connection.
                 await self.close()
-                if isinstance(error, KafkaError | TimeoutError):
-                    raise failure(error, f"DESCRIBE on the group {self._brokers.group}") from error
-                raise
+                if not isinstance(error, KafkaError | OSError):
+                    raise
+                known = error if isinstance(error, KafkaError | TimeoutError) else KafkaConnectionError()
+                raise failure(known, f"DESCRIBE on the group {self._brokers.group}") from error
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """Let the connection go. Never raises."""
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            with suppress(KafkaError, OSError):
+                await client.close()
 
     async def _all(self) -> list[PartitionOwner]:
         brokers = self._brokers

@@ -24,7 +24,7 @@ CODES: Final[Mapping[int, Mapping[str, str]]] = {
         "IDEMPOTENCY_KEY_MISSING": "Give the record an id of your own in the header Idempotency-Key.",
         "INVALID_MESSAGE": "Correct what `mistakes` lists, or `field` names.",
         "INVALID_PLAN": "Correct what `field` names.",
-        "INVALID_RECORD": "Correct what `field` names.",
+        "INVALID_RECORD": "Correct what `mistakes` lists.",
         "NOT_JSON": "Send one JSON object in UTF-8, with each field once.",
         "PROVIDER_NEEDED": "Say with `provider_id` for which of the token's providers you ask.",
         "UNKNOWN_PARAMETER": "Take out what the path has no parameter for.",

@@ -35,6 +35,7 @@ from gateway.api.v1 import OPENAPI
 from gateway.api.webhooks import operations as webhooks
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.examples import Example, bodies, examples, values
+from gateway.contracts.openapi.fields import describe
 from gateway.contracts.openapi.plain import plain
 from gateway.contracts.openapi.records import components, enums, sandbox_components, with_classes
 from gateway.rules.messages import INBOUND
@@ -224,6 +225,7 @@ def _schemas(*, sandbox: bool) -> Object:
     described = {name: plain(schema, _ENUM_NAMED) for name, schema in (answered | records).items()}
     referred = json.encode(described).decode()
     used = {name: each for name, each in enums().items() if f'"{_path(name)["$ref"]}"' in referred}
+    describe(described)
     return dict(sorted((described | used).items()))
 
 

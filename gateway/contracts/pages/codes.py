@@ -56,7 +56,7 @@ def _by_code() -> dict[str, CodeView]:
     listed[422] |= refusals(INBOUND)
     cited: dict[str, dict[str, str]] = {}
     for check in (check for checks in CHECKS.values() for check in checks if check.code):
-        if says := guidance(check.rule):
+        if says := guidance(check.rule, check.code):
             cited.setdefault(str(check.code), {})[str(check.rule)] = says
     return {
         code: CodeView(

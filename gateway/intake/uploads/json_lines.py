@@ -10,7 +10,7 @@ from msgspec import MsgspecError
 from gateway.intake.csv_rows import LONGEST_ROW
 from gateway.intake.lines import why_no_json
 from gateway.intake.uploads.uploaded_record import NO_PROVIDER_ID, RECORDS, UNKNOWN, Mistake, UploadedRecord
-from schemas.json import InvalidJson, parse_as
+from schemas.json import InvalidJson, mistakes, parse_as
 from schemas.json_objects import decode_json, twice
 
 #: In bytes; the same as for a row of CSV.
@@ -41,23 +41,22 @@ def _read(number: int, text: bytes) -> UploadedRecord | Mistake:
         return Mistake(number, "", problem)
     if not isinstance(value, dict):
         return Mistake(number, "", "is not a JSON object; expected one record in a line")
-    mistakes: list[Mistake] = []
+    found: list[Mistake] = []
     if "provider_id" in value:
-        mistakes.append(Mistake(number, "provider_id", NO_PROVIDER_ID))
+        found.append(Mistake(number, "provider_id", NO_PROVIDER_ID))
     name = value.pop("type", None)
     record = None
     if isinstance(name, str) and name in RECORDS:
+        given = {**value, "provider_id": UNKNOWN}
         try:
-            record = parse_as(RECORDS[name], {**value, "provider_id": UNKNOWN})
-        except InvalidJson as error:
-            mistakes.append(Mistake(number, error.field, error.problem))
+            record = parse_as(RECORDS[name], given)
+        except InvalidJson:
+            found += (Mistake(number, each.field, each.problem) for each in mistakes(name, given))
     else:
-        mistakes.append(
-            Mistake(number, "type", f"is no type of record; expected one of {', '.join(RECORDS)}")
-        )
+        found.append(Mistake(number, "type", f"is no type of record; expected one of {', '.join(RECORDS)}"))
     message_id, po_number = (_text(value.get(field)) for field in ("message_id", "po_number"))
     provider_id = _text(value.get("provider_id"))
-    return UploadedRecord(number, message_id, po_number, record, tuple(mistakes), provider_id)
+    return UploadedRecord(number, message_id, po_number, record, tuple(found), provider_id)
 
 
 def _text(value: object) -> str | None:

@@ -20,6 +20,7 @@ from gateway.api.security import RoleReason, TokenReason
 from gateway.contracts.openapi import document, operations
 from gateway.contracts.openapi.codes import CODES
 from gateway.contracts.openapi.document import CODES_MEMBER
+from gateway.contracts.openapi.fields import MEANS
 from gateway.contracts.openapi.records import SHOWN
 from gateway.processes import serving
 from gateway.processes.plan import Plan
@@ -199,6 +200,14 @@ def test_each_advisory_has_a_sentence() -> None:
         assert f"- `{name}`: {ADVISORY_WORDS[name]}." in advisory["description"]
 
 
+def test_each_field_is_described() -> None:
+    schemas = as_read()["components"]["schemas"]
+    fields = [each for schema in schemas.values() for each in schema.get("properties", {}).items()]
+    assert [name for name, part in fields if "$ref" not in part and not part.get("description")] == []
+    written = {part.get("description") for _, part in fields}
+    assert [name for name, means in MEANS.items() if means not in written] == []
+
+
 def test_a_problem_is_one_class_with_its_codes_beside_it() -> None:
     """A client that knew only the codes of today could not read one of tomorrow."""
     for operation in operations(sandbox=True):
@@ -246,6 +255,9 @@ def raised() -> Iterator[tuple[int, str]]:
     }
     for file in (ROOT / "gateway").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name("invalid"), args=[ast.Constant(str(code)), *_]):
+                    yield 400, code
             if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem"):
                 continue
             status = getattr(node.args[0], "attr", None) if node.args else None
@@ -329,7 +341,7 @@ def test_its_parameters_of_the_query_are_those_that_are_read(operation: Operatio
     answered = here.ask(operation.method, f"{path}?nothing_of_the_kind=1")
     problem = json.loads(answered.body)
     assert problem["code"] == "UNKNOWN_PARAMETER"
-    named = problem["detail"].partition("it takes ")[2].rstrip(".").split(", ")
+    named = problem["detail"].partition("It takes ")[2].rstrip(".").split(", ")
     assert set(named) - {"none"} == {part.name for part in operation.parameters if part.where == "query"}
 
 

@@ -55,6 +55,15 @@ def test_what_is_wrong_with_a_line_is_said_with_its_field(
     assert mistakes(lines_of({**GOOD, **change}), "jsonl") == [Mistake(1, field, problem)]
 
 
+def test_all_that_is_wrong_with_a_line_is_said_at_once() -> None:
+    wrong = {"type": "ReferralAccepted", "message_id": "", "po_number": "PO1", "acepted_at": "yesterday"}
+    assert mistakes(lines_of(GOOD, wrong), "jsonl") == [
+        Mistake(2, "accepted_at", "is missing; it has no default"),
+        Mistake(2, "acepted_at", "is not a field of this record; write accepted_at"),
+        Mistake(2, "message_id", NO_ID),
+    ]
+
+
 def test_a_field_that_stands_there_twice_is_refused() -> None:
     """Readers differ in which of the two they take."""
     line = lines_of(GOOD).replace(b'"message_id"', b'"message_id":"m-0","message_id"', 1)

@@ -1,0 +1,1 @@
+"""Every parser that a stranger can reach, given what nobody would send: `make fuzz-parsers`."""
