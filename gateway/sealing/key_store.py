@@ -65,6 +65,8 @@ class KeyStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: sqlite3.Connection | None = None
+        #: Which file it is, whatever is found under its name later.
+        self._opened: tuple[int, int] | None = None
 
     def make(self) -> bytes:
         """Open it, or make it where it is missing; returns its identity. Raises LogError."""
@@ -84,6 +86,7 @@ class KeyStore:
         with self.plainly():
             self._open = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
             db = self._open
+            self._opened = self._found()
             db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             db.execute("PRAGMA journal_mode = TRUNCATE")
             db.execute("PRAGMA synchronous = FULL")
@@ -109,6 +112,14 @@ class KeyStore:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
 
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is under its name; None: there is none."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _pragma(self, name: str) -> int:
         return int(self.db.execute(f"PRAGMA {name}").fetchone()[0])
 
@@ -121,8 +132,16 @@ class KeyStore:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that writes: all of it takes effect, or nothing."""
+        """A transaction that writes: all of it takes effect, or nothing.
+
+        Raises LogError where the file was removed or replaced: keys that are written to it would be gone.
+        """
         db = self.db
+        if self._found() != self._opened:
+            raise LogError(
+                f"the keys {self.path} were removed or replaced while they were in use; see to what did "
+                "that, put the file back, and start again"
+            )
         with self.plainly():
             db.execute("BEGIN IMMEDIATE")
             try:

@@ -3,7 +3,6 @@
 from typing import Final
 
 from gateway.engine.log import LogError
-from gateway.sealing.key_service import KeyService
 from gateway.sealing.wrapping import WrappingKeyFile, WrappingKeys
 from gateway.settings.settings import InvalidSettings, Settings, env
 from gateway.settings.urls import wrong_with_url
@@ -40,6 +39,8 @@ def wrapping_keys(settings: Settings) -> WrappingKeys | None:
             "a key service needs a key and a token; set GATEWAY_KEY_SERVICE_KEY and "
             "GATEWAY_KEY_SERVICE_TOKEN_FILE"
         )
+    from gateway.sealing.key_service import KeyService
+
     try:
         return KeyService(url, key, token_file, settings.key_service_ca_file)
     except LogError as error:

@@ -145,6 +145,19 @@ def test_keys_that_are_older_than_what_was_sealed_are_refused(tmp_path: Path) ->
         vault(tmp_path).open("state", "PO1", sealed)
 
 
+def test_no_key_is_made_in_a_file_that_was_removed_or_replaced(tmp_path: Path) -> None:
+    """It would be gone with it, and what is sealed with it for ever unreadable."""
+    sealing, keys = vault(tmp_path), tmp_path / "keys"
+    sealing.unlock()
+    keys.rename(tmp_path / "moved")
+    for _ in range(2):
+        with pytest.raises(LogError, match="were removed or replaced while they were in use"):
+            sealing.new_keys(1)
+        keys.write_bytes((tmp_path / "moved").read_bytes())
+    (tmp_path / "moved").rename(keys)
+    assert sealing.new_keys(1)
+
+
 def test_a_file_that_is_no_key_store_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "keys")) as db:
         db.execute("CREATE TABLE letters (text TEXT)")
