@@ -212,8 +212,10 @@ class MessageView(Struct, frozen=True, kw_only=True):
 class MessagePage(MessageView, frozen=True, kw_only=True):
     """A message, and what came of it; and of any other that came with its id elsewhere at the same moment."""
 
-    type: Annotated[str | None, Meta(description="The record's name; null: it is not on the log yet.")]
-    received_at: Annotated[Instant | None, Meta(description="When it arrived.")]
+    type: Annotated[
+        str | None, Meta(description="The record's name; null where `record` is, for the same reasons.")
+    ]
+    received_at: Annotated[Instant | None, Meta(description="When it arrived; null likewise.")]
     record: Annotated[
         dict[str, Any] | None,
         Meta(

@@ -24,7 +24,7 @@ async def test_what_was_said_of_a_participant_who_became_special_is_shown_no_mor
     special = referral("PO-1", po_revision=2, special_customer_record=True, message_id="r2")
     await provider.message("prap.referrals", "Referral", special)
     answer = await provider.get("/v1/messages/c1")
-    assert (answer.json["type"], answer.json["record"]) == ("CannotAttend", None)
+    assert (answer.json["status"], answer.json["type"], answer.json["record"]) == ("APPLIED", None, None)
     assert b"Qzreason" not in answer.body
 
 
