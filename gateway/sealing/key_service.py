@@ -31,7 +31,7 @@ _REFUSES: Final[dict[int, str]] = {
     "that it no longer uses; name that one, or have it used again",
     HTTPStatus.FORBIDDEN: "refuses the token in {token}; renew it, and let it encrypt and decrypt",
     HTTPStatus.NOT_FOUND: "has no such key, or no transit engine there; correct GATEWAY_KEY_SERVICE_URL and "
-    "GATEWAY_KEY_SERVICE_KEY",
+    "GATEWAY_KEY_SERVICE_KEY_NAME",
 }
 
 

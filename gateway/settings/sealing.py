@@ -29,7 +29,7 @@ class SealingSettings(BaseSettings):
             "https://vault.example:8200/v1/transit. It is asked at a start and when keys rotate.",
         ),
     ] = None
-    key_service_key: Annotated[
+    key_service_key_name: Annotated[
         str | None,
         Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$", description="The name of the key there."),
     ] = None
@@ -47,7 +47,7 @@ EXPECTED: Final = {
     "wrapping_key_file": "is not the name of a file; expected one with the wrapping key",
     "key_service_url": "is not the URL of a transit engine; expected one such as "
     "https://vault.example:8200/v1/transit",
-    "key_service_key": "is not the name of a key; expected letters, digits, dots, dashes and underscores",
+    "key_service_key_name": "is not a key's name; expected letters, digits, dots, dashes and underscores",
     "key_service_token_file": "is not the name of a file; expected one with a token",
     "key_service_ca_file": "is not the name of a file; expected one with certificates (PEM)",
 }

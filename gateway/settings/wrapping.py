@@ -7,7 +7,7 @@ from gateway.sealing.wrapping import WrappingKeyFile, WrappingKeys
 from gateway.settings.settings import InvalidSettings, Settings, env
 from gateway.settings.urls import wrong_with_url
 
-_OF_SERVICE: Final = ("key_service_key", "key_service_token_file", "key_service_ca_file")
+_OF_SERVICE: Final = ("key_service_key_name", "key_service_token_file", "key_service_ca_file")
 
 
 def wrapping_keys(settings: Settings) -> WrappingKeys | None:
@@ -15,7 +15,11 @@ def wrapping_keys(settings: Settings) -> WrappingKeys | None:
 
     Raises InvalidSettings.
     """
-    url, key, token_file = settings.key_service_url, settings.key_service_key, settings.key_service_token_file
+    url, key, token_file = (
+        settings.key_service_url,
+        settings.key_service_key_name,
+        settings.key_service_token_file,
+    )
     if url is None:
         for name in _OF_SERVICE:
             if name in settings.model_fields_set:
@@ -36,7 +40,7 @@ def wrapping_keys(settings: Settings) -> WrappingKeys | None:
         raise InvalidSettings(f"GATEWAY_KEY_SERVICE_URL {wrong}")
     if key is None or token_file is None:
         raise InvalidSettings(
-            "a key service needs a key and a token; set GATEWAY_KEY_SERVICE_KEY and "
+            "a key service needs a key and a token; set GATEWAY_KEY_SERVICE_KEY_NAME and "
             "GATEWAY_KEY_SERVICE_TOKEN_FILE"
         )
     from gateway.sealing.key_service import KeyService

@@ -104,7 +104,7 @@ async def test_a_gateway_waits_for_it_says_so_and_goes_on(tmp_path: Path, transi
     """It is not ready meanwhile, and nothing is decided; while it runs the service may be away."""
     environment = {
         "GATEWAY_KEY_SERVICE_URL": transit.url,
-        "GATEWAY_KEY_SERVICE_KEY": "gateway",
+        "GATEWAY_KEY_SERVICE_KEY_NAME": "gateway",
         "GATEWAY_KEY_SERVICE_TOKEN_FILE": str(transit.token),
         "GATEWAY_HTTP_PORT": "0",
     }
