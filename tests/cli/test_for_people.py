@@ -105,7 +105,7 @@ def test_explain_prints_a_deadline_and_a_message_of_one_instant_apart(gateway: G
         "                   → provider: the referral has been cancelled  [WP19 ¶12]",
         f"                   provider: accepts the referral  (message PO1-ReferralAccepted-{midnight})",
     ]
-    assert decisions[-1].startswith("                   = refused: the referral is attached, cancelled")
+    assert decisions[-1].startswith("                   = refused: the referral is cancelled; nothing more")
 
 
 def test_explain_shows_what_has_come_and_is_not_decided_yet(gateway: Gateway) -> None:
