@@ -26,8 +26,8 @@ _VALUE_AT: Final = _NONCE_AT + NONCE_BYTES
 #: How many keys are made at once at first, and at the most: each time is a durable write.
 _FIRST: Final = 64
 _MOST: Final = 4_096
-#: How many keys are at hand, unwrapped, at the most.
-AT_HAND: Final = 65_536
+#: How many keys are at hand, unwrapped, at the most; each takes about 2 kB.
+AT_HAND: Final = 8_192
 #: How long a key service that did not answer is not asked again: who waits for it waits in the log's thread.
 _AGAIN_S: Final = 1.0
 

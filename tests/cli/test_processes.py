@@ -67,7 +67,8 @@ def test_input_that_is_to_be_typed_is_asked_for(command: list[str], gateway: Gat
     )
     os.close(its)
     os.close(mine)
-    (tmp_path / "gateway.db").unlink(missing_ok=True)
+    for left in tmp_path.iterdir():
+        left.unlink()
     given = gateway(*command, stdin=line)
     asked = "reading JSON lines from the terminal; Ctrl-D ends them\n"
     assert typed.stderr.decode() == asked + given.err

@@ -189,7 +189,7 @@ def test_a_log_that_is_gone_is_not_started_as_an_empty_one(tmp_path: Path) -> No
     gone = spawn("run", cwd=tmp_path)
     assert gone.status == 1
     assert "make a new log on purpose with `gateway topics create`" in gone.sentence
-    assert "gateway.db.lock is there" in spawn("feed", "-", cwd=tmp_path).sentence
+    assert "gateway.db.keys is there" in spawn("feed", "-", cwd=tmp_path).sentence
     made = spawn("topics", "create", cwd=tmp_path)
     assert (made.status, made.out) == (0, b"the log gateway.db has 1 partition\n")
     with started("run", cwd=tmp_path) as run:

@@ -23,6 +23,8 @@ from tests.cli.running import GATEWAY, clean_environment
 from tests.patience import PATIENCE_S
 
 KEY = Path("gateway.db.key")
+#: A log's own files.
+LOG = {"gateway.db", "gateway.db.keys", "gateway.db.keys-journal", "gateway.db.wrapping-key"}
 
 
 @pytest.fixture
@@ -179,7 +181,7 @@ def test_the_key_is_for_the_user_alone_and_stays(gateway: Gateway, monkeypatch: 
     content = KEY.read_bytes()
     assert gateway("token", "--provider", "PRV01").status == 0
     assert KEY.read_bytes() == content
-    assert {path.name for path in Path().iterdir()} == {"gateway.db", KEY.name}
+    assert {path.name for path in Path().iterdir()} == {KEY.name, *LOG}
 
 
 def test_a_key_that_cannot_be_used_is_reported(gateway: Gateway) -> None:
@@ -214,7 +216,7 @@ def test_processes_that_begin_at_once_get_the_same_key(tmp_path: Path) -> None:
     ]
     printed = [each.communicate(timeout=PATIENCE_S)[0].decode() for each in running]
     assert len({jwt.get_unverified_header(each.strip())["kid"] for each in printed}) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"gateway.db", KEY.name}
+    assert {path.name for path in tmp_path.iterdir()} == {KEY.name, *LOG}
 
 
 async def test_an_embedded_log_takes_tokens_of_its_key_and_of_one_made_anew(

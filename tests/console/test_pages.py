@@ -3,12 +3,15 @@
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from gateway.backends.embedded.file import EmbeddedFile
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
+from gateway.backends.embedded.seals import keys_of
 from gateway.engine.log import Record
 from gateway.system.sql_rows import put_rows
 from producers import dead_letters
@@ -87,11 +90,15 @@ def letter(folder: Path, offset: int, value: bytes, key: bytes) -> str:
     """A dead letter of an earlier version is on the log; its id."""
     came = Record("prap.referrals", 0, offset, AT, key, value)
     draft = dead_letters.draft(came, Unreadable("UNKNOWN_SCHEMA", "So it was."))
-    db = sqlite3.connect(folder / "gateway.db", isolation_level=None, timeout=60)
-    try:
-        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, 0, AT, draft.value)])
-    finally:
-        db.close()
+    assert draft.value is not None
+    log = EmbeddedFile(folder / "gateway.db")
+    log.vault.store.open()
+    with closing(log.vault), closing(sqlite3.connect(log.path, isolation_level=None, timeout=60)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        (sealed_with,) = keys_of(db, log.vault, [key.decode()]).values()
+        sealed = log.vault.seal(sealed_with, "dead letter", "", draft.value)
+        put_rows(db, INSERT_OUTBOUND, [outbound_row(draft, 0, AT, sealed)])
+        db.execute("COMMIT")
     return f"prap.referrals-0-{offset}"
 
 
