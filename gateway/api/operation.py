@@ -202,7 +202,8 @@ _A_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 
 def _refuse_unknown_parameters(request: web.Request, known: Collection[str]) -> None:
     """Raises Problem for a parameter that there is not, which would else be passed over in silence."""
-    if unknown := next((name for name in request.query if name not in known), None):
+    unknown = next((name for name in request.query if name not in known), None)
+    if unknown is not None:  # a name may be empty
         named = unknown if _A_NAME.fullmatch(unknown) else None
         near = None if named is None else nearest(named, known)
         what_to_do = f"write {near}" if near else "leave it out"

@@ -77,6 +77,7 @@ async def test_the_status_is_a_filter(provider: Client) -> None:
         ("after=1", "UNKNOWN_PARAMETER", "after"),
         ("statsu=LOST", "UNKNOWN_PARAMETER", "statsu"),
         ("Qz+Surname=LOST", "UNKNOWN_PARAMETER", None),
+        ("=1&=1", "UNKNOWN_PARAMETER", None),
         ("status=OPEN&status=JOINING", "BAD_PARAMETER", "status"),
     ],
 )
