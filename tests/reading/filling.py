@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from gateway.backends.embedded.log import EmbeddedLog
 from gateway.engine.log import Record, SharedLog
-from gateway.engine.purchase_orders import unpack
 from gateway.engine.step import StepSize
 from gateway.engine.workers import Workers
 from gateway.intake.feed import feed
@@ -49,9 +48,6 @@ def rows(path: Path) -> Rows:
     """
     with looking_into(path) as db:
         found = {table: sorted(db.execute(sql).fetchall(), key=repr) for table, sql in SELECTS.items()}
-    # What was said on one that is special by now can't be read any more; a copy has what it read before.
-    special = {row[1] for row in found["state"] if (known := unpack(row[2]).referral) and known.special}
-    found["inbound"] = [row for row in found["inbound"] if row[5] not in special]
     found["outbound"] = [row for row in found["outbound"] if not _is_of_a_refused_referral(*row[:5])]
     return found
 
@@ -64,12 +60,18 @@ def _is_of_a_refused_referral(topic: str, partition: int, offset: int, timestamp
 
 
 def differences(one: Rows, other: Rows) -> Rows:
-    """The rows that only one of two files has."""
-    return {
-        table: [row for row in one[table] + other[table] if (row in one[table]) != (row in other[table])]
-        for table in SELECTS
-        if one[table] != other[table]
-    }
+    """The rows that only one of two files has.
+
+    But for messages that can't be read any more, because a special customer record was refused after them: a
+    copy has what it read before.
+    """
+    forgotten = {row[:3] for row in one["inbound"] + other["inbound"] if row[4] is None}
+    found = {}
+    for table in SELECTS:
+        kept = [row for row in one[table] + other[table] if table != "inbound" or row[:3] not in forgotten]
+        if lone := [row for row in kept if (row in one[table]) != (row in other[table])]:
+            found[table] = lone
+    return found
 
 
 @asynccontextmanager
