@@ -6,6 +6,7 @@
 | `values.json` | of each record, bytes that the release wrote, and what they say as JSON |
 | `progress` | the progress record of a partition, as the release wrote it into gateway.state |
 | `gateway.db.gz` | an embedded log in the middle of a programme: messages, events, states, the read side |
+| `gateway.db.keys.gz`, `gateway.db.wrapping-key.gz` | the keys that it is sealed with |
 | `events.txt` | the ids of the events in it, in order |
 | `rest.jsonl` | the messages of the programme that are not in the log |
 """
@@ -32,6 +33,7 @@ KEPT: Final = Path(__file__).parent / "kept"
 
 #: So many referrals come upon every state, and make a log of some 30 kB.
 REFERRALS: Final = 12
+_LOG: Final = ("gateway.db", "gateway.db.keys", "gateway.db.wrapping-key")
 
 
 def releases(kept: Path = KEPT) -> list[Path]:
@@ -65,14 +67,17 @@ def _keep_log(folder: Path, work: Path) -> None:
     gateway(work, "feed", "--keep-time", "first.jsonl")
     gateway(work, "run", "--clock", "log", "--until", json.loads(lines[middle - 1])["at"])
     gateway(work, "backup", "kept.db")
-    (folder / "gateway.db.gz").write_bytes(gzip.compress((work / "kept.db").read_bytes(), mtime=0))
+    (work / "kept.db").replace(work / "gateway.db")
+    for name in _LOG:
+        (folder / f"{name}.gz").write_bytes(gzip.compress((work / name).read_bytes(), mtime=0))
     _write(folder / "events.txt", "".join(f"{each}\n" for each in event_ids(work)))
 
 
 def unpacked(folder: Path, work: Path) -> None:
-    """Put the log of a release at `work` as gateway.db, where the command uses it."""
-    (work / "gateway.db").write_bytes(gzip.decompress((folder / "gateway.db.gz").read_bytes()))
-    (work / "gateway.db").chmod(0o600)
+    """Put the log of a release at `work` as gateway.db, where the command uses it, and its keys."""
+    for name in _LOG:
+        (work / name).write_bytes(gzip.decompress((folder / f"{name}.gz").read_bytes()))
+        (work / name).chmod(0o600)
 
 
 def event_ids(work: Path) -> Iterator[str]:

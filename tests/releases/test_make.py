@@ -11,7 +11,16 @@ from tests.releases.kept import ROOT
 
 pytestmark = pytest.mark.slow
 
-FILES = {"events.txt", "gateway.db.gz", "progress", "rest.jsonl", "schemas", "values.json"}
+FILES = {
+    "events.txt",
+    "gateway.db.gz",
+    "gateway.db.keys.gz",
+    "gateway.db.wrapping-key.gz",
+    "progress",
+    "rest.jsonl",
+    "schemas",
+    "values.json",
+}
 
 
 def git(clone: Path, *arguments: str) -> str:
