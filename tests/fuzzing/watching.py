@@ -56,9 +56,10 @@ def watch(parser: Parser, given: bytes, longest_s: float = LONGEST_S) -> None:
         raise
     except Exception as error:
         raise Found(f"{parser.name} raises {type(error).__name__}") from error
-    taken = tracemalloc.get_traced_memory()[1] - before
-    if not tracing:
-        tracemalloc.stop()
+    finally:
+        taken = tracemalloc.get_traced_memory()[1] - before
+        if not tracing:
+            tracemalloc.stop()
     if taken > MEMORY_BYTES + MEMORY_TIMES * len(given):
         raise Found(f"{parser.name} takes {taken:,} bytes of memory for {len(given):,}")
 
