@@ -1,6 +1,8 @@
 """What the commands share: the settings, and the log that they name."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -64,6 +66,14 @@ async def refuse_far_clock(log: Log, settings: Settings) -> None:
 
     if not (isinstance(log, EmbeddedLog) and log.sandbox):
         await refuse_far(log, gap_ms=settings.clock_gap_ms)
+
+
+def system_user() -> str:
+    """The system's user, by name where it has one: who does by hand what is kept on gateway.audit."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def counted(number: int, what: str) -> str:

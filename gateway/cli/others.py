@@ -19,6 +19,7 @@ from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.report import report_command
 from gateway.cli.schemas import schemas_app
+from gateway.cli.subject_access import subject_access
 from gateway.cli.token import token
 from gateway.cli.topics import topics_app
 from gateway.cli.what_if import what_if_command
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("list")(list_command)
     app.command("what-if")(what_if_command)
     app.command("report")(report_command)
+    app.command("subject-access")(subject_access)
     app.command()(backup)
     app.command("migrate")(migrate_command)
     app.command()(sample)

@@ -110,9 +110,7 @@ class CopyFile:
 
     def view(self) -> sqlite3.Connection:
         """Another connection, which reads what was committed last. Nothing in a copy is sealed."""
-        db = _reading(self.path)
-        db.create_function("opened", 3, lambda _purpose, _po_number, value: value, deterministic=True)
-        return db
+        return _reading(self.path)
 
     def positions(self, identity: str) -> dict[str, int] | None:
         """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""
@@ -194,6 +192,21 @@ class CopyFile:
         os.close(self._lock)
 
 
+def view_of(path: Path) -> sqlite3.Connection:
+    """A connection that reads a projection beside whoever uses it. Raises LogError where it can't be read."""
+    db = _reading(path)
+    try:
+        if (_pragma(db, "application_id"), _pragma(db, "user_version")) != (APPLICATION_ID, VERSION):
+            raise LogError(f"{path} is no projection of this version; see GATEWAY_PROJECTION, or delete it")
+    except sqlite3.Error as error:
+        db.close()
+        raise LogError(_why(path, error)) from None
+    except LogError:
+        db.close()
+        raise
+    return db
+
+
 def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
     """Open the file, and make it where there is none. Raises LogError where it is something else."""
     with suppress(OSError):  # what is wrong with the file, SQLite says below
@@ -222,6 +235,7 @@ def _reading(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA query_only = ON")
     db.execute("PRAGMA cache_size = -32768")
+    db.create_function("opened", 3, lambda _purpose, _po_number, value: value, deterministic=True)
     return db
 
 
