@@ -5,7 +5,7 @@ import getpass
 import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 
@@ -74,6 +74,19 @@ def system_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+#: It stays on gateway.audit for good.
+LONGEST_REASON: Final = 1_000
+
+
+def reason_given(reason: str, what: str) -> str:
+    """What --reason says. what: to say in it. Raises UsageError."""
+    if not reason.strip():
+        raise UsageError(f"--reason says nothing; {what}")
+    if len(reason.strip()) > LONGEST_REASON:
+        raise UsageError(f"--reason is longer than {LONGEST_REASON:,} characters; say it more briefly")
+    return reason.strip()
 
 
 def counted(number: int, what: str) -> str:

@@ -11,6 +11,7 @@ from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.find import find_command, list_command
+from gateway.cli.forget import forget
 from gateway.cli.keys import keys_app
 from gateway.cli.migrate import migrate_command
 from gateway.cli.partitions import partitions_app
@@ -37,6 +38,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("what-if")(what_if_command)
     app.command("report")(report_command)
     app.command("subject-access")(subject_access)
+    app.command()(forget)
     app.command()(backup)
     app.command("migrate")(migrate_command)
     app.command()(sample)

@@ -5,21 +5,19 @@ import sqlite3
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from gateway.backends.embedded.log import EmbeddedLog
-from gateway.cli.on_log import Config, on_log, read_settings, system_user
+from gateway.cli.on_log import Config, on_log, read_settings, reason_given, system_user
+from gateway.cli.state import state_of
 from gateway.engine.log import Log, LogError
-from gateway.explain.subject_access import Export, act_of_looking, all_about, own_state, shared_state
+from gateway.explain.subject_access import Export, act_of_looking, all_about
 from gateway.settings.settings import Settings
 from gateway.system.clock import wall_clock
 from gateway.system.errors import UsageError
 from gateway.system.terminal import write_lines
-
-#: It stays on gateway.audit for good.
-LONGEST_REASON: Final = 1_000
 
 
 def subject_access(
@@ -40,10 +38,7 @@ def subject_access(
     from msgspec import json
 
     settings = read_settings(config, must_exist=True)
-    if not reason.strip():
-        raise UsageError("--reason says nothing; say why you look at this")
-    if len(reason.strip()) > LONGEST_REASON:
-        raise UsageError(f"--reason is longer than {LONGEST_REASON:,} characters; say it more briefly")
+    why = reason_given(reason, "say why you look at this")
     if html is not None:
         _refuse_place(html)
 
@@ -53,16 +48,16 @@ def subject_access(
             try:
                 found = await _found(log, settings, po_number, at, until_read)
             except sqlite3.Error as error:
-                why = getattr(error, "sqlite_errorname", "unknown")
+                said = getattr(error, "sqlite_errorname", "unknown")
                 raise LogError(
-                    f"the read side can't be read ({why}); check the disk and its folder"
+                    f"the read side can't be read ({said}); check the disk and its folder"
                 ) from None
         if found.is_empty():
             raise LogError(
                 f"nothing is held about this purchase order on the log {settings.log_name}; check its number"
             )
         # Before anything is shown: no look without a trace of it.
-        await log.append([act_of_looking(po_number, system_user(), reason.strip(), at)])
+        await log.append([act_of_looking(po_number, system_user(), why, at)])
         return found
 
     export = on_log(settings, work)
@@ -78,16 +73,12 @@ def subject_access(
 
 async def _found(log: Log, settings: Settings, po_number: str, at: int, until_read: ExitStack) -> Export:
     """What is held, on either log."""
-    from gateway.backends.kafka.log import KafkaLog
     from gateway.reading.copy_file import view_of
 
+    state = await state_of(log, po_number)
     if isinstance(log, EmbeddedLog):
         view = until_read.enter_context(closing(log.file.view()))
-        state = await own_state(log, view, po_number)
         return await all_about(log, po_number, state, {settings.log_name: view}, at)
-    if not isinstance(log, KafkaLog):
-        raise TypeError("no other log has states")
-    state = await shared_state(log, po_number)
     copies = {
         str(path): until_read.enter_context(closing(view_of(path))) for path in settings.projections_here()
     }
