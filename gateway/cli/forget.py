@@ -6,12 +6,13 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.on_log import Config, on_log, read_settings, reason_given, system_user
+from gateway.cli.on_log import Config, on_log, read_settings, reason_given, refuse_no_number, system_user
 from gateway.cli.state import state_of
 from gateway.engine.forgetting import Asked, pack_asked
 from gateway.engine.log import AUDIT, CONTROL, Draft, Log, LogError
 from gateway.engine.pausing import instant
 from gateway.rules.deadlines import still_runs
+from gateway.rules.referral import PurchaseOrder
 from gateway.system.clock import wall_clock
 
 #: So long a gateway that runs may take; it looks every few seconds.
@@ -39,6 +40,7 @@ def forget(
     """
     settings = read_settings(config, must_exist=True)
     why = reason_given(reason, "say why it is to be forgotten")
+    refuse_no_number(po_number)
 
     async def work(log: Log) -> bool:
         order = await state_of(log, po_number)
@@ -60,7 +62,7 @@ def forget(
         if not await _is_answered(log, asked, wait_s):
             return False
         left = await state_of(log, po_number)
-        if left is not None and left.referral is not None and left.referral == order.referral:
+        if is_same(order, left):
             raise LogError(
                 "it was not forgotten, because something has come to fall due on it since; wait, or ask "
                 "again with --open"
@@ -75,6 +77,11 @@ def forget(
         )
     if settings.on_kafka:
         print("what lies on the topics stays there until their retention")
+
+
+def is_same(before: PurchaseOrder, after: PurchaseOrder | None) -> bool:
+    """Whether it is still the referral of before: one that came anew has not seen the same messages."""
+    return after is not None and after.referral is not None and after.seen[: len(before.seen)] == before.seen
 
 
 async def _is_answered(log: Log, asked: Asked, wait_s: float) -> bool:

@@ -89,6 +89,14 @@ def reason_given(reason: str, what: str) -> str:
     return reason.strip()
 
 
+def refuse_no_number(po_number: str) -> None:
+    """Raises UsageError for bytes that are no text, which no purchase order's number has."""
+    try:
+        po_number.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the number is no text in UTF-8; check it") from None
+
+
 def counted(number: int, what: str) -> str:
     """A number of things: 1 message, 2,000 messages."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

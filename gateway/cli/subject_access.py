@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.backends.embedded.log import EmbeddedLog
-from gateway.cli.on_log import Config, on_log, read_settings, reason_given, system_user
+from gateway.cli.on_log import Config, on_log, read_settings, reason_given, refuse_no_number, system_user
 from gateway.cli.state import state_of
 from gateway.engine.log import Log, LogError
 from gateway.explain.subject_access import Export, act_of_looking, all_about
@@ -39,6 +39,7 @@ def subject_access(
 
     settings = read_settings(config, must_exist=True)
     why = reason_given(reason, "say why you look at this")
+    refuse_no_number(po_number)
     if html is not None:
         _refuse_place(html)
 

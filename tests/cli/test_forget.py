@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.forget import is_same
+from gateway.rules.decide import decide, forget
 from tests.cli.conftest import Gateway
 from tests.cli.running import Json, json_lines, read_until, record, referral, spawn, started
+from tests.engine.letters import MINUTE, NINE, acceptance
+from tests.engine.letters import referral as letter
+from tests.engine.small_programmes import POLICIES
 from tests.sealing.marks import IN_CONTRACT, marks_in, readable, story
 
 #: After all of `story`, of which nothing is left to fall due but that it is forgotten.
@@ -95,6 +100,7 @@ def test_where_deadlines_run_it_is_refused_unless_that_is_meant(gateway: Gateway
     ("arguments", "status", "sentence"),
     [
         (("PO9", *REASON), 1, "no referral is known under this number on the log gateway.db; check it."),
+        (("PO\udcff", *REASON), 2, "the number is no text in UTF-8; check it"),
         (("PO1", "--reason", " "), 2, "--reason says nothing; say why it is to be forgotten"),
     ],
 )
@@ -105,3 +111,16 @@ def test_what_can_not_be_forgotten_is_said(
     ended = gateway("forget", *arguments)
     assert (ended.status, ended.out) == (status, b"")
     assert ended.sentence.startswith(sentence)
+
+
+def test_a_referral_that_came_anew_is_not_taken_for_the_one_that_was_forgotten() -> None:
+    """Nor is one to which something came between for another one."""
+    known = decide(None, letter(), NINE, POLICIES).order
+    assert known is not None
+    later = decide(known, acceptance(), NINE + MINUTE, POLICIES).order
+    forgotten = forget("PO1", NINE + MINUTE).order
+    anew = decide(forgotten, letter(message_id="r2"), NINE + 2 * MINUTE, POLICIES).order
+    assert [is_same(known, each) for each in (known, later, forgotten, anew, None)] == [
+        *(True, True),
+        *(False, False, False),
+    ]

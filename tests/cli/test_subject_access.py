@@ -231,6 +231,7 @@ def test_a_refused_referral_was_never_kept_and_its_message_is(gateway: Gateway) 
             1,
             "nothing is held about this purchase order on the log gateway.db; check its number",
         ),
+        (("PO\udcff", "--reason", REASON), 2, "the number is no text in UTF-8; check it"),
         (("PO1", "--reason", " "), 2, "--reason says nothing; say why you look at this"),
         (
             ("PO1", "--reason", "x" * 1_001),
