@@ -1,9 +1,11 @@
 """What the commands share: the settings, and the log that they name."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 
@@ -64,6 +66,35 @@ async def refuse_far_clock(log: Log, settings: Settings) -> None:
 
     if not (isinstance(log, EmbeddedLog) and log.sandbox):
         await refuse_far(log, gap_ms=settings.clock_gap_ms)
+
+
+def system_user() -> str:
+    """The system's user, by name where it has one: who does by hand what is kept on gateway.audit."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+#: It stays on gateway.audit for good.
+LONGEST_REASON: Final = 1_000
+
+
+def reason_given(reason: str, what: str) -> str:
+    """What --reason says. what: to say in it. Raises UsageError."""
+    if not reason.strip():
+        raise UsageError(f"--reason says nothing; {what}")
+    if len(reason.strip()) > LONGEST_REASON:
+        raise UsageError(f"--reason is longer than {LONGEST_REASON:,} characters; say it more briefly")
+    return reason.strip()
+
+
+def refuse_no_number(po_number: str) -> None:
+    """Raises UsageError for bytes that are no text, which no purchase order's number has."""
+    try:
+        po_number.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the number is no text in UTF-8; check it") from None
 
 
 def counted(number: int, what: str) -> str:

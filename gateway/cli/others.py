@@ -11,6 +11,7 @@ from gateway.cli.clock import clock_app
 from gateway.cli.dead_letters import dead_letters_app
 from gateway.cli.feed import feed, replay
 from gateway.cli.find import find_command, list_command
+from gateway.cli.forget import forget
 from gateway.cli.keys import keys_app
 from gateway.cli.migrate import migrate_command
 from gateway.cli.partitions import partitions_app
@@ -19,6 +20,7 @@ from gateway.cli.projection import projection_app
 from gateway.cli.read import explain, tail
 from gateway.cli.report import report_command
 from gateway.cli.schemas import schemas_app
+from gateway.cli.subject_access import subject_access
 from gateway.cli.token import token
 from gateway.cli.topics import topics_app
 from gateway.cli.what_if import what_if_command
@@ -35,6 +37,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("list")(list_command)
     app.command("what-if")(what_if_command)
     app.command("report")(report_command)
+    app.command("subject-access")(subject_access)
+    app.command()(forget)
     app.command()(backup)
     app.command("migrate")(migrate_command)
     app.command()(sample)

@@ -1,15 +1,13 @@
 """The commands `gateway partitions`."""
 
 import asyncio
-import getpass
-import os
 import sys
 from typing import Annotated
 
 import structlog
 import typer
 
-from gateway.cli.on_log import Config, on_log, read_settings
+from gateway.cli.on_log import Config, on_log, read_settings, system_user
 from gateway.engine.pausing import Pause
 from gateway.settings.settings import InvalidSettings
 from gateway.system.clock import wall_clock
@@ -43,7 +41,7 @@ def accept_loss(
     async def work() -> list[str]:
         log = open_kafka(settings)
         try:
-            losses = await log.accept_loss(partition, reason.strip(), _somebody())
+            losses = await log.accept_loss(partition, reason.strip(), system_user())
         finally:
             await log.close()
         for loss in losses:
@@ -78,7 +76,7 @@ def pause(
     settings = read_settings(config, must_exist=True)
     if not reason.strip():
         raise UsageError("--reason says nothing; say why the partition is paused")
-    made = Pause(reason.strip(), _somebody(), wall_clock())
+    made = Pause(reason.strip(), system_user(), wall_clock())
     if not on_log(settings, lambda log: log.pause(partition, made)):
         raise UsageError(f"partition {partition} is paused already; /readyz says since when and why")
     print(f"partition {partition} is paused; `gateway partitions resume {partition}` lets it go on")
@@ -88,14 +86,6 @@ def pause(
 def resume(partition: Number, config: Config = None) -> None:
     """Let a partition that was paused go on: all that has arrived and fallen due meanwhile is decided."""
     settings = read_settings(config, must_exist=True)
-    if not on_log(settings, lambda log: log.resume(partition, _somebody(), wall_clock())):
+    if not on_log(settings, lambda log: log.resume(partition, system_user(), wall_clock())):
         raise UsageError(f"partition {partition} is not paused")
     print(f"partition {partition} goes on")
-
-
-def _somebody() -> str:
-    """The system's user, by name where it has one."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

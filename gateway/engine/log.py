@@ -11,6 +11,7 @@ from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
 
+from gateway.engine.forgetting import Asked
 from gateway.engine.pausing import Pause, instant
 from gateway.rules.events import Event
 from gateway.rules.messages import INBOUND
@@ -147,6 +148,8 @@ class Batch(Struct, frozen=True, gc=False):
     unread: how many records there are beyond what has been read, at the most; None: those between `reached`
         and `ends`. It is shown to people, and nothing is decided by it.
     trouble: why records beyond `reached` can't be read at the moment, and what to do; None: they can be.
+    asked: the questions to forget a referral, of whatever partition, that were not answered when this claim
+        was made, or came since; a step that answers one may still be on its way to the log.
     """
 
     records: Sequence[Record]
@@ -156,6 +159,7 @@ class Batch(Struct, frozen=True, gc=False):
     partial: bool = False
     unread: int | None = None
     trouble: str | None = None
+    asked: Sequence[Asked] = ()
 
 
 class Restored(Struct, frozen=True, gc=False):
@@ -197,6 +201,7 @@ class Commit(Struct, frozen=True, gc=False):
     positions: per inbound topic, the offset of the next record to decide.
     decided_to: the latest instant at which something was decided; no message is decided before it any more.
     erased: by po_number, that what was known of a participant was erased in this step, and when in it.
+    answered: the questions to forget a referral that are done with.
     """
 
     outputs: Sequence[Output]
@@ -207,6 +212,7 @@ class Commit(Struct, frozen=True, gc=False):
     listings: Mapping[str, Listing] = {}
     forgotten: Mapping[str, "Forgotten"] = {}
     erased: Mapping[str, "Erased"] = {}
+    answered: Sequence[Asked] = ()
 
     def records(self) -> list[Draft]:
         """The records that go out. Raises CannotDraft."""
@@ -470,6 +476,9 @@ class Log(Protocol):
 
         Raises LogError, also where there is no such partition.
         """
+
+    async def asked(self) -> Sequence[Asked]:
+        """The questions to forget a referral that are not answered yet, put on CONTROL. Raises LogError."""
 
     async def unframed(self, value: bytes | None) -> bytes | None:
         """A value as it stands in the log, in single-object encoding where the log knows how.

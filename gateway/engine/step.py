@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace as with_changes
 
+from gateway.engine.forgetting import Asked
 from gateway.engine.inbox import NEVER, Inbox
 from gateway.engine.log import (
     Batch,
@@ -29,7 +30,8 @@ from gateway.engine.log import (
 )
 from gateway.engine.partitioner import partition_for
 from gateway.engine.purchase_orders import PurchaseOrders, pack
-from gateway.rules.decide import Decision
+from gateway.rules.deadlines import still_runs
+from gateway.rules.decide import Decision, forget
 from gateway.rules.events import Outcome
 from gateway.rules.messages import Message, Referral
 from gateway.rules.policy import Policies
@@ -126,7 +128,18 @@ class Standing(Struct, frozen=True):
 class _Step:
     """What one step has decided so far. out: what goes out. to_log: what to log once it is committed."""
 
-    __slots__ = ("bytes", "decided", "erased", "forgotten", "last", "moved", "out", "to_log", "touched")
+    __slots__ = (
+        "answered",
+        "bytes",
+        "decided",
+        "erased",
+        "forgotten",
+        "last",
+        "moved",
+        "out",
+        "to_log",
+        "touched",
+    )
 
     def __init__(self) -> None:
         self.out: list[Output] = []
@@ -138,6 +151,7 @@ class _Step:
         self.moved = 0
         self.bytes = 0
         self.erased: dict[str, Erased] = {}
+        self.answered: list[Asked] = []
 
 
 class _Turn:
@@ -202,6 +216,8 @@ class Deciding:
         self._fallen_to = NEVER
         self._partition = partition
         self._partitions = partitions
+        #: What is asked to be forgotten, by the question's id; None: it is answered.
+        self._asked: dict[str, Asked | None] = {}
         self._understood: dict[tuple[str, int], Message | Draft] = {}
         self._wiring = wiring
         self._caution = caution
@@ -211,6 +227,8 @@ class Deciding:
     async def add(self, batch: Batch) -> None:
         """Take in what a read found, and understand it."""
         self.inbox.add(batch)
+        for asked in batch.asked:
+            self._asked.setdefault(asked.id, asked)
         read, turn = self._wiring.read, _Turn(self._size)
         for place, record in enumerate(batch.records):
             if place % _LOOK_EVERY == 1:
@@ -258,6 +276,9 @@ class Deciding:
             inbox.take(record)
             self._decided_to = at
             record, quiet_until = inbox.first(), None
+        # All that had come before is decided first: what belongs to the referral must not begin another one.
+        if inbox.drained() and step.decided < limit:
+            self._answer(step)
         if not step.decided:
             for log in step.to_log:
                 log()
@@ -278,6 +299,7 @@ class Deciding:
             listings,
             step.forgotten,
             step.erased,
+            step.answered,
         )
         taken = waiting - inbox.waiting()
         oldest_at = oldest_at if taken else None
@@ -416,6 +438,37 @@ class Deciding:
         step.last = po_number
         if out:
             step.to_log.append(partial(self._log_deadline, po_number, len(out)))
+
+    def _answer(self, step: _Step) -> None:
+        """Forget the referrals that somebody asked to forget, each once, where they are of this partition."""
+        for asked in [*filter(None, self._asked.values())]:
+            po_number = asked.po_number
+            home = partition_for(po_number.encode(), self._partitions)
+            if home != self._partition and not self.purchase_orders.knows(po_number.encode()):
+                continue
+            self._asked[asked.id] = None
+            step.answered.append(asked)
+            step.decided += 1
+            step.last = po_number
+            order = self.purchase_orders.order(po_number)
+            if order is None or order.referral is None:
+                continue
+            if still_runs(order.due_rank) and not asked.running:
+                step.to_log.append(partial(self._log_not_forgotten, po_number))
+                continue
+            # An instant of its own, as T5 has: all that was decided on the referral was decided before.
+            at = self._decided_to = self._decided_to + 1
+            self.purchase_orders.keep(po_number, forget(po_number, at))
+            step.touched[po_number] = None
+            step.forgotten[po_number] = Forgotten(at, len(step.out))
+            step.erased[po_number] = Erased(len(step.out), dict(self.inbox.positions))
+            step.to_log.append(partial(self._log_forgotten, po_number))
+
+    def _log_forgotten(self, po_number: str) -> None:
+        self._say.info("referral.forgotten", po_number=po_number)
+
+    def _log_not_forgotten(self, po_number: str) -> None:
+        self._say.warning("referral.not_forgotten", po_number=po_number)
 
     def _log_move(self, record: Record) -> None:
         self._say.info("message.moved", topic=record.topic, offset=record.offset)

@@ -110,9 +110,7 @@ class CopyFile:
 
     def view(self) -> sqlite3.Connection:
         """Another connection, which reads what was committed last. Nothing in a copy is sealed."""
-        db = _reading(self.path)
-        db.create_function("opened", 3, lambda _purpose, _po_number, value: value, deterministic=True)
-        return db
+        return _prepared(sqlite3.connect(self.path, isolation_level=None, check_same_thread=False))
 
     def positions(self, identity: str) -> dict[str, int] | None:
         """How far it has been filled from this log; None: it is of another, or new, and must be emptied."""
@@ -194,6 +192,23 @@ class CopyFile:
         os.close(self._lock)
 
 
+def view_of(path: Path) -> sqlite3.Connection:
+    """A connection that reads a projection beside whoever uses it. Raises LogError where it can't be read."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        if (_pragma(db, "application_id"), _pragma(db, "user_version")) != (APPLICATION_ID, VERSION):
+            raise LogError(
+                f"{path} is no projection of this version; move it away, or delete it where it is one"
+            )
+        return _prepared(db)
+    except sqlite3.Error as error:
+        db.close()
+        raise LogError(_why(path, error)) from None
+    except LogError:
+        db.close()
+        raise
+
+
 def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
     """Open the file, and make it where there is none. Raises LogError where it is something else."""
     with suppress(OSError):  # what is wrong with the file, SQLite says below
@@ -218,10 +233,11 @@ def _open(path: Path, most_untidy: int) -> sqlite3.Connection:
     return db
 
 
-def _reading(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    """A connection that only reads, and answers what those of an embedded log do."""
     db.execute("PRAGMA query_only = ON")
     db.execute("PRAGMA cache_size = -32768")
+    db.create_function("opened", 3, lambda _purpose, _po_number, value: value, deterministic=True)
     return db
 
 

@@ -345,6 +345,11 @@ def row_due(place: int) -> Deadline | None:
     return _OF_SESSION.get(place) or _AT_PLACE.get(place)
 
 
+def still_runs(due_rank: int) -> bool:
+    """Whether something else than T5 falls due on a referral, by the place of what falls due next."""
+    return due_rank != FORGOTTEN.place
+
+
 def decide_end(case: Case[Any], session: Session) -> None:
     """F2, at the end of a session or, where that had passed when the reason came, at once."""
     if SESSION_ENDED.holds(case.referral, session):

@@ -184,6 +184,15 @@ def fall_due(order: PurchaseOrder, po_number: str, policies: Policies) -> Decisi
     return _decision(effects, known, held, order.seen)
 
 
+def forget(po_number: str, at: int) -> Decision:
+    """Forget a referral because somebody asks for it, as T5 does: nothing goes out.
+
+    at: an instant after all at which something was decided on it (UTC milliseconds).
+    """
+    effects = Effects(po_number, at, 0)
+    return _decision(effects, None, (), ())
+
+
 def _decision(
     effects: Effects, known: ReferralState | None, held: tuple[Held, ...], seen: tuple[str, ...]
 ) -> Decision:

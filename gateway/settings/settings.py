@@ -1,8 +1,9 @@
 """Settings: environment variables with the prefix GATEWAY_, a .env file, or a TOML file."""
 
+import glob
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from io import StringIO
 from ipaddress import ip_address
@@ -211,6 +212,13 @@ class Settings(ApiSettings, ConsoleSettings, KafkaSettings, SealingSettings):
         """The file of the read model of a log on Kafka."""
         path = self.projection or Path("gateway.projection")
         return path if worker is None else path.with_name(f"{path.name}.{worker}")
+
+    def projections_here(self) -> Sequence[Path]:
+        """The files of read models that are there, of one process or of several workers."""
+        path = self.projection_path()
+        of_workers = sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))
+        found = (path, *(each for each in of_workers if each.name.removeprefix(f"{path.name}.").isdigit()))
+        return [each for each in found if each.exists()]
 
     def policies(self) -> Policies:
         """The policies in force. Raises InvalidSettings where the file can't be used."""

@@ -287,6 +287,18 @@ LOG_EVENTS: Final[dict[str, LogEvent]] = {
         "Ask who paused it; `gateway partitions resume` lets it go on.",
     ),
     "partition.resumed": LogEvent("warning", ("partition",), "The partition is paused no more."),
+    "referral.forgotten": LogEvent(
+        "info",
+        ("partition", "po_number"),
+        "The referral was forgotten because somebody asked for it with `gateway forget`; gateway.audit says "
+        "who, and why.",
+    ),
+    "referral.not_forgotten": LogEvent(
+        "warning",
+        ("partition", "po_number"),
+        "Somebody asked to forget the referral, and something has come to fall due on it since.",
+        "Ask again with `gateway forget --open`, or when nothing falls due on it any more.",
+    ),
     "schema_registry.away": LogEvent(
         "warning",
         ("error",),

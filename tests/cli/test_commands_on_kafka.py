@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.sample import programme
-from tests.cli.running import Ended, json_lines, referral, spawn
+from tests.cli.running import Ended, Json, json_lines, referral, spawn
 from tests.kafka.feeding import make
+from tests.sealing.marks import story
 
 END = "2017-01-01T00:00:00Z"
 COMMANDS = [
@@ -17,6 +18,7 @@ COMMANDS = [
     ("dead-letters", "replay", "--all"),
     ("find", "--message", "PO1-1"),
     ("list",),
+    ("subject-access", "PO1", "--reason", "asked in writing"),
 ]
 
 
@@ -59,6 +61,55 @@ def test_a_programme_and_its_explanation_are_printed_as_on_the_embedded_log(
         "projection", "rebuild", cwd=tmp_path, environment=on(f"kafka://{bootstrap}", topic_prefix)
     )
     assert "the read model has " in rebuilt.err
+
+
+def test_what_is_held_about_somebody_is_what_the_embedded_log_has(
+    bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """With what the read models here have; and when it was forgotten, what the topics still have."""
+    other = referral(
+        "2016-04-14T09:00:00Z", "PO2", referred_on="2016-04-14", participant={"surname": "Zzother"}
+    )
+    (tmp_path / "some.jsonl").write_bytes(json_lines([*story(), other]))
+    make(bootstrap, topic_prefix, 3)
+    on_kafka = on(f"kafka://{bootstrap}", topic_prefix)
+
+    def do(*arguments: str, environment: dict[str, str]) -> Ended:
+        ended = spawn(*arguments, cwd=tmp_path, environment=environment)
+        assert ended.status == 0, ended.err
+        return ended
+
+    def held(environment: dict[str, str]) -> Json:
+        ended = do("subject-access", "PO1", "--reason", "asked in writing", environment=environment)
+        assert b"Zzother" not in ended.out
+        (found,) = ended.lines
+        return found
+
+    exports: list[Json] = []
+    for environment in ({}, on_kafka):
+        do("feed", "--keep-time", "some.jsonl", environment=environment)
+        do("run", "--clock", "log", "--until", "2016-05-01T00:00:00Z", environment=environment)
+        exports.append(held(environment))
+    embedded, shared = exports
+    assert shared["state"] == embedded["state"]
+    for part in ("messages", "events"):
+        values = [[each["value"] for each in found[part]] for found in exports]
+        assert values[0] == values[1]
+        assert values[0]
+    assert shared["read_side"] == [], "there is no read model here yet"
+    do("projection", "rebuild", environment=on_kafka)
+    again = held(on_kafka)
+    assert [act["reason"] for act in again["acts"]] == ["asked in writing"]
+    (side,) = again["read_side"]
+    assert side["file"] == "gateway.projection"
+    assert [row["session_id"] for row in side["booking"]] == ["S1", "S2"]
+    assert "state" not in side, "it is the log's"
+    do("run", "--clock", "log", "--until", "2017-05-01T00:00:00Z", environment=on_kafka)
+    forgotten = held(on_kafka)
+    assert (forgotten["standing"], forgotten["state"]) == ("FORGOTTEN", None)
+    assert len(forgotten["messages"]) == len(story()), "until their retention"
+    (side,) = forgotten["read_side"]
+    assert side["state"] == embedded["state"], "no gateway has brought the read model up to date"
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)

@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
+from gateway.engine.forgetting import Asked, asked_of, is_asked
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     AUDIT,
+    CONTROL,
     DELIVERY_PLANS,
     INBOUND_TOPICS,
     Assignment,
@@ -147,6 +149,7 @@ class Ground:
         self.handled: dict[str, Handled] = {}
         self.clock_accepted: int | None = None
         self.pauses: dict[int, Pause] = {}
+        self.asked: dict[bytes | None, Asked] = {}
         self.kept = [_Kept() for _ in range(partitions)]
 
     def put(self, draft: Draft, at: int, partition: int | None = None) -> None:
@@ -158,6 +161,10 @@ class Ground:
             partition = partition_for(draft.key, self.partitions)
         if draft.topic in {DELIVERY_PLANS, AUDIT}:
             self.put_out(draft, partition, at)
+            return
+        if draft.topic == CONTROL:
+            assert is_asked(draft.key or b"")
+            self.asked[draft.key] = asked_of(draft.value or b"")
             return
         records = self.inbound[draft.topic, partition]
         records.append(
@@ -363,6 +370,10 @@ class SimulatedLog:
         """Those that are paused."""
         return dict(self.ground.pauses)
 
+    async def asked(self) -> Sequence[Asked]:
+        """What is asked to be forgotten."""
+        return [*self.ground.asked.values()]
+
     async def pause(self, partition: int, pause: Pause) -> bool:
         """Keep it."""
         if partition >= self.ground.partitions:
@@ -518,7 +529,7 @@ class SimulatedClaim:
             )
         )
         self._all_shown = self._all_shown + 1 if all_shown else 0
-        return Batch(records, dict(self._next), ends, quiet_at, partial)
+        return Batch(records, dict(self._next), ends, quiet_at, partial, asked=[*ground.asked.values()])
 
     def _filled(self, topic: str, upto: int) -> int:
         """How far a topic was filled when so many records had arrived, but no less than has been read."""
@@ -573,6 +584,8 @@ class SimulatedClaim:
             else:
                 kept.states[po_number] = state
         self.log.ground.changed += step.states.items()
+        for asked in step.answered:
+            del self.log.ground.asked[asked.key]
         kept.positions.update(step.positions)
         kept.decided_to = step.decided_to
 

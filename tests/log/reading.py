@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from gateway.engine.forgetting import Asked
 from gateway.engine.log import INBOUND_TOPICS, Batch, Claim, Commit, Draft, Log, Output, Record, Restored
 from tests.engine.plain_wiring import event_draft
 from tests.patience import PATIENCE_S
@@ -68,6 +69,7 @@ def step(
     *outputs: Output,
     states: Mapping[str, bytes | None] | None = None,
     decided_to: int = 0,
+    answered: Sequence[Asked] = (),
 ) -> Commit:
     """A step to commit."""
-    return Commit(outputs, states or {}, positions, decided_to, event_draft)
+    return Commit(outputs, states or {}, positions, decided_to, event_draft, answered=answered)

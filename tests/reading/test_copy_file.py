@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.engine.log import Changes, LogError, Record
-from gateway.reading.copy_file import APPLICATION_ID, VERSION, CopyFile
+from gateway.reading.copy_file import APPLICATION_ID, VERSION, CopyFile, view_of
 from gateway.reading.filling import TOPICS, fill
 from gateway.reading.following import Following
 from gateway.rules.messages import PROVIDERS_TOPIC
@@ -357,3 +357,35 @@ async def test_what_is_erased_leaves_the_disk_with_the_next_checkpoint(tmp_path:
         file.checkpoint()
         assert not left()
     file.close()
+
+
+async def test_a_copy_is_read_beside_whoever_uses_it(tmp_path: Path) -> None:
+    await a_filled_one(tmp_path, life())
+    file = CopyFile(tmp_path / "projection")
+    view = view_of(tmp_path / "projection")
+    assert view.execute("SELECT po_number FROM referral").fetchall() == [("PO1",)]
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        view.execute("DELETE FROM referral")
+    view.close()
+    file.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("PRAGMA user_version = 1", "is no projection of this version; move it away, or delete it"),
+        ("PRAGMA application_id = 1", "is no projection of this version; move it away, or delete it"),
+        (None, "is damaged, or no projection; delete it where it is one"),
+    ],
+)
+def test_another_file_is_not_read_beside(tmp_path: Path, sql: str | None, why: str) -> None:
+    path = tmp_path / "projection"
+    CopyFile(path).close()
+    if sql is None:
+        path.write_bytes(b"something else" * 1_000)
+    else:
+        db = sqlite3.connect(path)
+        db.execute(sql)
+        db.close()
+    with pytest.raises(LogError, match=why):
+        view_of(path)

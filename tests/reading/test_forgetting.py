@@ -4,6 +4,9 @@ from typing import Final
 
 import pytest
 
+from gateway.engine.forgetting import Asked as Ask
+from gateway.engine.forgetting import pack_asked
+from gateway.engine.log import CONTROL, Draft
 from gateway.engine.step import StepSize
 from gateway.reading.view import View, Wanted
 from gateway.rules.events import Outcome
@@ -176,3 +179,23 @@ async def test_one_that_comes_so_late_that_it_is_forgotten_at_once_is_not_found(
     nothing_is_left(view)
     assert view.history("PO1") == []
     assert outcome(view, "PRV01", "h1") is None
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_of_one_that_somebody_asked_to_forget_nothing_can_be_found(
+    asked: Asked, step: StepSize
+) -> None:
+    """What comes under the number afterwards is another one's."""
+    await asked.decide(life(), step)
+    question = Ask("FORGET", "q", "PO1", "a reason", "ops", LATER, running=True)
+    await asked.log.append([Draft(CONTROL, question.key, pack_asked(question))])
+    at = life()[-1]["at"]
+    await asked.decide([tick(at)], step)
+    view = await asked.view()
+    nothing_is_left(view)
+    assert view.history("PO1") == []
+    assert await asked.log.asked() == []
+    await asked.decide([anew("2016-06-01T00:00:00Z")], step)
+    view = await asked.view()
+    assert (view.owner("PO1"), view.messages("PO1")) == ("PRV02", 1)
+    assert statuses(view) == [("PO1-1", "APPLIED")]

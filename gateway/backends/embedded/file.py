@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from gateway.backends.embedded.records import INSERT_OUTBOUND, outbound_row
 from gateway.backends.embedded.seals import SCHEMA as _SEALS
+from gateway.engine.forgetting import Asked, asked_of
 from gateway.engine.log import (
     AUDIT,
     DEAD_LETTERS,
@@ -267,6 +268,13 @@ class EmbeddedFile:
         if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pause'").fetchone() is None:
             return {}
         return {number: pause_of(act) for number, act in self.db.execute("SELECT partition, act FROM pause")}
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The questions to forget a referral that are not answered; see Log."""
+        # By the beginning of the key, as SQLite finds it in the index.
+        rows = self.db.execute("SELECT value FROM control WHERE key >= 'forget/' AND key < 'forget0'")
+        return [asked_of(value) for (value,) in rows]
 
     def pause(self, partition: int, pause: Pause) -> bool:
         """Keep that a partition is paused, in a table that most logs never need; False: it was."""

@@ -25,6 +25,7 @@ from gateway.backends.embedded.records import (
 )
 from gateway.backends.embedded.seals import drop_letters
 from gateway.backends.embedded.steps import ReadTables, check_owner, write_step
+from gateway.engine.forgetting import Asked
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     AUDIT,
@@ -344,6 +345,10 @@ class EmbeddedLog:
         """Whether records were put in it with timestamps of their own."""
         return await self.file.run(lambda: self.file.keeps_time)
 
+    async def asked(self) -> Sequence[Asked]:
+        """The questions to forget a referral that are not answered yet."""
+        return await self.file.run(lambda: self.file.asked)
+
     async def close(self) -> None:
         """Let go of the file. Never raises."""
         await self.file.close()
@@ -506,10 +511,11 @@ class EmbeddedClaim:
                     self._next[topic] = taken[-1][2] + 1
                 # What came to a log that was restored, and was forgotten since, is not decided again.
                 records += filter(None, records_of(taken, self._file.vault))
+            asked = self._file.asked
         # Of all partitions: how many are of this one, the file would have to be read to say.
         unread = end - min(self._next.values())
         ends = dict.fromkeys(INBOUND_TOPICS, upto)
-        return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread)
+        return Batch(records, dict(self._next), ends, quiet_at, upto < end, unread, asked=asked)
 
     async def commit(self, step: Commit) -> None:
         """One SQL transaction: outputs, states, positions, if the partition is still owned."""

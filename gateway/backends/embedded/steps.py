@@ -83,6 +83,10 @@ def write_step(
         put_rows(db, "INSERT OR REPLACE INTO state VALUES {}", _states(db, vault, partition, step))
         put_rows(db, forget, forgotten)
         put_rows(db, "INSERT OR REPLACE INTO position VALUES {}", positions)
+        if step.answered:
+            db.executemany(
+                "DELETE FROM control WHERE key = ?", [(each.key.decode(),) for each in step.answered]
+            )
         if tables is not None:
             if step.forgotten:
                 tables.forget(

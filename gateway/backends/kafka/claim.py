@@ -1,7 +1,7 @@
 """One partition number of a Kafka log, owned: claim, restore, read, commit, release."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,13 +13,15 @@ from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.producer import discard
 from gateway.backends.kafka.reader import Reader
-from gateway.backends.kafka.topics import STATE_TOPIC
+from gateway.backends.kafka.topics import CONTROL_TOPIC, STATE_TOPIC
 from gateway.backends.kafka.transaction import TOO_LARGE, Sending, transaction
+from gateway.engine.forgetting import Asked
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     INBOUND_TOPICS,
     Batch,
     Commit,
+    Draft,
     LogBusy,
     LogError,
     Loss,
@@ -40,6 +42,8 @@ RESTORE_STALLED_S: Final = 30.0
 #: How many states are taken in before other tasks have their turn.
 RESTORE_AT_ONCE: Final = 4_000
 RESTORE_FETCH: Final = 4 * 1024 * 1024
+#: How often it is looked whether somebody asks to forget a referral.
+ASKED_AGAIN_S: Final = 2.0
 
 
 class Progress(Struct, frozen=True, array_like=True):
@@ -69,13 +73,14 @@ class KafkaClaim:
         commit_s: float,
         committed: Callable[[Mapping[TopicPartition, int]], None],
         released: Callable[["KafkaClaim"], None],
+        asked: Callable[[], Awaitable[Sequence[Asked]]],
     ) -> None:
         """Made by the log, of which it is partition number `partition` of `partitions`.
 
         ids: those of the inbound topics. quiet_at: up to when everything has arrived that lies below ends
         which are asked for after the call; it is given the newest timestamp that was read. commit_s: how long
         a commit may take. committed: called with the positions of each step that was. released: called when
-        the claim is let go.
+        the claim is let go. asked: what is asked to be forgotten; it has read nothing before this claim.
         """
         self._brokers = brokers
         self._quiet_at = quiet_at
@@ -90,6 +95,9 @@ class KafkaClaim:
         self._places = {topic: TopicPartition(brokers.named(topic), partition) for topic in INBOUND_TOPICS}
         self._topics = {place: topic for topic, place in self._places.items()}
         self._newest = NEVER
+        self._ask = asked
+        self._asked: Sequence[Asked] = ()
+        self._asked_s: float | None = None
         self._fenced = False
 
     async def restore(self) -> Restored:
@@ -144,6 +152,9 @@ class KafkaClaim:
         with _asking("READ"):
             if (ids := await self._brokers.look()) and ids != self._ids:
                 raise LogBusy("a topic was made anew; see that it was meant to be")
+            now_s = asyncio.get_running_loop().time()
+            if self._asked_s is None or now_s >= self._asked_s + ASKED_AGAIN_S:
+                self._asked, self._asked_s = await self._ask(), now_s
             return await self._read(reader, room, wait_s)
 
     async def _read(self, reader: Reader, room: Mapping[str, int], wait_s: float) -> Batch:
@@ -170,6 +181,7 @@ class KafkaClaim:
             {self._topics[place]: end for place, end in ends.items()},
             quiet_at,
             trouble=reader.trouble,
+            asked=self._asked,
         )
 
     async def commit(self, step: Commit) -> None:
@@ -194,6 +206,9 @@ class KafkaClaim:
                     await sending.add(topic, place, draft.key, value, draft.headers, stamp)
                 for po_number, packed in step.states.items():
                     await sending.add(state, me, ORDER + po_number.encode(), packed)
+                for asked in step.answered:
+                    place = await brokers.place_of(Draft(CONTROL_TOPIC, asked.key, None), me)
+                    await sending.add(brokers.named(CONTROL_TOPIC), place, asked.key, None)
                 await sending.add(state, me, PROGRESS, pack_progress(progress))
         except ProducerFenced:
             self._fenced = True

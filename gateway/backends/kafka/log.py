@@ -28,6 +28,7 @@ from gateway.backends.kafka.owners import KafkaOwners
 from gateway.backends.kafka.pauses import KafkaPauses
 from gateway.backends.kafka.producer import discard, start_producer
 from gateway.backends.kafka.topics import TOPICS
+from gateway.engine.forgetting import Asked
 from gateway.engine.log import (
     INBOUND_TOPICS,
     Assignment,
@@ -134,6 +135,7 @@ class KafkaLog:
             self._commit_s,
             committed=self._membership.note,
             released=self._claims.discard,
+            asked=KafkaPauses(brokers).asked,
         )
         self._claims.add(claim)
         return claim
@@ -201,6 +203,10 @@ class KafkaLog:
     async def pauses(self) -> Mapping[int, Pause]:
         """The partitions that are paused, by number. Raises LogBusy."""
         return await self._pauses.in_force()
+
+    async def asked(self) -> Sequence[Asked]:
+        """The questions to forget a referral that are not answered yet. Raises LogBusy."""
+        return await self._pauses.asked()
 
     async def pause(self, partition: int, pause: Pause) -> bool:
         """Keep that a partition is paused; False: it was. Raises LogBusy or NoSuchPartition."""

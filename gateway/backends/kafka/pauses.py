@@ -1,7 +1,7 @@
-"""Partitions that are paused: records of gateway.control, and of gateway.audit."""
+"""What stands on gateway.control by hand: pauses of partitions, and questions to forget a referral."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -13,6 +13,7 @@ from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import AUDIT_TOPIC, CONTROL_TOPIC
 from gateway.backends.kafka.transaction import transaction
+from gateway.engine.forgetting import Asked, asked_of, is_asked
 from gateway.engine.log import Draft
 from gateway.engine.pausing import Pause, key_of, partition_of, pause_of, paused, resumed
 
@@ -28,9 +29,19 @@ class KafkaPauses:
         #: Per partition of gateway.control, up to which offset it was read.
         self._read: dict[TopicPartition, int] = {}
         self._found: dict[int, Pause] = {}
+        self._asked: dict[bytes, Asked] = {}
 
     async def in_force(self) -> Mapping[int, Pause]:
         """Those that are paused. Raises LogBusy, or LogError where there is no such topic."""
+        await self._look()
+        return dict(self._found)
+
+    async def asked(self) -> Sequence[Asked]:
+        """The questions that are not answered. Raises as `in_force` does."""
+        await self._look()
+        return [*self._asked.values()]
+
+    async def _look(self) -> None:
         brokers = self._brokers
         topic = brokers.named(CONTROL_TOPIC)
         try:
@@ -39,12 +50,12 @@ class KafkaPauses:
             if any(ends[place] < read for place, read in self._read.items()):  # the topic was made anew
                 self._read.clear()
                 self._found.clear()
+                self._asked.clear()
             more = {place: end for place, end in ends.items() if end > self._read.get(place, 0)}
             if more:
                 await self._read_on(more)
         except (KafkaError, TimeoutError) as error:
             raise failure(error, "READ", topic) from error
-        return dict(self._found)
 
     async def _read_on(self, ends: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from where they were read up to their ends."""
@@ -65,6 +76,12 @@ class KafkaPauses:
             await reader.stop()
 
     def _note(self, key: bytes | None, value: bytes | None) -> None:
+        if key is not None and is_asked(key):
+            if value is None:
+                self._asked.pop(key, None)
+            else:
+                self._asked[key] = asked_of(value)
+            return
         partition = partition_of(key)
         if partition is None:
             return
