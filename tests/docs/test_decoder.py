@@ -5,17 +5,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.contracts.generators.tools import fetched_jars
 from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "subscribe.md"
 
 
 def test_the_decoder_in_java_reads_the_value_of_the_one_in_python(tmp_path: Path) -> None:
-    jars = next((found.parent for found in (ROOT / ".tools").rglob("avro-1.*.jar")), None)
-    if jars is None or shutil.which("java") is None:
-        pytest.skip("Apache Avro for Java is not in .tools; the tests of the Java subscriber fetch it.")
+    jars = fetched_jars(ROOT / "examples" / "java" / "pom.xml", "subscriber")
     (shown,) = (block.body for block in blocks(PAGE) if block.info == "java")
     (tmp_path / "Decode.java").write_text(shown, "utf-8")
     shutil.copy(ROOT / "schemas" / "CancellationEvent.avsc", tmp_path)

@@ -1,4 +1,4 @@
-"""What the gateway is made of is listed, and asked about: known vulnerabilities fail the tests."""
+"""What the gateway is made of is listed, and asked about."""
 
 import json
 import subprocess
@@ -54,15 +54,6 @@ def locked(lock: Path) -> dict[str, str]:
     lines = [line for line in lock.read_text().splitlines() if "==" in line and line[0].isalpha()]
     named = [Requirement(line.removesuffix("\\")) for line in lines]
     return {canonicalize_name(one.name): next(iter(one.specifier)).version for one in named}
-
-
-@pytest.mark.slow
-def test_no_package_has_a_known_vulnerability() -> None:
-    """What nobody could be asked about is a skipped test, with its reason: neither a failure nor a pass."""
-    found = audit()
-    assert found.advisories == []
-    if found.gap:
-        pytest.skip(found.gap)
 
 
 def test_an_advisory_is_found(capsys: pytest.CaptureFixture[str]) -> None:

@@ -307,6 +307,9 @@ async def test_what_callers_registered_sent_and_marked_goes_on_also_with_a_schem
         return [(answer.status, without_cursors(answer.json)) for answer in answers]
 
     async with serving(tmp_path, {}) as client:
+        async with asyncio.timeout(PATIENCE_S):  # until what was fed is decided
+            while (await client.get("/v1/referrals/PO3")).status != 200:  # noqa: ASYNC110 - nobody wakes
+                await asyncio.sleep(0.05)
         first = await send(client)
         assert [status for status, _ in first] == [200] * 5, first
         later = await client.send(
