@@ -10,8 +10,8 @@ from msgspec import json
 
 RECORDED = Path(__file__).with_name("recorded.json")
 #: By how much a count may differ from what was recorded: a share of it, and how often it is looked whether
-#: more has arrived, which no two runs do alike.
-TOLERANCE, LOOKS = 0.02, 0.05
+#: more has arrived. A busy machine reads more at once, and less often.
+TOLERANCE, LOOKS = 0.05, 0.05
 RECORD = "python -m tests.cost.counting > tests/cost/recorded.json"
 
 
