@@ -1,7 +1,7 @@
 """One partition number of a Kafka log, owned: claim, restore, read, commit, release."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,11 +11,11 @@ from msgspec import Struct, msgpack
 
 from gateway.backends.kafka.brokers import Brokers
 from gateway.backends.kafka.failures import failure
+from gateway.backends.kafka.pauses import KafkaPauses
 from gateway.backends.kafka.producer import discard
 from gateway.backends.kafka.reader import Reader
 from gateway.backends.kafka.topics import CONTROL_TOPIC, STATE_TOPIC
 from gateway.backends.kafka.transaction import TOO_LARGE, Sending, transaction
-from gateway.engine.forgetting import Asked
 from gateway.engine.inbox import NEVER
 from gateway.engine.log import (
     INBOUND_TOPICS,
@@ -42,8 +42,6 @@ RESTORE_STALLED_S: Final = 30.0
 #: How many states are taken in before other tasks have their turn.
 RESTORE_AT_ONCE: Final = 4_000
 RESTORE_FETCH: Final = 4 * 1024 * 1024
-#: How often it is looked whether somebody asks to forget a referral.
-ASKED_AGAIN_S: Final = 2.0
 
 
 class Progress(Struct, frozen=True, array_like=True):
@@ -73,14 +71,14 @@ class KafkaClaim:
         commit_s: float,
         committed: Callable[[Mapping[TopicPartition, int]], None],
         released: Callable[["KafkaClaim"], None],
-        asked: Callable[[], Awaitable[Sequence[Asked]]],
+        by_hand: KafkaPauses,
     ) -> None:
         """Made by the log, of which it is partition number `partition` of `partitions`.
 
         ids: those of the inbound topics. quiet_at: up to when everything has arrived that lies below ends
         which are asked for after the call; it is given the newest timestamp that was read. commit_s: how long
         a commit may take. committed: called with the positions of each step that was. released: called when
-        the claim is let go. asked: what is asked to be forgotten; it has read nothing before this claim.
+        the claim is let go. by_hand: what is asked to be forgotten.
         """
         self._brokers = brokers
         self._quiet_at = quiet_at
@@ -95,9 +93,8 @@ class KafkaClaim:
         self._places = {topic: TopicPartition(brokers.named(topic), partition) for topic in INBOUND_TOPICS}
         self._topics = {place: topic for topic, place in self._places.items()}
         self._newest = NEVER
-        self._ask = asked
-        self._asked: Sequence[Asked] = ()
-        self._asked_s: float | None = None
+        self._by_hand = by_hand
+        self._has_looked = False
         self._fenced = False
 
     async def restore(self) -> Restored:
@@ -152,9 +149,9 @@ class KafkaClaim:
         with _asking("READ"):
             if (ids := await self._brokers.look()) and ids != self._ids:
                 raise LogBusy("a topic was made anew; see that it was meant to be")
-            now_s = asyncio.get_running_loop().time()
-            if self._asked_s is None or now_s >= self._asked_s + ASKED_AGAIN_S:
-                self._asked, self._asked_s = await self._ask(), now_s
+            if not self._has_looked:  # what the owner before this one has answered is not answered again
+                await self._by_hand.asked()
+                self._has_looked = True
             return await self._read(reader, room, wait_s)
 
     async def _read(self, reader: Reader, room: Mapping[str, int], wait_s: float) -> Batch:
@@ -181,7 +178,7 @@ class KafkaClaim:
             {self._topics[place]: end for place, end in ends.items()},
             quiet_at,
             trouble=reader.trouble,
-            asked=self._asked,
+            asked=self._by_hand.asked_before(),
         )
 
     async def commit(self, step: Commit) -> None:

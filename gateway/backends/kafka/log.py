@@ -135,7 +135,7 @@ class KafkaLog:
             self._commit_s,
             committed=self._membership.note,
             released=self._claims.discard,
-            asked=KafkaPauses(brokers).asked,
+            by_hand=self._pauses,
         )
         self._claims.add(claim)
         return claim
@@ -312,6 +312,7 @@ class KafkaLog:
         await self._append.close()
         await self._letters.close()
         await self._owners.close()
+        await self._pauses.close()
         await self._membership.leave()
         await self.brokers.close()
 

@@ -2,23 +2,27 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from gateway.backends.kafka.brokers import Brokers
-from gateway.backends.kafka.claim import RESTORE_STALLED_S
 from gateway.backends.kafka.failures import failure
 from gateway.backends.kafka.producer import abandon, start_producer
 from gateway.backends.kafka.topics import AUDIT_TOPIC, CONTROL_TOPIC
 from gateway.backends.kafka.transaction import transaction
 from gateway.engine.forgetting import Asked, asked_of, is_asked
-from gateway.engine.log import Draft
+from gateway.engine.log import Draft, LogError
 from gateway.engine.pausing import Pause, key_of, partition_of, pause_of, paused, resumed
 
 PUT_S: Final = 10.0
 _AT_ONCE: Final = 1_000
+#: How long it may take to read what is new.
+_READ_S: Final = 30.0
+#: How often it is looked for questions while partitions are read.
+LOOK_AGAIN_S: Final = 2.0
 
 
 class KafkaPauses:
@@ -30,6 +34,15 @@ class KafkaPauses:
         self._read: dict[TopicPartition, int] = {}
         self._found: dict[int, Pause] = {}
         self._asked: dict[bytes, Asked] = {}
+        self._one_look = asyncio.Lock()
+        self._look_again_s = 0.0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """End a look that nobody waits for. Never raises."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def in_force(self) -> Mapping[int, Pause]:
         """Those that are paused. Raises LogBusy, or LogError where there is no such topic."""
@@ -41,7 +54,23 @@ class KafkaPauses:
         await self._look()
         return [*self._asked.values()]
 
+    def asked_before(self) -> Sequence[Asked]:
+        """Those that the last look found. Where that was a while ago, another begins, unwaited for."""
+        idle = self._looking is None or self._looking.done()
+        if idle and asyncio.get_running_loop().time() >= self._look_again_s:
+            self._looking = asyncio.create_task(self._look_unheard())
+        return [*self._asked.values()]
+
+    async def _look_unheard(self) -> None:
+        with suppress(LogError):  # that brokers are away is noticed by who reads and writes
+            await self._look()
+
     async def _look(self) -> None:
+        async with self._one_look:
+            self._look_again_s = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+            await self._look_alone()
+
+    async def _look_alone(self) -> None:
         brokers = self._brokers
         topic = brokers.named(CONTROL_TOPIC)
         try:
@@ -66,7 +95,7 @@ class KafkaPauses:
                     await reader.seek_to_beginning(place)
                 else:
                     reader.seek(place, read)
-            async with asyncio.timeout(RESTORE_STALLED_S):
+            async with asyncio.timeout(_READ_S):
                 for place, end in ends.items():
                     while await reader.position(place) < end:
                         for record in (await reader.take(place, most=_AT_ONCE, wait_s=1.0)).get(place, ()):
