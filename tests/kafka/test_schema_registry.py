@@ -13,7 +13,7 @@ from msgspec import to_builtins
 from gateway.backends.kafka.log import KafkaLog
 from gateway.backends.kafka.schema_registry import SchemaRegistry
 from gateway.dead_letters.handling import DeadLetterFilter, choose, dead_letters, put_back
-from gateway.engine.log import Draft, LogBusy
+from gateway.engine.log import Draft, LogBusy, Record
 from gateway.rules.messages import TOPIC_OF, Message
 from gateway.sample import programme
 from schemas.catalogue import SCHEMAS
@@ -30,7 +30,7 @@ from tests.kafka.gateways import running
 from tests.kafka.plain_consumer import read
 from tests.kafka.registered import Clients, deserializer, put, registered_log, serializer
 from tests.kafka.test_programme import END, OUTBOUND, assert_cloud_events, came_out, expected
-from tests.patience import in_the_end
+from tests.patience import PATIENCE_S, in_the_end
 
 SERDE = Path(__file__).parent / "serde"
 REFERRALS = "prap.referrals"
@@ -165,6 +165,19 @@ async def test_an_id_that_the_registry_does_not_have_makes_a_dead_letter_that_ca
         assert (done.done, done.left) == (1, {})
         assert await outcomes(log, 3) == ["r0", "r2", "r1"]
     await client.close()
+
+
+async def test_who_waits_for_an_id_is_answered_however_late_they_look(registry: Registry) -> None:
+    """Else a partition would wait for ever, where the answer is forgotten before it is read again."""
+    log = registered_log("127.0.0.1:1", "", registry.url, forget_s=0)
+    framing = log.brokers.framing
+    assert framing is not None
+    unknown = Record(REFERRALS, 0, 0, 0, b"PO1", b"\0\x7f\xff\xff\xff\x02")
+    assert framing.unframed(unknown) is None
+    async with asyncio.timeout(PATIENCE_S):
+        assert await framing.unframed_value(unknown.value) == unknown.value
+    assert framing.unframed(unknown) is None, "it is asked for again"
+    await log.close()
 
 
 async def test_an_outage_harms_no_known_schema_and_another_one_waits_for_its_end(

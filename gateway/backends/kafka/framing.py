@@ -80,8 +80,8 @@ class Framing:
         self._forget_s = forget_s
         self._prefixes: Mapping[tuple[str, bytes], bytes] = {}
         self._headers: dict[int, bytes] = {}
-        #: Ids that the registry does not have, with when to ask for each again.
-        self._unknown: dict[int, float] = {}
+        #: Ids that the registry does not have, with when to ask for each again; None: it was not used yet.
+        self._unknown: dict[int, float | None] = {}
         self._asking: dict[int, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._preparing = asyncio.Lock()
@@ -150,11 +150,15 @@ class Framing:
         return None
 
     def _is_unknown(self, schema_id: int) -> bool:
-        again_at = self._unknown.get(schema_id)
-        if again_at is not None and asyncio.get_running_loop().time() >= again_at:
+        if schema_id not in self._unknown:
+            return False
+        again_at, now_s = self._unknown[schema_id], asyncio.get_running_loop().time()
+        if again_at is None:  # who waits for an answer gets it, however late they look
+            self._unknown[schema_id] = now_s + self._forget_s
+        elif now_s >= again_at:
             del self._unknown[schema_id]
             return False
-        return again_at is not None
+        return True
 
     def _ask(self, schema_id: int) -> None:
         if schema_id not in self._asking:
@@ -172,7 +176,7 @@ class Framing:
                 backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
                 continue
             except (NotRegistered, ValueError):
-                self._unknown[schema_id] = asyncio.get_running_loop().time() + self._forget_s
+                self._unknown[schema_id] = None
             else:
                 self._headers[schema_id] = header
             for kept in (self._unknown, self._headers):
